@@ -1,0 +1,430 @@
+"""The configuration: TOML files -> frozen dataclasses, every error collected with its file, key and remedy.
+
+    draft = load(directory)            what the files say; plugins are not known yet
+    config = resolve(draft, helpers)   raises ConfigError with all that is wrong
+
+Files are `fwhelpers.toml`, then `conf.d/*.toml` by name. Tables are merged key by key; the later file wins.
+`TABLES` is the one list of keys: it drives reading, messages and the reference.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fwhelpers import values
+from fwhelpers.api import Helper, Setting
+from fwhelpers.values import Check, Network, Wrong, guess, type_name
+
+DIRECTORY = Path("/etc/fwhelpers")
+MAX_WORKERS = 64
+LAST_QUEUE = 65535
+
+Path_ = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the configuration."""
+
+    name: str
+    type: str  #: for people
+    default: Any  #: the TOML value; None: see `doc`
+    doc: str
+    check: Check
+
+
+_DAEMON = (
+    Key("workers", "integer, 0–64", 0, "inspection processes; 0: one per CPU",
+        values.integer(0, MAX_WORKERS)),
+    Key("queues", "integer, 0–65535", 1000, "first NFQUEUE number; each worker takes one",
+        values.integer(0, LAST_QUEUE)),
+    Key("steering", '"rules" or "helper"', "rules",
+        "who hands packets over: our own nftables rules, or the kernel's helper hook (compatibility; costs more)",
+        values.choice("rules", "helper")),
+    Key("fail", '"open" or "closed"', "open",
+        "with no worker, control connections pass uninspected (open) or not at all (closed)",
+        values.choice("open", "closed")),
+    Key("user", "string", "", "whom the workers run as; empty: `fwhelpers` if there is such a user",
+        values.user),
+    Key("block_plugins", "array of names", [],
+        "plugins not to load: an entry point, a distribution, or `distribution:entry-point`",
+        values.names),
+)  # fmt: skip
+
+_HELPER = (
+    Key("ports", "array of ports", None, "server ports of the control connection; default: the helper's own",
+        values.ports),
+    Key("families", "array of 4, 6", None, "address families; default: the helper's own", values.families),
+    Key("interfaces", "array of names", None,
+        "interfaces by which control connections come in; default: all, and this host's own connections",
+        values.interfaces),
+    Key("sources", "array of prefixes", None, "clients; default: all", values.prefixes),
+    Key("destinations", "array of prefixes", None, "servers, as the client addresses them; default: all",
+        values.prefixes),
+    Key("fail", '"open" or "closed"', None, "as in [daemon], for this helper", values.choice("open", "closed")),
+)  # fmt: skip
+
+_GUARD = (
+    Key("address", '"peer", "announced" or "any-src"', "peer",
+        "whom an announcement may name: its sender; anybody; anybody, opened by anybody",
+        values.choice("peer", "announced", "any-src")),
+    Key("addresses", "array of prefixes", None, "hosts that an announcement may name besides its sender",
+        values.prefixes),
+    Key("min_port", "integer, 1–65535", None, "lowest port to open; default: the helper's own",
+        values.integer(1, 65535)),
+    Key("allow_ports", "array of ports", [], "well-known ports that may be opened all the same",
+        values.allowed_ports),
+    Key("rate", "integer, 1–1000", 100, "openings a second for each client", values.integer(1, 1000)),
+    Key("max_per_source", "integer, 1–1024", 32, "openings alive for each client", values.integer(1, 1024)),
+)  # fmt: skip
+
+#: all keys by table; a helper's table has its own settings besides
+TABLES: Mapping[str, tuple[Key, ...]] = MappingProxyType(
+    {"daemon": _DAEMON, "helpers.NAME": _HELPER, "helpers.NAME.guard": _GUARD}
+)
+
+#: names that a helper's own setting can't have
+RESERVED = frozenset(key.name for key in _HELPER) | {"guard", "enabled"}
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """The table [daemon]."""
+
+    workers: int = 0
+    queues: int = 1000
+    steering: str = "rules"
+    fail: str = "open"
+    user: str = ""
+    blocked_plugins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HelperConfig:
+    """A table [helpers.NAME], defaults filled in. Empty limits mean: no limit."""
+
+    name: str
+    ports: tuple[int, ...]
+    families: tuple[int, ...] = (4, 6)
+    interfaces: tuple[str, ...] = ()
+    sources: tuple[Network, ...] = ()
+    destinations: tuple[Network, ...] = ()
+    fail: str = "open"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    #: the fields of `engine.guard.Limits` that are given
+    guard: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole configuration; `helpers` are the enabled ones, in the files' order."""
+
+    daemon: Daemon = Daemon()
+    helpers: Mapping[str, HelperConfig] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong."""
+
+    file: str
+    key: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.file}: {self.key}" if self.key else self.file
+        return f"{where}: {self.what}" + (f" ({self.hint})" if self.hint else "")
+
+
+class ConfigError(Exception):
+    """Everything that is wrong with a configuration; a line each."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the files say. [daemon] is checked, the helpers wait for `resolve`."""
+
+    daemon: Daemon
+    tables: Mapping[str, Any]
+    origins: Mapping[Path_, str]
+    problems: tuple[Problem, ...]
+
+
+def load(path: Path = DIRECTORY) -> Draft:
+    """Read a configuration directory (or a single file). Raises nothing: `resolve` tells what is wrong."""
+    return parse(_texts(path))
+
+
+def parse(texts: Iterable[tuple[str, str | Problem]]) -> Draft:
+    """Merge files given as name and text (or as the problem that kept them from being read)."""
+    tables: dict[str, Any] = {}
+    reader = _Reader({})
+    for name, text in texts:
+        if isinstance(text, Problem):
+            reader.problems.append(text)
+            continue
+        try:
+            _merge(tables, tomllib.loads(text), name, reader.origins)
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            what = str(error) if isinstance(error, ValueError) else "is nested too deeply"
+            reader.problems.append(Problem(name, "", what, "see https://toml.io for the syntax"))
+    daemon = reader.daemon(tables)
+    return Draft(daemon, tables, reader.origins, tuple(reader.problems))
+
+
+def resolve(
+    draft: Draft, helpers: Mapping[str, Helper], absent: Mapping[str, str] | None = None
+) -> Config:
+    """Check the helpers' tables against what is installed; `absent` says why a plugin gives nothing.
+
+    Raises ConfigError with everything that is wrong, the draft's own problems included.
+    """
+    reader = _Reader(draft.origins, draft.problems)
+    enabled = dict(reader.helpers(draft, helpers, absent or {}))
+    reader.clashes(enabled, helpers)
+    if reader.problems:
+        raise ConfigError(dict.fromkeys(reader.problems))
+    return Config(draft.daemon, MappingProxyType(enabled))
+
+
+def reference(helpers: Mapping[str, Helper] = MappingProxyType({})) -> str:
+    """All keys as Markdown, with the helpers' own settings."""
+    tables = {
+        name: [(k.name, k.type, k.default, k.doc) for k in keys] for name, keys in TABLES.items()
+    }
+    for helper in helpers.values():
+        if helper.settings:
+            own = [(s.name, "", s.default, s.doc) for s in helper.settings]
+            tables[f"helpers.{helper.name}"] = own
+    return "\n".join(_reference_lines(tables))
+
+
+def toml(value: object) -> str:
+    """A default as TOML text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+        return f"[{', '.join(map(toml, items))}]"
+    return str(value)
+
+
+def _reference_lines(tables: Mapping[str, list[tuple[str, str, Any, str]]]) -> Iterator[str]:
+    for name, rows in tables.items():
+        yield f"### [{name}]\n\n| key | value | default | |\n|---|---|---|---|"
+        for key, kind, default, doc in rows:
+            shown = "" if default is None else f"`{toml(default)}`"
+            yield f"| `{key}` | {kind} | {shown} | {doc} |"
+        yield ""
+
+
+def _texts(path: Path) -> Iterator[tuple[str, str | Problem]]:
+    if not path.is_dir():
+        if path.exists() or path.suffix == ".toml":
+            yield _text(path)
+        else:
+            hint = "make it, or name another with --config"
+            yield str(path), Problem(str(path), "", "there is no such directory", hint)
+        return
+    first = path / "fwhelpers.toml"
+    try:
+        found = sorted((path / "conf.d").glob("*.toml"))
+    except OSError as error:
+        yield str(path), Problem(str(path), "", f"can't be listed: {error.strerror}")
+        return
+    for file in [first, *found] if first.exists() else found:
+        yield _text(file)
+
+
+def _text(file: Path) -> tuple[str, str | Problem]:
+    name = str(file)
+    try:
+        return name, file.read_text("utf-8")
+    except OSError as error:
+        hint = "run as root" if isinstance(error, PermissionError) else ""
+        return name, Problem(name, "", f"can't be read: {error.strerror}", hint)
+    except UnicodeDecodeError as error:
+        return name, Problem(name, "", f"is not UTF-8 (byte {error.start})", "save it as UTF-8")
+
+
+def _merge(
+    into: dict[str, Any], table: Mapping[str, Any], file: str, origins: dict[Path_, str],
+    at: Path_ = (),
+) -> None:  # fmt: skip
+    for key, value in table.items():
+        here = (*at, key)
+        origins[here] = file
+        if isinstance(value, dict):
+            if not isinstance(into.get(key), dict):
+                into[key] = {}
+            _merge(into[key], value, file, origins, here)
+        else:
+            into[key] = value
+
+
+class _Reader:
+    """Checks tables and collects what is wrong."""
+
+    def __init__(self, origins: Mapping[Path_, str], problems: Iterable[Problem] = ()) -> None:
+        self.origins = dict(origins)
+        self.problems = list(problems)
+
+    def wrong(self, path: Path_, what: str, hint: str = "") -> None:
+        key = ".".join(part if part.isprintable() else ascii(part) for part in path)
+        self.problems.append(Problem(self.origins.get(path, "configuration"), key, what, hint))
+
+    def daemon(self, tables: Mapping[str, Any]) -> Daemon:
+        for name in tables.keys() - {"daemon", "helpers"}:
+            self.wrong((name,), "unknown table", guess(name, ("daemon", "helpers"), "tables"))
+        given = self.table(("daemon",), tables.get("daemon", {}), _DAEMON)
+        blocked = given.pop("block_plugins", ())
+        daemon = Daemon(blocked_plugins=blocked, **given)
+        last = daemon.queues + (daemon.workers or MAX_WORKERS) - 1
+        if last > LAST_QUEUE:
+            self.wrong(
+                ("daemon", "queues"),
+                f"{daemon.workers or MAX_WORKERS} workers would need queues up to {last}",
+                f"the last is {LAST_QUEUE}: begin lower, or set `workers`",
+            )
+        return daemon
+
+    def helpers(
+        self, draft: Draft, helpers: Mapping[str, Helper], absent: Mapping[str, str]
+    ) -> Iterator[tuple[str, HelperConfig]]:
+        tables = self.is_table(("helpers",), draft.tables.get("helpers", {}))
+        for name, table in tables.items():
+            path = ("helpers", name)
+            if name not in helpers:
+                known = sorted(helpers)
+                hint = absent.get(name) or guess(name, known, "installed helpers")
+                self.wrong(path, "there is no such helper", hint)
+            elif isinstance(table, dict):
+                yield name, self.helper(path, table, helpers[name], draft.daemon)
+            else:
+                self.wrong(path, f"must be a table, not {type_name(table)}", f"write [helpers.{name}]")
+
+    def helper(
+        self, path: Path_, table: Mapping[str, Any], helper: Helper, daemon: Daemon
+    ) -> HelperConfig:
+        given = self.table(path, table, (*_HELPER, *map(_setting_key, helper.settings)), {"guard"})
+        settings = {s.name: given.pop(s.name, self.default(path, s)) for s in helper.settings}
+        guard = self.table((*path, "guard"), table.get("guard", {}), _GUARD)
+        given.setdefault("ports", tuple(helper.ports))
+        given.setdefault("families", tuple(helper.families))
+        given.setdefault("fail", daemon.fail)
+        made = HelperConfig(helper.name, settings=settings, guard=guard, **given)
+        self.possible(path, made, helper)
+        return made
+
+    def default(self, path: Path_, setting: Setting) -> Any:
+        """The default passes the same check as what people write."""
+        try:
+            return _setting_key(setting).check(setting.default)
+        except Wrong as error:
+            self.wrong((*path, setting.name), f"the helper's own default: {error.what}")
+            return None
+
+    def possible(self, path: Path_, made: HelperConfig, helper: Helper) -> None:
+        """Limits that leave nothing over are mistakes."""
+        if not made.ports:
+            self.wrong(path, "has no default ports", "say ports = [...]")
+        for family in made.families:
+            if family not in helper.families:
+                self.wrong((*path, "families"), f"{helper.name} does not know IPv{family}")
+        for key, networks in (("sources", made.sources), ("destinations", made.destinations)):
+            for network in networks:
+                if network.version not in made.families:
+                    self.wrong((*path, key), f"{network} is excluded by `families`")
+        if not places(made):
+            self.wrong(path, "sources and destinations have no address family in common")
+
+    def clashes(self, enabled: Mapping[str, HelperConfig], helpers: Mapping[str, Helper]) -> None:
+        """A connection can have one helper only; the kernel would silently take the first."""
+        for a, b in combinations(enabled.values(), 2):
+            same = set(a.ports) & set(b.ports)
+            l4 = set(helpers[a.name].l4s) & set(helpers[b.name].l4s)
+            if same and l4 and not _apart(a, b):
+                what = f"{'/'.join(sorted(l4))} port {min(same)} belongs to {a.name} as well"
+                hint = "give them different ports, interfaces, sources or destinations"
+                self.wrong(("helpers", b.name), what, hint)
+
+    def table(
+        self, path: Path_, table: object, keys: Iterable[Key], besides: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        known = {key.name: key for key in keys}
+        checked = {}
+        for name, value in self.is_table(path, table).items():
+            if name in known:
+                try:
+                    checked[name] = known[name].check(value)
+                except Wrong as error:
+                    self.wrong((*path, name), error.what, error.hint)
+            elif name not in besides:
+                offer = sorted({*known, *besides})
+                self.wrong((*path, name), "unknown key", guess(name, offer, "known keys"))
+        return checked
+
+    def is_table(self, path: Path_, value: object) -> Mapping[str, Any]:
+        if isinstance(value, dict):
+            return value
+        self.wrong(path, f"must be a table, not {type_name(value)}", f"write [{'.'.join(path)}]")
+        return {}
+
+
+def _setting_key(setting: Setting) -> Key:
+    def check(value: object) -> object:
+        if setting.check is None:
+            if type(value) is not type(setting.default):
+                kinds = f"must be {type_name(setting.default)}, not {type_name(value)}"
+                raise Wrong(kinds)
+            return value
+        try:
+            return setting.check(value)
+        except Wrong:
+            raise
+        except ValueError as error:
+            raise Wrong(str(error) or "is not possible") from None
+        except Exception as error:  # a plugin's bug is no reason to stop without a word
+            raise Wrong(f"the helper's own check failed: {error!r}", "a bug of the plugin") from None
+
+    return Key(setting.name, "", setting.default, setting.doc, check)
+
+
+def places(
+    made: HelperConfig,
+) -> list[tuple[int, tuple[Network, ...], tuple[Network, ...]]]:
+    """The limits by family: family, sources, destinations. A family with nothing left is left out."""
+    found = []
+    for family in made.families:
+        sources = tuple(n for n in made.sources if n.version == family)
+        destinations = tuple(n for n in made.destinations if n.version == family)
+        if bool(sources) == bool(made.sources) and bool(destinations) == bool(made.destinations):
+            found.append((family, sources, destinations))
+    return found
+
+
+def _apart(a: HelperConfig, b: HelperConfig) -> bool:
+    if a.interfaces and b.interfaces and not set(a.interfaces) & set(b.interfaces):
+        return True
+    return not any(
+        fa == fb and _meet(sa, sb) and _meet(da, db)
+        for fa, sa, da in places(a)
+        for fb, sb, db in places(b)
+    )
+
+
+def _meet(a: tuple[Network, ...], b: tuple[Network, ...]) -> bool:
+    return not a or not b or any(x.overlaps(y) for x in a for y in b)

@@ -1,0 +1,284 @@
+"""`fwhelpers run`: bring everything up in order, keep it up, take it down in reverse.
+
+    rights → config, plugins → registration → queues → workers ready → ruleset          and back
+
+The ruleset is the last to come and the first to go, so that no packet is ever sent to a queue that nobody serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fwhelpers import config, ruleset
+from fwhelpers.api import Helper
+from fwhelpers.config import Config
+from fwhelpers.daemon.files import RUNTIME, Lock, Locked, remove_status, write_status
+from fwhelpers.daemon.modules import load_modules
+from fwhelpers.daemon.register import register
+from fwhelpers.daemon.registry import Registry
+from fwhelpers.daemon.supervisor import WorkerProcess
+from fwhelpers.daemon.worker import Order
+from fwhelpers.engine.guard import Limits, Prefix
+from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.nft import Nft, NftError
+from fwhelpers.plugins import Plugins, load
+
+log = logging.getLogger("fwhelpers")
+
+
+class StartError(Exception):
+    """Why the daemon can't start, for people; `hint` says what to do."""
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        super().__init__(text)
+        self.hint = hint
+
+
+class Daemon:
+    """The manager. `start`, `serve`, `stop`; all in one event loop."""
+
+    def __init__(self, config_dir: Path, runtime: Path = RUNTIME) -> None:
+        self._config_dir = config_dir
+        self._runtime = runtime
+        self._workers: list[WorkerProcess] = []
+        self._tasks: dict[WorkerProcess, asyncio.Task[None]] = {}
+        self._nft = Nft()
+        self._registry = Registry()
+        self._problems: dict[str, str] = {}
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._lock: Lock | None = None
+
+    # up
+
+    async def start(self) -> None:
+        """Bring all up. Raises StartError; what was begun is then undone by `stop`."""
+        load_modules()
+        self._lock = Lock(self._runtime)
+        self._config, self._plugins = self._read()
+        self._register()
+        self._grow(_worker_count(self._config))
+        await self._configure_workers()
+        self._steer()
+        self._publish()
+
+    def _read(self) -> tuple[Config, Plugins]:
+        draft = config.load(self._config_dir)
+        plugins = load(blocked=draft.daemon.blocked_plugins)
+        for problem in plugins.problems:
+            log.warning("%s", problem)
+        return config.resolve(draft, plugins.helpers), plugins
+
+    def _register(self) -> None:
+        self._problems = register(self._plugins.helpers, self._nft)
+        for name, why in self._problems.items():
+            log.error("%s: not registered: %s", name, why)
+
+    @property
+    def _helpers(self) -> dict[str, Helper]:
+        """The enabled helpers that the kernel accepted."""
+        return {
+            name: self._plugins.helpers[name]
+            for name in self._config.helpers
+            if name not in self._problems
+        }
+
+    def _grow(self, count: int) -> None:
+        first = self._config.daemon.queues
+        fail_open = self._config.daemon.fail == "open"
+        for number in range(first + len(self._workers), first + count):
+            worker = WorkerProcess(number, fail_open, self._hear)
+            worker.bind()
+            self._workers.append(worker)
+            self._tasks[worker] = asyncio.get_running_loop().create_task(worker.run())
+
+    async def _shrink(self, count: int) -> None:
+        for worker in self._workers[count:]:
+            await self._end(worker)
+        del self._workers[count:]
+
+    async def _end(self, worker: WorkerProcess) -> None:
+        await worker.stop()
+        task = self._tasks.pop(worker)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def _configure_workers(self) -> None:
+        order = Order(
+            {name: self._worker_config(name) for name in self._helpers},
+            tuple(self._config.daemon.blocked_plugins),
+            disable_at_end=self._config.daemon.steering == "helper",
+        )
+        for worker in self._workers:
+            worker.order(order)
+        try:
+            await asyncio.gather(*(worker.wait_ready() for worker in self._workers))
+        except TimeoutError:
+            raise StartError("a worker did not get ready", "see its messages above") from None
+
+    def _worker_config(self, name: str) -> dict[str, Any]:
+        given = self._config.helpers[name]
+        return {"settings": dict(given.settings), "limits": limits(given.guard)}
+
+    def _steer(self) -> None:
+        first = self._config.daemon.queues
+        queues = range(first, first + len(self._workers))
+        self._nft.run(ruleset.build(self._config, self._helpers, queues))
+        if self._config.daemon.steering == "helper":
+            for n, helper in enumerate(self._helpers.values()):
+                self._registry.enable(helper, queues[n % len(queues)])
+        else:
+            self._registry.disable_all()
+
+    # running
+
+    async def serve(self) -> None:
+        """Work until told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        stop = loop.create_task(self._stop.wait())
+        while not self._stop.is_set():
+            reload = loop.create_task(self._reload.wait())
+            await asyncio.wait({stop, reload}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            reload.cancel()
+            if self._reload.is_set():
+                self._reload.clear()
+                await self.reload()
+            self._publish()
+
+    async def reload(self) -> None:
+        """Read the configuration again and go over to it; a wrong one changes nothing."""
+        try:
+            self._config, self._plugins = self._read()
+        except (config.ConfigError, StartError) as error:
+            log.error("reload: %s; the former configuration stays in force", error)
+            return
+        self._register()
+        count = _worker_count(self._config)
+        self._grow(count)
+        await self._configure_workers()
+        surplus, self._workers = self._workers[count:], self._workers[:count]
+        self._steer()
+        self._workers += surplus
+        await self._shrink(count)
+        log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        note = message.get("note")
+        if note:
+            level = {"refused": logging.WARNING, "failed": logging.ERROR}
+            log.log(level.get(note["kind"], logging.INFO), "%s", _sentence(note))
+        elif "problem" in message:
+            log.error("worker %d: %s", message["queue"], message["problem"])
+
+    def _publish(self) -> None:
+        totals: dict[str, Counter[str]] = {name: Counter() for name in self._helpers}
+        for worker in self._workers:
+            for kernel_name, counts in worker.totals().items():
+                name = self._name_of(kernel_name)
+                totals.setdefault(name, Counter()).update(counts)
+        write_status(
+            self._runtime,
+            {
+                "pid": os.getpid(),
+                "helpers": {name: dict(counts) for name, counts in totals.items()},
+                "workers": [worker.status() for worker in self._workers],
+                "problems": self._problems,
+            },
+        )
+
+    def _name_of(self, kernel_name: str) -> str:
+        for name, helper in self._plugins.helpers.items():
+            if helper.kernel_name == kernel_name:
+                return name
+        return kernel_name
+
+    # down
+
+    async def stop(self) -> None:
+        """Take all down, registration excepted. Goes on after errors; safe after a start that failed half-way."""
+        self._try(lambda: self._registry.disable_all())
+        self._try(self._nft.close)
+        for worker in self._workers:
+            try:
+                await self._end(worker)
+            except OSError as error:
+                log.error("worker %d: %s", worker.number, error)
+        self._workers.clear()
+        self._try(lambda: remove_status(self._runtime))
+        if self._lock is not None:
+            self._lock.release()
+
+    def _try(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except (OSError, NftError) as error:
+            log.error("stopping: %s", error)
+
+
+def limits(given: Any) -> Limits:
+    """Make the guard's limits of a checked `[helpers.NAME.guard]` table."""
+    values = dict(given)
+    if "allow_ports" in values:
+        values["allow_ports"] = frozenset(values["allow_ports"])
+    if "addresses" in values:
+        values["addresses"] = tuple(
+            Prefix(network.network_address.packed, network.prefixlen)
+            for network in values["addresses"]
+        )
+    return Limits(**values)
+
+
+def _worker_count(loaded: Config) -> int:
+    return loaded.daemon.workers or len(os.sched_getaffinity(0))
+
+
+def _sentence(note: dict[str, str]) -> str:
+    where = f"{note['helper']}: {note['client']} → {note['server']}"
+    what = f" {note['what']}" if note["what"] else ""
+    if note["kind"] == "refused":
+        return f"{where}: refused{what} {note['endpoint']}: {note['reason']} ({note['rule']})"
+    if note["kind"] == "expected":
+        return f"{where}: expecting{what} {note['expected']}"
+    return f"{where}: {note['kind']}: {note['reason']}"
+
+
+async def _main(config_dir: Path) -> None:
+    daemon = Daemon(config_dir)
+    try:
+        await daemon.start()
+        print("fwhelpers: ready", flush=True)
+        await daemon.serve()
+    finally:
+        await daemon.stop()
+
+
+def run(config_dir: Path) -> int:
+    """Run the service until SIGTERM; returns the exit status."""
+    logging.basicConfig(level=logging.INFO, format="fwhelpers: %(message)s", stream=sys.stderr)
+    try:
+        asyncio.run(_main(config_dir))
+    except StartError as error:
+        return _fail(str(error), error.hint)
+    except (config.ConfigError, Locked) as error:
+        return _fail(str(error), getattr(error, "hint", ""))
+    except (NetlinkError, NftError, PermissionError) as error:
+        return _fail(str(error), "run `fwhelpers check` for a report of what this system lacks")
+    return 0
+
+
+def _fail(text: str, hint: str) -> int:
+    print(f"fwhelpers: error: {text}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    return 1

@@ -1,0 +1,50 @@
+"""Makes expectations in the kernel for the engine."""
+
+from __future__ import annotations
+
+from errno import EEXIST, EIO
+
+from fwhelpers.kernel import expect
+from fwhelpers.kernel.expect import Expectation
+from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.socket import NetlinkSocket
+
+
+class KernelMaker:
+    """`engine.verdict.Maker` over ctnetlink."""
+
+    def __init__(self, netlink: NetlinkSocket) -> None:
+        self._netlink = netlink
+
+    def create(self, expectation: Expectation) -> int:
+        """Create it; returns 0 or an errno."""
+        return self._request(expect.encode_create(expectation, excl=True))
+
+    def replace(self, expectation: Expectation) -> int:
+        """Take over an equal one that another connection of the same client made.
+
+        It opens the very same hole, but would close it when *its* connection ends.
+        """
+        found = self._find(expectation)
+        if found is None or found.nat is not None or found.mask != expectation.mask:
+            return EEXIST
+        self.delete(expectation)
+        return self.create(expectation)
+
+    def delete(self, expectation: Expectation) -> None:
+        """Delete it if it is there."""
+        self._request(expect.encode_delete(expectation))
+
+    def _find(self, expectation: Expectation) -> Expectation | None:
+        try:
+            found = [expect.parse(p) for p in self._netlink.dump(expect.encode_get(expectation))]
+        except NetlinkError:
+            return None
+        return found[0] if found else None
+
+    def _request(self, message: bytes) -> int:
+        try:
+            self._netlink.request(message)
+        except NetlinkError as error:
+            return error.errno or EIO
+        return 0

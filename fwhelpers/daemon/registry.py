@@ -1,0 +1,66 @@
+"""Our helper objects in the kernel (nfnetlink_cthelper).
+
+Neither the size of the private data nor the names of the policy classes can change while a helper is registered, so all
+of ours have the same: a new version of a plugin can then adopt what an earlier one registered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from errno import EBUSY
+
+from fwhelpers.api import Helper
+from fwhelpers.kernel import cthelper
+from fwhelpers.kernel.cthelper import CtHelper, CtPolicy
+from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.socket import NetlinkSocket
+
+_L3 = {4: 2, 6: 10}  # AF_INET, AF_INET6
+_L4 = {"tcp": 6, "udp": 17}
+
+CLASSES = 4
+PRIVATE = 32
+
+
+def kernel_objects(helper: Helper) -> list[CtHelper]:
+    """The kernel objects of a helper: one for each family and transport, disabled."""
+    unused = CtPolicy("", 1, 1)
+    given = [CtPolicy("", p.max, p.timeout) for p in helper.policies]
+    policies = tuple(
+        replace(p, name=f"class{n}")
+        for n, p in enumerate((given + [unused] * CLASSES)[:CLASSES])
+    )
+    return [
+        CtHelper(helper.kernel_name, _L3[family], _L4[l4], priv_len=PRIVATE, policies=policies)
+        for family in helper.families
+        for l4 in helper.l4s
+    ]
+
+
+class Registry:
+    """Our helper objects in the kernel."""
+
+    def __init__(self, netlink: NetlinkSocket | None = None) -> None:
+        self._netlink = netlink or NetlinkSocket()
+
+    def present(self) -> list[CtHelper]:
+        """All user-space helpers of the machine, foreign ones as well."""
+        return [cthelper.parse(p) for p in self._netlink.dump(cthelper.encode_dump())]
+
+    def _key(helper: CtHelper) -> tuple[str, int, int]:
+    return helper.name, helper.l3, helper.l4
+
+
+def is_ours(helper: CtHelper) -> bool:
+    names = [p.name for p in helper.policies]
+    return helper.priv_len == PRIVATE and names == [f"class{n}" for n in range(CLASSES)]
+
+
+def _explain(helper: Helper, error: NetlinkError) -> str:
+    if error.errno == EBUSY:
+        return (
+            f"the kernel has another helper of the name {helper.kernel_name}"
+            " (unload its module, or remove it with nfct helper delete)"
+        )
+    return str(error)

@@ -1,0 +1,232 @@
+"""Worker processes: start, watch, restart. One queue each, whose socket the manager keeps.
+
+When a worker dies its packets wait in the queue for the next one; those that it had in its hands are let pass. When
+workers keep dying the queue is closed, and the ruleset's bypass lets traffic pass uninspected until one stays alive.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import pickle
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from fwhelpers.daemon.shared import Page
+from fwhelpers.daemon.worker import MAX_CONTROL, Order
+from fwhelpers.kernel import queue
+from fwhelpers.kernel.socket import QueueSocket
+
+log = logging.getLogger("fwhelpers")
+
+START = 60.0  #: seconds that a worker may take to get ready
+HANG = 5.0  #: seconds without a heartbeat after which a worker counts as hung
+PATIENCE = 3  #: quick deaths in a row after which the queue is closed for a while
+CHECK = 0.5
+
+
+class WorkerProcess:
+    """One worker and the queue that outlives it."""
+
+    def __init__(self, number: int, fail_open: bool, news: Callable[[dict[str, Any]], None]) -> None:
+        self.number = number
+        self.restarts = -1
+        self.packets = self.overflows = 0
+        self.counts: dict[str, Counter[str]] = {}
+        self._fail_open = fail_open
+        self._news = news
+        self._sock: QueueSocket | None = None
+        self._current: dict[str, dict[str, int]] = {}
+        self._process: asyncio.subprocess.Process | None = None
+        self._control: socket.socket | None = None
+        self._page: Page | None = None
+        self._order = Order({})
+        self._ready = asyncio.Event()
+        self._stopping = False
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running worker."""
+        return self._process.pid if self._process else None
+
+    @property
+    def ready(self) -> bool:
+        """True while a worker has taken its orders and serves the queue."""
+        return self._ready.is_set()
+
+    def bind(self) -> None:
+        """Open the queue. Raises NetlinkError if it is taken."""
+        if self._sock is None:
+            self._sock = QueueSocket()
+            try:
+                self._sock.bind(self.number, fail_open=self._fail_open)
+            except OSError:
+                self._sock.close()
+                self._sock = None
+                raise
+
+    def order(self, order: Order) -> None:
+        """Tell what to inspect from now on; also what a successor is told."""
+        self._order = order
+        self._ready.clear()
+        if self._control is not None:
+            self._control.send(pickle.dumps(order))
+
+    async def wait_ready(self) -> None:
+        """Return when the worker works by its last order. Raises TimeoutError."""
+        async with asyncio.timeout(START):
+            await self._ready.wait()
+
+    async def run(self) -> None:
+        """Keep a worker running until `stop`."""
+        quick = 0
+        while not self._stopping:
+            started = time.monotonic()
+            self.bind()
+            await self._spawn()
+            await self._watch()
+            self._bury()
+            if self._stopping:
+                break
+            quick = quick + 1 if time.monotonic() - started < 10 else 0
+            if quick >= PATIENCE:
+                await self._back_off(min(2.0**quick, 60.0))
+
+    async def stop(self) -> None:
+        """Let the worker answer what is queued, end it, close the queue."""
+        self._stopping = True
+        process = self._process
+        self._hang_up()
+        if process is not None and process.returncode is None:
+            try:
+                async with asyncio.timeout(HANG):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+
+    async def _spawn(self) -> None:
+        assert self._sock is not None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_CONTROL)
+        ours.setblocking(False)
+        page = Page.create()
+        descriptors = (self._sock.fileno(), theirs.fileno(), page.fd)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "fwhelpers.daemon.worker",
+            *map(str, descriptors), str(self.number), pass_fds=descriptors,
+        )  # fmt: skip
+        theirs.close()
+        self.restarts += 1
+        self._control, self._page = ours, page
+        asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, ours)
+        self.order(self._order)
+
+    async def _watch(self) -> None:
+        assert self._process is not None
+        assert self._page is not None
+        beats, since = -1, time.monotonic()
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHECK):
+                    await self._process.wait()
+                return
+            now = time.monotonic()
+            page = self._page.read()
+            if page.beats != beats:
+                beats, since = page.beats, now
+            if now - since > (HANG if beats else START):
+                log.warning("worker %d: no heartbeat for %.0f s, killed", self.number, now - since)
+                self._process.kill()
+                await self._process.wait()
+                return
+
+    def _bury(self) -> None:
+        """Let pass what the dead worker had in its hands, keep its counts."""
+        assert self._process is not None
+        assert self._page is not None
+        page = self._page.read()
+        if self._sock is not None and page.last_id and not self._stopping:
+            self._sock.send(queue.encode_batch(self.number, page.last_id))
+        self.packets += page.packets
+        self.overflows += page.overflows
+        page.close()
+        self._page = None
+        for helper, counts in self._current.items():
+            self.counts.setdefault(helper, Counter()).update(counts)
+        self._current = {}
+        self._ready.clear()
+        self._hang_up()
+        if not self._stopping:
+            log.warning("worker %d: %s, restarting it", self.number, _ending(self._process))
+        self._process = None
+
+    def _hang_up(self) -> None:
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control.fileno())
+            self._control.close()
+            self._control = None
+
+    async def _back_off(self, seconds: float) -> None:
+        log.error(
+            "worker %d: keeps dying; its packets pass uninspected for %.0f s", self.number, seconds
+        )
+        if self._sock is not None:
+            self._sock.close()
+            self._sock = None
+        await asyncio.sleep(seconds)
+
+    def _hear(self, control: socket.socket) -> None:
+        try:
+            data = control.recv(MAX_CONTROL)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            asyncio.get_running_loop().remove_reader(control.fileno())
+            return
+        try:
+            message = json.loads(data)
+        except ValueError:
+            return
+        if "ready" in message:
+            self._ready.set()
+        elif "counts" in message:
+            self._current = message["counts"]
+        self._news({**message, "queue": self.number})
+
+    def status(self) -> dict[str, Any]:
+        """Counters for people."""
+        page = self._page.read() if self._page else None
+        return {
+            "queue": self.number,
+            "pid": self.pid,
+            "ready": self.ready,
+            "restarts": max(0, self.restarts),
+            "packets": self.packets + (page.packets if page else 0),
+            "overflows": self.overflows + (page.overflows if page else 0),
+        }
+
+    def totals(self) -> dict[str, Counter[str]]:
+        """What happened, by helper, over all generations of this worker."""
+        totals = {helper: Counter(counts) for helper, counts in self.counts.items()}
+        for helper, counts in self._current.items():
+            totals.setdefault(helper, Counter()).update(counts)
+        return totals
+
+
+def _ending(process: asyncio.subprocess.Process) -> str:
+    code = process.returncode or 0
+    return f"died of {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"

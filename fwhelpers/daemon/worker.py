@@ -1,0 +1,252 @@
+"""A worker: one process, one queue. It parses what strangers send, so it knows as little as possible.
+
+Started by the supervisor with three inherited descriptors: the bound queue, a control channel, a shared page. The queue
+belongs to the manager as well: when this process dies, packets wait in it for the next one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import pickle
+import select
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fwhelpers.daemon.maker import KernelMaker
+from fwhelpers.daemon.registry import Registry
+from fwhelpers.daemon.shared import Page
+from fwhelpers.engine.inspect import Active, Inspector
+from fwhelpers.engine.verdict import Note, Verdict
+from fwhelpers.kernel import labels, queue
+from fwhelpers.kernel.socket import NetlinkSocket, QueueSocket
+from fwhelpers.plugins import load
+
+BEAT = 0.5  #: seconds between heartbeats of an idle worker
+NOTES_A_SECOND = 100  #: news sent to the manager; the rest is only counted
+DRAIN = 0.3  #: seconds without a packet after which a queue counts as drained
+MAX_CONTROL = 1 << 20
+_PR_SET_NAME = 15
+
+_DONE = labels.bits(labels.DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the manager tells a worker to do: which helpers to run, how configured."""
+
+    helpers: dict[str, dict[str, Any]]  #: helper name -> settings, limits
+    blocked: tuple[str, ...] = ()
+    #: steering "helper": without a listener the kernel confirms nothing, so disable them when the manager is gone
+    disable_at_end: bool = False
+
+
+class Answers:
+    """Collects verdicts and sends them with as few system calls as their order allows."""
+
+    def __init__(self, sock: QueueSocket, number: int) -> None:
+        self._sock = sock
+        self._number = number
+        self._parts: list[bytes] = []
+        self._plain = 0
+
+    def add(self, packet: queue.Packet, verdict: Verdict) -> None:
+        """Enter a packet's verdict."""
+        if verdict.plain:
+            self._plain = packet.id
+            return
+        self._close_batch()
+        self._parts.append(_encode(self._number, packet, verdict))
+
+    def flush(self) -> None:
+        """Send all that was entered."""
+        self._close_batch()
+        if self._parts:
+            self._sock.send(b"".join(self._parts))
+            self._parts.clear()
+
+    def _close_batch(self) -> None:
+        # a batch answers all ids up to its own, so it must go before any later packet's own verdict
+        if self._plain:
+            self._parts.append(queue.encode_batch(self._number, self._plain))
+            self._plain = 0
+
+
+def _encode(number: int, packet: queue.Packet, verdict: Verdict) -> bytes:
+    what = queue.DROP if not verdict.accept else queue.REPEAT if verdict.repeat else queue.ACCEPT
+    return queue.encode_verdict(
+        number,
+        packet.id,
+        what,
+        payload=verdict.payload,
+        info=(packet.helper, verdict.info) if verdict.info is not None else None,
+        labels=(_DONE, _DONE) if verdict.done else None,
+        timeout=verdict.timeout,
+        expectation=verdict.expectation,
+    )
+
+
+class News:
+    """Counts what happens and tells the manager, never waiting for it."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._counts: dict[str, Counter[str]] = {}
+        self._changed = False
+        self._told = 0
+        self._second = 0
+
+    def __call__(self, note: Note) -> None:
+        self._counts.setdefault(note.helper, Counter())[note.kind] += 1
+        self._changed = True
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._told = second, 0
+        if self._told < NOTES_A_SECOND:
+            self._told += 1
+            self._send({"note": _describe(note)})
+
+    def report(self) -> None:
+        """Send the counts if they changed."""
+        if self._changed:
+            self._changed = not self._send({"counts": {k: dict(v) for k, v in self._counts.items()}})
+
+    def ready(self) -> None:
+        """Tell that packets can come."""
+        self._send({"ready": os.getpid()})
+
+    def problem(self, text: str) -> None:
+        """Tell of something that went wrong outside any flow."""
+        self._send({"problem": text})
+
+    def _send(self, message: dict[str, Any]) -> bool:
+        try:
+            self._control.send(json.dumps(message).encode())
+        except (BlockingIOError, OSError):
+            return False
+        return True
+
+
+def _describe(note: Note) -> dict[str, str]:
+    expected = note.expectation.tuple if note.expectation else None
+    return {
+        "kind": note.kind,
+        "helper": note.helper,
+        "client": str(note.flow.client),
+        "server": str(note.flow.server),
+        "l4": note.flow.l4,
+        "reason": note.reason,
+        "rule": note.rule,
+        "what": note.what,
+        "endpoint": str(note.refused or ""),
+        "expected": f"{expected.l4} port {expected.dport}" if expected else "",
+    }
+
+
+class Worker:
+    """The loop: drain the queue, judge, answer, beat."""
+
+    def __init__(self, sock: QueueSocket, number: int, control: socket.socket, page: Page) -> None:
+        self._sock = sock
+        self._page = page
+        self._control = control
+        self._news = News(control)
+        self._answers = Answers(sock, number)
+        self._netlink = NetlinkSocket()
+        self._inspector = Inspector({}, KernelMaker(self._netlink), self._news)
+        self._order = Order({})
+
+    def run(self) -> None:
+        """Work until the manager says stop or is gone, then answer what is left in the queue."""
+        poll = select.poll()
+        poll.register(self._sock.fileno(), select.POLLIN)
+        poll.register(self._control.fileno(), select.POLLIN)
+        stopping = False
+        while not stopping:
+            ready = {fd for fd, _ in poll.poll(BEAT * 1000)}
+            self._page.beat()
+            if self._sock.fileno() in ready:
+                self.drain()
+            if self._control.fileno() in ready:
+                stopping = not self._obey()
+            self._news.report()
+        self._finish()
+
+    def drain(self) -> int:
+        """Take what the queue has, answer it; returns how many packets."""
+        packets = [p for buffer in self._sock.recv_many() for p in queue.parse_packets(buffer)]
+        if not packets:
+            return 0
+        # should we die or hang now, the manager lets these pass
+        self._page.last_id = packets[-1].id
+        self._page.overflows = self._sock.overflows
+        self._page.publish()
+        now = time.monotonic()
+        for packet in packets:
+            self._answers.add(packet, self._inspector.packet(packet, now))
+        self._answers.flush()
+        self._page.packets += len(packets)
+        return len(packets)
+
+    def _obey(self) -> bool:
+        try:
+            message = self._control.recv(MAX_CONTROL)
+        except OSError:
+            message = b""
+        if not message:
+            return False
+        order = pickle.loads(message)  # noqa: S301 - from our own parent, over a socketpair
+        if not isinstance(order, Order):
+            return False
+        self._order = order
+        self._configure(order)
+        self._news.ready()
+        return True
+
+    def _configure(self, order: Order) -> None:
+        plugins = load(blocked=order.blocked)
+        active = {}
+        for name, given in order.helpers.items():
+            helper = plugins.helpers.get(name)
+            if helper is None:
+                self._news.problem(f"helper {name} is not there any more")
+                continue
+            active[helper.kernel_name] = Active(helper, given["settings"], given["limits"])
+        self._inspector.configure(active)
+        gc.collect()
+        gc.freeze()
+
+    def _finish(self) -> None:
+        if self._order.disable_at_end:
+            Registry(self._netlink).disable_all()
+        poll = select.poll()
+        poll.register(self._sock.fileno(), select.POLLIN)
+        while poll.poll(DRAIN * 1000):
+            self._page.beat()
+            self.drain()
+
+
+def main(arguments: Iterable[str]) -> int:
+    """Entry of the worker process: descriptors of queue, control and page, and the queue's number."""
+    queue_fd, control_fd, page_fd, number = map(int, arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C goes to the manager, who asks us
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, f"fwhelpers-q{number}".encode(), 0, 0, 0)
+    control = socket.socket(fileno=control_fd)
+    control.setblocking(False)
+    Worker(QueueSocket(fd=queue_fd), number, control, Page(page_fd)).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,227 @@
+"""An announcement's way from the guard over the right tuple to the kernel and into the payload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import EBUSY, EEXIST, errorcode
+from os import strerror
+from typing import NamedTuple
+
+from fwhelpers.api import Endpoint, Expect, Helper, Policy
+from fwhelpers.engine.guard import Ledger, Limits, Refusal, judge
+from fwhelpers.engine.mangle import Edit
+from fwhelpers.engine.nat import Plan, plan
+from fwhelpers.engine.state import FlowState, Made
+from fwhelpers.engine.verdict import Maker, Note
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.expect import Expectation, mask_for
+from fwhelpers.kernel.queue import Packet
+
+_PERMANENT = 1
+_FOLLOW = "nat-follow-master"
+
+#: how many ports are tried when the announced one is taken on the translated address
+MAX_PORTS = 64
+
+
+class Place(NamedTuple):
+    """Where an announcement was read."""
+
+    packet: Packet
+    reply: bool
+    data: bytes  #: the packet's payload
+    base: int  #: stream offset of its first byte
+    #: the kernel adjusts IPv6 sequence numbers wrongly: nf_ct_tcp_seqadj_set() reads them at ip_hdrlen()
+    fixed_length: bool
+
+
+class _Refused(Exception):
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(reason)
+        self.refusal = Refusal(rule, reason)
+
+
+class Announcer:
+    """Turns `Expect`s into expectations; remembers which flow made what."""
+
+    def __init__(self, maker: Maker, ledger: Ledger, tell: Callable[[Note], None]) -> None:
+        self._maker = maker
+        self._ledger = ledger
+        self._tell = tell
+        self._waiting: list[Expectation] = []
+
+    def take_waiting(self) -> list[Expectation]:
+        """Expectations that must go with the verdict, as the connection is not in the table yet."""
+        waiting, self._waiting = self._waiting, []
+        return waiting
+
+    def expect(
+        self,
+        helper: Helper,
+        limits: Limits,
+        state: FlowState,
+        place: Place,
+        want: Expect,
+        now: float,
+    ) -> Edit | None:
+        """Judge, expect, tell; returns the rewriting that the payload needs, if any."""
+        try:
+            return self._expect(helper, limits, state, place, want, now)
+        except _Refused as refused:
+            rule, reason = refused.refusal
+            self._tell(
+                Note("refused", state.helper, state.flow, reason, rule, None, want.server, want.what)
+            )
+            return None
+
+    def cancel(self, state: FlowState, klass: int | None) -> None:
+        """Delete what the flow made and nobody used."""
+        for expected in self._take(state, klass):
+            mask = mask_for(expected.family)
+            self._maker.delete(Expectation(state.orig, expected, mask, zone=state.zone))
+
+    def spent(self, state: FlowState, klass: int | None) -> None:
+        """Forget what the flow made: it served."""
+        self._take(state, klass)
+
+    def _take(self, state: FlowState, klass: int | None) -> list[Tuple]:
+        chosen = [t for t, made in state.made.items() if klass is None or made.klass == klass]
+        for expected in chosen:
+            self._ledger.release(state.made.pop(expected).serial)
+        return chosen
+
+    def _expect(
+        self,
+        helper: Helper,
+        limits: Limits,
+        state: FlowState,
+        place: Place,
+        want: Expect,
+        now: float,
+    ) -> Edit | None:
+        klass, policy = _policy(helper, want.policy)
+        _raise(judge(want, state.flow, place.reply, policy, limits))
+        wanted = plan(want, state.flow.l4, state.orig, state.reply)
+        text = _Text(want, place)
+        if self._still_there(state, wanted, now):
+            return text.edit(wanted.visible)
+        _raise(self._ledger.check(state.flow.client.addr, limits, now))
+        for candidate in _candidates(wanted, text):
+            edit = text.edit(candidate.visible)
+            expectation = _expectation(state, candidate, want, klass, policy)
+            if self._make(expectation, place.packet):
+                self._enter(state, expectation, policy, now)
+                self._tell(
+                    Note("expected", state.helper, state.flow, "", "", expectation, None, want.what)
+                )
+                return edit
+        raise _Refused("G15", f"port {want.server.port} and those after it are taken")
+
+    def _still_there(self, state: FlowState, wanted: Plan, now: float) -> bool:
+        # an identical one makes the kernel remove and re-add: spare it while the first is young
+        made = state.made.get(wanted.tuple)
+        return made is not None and made.permanent and now - made.at < (made.expires - made.at) / 2
+
+    def _make(self, expectation: Expectation, packet: Packet) -> bool:
+        if not packet.confirmed:
+            self._waiting.append(expectation)
+            return True
+        errno = self._maker.create(expectation)
+        if errno == EEXIST and expectation.nat is None:
+            errno = self._maker.replace(expectation)
+        if errno in (EEXIST, EBUSY):
+            return False
+        if errno:
+            raise _Refused("G12", f"kernel: {errorcode.get(errno, errno)}, {strerror(errno)}")
+        return True
+
+    def _enter(
+        self, state: FlowState, expectation: Expectation, policy: Policy, now: float
+    ) -> None:
+        old = state.made.pop(expectation.tuple, None)
+        if old is not None:
+            self._ledger.release(old.serial)
+        same = [t for t, made in state.made.items() if made.klass == expectation.klass]
+        for oldest in same[: max(0, len(same) - policy.max + 1)]:
+            self._ledger.release(state.made.pop(oldest).serial)  # the kernel evicts it likewise
+        expires = now + policy.timeout
+        serial = self._ledger.grant(state.flow.client.addr, expires)
+        permanent = bool(expectation.flags & _PERMANENT)
+        state.made[expectation.tuple] = Made(expectation.klass, now, expires, serial, permanent)
+        if state.flow.l4 == "udp":  # a UDP master may die before what it expects, and takes it along
+            state.keep_until = max(state.keep_until, expires)
+
+
+class _Text:
+    """How the announced endpoint stands in the payload."""
+
+    def __init__(self, want: Expect, place: Place) -> None:
+        self._want = want
+        self._place = place
+
+    @property
+    def movable(self) -> bool:
+        """True if another port could be written."""
+        return self._want.span is not None and self._want.encode is not None
+
+    def edit(self, visible: Endpoint) -> Edit | None:
+        """The rewriting that tells the opener `visible`; None if it is told already."""
+        want = self._want
+        if want.span is None or visible == want.server:
+            return None
+        if want.encode is None:
+            raise _Refused("G15", "the announced address is translated and can't be rewritten")
+        start, end = want.span
+        text = want.encode(visible)
+        if self._place.fixed_length and len(text) != end - start:
+            text = self._fitted(visible, end - start)
+        first = start - self._place.base
+        if first < 0 or end - self._place.base > len(self._place.data):
+            raise _Refused("G15", "a part of the announcement has passed already, it can't be rewritten")
+        if self._place.data[first : end - self._place.base] == text:
+            return None
+        return Edit(start, end, text)
+
+    def _fitted(self, visible: Endpoint, size: int) -> bytes:
+        text = self._want.fit(visible, size) if self._want.fit else None
+        if text is None or len(text) != size:
+            raise _Refused("G15", "the length of an IPv6 announcement can't change")
+        return text
+
+
+def _candidates(wanted: Plan, text: _Text) -> list[Plan]:
+    if wanted.nat is None or not text.movable:
+        return [wanted]
+    first = wanted.visible.port
+    return [wanted.at(port) for port in range(first, min(first + MAX_PORTS, 65536))]
+
+
+def _expectation(
+    state: FlowState, planned: Plan, want: Expect, klass: int, policy: Policy
+) -> Expectation:
+    mask = mask_for(planned.tuple.family)
+    return Expectation(
+        master=state.orig,
+        tuple=planned.tuple,
+        mask=mask if want.sport is None else mask._replace(sport=0xFFFF),
+        klass=klass,
+        flags=_PERMANENT if want.permanent else 0,
+        timeout=policy.timeout,
+        helper=want.child,
+        nat=planned.nat,
+        nat_dir=planned.nat_dir,
+        fn=_FOLLOW if planned.nat else "",
+        zone=state.zone,
+    )
+
+
+def _policy(helper: Helper, name: str) -> tuple[int, Policy]:
+    for klass, policy in enumerate(helper.policies):
+        if not name or policy.name == name:
+            return klass, policy
+    raise _Refused("G9", f"the helper has no policy {name!r}")
+
+
+def _raise(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise _Refused(*refusal)

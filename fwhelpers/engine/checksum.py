@@ -1,0 +1,41 @@
+"""Internet checksums (RFC 1071) of rewritten packets."""
+
+from __future__ import annotations
+
+from struct import pack_into
+
+from fwhelpers.engine.headers import TCP, Segment
+
+
+def ones_complement(data: bytes | bytearray | memoryview) -> int:
+    """The 16-bit one's complement sum of big-endian words, an odd last byte padded with zero."""
+    # the sum of 16-bit digits is the number modulo 0xffff, and int.from_bytes does it at C speed
+    value = int.from_bytes(data, "big")
+    if len(data) & 1:
+        value <<= 8
+    total = value % 0xFFFF
+    return total or (0xFFFF if value else 0)
+
+
+def fill(packet: bytearray, segment: Segment) -> None:
+    """Write length fields and checksums of a packet whose payload was replaced; `segment.end` is its size."""
+    size = segment.end
+    length = size - segment.transport
+    if packet[0] >> 4 == 4:
+        header = (packet[0] & 15) * 4
+        pack_into("!H", packet, 2, size)
+        packet[10:12] = b"\0\0"
+        pack_into("!H", packet, 10, 0xFFFF - ones_complement(packet[:header]))
+        addresses = packet[12:20]
+    else:
+        pack_into("!H", packet, 4, size - 40)
+        addresses = packet[8:40]
+    at = segment.transport + (16 if segment.l4 == TCP else 6)
+    if segment.l4 != TCP:
+        pack_into("!H", packet, segment.transport + 4, length)
+    packet[at : at + 2] = b"\0\0"
+    pseudo = bytes(addresses) + length.to_bytes(4, "big") + segment.l4.to_bytes(4, "big")
+    total = 0xFFFF - ones_complement(pseudo + packet[segment.transport : size])
+    if segment.l4 != TCP:
+        total = total or 0xFFFF  # zero means "no checksum" in UDP (RFC 768)
+    pack_into("!H", packet, at, total)

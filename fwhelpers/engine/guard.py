@@ -1,0 +1,222 @@
+"""What stands between an announcement and the kernel: the safety rules, each with a name and a reason.
+
+The guard judges the typed request, independently of the plugin that made it. G-numbers are those of docs/safety.md.
+Configuration may loosen a named rule for a named helper (`Limits`), nothing else does.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fwhelpers.api import Endpoint, Expect, Flow, Policy
+
+#: services that no announcement may point at (G6), unless the protocol's policy or the config says so
+WELL_KNOWN = frozenset(
+    [512, 513, 514, 515, 540, 543, 544, 548, 554, 587, 631, 636, 873, 989, 990, 992, 993, 995]
+    + [1433, 1521, 2049, 2375, 2376, 3128, 3306, 3389, 5432, *range(5900, 5911), 5985, 5986]
+    + [6379, 8000, 8080, 8443, 9200, 11211, 27017]
+)
+
+MAX_ALIVE = 1024  #: expectations that one worker keeps alive
+MAX_RATE = 1000  #: expectations a second that one worker makes
+
+
+class Prefix(NamedTuple):
+    """An address prefix, packed."""
+
+    addr: bytes
+    length: int
+
+    def __contains__(self, addr: object) -> bool:
+        if not isinstance(addr, bytes) or len(addr) != len(self.addr):
+            return False
+        shift = len(addr) * 8 - self.length
+        return int.from_bytes(addr, "big") >> shift == int.from_bytes(self.addr, "big") >> shift
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What configuration may loosen or tighten for one helper."""
+
+    #: whom an announcement may name: "peer" its sender only, "announced" anybody, "any-src" also opened by anybody
+    address: str = "peer"
+    addresses: tuple[Prefix, ...] = ()  #: further hosts that an announcement may name
+    min_port: int | None = None  #: instead of the policy's
+    allow_ports: frozenset[int] = frozenset()  #: well-known ports that may be named
+    rate: int = 100  #: expectations a second for each client address
+    max_per_source: int = 32  #: expectations alive for each client address
+
+
+class Refusal(NamedTuple):
+    """Why nothing opens."""
+
+    rule: str
+    reason: str
+
+
+def judge(
+    want: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits
+) -> Refusal | None:
+    """Apply the rules that need no memory: G5 to G8. None means that the announcement may pass."""
+    return (
+        _family(want, flow)
+        or _address(want.server, flow, reply, limits)
+        or _port(want.server.port, policy, limits)
+        or _source(want.client, flow, limits)
+    )
+
+
+def _family(want: Expect, flow: Flow) -> Refusal | None:
+    if (want.l4 or flow.l4) not in ("tcp", "udp"):
+        return Refusal("G7", f"transport {want.l4!r} can't be expected")
+    if not len(want.client.addr) == len(want.server.addr) == len(flow.client.addr):
+        return Refusal("G7", "address family differs from the control connection's")
+    return None
+
+
+def _address(announced: Endpoint, flow: Flow, reply: bool, limits: Limits) -> Refusal | None:
+    sender = flow.server if reply else flow.client
+    if announced.addr == sender.addr:
+        return None
+    kind = _special(announced.addr)
+    if kind:
+        return Refusal("G5", f"{announced.host} is {kind}")
+    if limits.address != "peer" or any(announced.addr in p for p in limits.addresses):
+        return None
+    return Refusal("G5", f"{sender.host} announced another host, {announced.host}")
+
+
+def _special(addr: bytes) -> str:
+    if not any(addr):
+        return "unspecified"
+    return _special4(addr) if len(addr) == 4 else _special6(addr)
+
+
+def _special4(addr: bytes) -> str:
+    if addr[0] == 0:
+        return "unspecified"
+    if addr[0] == 127:
+        return "a loopback address"
+    if addr[0] >= 224:
+        return "multicast, reserved or broadcast"
+    return "link-local" if addr[:2] == b"\xa9\xfe" else ""
+
+
+def _special6(addr: bytes) -> str:
+    if addr == bytes(15) + b"\1":
+        return "a loopback address"
+    if addr[0] == 0xFF:
+        return "multicast"
+    if addr[:12] == bytes(10) + b"\xff\xff":
+        return "an IPv4-mapped address"
+    return "link-local" if addr[0] == 0xFE and addr[1] & 0xC0 == 0x80 else ""
+
+
+def _port(port: int, policy: Policy, limits: Limits) -> Refusal | None:
+    lowest = policy.min_port if limits.min_port is None else limits.min_port
+    if not 0 < port < 65536:
+        return Refusal("G6", f"port {port} does not exist")
+    if port in limits.allow_ports or port in policy.ports:
+        return None
+    if port < lowest:
+        return Refusal("G6", f"port {port} is below {lowest}")
+    if port in WELL_KNOWN:
+        return Refusal("G6", f"port {port} belongs to a well-known service")
+    return None
+
+
+def _source(client: Endpoint, flow: Flow, limits: Limits) -> Refusal | None:
+    if client.addr in (flow.client.addr, flow.server.addr) or limits.address == "any-src":
+        return None
+    return Refusal("G8", f"{client.host} is no end of the control connection")
+
+
+class _Grant(NamedTuple):
+    source: bytes
+    owner: Hashable
+
+
+class Ledger:
+    """What was granted and may still be alive (G9), and how fast (token buckets).
+
+    One ledger a worker; a client's connections to one server always meet the same worker.
+    """
+
+    def __init__(self, max_alive: int = MAX_ALIVE, max_rate: int = MAX_RATE) -> None:
+        self._max_alive = max_alive
+        self._global = _Bucket(max_rate)
+        self._buckets: dict[bytes, _Bucket] = {}
+        self._grants: dict[int, _Grant] = {}
+        self._expiries: list[tuple[float, int]] = []
+        self._sources: Counter[bytes] = Counter()
+        self._serial = 0
+
+    def __len__(self) -> int:
+        return len(self._grants)
+
+    def check(self, source: bytes, limits: Limits, now: float) -> Refusal | None:
+        """May this client address have one more? Takes a token if so."""
+        self._expire(now)
+        if self._sources[source] >= limits.max_per_source:
+            return Refusal("G9", f"{limits.max_per_source} expectations of this client are alive")
+        if len(self._grants) >= self._max_alive:
+            return Refusal("G9", f"{self._max_alive} expectations are alive")
+        if not self._bucket(source, limits).take(now) or not self._global.take(now):
+            return Refusal("G9", f"more than {limits.rate} expectations a second")
+        return None
+
+    def grant(self, source: bytes, owner: Hashable, expires: float) -> int:
+        """Enter an expectation; returns the number by which it can be released."""
+        self._serial += 1
+        self._grants[self._serial] = _Grant(source, owner)
+        self._sources[source] += 1
+        heapq.heappush(self._expiries, (expires, self._serial))
+        return self._serial
+
+    def release(self, serial: int) -> None:
+        """Forget an expectation; a number that is unknown or expired does no harm."""
+        grant = self._grants.pop(serial, None)
+        if grant is None:
+            return
+        self._sources[grant.source] -= 1
+        if not self._sources[grant.source]:
+            del self._sources[grant.source]
+
+    def _expire(self, now: float) -> None:
+        while self._expiries and self._expiries[0][0] <= now:
+            self.release(heapq.heappop(self._expiries)[1])
+        if len(self._expiries) > 4 * self._max_alive:
+            # released early, most of them: rebuild, or a fast client grows the heap for a minute
+            self._expiries = [e for e in self._expiries if e[1] in self._grants]
+            heapq.heapify(self._expiries)
+
+    def _bucket(self, source: bytes, limits: Limits) -> _Bucket:
+        if len(self._buckets) > 4096:
+            self._buckets.clear()
+        bucket = self._buckets.get(source)
+        if bucket is None or bucket.rate != limits.rate:
+            bucket = self._buckets[source] = _Bucket(limits.rate)
+        return bucket
+
+
+class _Bucket:
+    """A token bucket that holds two seconds' worth."""
+
+    __slots__ = ("_at", "_tokens", "rate")
+
+    def __init__(self, rate: int) -> None:
+        self.rate = rate
+        self._tokens = 2.0 * rate
+        self._at = float("-inf")
+
+    def take(self, now: float) -> bool:
+        self._tokens = min(2.0 * self.rate, self._tokens + max(0.0, now - self._at) * self.rate)
+        self._at = now
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True

@@ -1,0 +1,60 @@
+"""Rewrite spans of a payload, now and again when the peer retransmits them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from fwhelpers.engine import checksum
+from fwhelpers.engine.headers import Segment
+
+MAX_EDITS = 16  #: remembered for each direction of a flow
+MAX_PACKET = 65535
+
+
+class MangleError(Exception):
+    """The rewritten bytes can't be put into this packet."""
+
+
+class Edit(NamedTuple):
+    """Bytes start to end of a direction (stream offsets; of a datagram: its own) become `text`."""
+
+    start: int
+    end: int
+    text: bytes
+
+
+class Edits:
+    """The rewritten spans of one direction."""
+
+    __slots__ = ("_edits",)
+
+    def __init__(self) -> None:
+        self._edits: list[Edit] = []
+
+    def add(self, edit: Edit) -> None:
+        """Remember an edit, forget the oldest above the bound."""
+        self._edits.append(edit)
+        del self._edits[:-MAX_EDITS]
+
+    def within(self, start: int, end: int) -> list[Edit]:
+        """Edits that touch a segment. Raises MangleError if one is cut by the segment's ends."""
+        touching = [e for e in self._edits if e.start < end and start < e.end]
+        if any(e.start < start or e.end > end for e in touching):
+            raise MangleError("retransmission cuts a rewritten span")
+        return touching
+
+
+def rewrite(packet: bytes, segment: Segment, base: int, edits: list[Edit]) -> bytes:
+    """Apply edits to a packet whose payload begins at stream offset `base`; lengths and checksums follow.
+
+    The kernel moves later sequence numbers itself (nf_ct_seqadj_set, called by nfqnl_recv_verdict).
+    """
+    payload = bytearray(packet[segment.data : segment.end])
+    for edit in sorted(edits, reverse=True):
+        payload[edit.start - base : edit.end - base] = edit.text
+    size = segment.data + len(payload)
+    if size > MAX_PACKET:
+        raise MangleError("packet would be too long")
+    out = bytearray(packet[: segment.data]) + payload
+    checksum.fill(out, segment._replace(end=size))
+    return bytes(out)

@@ -1,0 +1,111 @@
+"""One direction of a TCP stream: which bytes of a segment are new and in order.
+
+The observer never delays a segment. What comes too early is kept, within bounds, until the gap is filled; what comes
+again is compared with what was delivered, because a peer that sends different bytes for the same sequence numbers
+wants the observer to see something else than the receiver (Ptacek and Newsham, 1998).
+"""
+
+from __future__ import annotations
+
+_MASK = 0xFFFFFFFF
+_HALF = 0x80000000
+
+MAX_EARLY = 16 * 1024  #: bytes kept behind a gap
+MAX_EARLY_SEGMENTS = 32
+MAX_RECENT = 4 * 1024  #: delivered bytes kept for comparison
+
+
+class StreamError(Exception):
+    """The direction can't be followed any further; `lost` if by missing bytes, not by a contradiction."""
+
+    def __init__(self, reason: str, *, lost: bool = False) -> None:
+        super().__init__(reason)
+        self.lost = lost
+
+
+class HalfStream:
+    """Follows one direction. Positions are stream offsets: 0 is the first byte after the handshake."""
+
+    __slots__ = ("_early", "_next_seq", "_recent", "next")
+
+    def __init__(self, next_seq: int, start: int = 0) -> None:
+        self._next_seq = next_seq & _MASK
+        self.next = start  #: offset of the next byte to deliver
+        self._recent = b""
+        self._early: dict[int, bytes] = {}
+
+    @property
+    def next_seq(self) -> int:
+        """Sequence number of the next byte to deliver."""
+        return self._next_seq
+
+    @property
+    def complete(self) -> bool:
+        """True if nothing waits behind a gap."""
+        return not self._early
+
+    @property
+    def kept(self) -> int:
+        """How many bytes are held in memory."""
+        return len(self._recent) + sum(map(len, self._early.values()))
+
+    def offset_of(self, seq: int) -> int:
+        """Stream offset of a sequence number (negative: before the start)."""
+        distance = (seq - self._next_seq) & _MASK
+        return self.next + (distance - (1 << 32) if distance >= _HALF else distance)
+
+    def feed(self, seq: int, data: bytes) -> bytes:
+        """Take a segment, return the bytes that are now in order and were not before.
+
+        Raises StreamError for contradicting bytes and for a gap that stays.
+        """
+        at = self.offset_of(seq)
+        if at > self.next:
+            self._keep(at, data)
+            return b""
+        fresh = self._append(at, data)
+        return fresh + self._early_bytes() if self._early else fresh
+
+    def skip(self, seq: int) -> None:
+        """Go on at this sequence number; offsets go on counting delivered bytes."""
+        self._next_seq = seq & _MASK
+        self._recent = b""
+        self._early.clear()
+
+    def _append(self, at: int, data: bytes) -> bytes:
+        known = self.next - at
+        if known:
+            if len(data) == 1 and known == 1:
+                return b""  # keep-alive probes repeat one byte, some stacks with garbage (RFC 1122 §4.2.3.6)
+            self._compare(at, data[:known])
+        fresh = data[known:]
+        self.next += len(fresh)
+        self._next_seq = (self._next_seq + len(fresh)) & _MASK
+        self._recent = (self._recent + fresh)[-MAX_RECENT:]
+        return fresh
+
+    def _compare(self, at: int, again: bytes) -> None:
+        oldest = self.next - len(self._recent)
+        skipped = max(0, oldest - at)
+        again = again[skipped:]
+        begin = at + skipped - oldest
+        if again and self._recent[begin : begin + len(again)] != again:
+            raise StreamError("retransmission with different bytes")
+
+    def _keep(self, at: int, data: bytes) -> None:
+        held = self._early.get(at, b"")
+        if data[: len(held)] != held[: len(data)]:
+            raise StreamError("retransmission with different bytes")
+        if len(data) > len(held):
+            self._early[at] = data
+        size = sum(map(len, self._early.values()))
+        if size > MAX_EARLY or len(self._early) > MAX_EARLY_SEGMENTS:
+            raise StreamError("segments missing", lost=True)
+
+    def _early_bytes(self) -> bytes:
+        out = bytearray()
+        for at in sorted(self._early):
+            if at > self.next:
+                break
+            out += self._append(at, self._early.pop(at))
+        return bytes(out)

@@ -1,0 +1,186 @@
+"""Checks of single configuration values: a TOML value goes in, the checked value comes out, or `Wrong` is raised.
+
+They are also what keeps foreign text out of the ruleset: nothing reaches nftables that did not pass here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Any, TypeVar
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Check = Callable[[Any], Any]
+T = TypeVar("T", bound=Hashable)
+
+_TYPES = {
+    bool: "a boolean", int: "an integer", float: "a number with a fraction", str: "a string",
+    list: "an array", dict: "a table",
+}  # fmt: skip
+
+# narrower than the kernel's dev_valid_name (net/core/dev.c), which takes any byte but space, / and :
+_INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@-]*")
+
+
+class Wrong(ValueError):
+    """What is wrong with a value, and what to do about it."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.hint = hint
+
+
+def type_name(value: object) -> str:
+    """What TOML calls the type of a value."""
+    return _TYPES.get(type(value), "a date or time")
+
+
+def integer(low: int, high: int) -> Check:
+    """An integer of this range."""
+
+    def check(value: object) -> int:
+        return _integer(value, low, high)
+
+    return check
+
+
+def choice(*words: str) -> Check:
+    """One of these strings."""
+    offer = " or ".join(f'"{word}"' for word in words)
+
+    def check(value: object) -> str:
+        if not isinstance(value, str):
+            raise Wrong(f"must be {offer}, not {type_name(value)}")
+        if value not in words:
+            raise Wrong(f"{_quoted(value)} is not known", f"use {offer}")
+        return value
+
+    return check
+
+
+def user(value: object) -> str:
+    """The name of a system user; empty is allowed."""
+    if not isinstance(value, str):
+        raise Wrong(f"must be a string, not {type_name(value)}")
+    if value and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", value):
+        raise Wrong(f"{_quoted(value)} can't be the name of a user")
+    return value
+
+
+def ports(value: object) -> tuple[int, ...]:
+    """Port numbers, at least one."""
+    return _filled(tuple(_each(value, "ports", lambda item: _integer(item, 1, 65535))))
+
+
+def allowed_ports(value: object) -> tuple[int, ...]:
+    """Port numbers, maybe none."""
+    return tuple(_each(value, "ports", lambda item: _integer(item, 1, 65535)))
+
+
+def families(value: object) -> tuple[int, ...]:
+    """4, 6 or both."""
+    return _filled(tuple(_each(value, "4 and 6", _family)))
+
+
+def interfaces(value: object) -> tuple[str, ...]:
+    """Interface names, at least one."""
+    return _filled(tuple(_each(value, "interface names", _interface)))
+
+
+def prefixes(value: object) -> tuple[Network, ...]:
+    """Address prefixes, at least one; a plain address is a prefix of full length."""
+    return _filled(tuple(_each(value, "prefixes", _prefix)))
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Any names, maybe none."""
+    return tuple(_each(value, "names", _name))
+
+
+def _each(value: object, what: str, check: Callable[[object], T]) -> Iterator[T]:
+    if not isinstance(value, list):
+        raise Wrong(f"must be an array of {what}, not {type_name(value)}", "put it in [ ]")
+    seen: set[T] = set()
+    for item in value:
+        checked = check(item)
+        if checked in seen:
+            raise Wrong(f"{checked} is there twice", "remove one")
+        seen.add(checked)
+        yield checked
+
+
+def _filled(items: tuple[T, ...]) -> tuple[T, ...]:
+    if not items:
+        raise Wrong("is empty, so nothing could ever match", "leave the key out for no limit")
+    return items
+
+
+def _integer(value: object, low: int, high: int) -> int:
+    if isinstance(value, str) and value.isdecimal():
+        raise Wrong("must be an integer, not a string", f"write {value} without quotes")
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Wrong(f"must be an integer, not {type_name(value)}")
+    if not low <= value <= high:
+        raise Wrong(f"{value} is out of range", f"use {low} to {high}")
+    return value
+
+
+def _family(value: object) -> int:
+    number = _integer(value, 0, 99)
+    if number not in (4, 6):
+        raise Wrong(f"{number} is no address family", "use 4, 6 or both")
+    return number
+
+
+def _interface(value: object) -> str:
+    if not isinstance(value, str):
+        raise Wrong(f"must hold strings, not {type_name(value)}")
+    if len(value.encode()) > 15:  # IFNAMSIZ, its zero included
+        raise Wrong(f"{_quoted(value)} is too long for an interface", "at most 15 characters")
+    if not _INTERFACE.fullmatch(value):
+        raise Wrong(f"{_quoted(value)} can't be an interface", "patterns are not known, name each")
+    return value
+
+
+def _prefix(value: object) -> Network:
+    if not isinstance(value, str):
+        raise Wrong(f"must hold strings, not {type_name(value)}")
+    if "%" in value:  # the zone that ipaddress would keep is free text
+        raise Wrong(f"{_quoted(value)} has a zone", "use `interfaces` for that")
+    try:
+        return ipaddress.ip_network(value)
+    except ValueError:
+        raise _bad_prefix(value) from None
+
+
+def _bad_prefix(value: str) -> Wrong:
+    try:
+        network = ipaddress.ip_network(value, strict=False)
+    except ValueError:
+        return Wrong(f"{_quoted(value)} is no address prefix", 'like "192.0.2.0/24" or "fd00::/64"')
+    return Wrong(f"{value} has bits set behind the prefix", f'write "{network}"')
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str):
+        raise Wrong(f"must hold strings, not {type_name(value)}")
+    if not value.strip():
+        raise Wrong("holds an empty name")
+    return value
+
+
+def _quoted(value: str) -> str:
+    """For messages: control characters in a config file must not reach a terminal."""
+    return ascii(value) if not value.isprintable() else f'"{value}"'
+
+
+def guess(word: str, known: Sequence[str], what: str) -> str:
+    """A hint for a word that is not known: the nearest one, or all."""
+    from difflib import get_close_matches  # only ever needed for bad input
+
+    near = get_close_matches(word, known, 1, 0.6)
+    if near:
+        return f"did you mean {near[0]}?"
+    return f"{what}: {', '.join(known)}" if known else f"there are no {what}"

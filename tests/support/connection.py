@@ -1,0 +1,163 @@
+"""One simulated connection through a gateway, with NAT, for tests of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from packets import tcp4, tcp6, udp4, udp6
+
+from fwhelpers.api import Endpoint, Helper
+from fwhelpers.engine.inspect import Active, Inspector
+from fwhelpers.engine.verdict import Note, Verdict
+from fwhelpers.kernel import labels
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.expect import Expectation
+
+
+@dataclass
+class FakePacket:
+    payload: bytes
+    orig: Tuple
+    reply: Tuple
+    ctinfo: int
+    helper: str
+    status: int = 8 | 0x2000
+    info: bytes = bytes(32)
+    labels: bytes = b""
+    id: int = 1
+    zone: int = 0
+    timeout: int = 300
+
+    @property
+    def confirmed(self) -> bool:
+        return bool(self.status & 8)
+
+    @property
+    def tuple_orig_raw(self) -> bytes:
+        return repr(self.orig).encode()
+
+
+@dataclass
+class FakeMaker:
+    """The kernel's expectation table, as far as clashes go."""
+
+    made: list[Expectation] = field(default_factory=list)
+    deleted: list[Tuple] = field(default_factory=list)
+    errors: Callable[[Expectation], int] = lambda expectation: 0
+
+    def create(self, expectation: Expectation) -> int:
+        errno = self.errors(expectation)
+        if not errno:
+            self.made.append(expectation)
+        return errno
+
+    def replace(self, expectation: Expectation) -> int:
+        self.errors = lambda _: 0
+        return self.create(expectation)
+
+    def delete(self, expectation: Expectation) -> None:
+        self.deleted.append(expectation.tuple)
+
+
+def end(text: str) -> Endpoint:
+    host, _, port = text.rpartition(":")
+    return Endpoint.parse(host.strip("[]"), int(port))
+
+
+class Connection:
+    """Sends packets of one connection to an inspector, the way the kernel would."""
+
+    def __init__(
+        self,
+        helper: Helper,
+        l4: str,
+        client: str,
+        server: str,
+        *,
+        seen_client: str = "",
+        seen_server: str = "",
+        active: Active | None = None,
+        inspector: Inspector | None = None,
+        maker: FakeMaker | None = None,
+    ) -> None:
+        self.client, self.server = end(client), end(server)
+        number = 6 if l4 == "tcp" else 17
+        vip, masked = end(seen_server or server), end(seen_client or client)
+        self.orig = Tuple(self.client.addr, vip.addr, number, self.client.port, vip.port)
+        self.reply = Tuple(self.server.addr, masked.addr, number, self.server.port, masked.port)
+        self.maker = maker or FakeMaker()
+        self.notes: list[Note] = []
+        self.helper = helper
+        self.inspector = inspector or Inspector(
+            {helper.kernel_name: active or Active(helper)}, self.maker, self.notes.append
+        )
+        self.l4 = l4
+        self.seq = [1000, 2**32 - 20]
+        self.info = bytes(32)
+        self.payloads = [0, 0]
+        self.now = 100.0
+        self.extra: dict[str, Any] = {}
+
+    def packet(self, data: bytes, reply: bool, seq: int | None = None, flags: int = 0x18) -> FakePacket:
+        # as seen after NAT, on the way out of the gateway
+        tup = self.orig if reply else self.reply
+        src, dst = Endpoint(tup.dst, tup.dport), Endpoint(tup.src, tup.sport)
+        make: Any = {("tcp", 4): tcp4, ("tcp", 16): tcp6, ("udp", 4): udp4, ("udp", 16): udp6}[
+            self.l4, len(src.addr)
+        ]
+        given: dict[str, Any] = {"src": src.host, "dst": dst.host, "ports": (src.port, dst.port)}
+        if self.l4 == "tcp":
+            given |= {"seq": self.seq[reply] if seq is None else seq, "flags": flags}
+        return FakePacket(
+            make(data, **given), self.orig, self.reply, 3 if reply else 0,
+            self.helper.kernel_name, info=self.info, labels=self._labels(reply), **self.extra,
+        )  # fmt: skip
+
+    def _labels(self, reply: bool) -> bytes:
+        self.payloads[reply] += 1
+        seen = []
+        for which, names in enumerate(
+            [(labels.ORIG_SEEN, labels.ORIG_MORE), (labels.REPLY_SEEN, labels.REPLY_MORE)]
+        ):
+            seen += names[: self.payloads[which]]
+        return labels.bits(*seen)
+
+    def send(self, packet: FakePacket) -> Verdict:
+        self.now += 0.001
+        verdict = self.inspector.packet(packet, self.now)  # type: ignore[arg-type]
+        if verdict.info is not None:
+            self.info = verdict.info
+        return verdict
+
+    def say(self, data: bytes, reply: bool) -> Verdict:
+        verdict = self.send(self.packet(data, reply))
+        self.seq[reply] = (self.seq[reply] + len(data)) % 2**32
+        return verdict
+
+    def c(self, data: bytes) -> Verdict:
+        """The client says."""
+        return self.say(data, False)
+
+    def s(self, data: bytes) -> Verdict:
+        """The server says."""
+        return self.say(data, True)
+
+    @property
+    def expected(self) -> list[str]:
+        return [show(e.tuple) for e in self.maker.made]
+
+    @property
+    def refused(self) -> list[str]:
+        return [n.rule for n in self.notes if n.kind == "refused"]
+
+
+def show(tup: Tuple) -> str:
+    src = Endpoint(tup.src, tup.sport).host
+    return f"{src} > {Endpoint(tup.dst, tup.dport)}"
+
+
+def payload_of(verdict: Verdict, header: int = 40) -> bytes:
+    assert verdict.payload is not None
+    return verdict.payload[header:]

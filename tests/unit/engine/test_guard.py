@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers.api import Endpoint, Expect, Flow, Policy
+from fwhelpers.engine.guard import WELL_KNOWN, Ledger, Limits, Prefix, judge
+
+C = Endpoint.parse("10.0.1.2", 40000)
+S = Endpoint.parse("10.0.2.2", 21)
+FLOW = Flow("tcp", C, S)
+DATA = Policy("data")
+
+
+def refused(want: Expect, reply: bool, policy: Policy = DATA, limits: Limits | None = None) -> str:
+    refusal = judge(want, FLOW, reply, policy, limits or Limits())
+    return refusal.rule if refusal else ""
+
+
+def passive(host: str = "10.0.2.2", port: int = 30000) -> Expect:
+    return Expect(C, Endpoint.parse(host, port))
+
+
+def active(host: str = "10.0.1.2", port: int = 30000) -> Expect:
+    return Expect(S, Endpoint.parse(host, port))
+
+
+def test_announcing_oneself_passes() -> None:
+    assert refused(passive(), reply=True) == ""
+    assert refused(active(), reply=False) == ""
+
+
+def test_g5_another_host() -> None:
+    assert refused(passive("10.0.2.3"), reply=True) == "G5"
+    assert refused(active("10.0.2.3"), reply=False) == "G5"
+
+
+def test_g5_the_other_end_is_another_host_too() -> None:
+    # the classical bounce: a client that announces the server itself
+    assert refused(active("10.0.2.2"), reply=False) == "G5"
+
+
+def test_g5_loosened_by_name() -> None:
+    assert refused(passive("10.9.9.9"), True, limits=Limits(address="announced")) == ""
+    nodes = Limits(addresses=(Prefix(Endpoint.parse("10.9.0.0").addr, 16),))
+    assert refused(passive("10.9.9.9"), True, limits=nodes) == ""
+    assert refused(passive("10.8.9.9"), True, limits=nodes) == "G5"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "169.254.1.1"])
+def test_g5_special_addresses_stay_refused_when_loosened(host: str) -> None:
+    assert refused(passive(host), True, limits=Limits(address="announced")) == "G5"
+
+
+@pytest.mark.parametrize("host", ["::", "::1", "ff02::1", "::ffff:10.0.0.1", "fe80::1"])
+def test_g5_special_ipv6_addresses(host: str) -> None:
+    client, server = Endpoint.parse("fd01::2", 40000), Endpoint.parse("fd02::2", 21)
+    want = Expect(client, Endpoint.parse(host, 30000))
+    refusal = judge(want, Flow("tcp", client, server), True, DATA, Limits(address="announced"))
+    assert refusal
+    assert refusal.rule == "G5"
+
+
+@pytest.mark.parametrize("port", [0, 1, 22, 1023, 3306, 6379, 65536, -1])
+def test_g6_ports(port: int) -> None:
+    assert refused(passive(port=port), True) == "G6"
+
+
+def test_g6_exceptions_have_names() -> None:
+    nfs = Policy("service", min_port=512, ports=frozenset({2049}))
+    assert refused(passive(port=2049), True, nfs) == ""
+    assert refused(passive(port=892), True, nfs) == ""
+    assert refused(passive(port=514), True, nfs) == "G6"
+    assert refused(passive(port=111), True, nfs) == "G6"
+    assert refused(passive(port=3306), True, limits=Limits(allow_ports=frozenset({3306}))) == ""
+    assert refused(passive(port=892), True, limits=Limits(min_port=800)) == ""
+
+
+def test_g7_family_and_transport() -> None:
+    assert refused(Expect(C, Endpoint.parse("fd02::2", 30000)), True) == "G7"
+    assert refused(Expect(C, S.at(30000), l4="sctp"), True) == "G7"
+
+
+def test_g8_third_party_opener() -> None:
+    stranger = Endpoint.parse("10.0.9.9")
+    assert refused(Expect(stranger, S.at(30000)), True) == "G8"
+    assert refused(Expect(stranger, S.at(30000)), True, limits=Limits(address="any-src")) == ""
+
+
+@given(st.integers(-5, 70000), st.binary(min_size=4, max_size=4), st.booleans())
+def test_strict_mode_lets_only_the_sender_itself_through(port: int, addr: bytes, reply: bool) -> None:
+    want = Expect(C if reply else S, Endpoint(addr, port))
+    if judge(want, FLOW, reply, DATA, Limits()) is None:
+        assert addr == (S if reply else C).addr
+        assert 1024 <= port <= 65535
+        assert port not in WELL_KNOWN
+
+
+def test_g9_alive_for_a_client() -> None:
+    ledger = Ledger()
+    limits = Limits(max_per_source=2)
+    serials = []
+    for _ in range(2):
+        assert ledger.check(b"a", limits, 0) is None
+        serials.append(ledger.grant(b"a", "flow", expires=60))
+    assert ledger.check(b"a", limits, 1)
+    assert ledger.check(b"b", limits, 1) is None
+    ledger.release(serials[0])
+    assert ledger.check(b"a", limits, 1) is None
+
+
+def test_g9_expiry_frees() -> None:
+    ledger = Ledger(max_alive=1)
+    ledger.grant(b"a", "flow", expires=60)
+    assert ledger.check(b"b", Limits(), 59.9)
+    assert ledger.check(b"b", Limits(), 60) is None
+    assert len(ledger) == 0
+
+
+def test_g9_rate() -> None:
+    ledger = Ledger()
+    limits = Limits(rate=10)
+    granted = sum(ledger.check(b"a", limits, 0) is None for _ in range(100))
+    assert granted == 20
+    assert ledger.check(b"a", limits, 0.5) is None
+    assert sum(ledger.check(b"a", limits, 100) is None for _ in range(100)) == 20
+
+
+def test_g9_ledger_memory_is_bounded() -> None:
+    ledger = Ledger(max_alive=10)
+    for n in range(10_000):
+        if ledger.check(b"%d" % n, Limits(), n / 1000) is None:
+            ledger.release(ledger.grant(b"%d" % n, n, expires=1e9))
+    assert len(ledger) == 0
+    assert len(ledger._expiries) <= 41
+    assert len(ledger._buckets) <= 4097
+    assert not ledger._sources
