@@ -62,7 +62,9 @@ class Endpoint(NamedTuple):
     @property
     def host(self) -> str:
         """The address as text, the canonical form of RFC 5952."""
-        return socket.inet_ntop(socket.AF_INET if len(self.addr) == 4 else socket.AF_INET6, self.addr)
+        return socket.inet_ntop(
+            socket.AF_INET if len(self.addr) == 4 else socket.AF_INET6, self.addr
+        )
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}" if len(self.addr) == 4 else f"[{self.host}]:{self.port}"
@@ -289,7 +291,9 @@ class Setting:
 class Helper:
     """A connection-tracking helper: which control connections, who parses them, what they may open."""
 
-    name: str  #: at most 12 characters: letters, digits, dashes, dots; the name in the configuration
+    name: (
+        str  #: at most 12 characters: letters, digits, dashes, dots; the name in the configuration
+    )
     l4: str | Sequence[str]  #: "tcp", "udp", or both
     ports: Sequence[int]  #: default server ports of the control connection
     parser: type[Parser] | Mapping[str, type[Parser]]  #: or one for each l4

@@ -1,10 +1,10 @@
-"""The configuration: TOML files -> frozen dataclasses, every error collected with its file, key and remedy.
+"""The configuration: TOML files -> frozen dataclasses; every error with file, key and remedy.
 
     draft = load(directory)            what the files say; plugins are not known yet
     config = resolve(draft, helpers)   raises ConfigError with all that is wrong
 
-Files are `fwhelpers.toml`, then `conf.d/*.toml` by name. Tables are merged key by key; the later file wins.
-`TABLES` is the one list of keys: it drives reading, messages and the reference.
+Files are `fwhelpers.toml`, then `conf.d/*.toml` by name, merged key by key; the later file wins.
+`fwhelpers.keys` lists all that may stand in them.
 """
 
 from __future__ import annotations
@@ -14,83 +14,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from fwhelpers import values
 from fwhelpers.api import Helper, Setting
-from fwhelpers.values import Check, Network, Wrong, guess, type_name
+from fwhelpers.keys import DAEMON, GUARD, HELPER, LAST_QUEUE, MAX_WORKERS, Key
+from fwhelpers.values import Network, Wrong, guess, type_name
 
 DIRECTORY = Path("/etc/fwhelpers")
-MAX_WORKERS = 64
-LAST_QUEUE = 65535
-
-Path_ = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key of the configuration."""
-
-    name: str
-    type: str  #: for people
-    default: Any  #: the TOML value; None: see `doc`
-    doc: str
-    check: Check
-
-
-_DAEMON = (
-    Key("workers", "integer, 0–64", 0, "inspection processes; 0: one per CPU",
-        values.integer(0, MAX_WORKERS)),
-    Key("queues", "integer, 0–65535", 1000, "first NFQUEUE number; each worker takes one",
-        values.integer(0, LAST_QUEUE)),
-    Key("steering", '"rules" or "helper"', "rules",
-        "who hands packets over: our own nftables rules, or the kernel's helper hook (compatibility; costs more)",
-        values.choice("rules", "helper")),
-    Key("fail", '"open" or "closed"', "open",
-        "with no worker, control connections pass uninspected (open) or not at all (closed)",
-        values.choice("open", "closed")),
-    Key("user", "string", "", "whom the workers run as; empty: `fwhelpers` if there is such a user",
-        values.user),
-    Key("block_plugins", "array of names", [],
-        "plugins not to load: an entry point, a distribution, or `distribution:entry-point`",
-        values.names),
-)  # fmt: skip
-
-_HELPER = (
-    Key("ports", "array of ports", None, "server ports of the control connection; default: the helper's own",
-        values.ports),
-    Key("families", "array of 4, 6", None, "address families; default: the helper's own", values.families),
-    Key("interfaces", "array of names", None,
-        "interfaces by which control connections come in; default: all, and this host's own connections",
-        values.interfaces),
-    Key("sources", "array of prefixes", None, "clients; default: all", values.prefixes),
-    Key("destinations", "array of prefixes", None, "servers, as the client addresses them; default: all",
-        values.prefixes),
-    Key("fail", '"open" or "closed"', None, "as in [daemon], for this helper", values.choice("open", "closed")),
-)  # fmt: skip
-
-_GUARD = (
-    Key("address", '"peer", "announced" or "any-src"', "peer",
-        "whom an announcement may name: its sender; anybody; anybody, opened by anybody",
-        values.choice("peer", "announced", "any-src")),
-    Key("addresses", "array of prefixes", None, "hosts that an announcement may name besides its sender",
-        values.prefixes),
-    Key("min_port", "integer, 1–65535", None, "lowest port to open; default: the helper's own",
-        values.integer(1, 65535)),
-    Key("allow_ports", "array of ports", [], "well-known ports that may be opened all the same",
-        values.allowed_ports),
-    Key("rate", "integer, 1–1000", 100, "openings a second for each client", values.integer(1, 1000)),
-    Key("max_per_source", "integer, 1–1024", 32, "openings alive for each client", values.integer(1, 1024)),
-)  # fmt: skip
-
-#: all keys by table; a helper's table has its own settings besides
-TABLES: Mapping[str, tuple[Key, ...]] = MappingProxyType(
-    {"daemon": _DAEMON, "helpers.NAME": _HELPER, "helpers.NAME.guard": _GUARD}
-)
-
-#: names that a helper's own setting can't have
-RESERVED = frozenset(key.name for key in _HELPER) | {"guard", "enabled"}
+Where = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +88,12 @@ class Draft:
 
     daemon: Daemon
     tables: Mapping[str, Any]
-    origins: Mapping[Path_, str]
+    origins: Mapping[Where, str]
     problems: tuple[Problem, ...]
 
 
 def load(path: Path = DIRECTORY) -> Draft:
-    """Read a configuration directory (or a single file). Raises nothing: `resolve` tells what is wrong."""
+    """Read a configuration directory (or one file). `resolve` tells what is wrong with it."""
     return parse(_texts(path))
 
 
@@ -186,7 +117,9 @@ def parse(texts: Iterable[tuple[str, str | Problem]]) -> Draft:
 def resolve(
     draft: Draft, helpers: Mapping[str, Helper], absent: Mapping[str, str] | None = None
 ) -> Config:
-    """Check the helpers' tables against what is installed; `absent` says why a plugin gives nothing.
+    """Check the helpers' tables against what is installed.
+
+    `absent` says of a missing helper why its plugin gives none.
 
     Raises ConfigError with everything that is wrong, the draft's own problems included.
     """
@@ -195,40 +128,15 @@ def resolve(
     reader.clashes(enabled, helpers)
     if reader.problems:
         raise ConfigError(dict.fromkeys(reader.problems))
-    return Config(draft.daemon, MappingProxyType(enabled))
+    return Config(draft.daemon, enabled)
 
 
-def reference(helpers: Mapping[str, Helper] = MappingProxyType({})) -> str:
-    """All keys as Markdown, with the helpers' own settings."""
-    tables = {
-        name: [(k.name, k.type, k.default, k.doc) for k in keys] for name, keys in TABLES.items()
-    }
-    for helper in helpers.values():
-        if helper.settings:
-            own = [(s.name, "", s.default, s.doc) for s in helper.settings]
-            tables[f"helpers.{helper.name}"] = own
-    return "\n".join(_reference_lines(tables))
-
-
-def toml(value: object) -> str:
-    """A default as TOML text."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    if isinstance(value, (list, tuple, set, frozenset)):
-        items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
-        return f"[{', '.join(map(toml, items))}]"
-    return str(value)
-
-
-def _reference_lines(tables: Mapping[str, list[tuple[str, str, Any, str]]]) -> Iterator[str]:
-    for name, rows in tables.items():
-        yield f"### [{name}]\n\n| key | value | default | |\n|---|---|---|---|"
-        for key, kind, default, doc in rows:
-            shown = "" if default is None else f"`{toml(default)}`"
-            yield f"| `{key}` | {kind} | {shown} | {doc} |"
-        yield ""
+def default(helper: Helper) -> HelperConfig:
+    """The configuration of a helper that has an empty table. Raises ConfigError."""
+    if not helper.ports:
+        return HelperConfig(helper.name, ())
+    draft = parse([("defaults", f'[helpers."{helper.name}"]')])
+    return resolve(draft, {helper.name: helper}).helpers[helper.name]
 
 
 def _texts(path: Path) -> Iterator[tuple[str, str | Problem]]:
@@ -261,8 +169,8 @@ def _text(file: Path) -> tuple[str, str | Problem]:
 
 
 def _merge(
-    into: dict[str, Any], table: Mapping[str, Any], file: str, origins: dict[Path_, str],
-    at: Path_ = (),
+    into: dict[str, Any], table: Mapping[str, Any], file: str, origins: dict[Where, str],
+    at: Where = (),
 ) -> None:  # fmt: skip
     for key, value in table.items():
         here = (*at, key)
@@ -278,18 +186,18 @@ def _merge(
 class _Reader:
     """Checks tables and collects what is wrong."""
 
-    def __init__(self, origins: Mapping[Path_, str], problems: Iterable[Problem] = ()) -> None:
+    def __init__(self, origins: Mapping[Where, str], problems: Iterable[Problem] = ()) -> None:
         self.origins = dict(origins)
         self.problems = list(problems)
 
-    def wrong(self, path: Path_, what: str, hint: str = "") -> None:
+    def wrong(self, path: Where, what: str, hint: str = "") -> None:
         key = ".".join(part if part.isprintable() else ascii(part) for part in path)
         self.problems.append(Problem(self.origins.get(path, "configuration"), key, what, hint))
 
     def daemon(self, tables: Mapping[str, Any]) -> Daemon:
         for name in tables.keys() - {"daemon", "helpers"}:
             self.wrong((name,), "unknown table", guess(name, ("daemon", "helpers"), "tables"))
-        given = self.table(("daemon",), tables.get("daemon", {}), _DAEMON)
+        given = self.table(("daemon",), tables.get("daemon", {}), DAEMON)
         blocked = given.pop("block_plugins", ())
         daemon = Daemon(blocked_plugins=blocked, **given)
         last = daemon.queues + (daemon.workers or MAX_WORKERS) - 1
@@ -314,14 +222,14 @@ class _Reader:
             elif isinstance(table, dict):
                 yield name, self.helper(path, table, helpers[name], draft.daemon)
             else:
-                self.wrong(path, f"must be a table, not {type_name(table)}", f"write [helpers.{name}]")
+                self.is_table(path, table)
 
     def helper(
-        self, path: Path_, table: Mapping[str, Any], helper: Helper, daemon: Daemon
+        self, path: Where, table: Mapping[str, Any], helper: Helper, daemon: Daemon
     ) -> HelperConfig:
-        given = self.table(path, table, (*_HELPER, *map(_setting_key, helper.settings)), {"guard"})
+        given = self.table(path, table, (*HELPER, *map(_setting_key, helper.settings)), {"guard"})
         settings = {s.name: given.pop(s.name, self.default(path, s)) for s in helper.settings}
-        guard = self.table((*path, "guard"), table.get("guard", {}), _GUARD)
+        guard = self.table((*path, "guard"), table.get("guard", {}), GUARD)
         given.setdefault("ports", tuple(helper.ports))
         given.setdefault("families", tuple(helper.families))
         given.setdefault("fail", daemon.fail)
@@ -329,7 +237,7 @@ class _Reader:
         self.possible(path, made, helper)
         return made
 
-    def default(self, path: Path_, setting: Setting) -> Any:
+    def default(self, path: Where, setting: Setting) -> Any:
         """The default passes the same check as what people write."""
         try:
             return _setting_key(setting).check(setting.default)
@@ -337,18 +245,19 @@ class _Reader:
             self.wrong((*path, setting.name), f"the helper's own default: {error.what}")
             return None
 
-    def possible(self, path: Path_, made: HelperConfig, helper: Helper) -> None:
+    def possible(self, path: Where, made: HelperConfig, helper: Helper) -> None:
         """Limits that leave nothing over are mistakes."""
         if not made.ports:
             self.wrong(path, "has no default ports", "say ports = [...]")
         for family in made.families:
             if family not in helper.families:
                 self.wrong((*path, "families"), f"{helper.name} does not know IPv{family}")
+        before = len(self.problems)
         for key, networks in (("sources", made.sources), ("destinations", made.destinations)):
             for network in networks:
                 if network.version not in made.families:
                     self.wrong((*path, key), f"{network} is excluded by `families`")
-        if not places(made):
+        if not places(made) and len(self.problems) == before:
             self.wrong(path, "sources and destinations have no address family in common")
 
     def clashes(self, enabled: Mapping[str, HelperConfig], helpers: Mapping[str, Helper]) -> None:
@@ -362,7 +271,7 @@ class _Reader:
                 self.wrong(("helpers", b.name), what, hint)
 
     def table(
-        self, path: Path_, table: object, keys: Iterable[Key], besides: Iterable[str] = ()
+        self, path: Where, table: object, keys: Iterable[Key], besides: Iterable[str] = ()
     ) -> dict[str, Any]:
         known = {key.name: key for key in keys}
         checked = {}
@@ -377,7 +286,7 @@ class _Reader:
                 self.wrong((*path, name), "unknown key", guess(name, offer, "known keys"))
         return checked
 
-    def is_table(self, path: Path_, value: object) -> Mapping[str, Any]:
+    def is_table(self, path: Where, value: object) -> Mapping[str, Any]:
         if isinstance(value, dict):
             return value
         self.wrong(path, f"must be a table, not {type_name(value)}", f"write [{'.'.join(path)}]")
@@ -398,7 +307,9 @@ def _setting_key(setting: Setting) -> Key:
         except ValueError as error:
             raise Wrong(str(error) or "is not possible") from None
         except Exception as error:  # a plugin's bug is no reason to stop without a word
-            raise Wrong(f"the helper's own check failed: {error!r}", "a bug of the plugin") from None
+            raise Wrong(
+                f"the helper's own check failed: {error!r}", "a bug of the plugin"
+            ) from None
 
     return Key(setting.name, "", setting.default, setting.doc, check)
 
@@ -406,7 +317,7 @@ def _setting_key(setting: Setting) -> Key:
 def places(
     made: HelperConfig,
 ) -> list[tuple[int, tuple[Network, ...], tuple[Network, ...]]]:
-    """The limits by family: family, sources, destinations. A family with nothing left is left out."""
+    """Family, sources, destinations for each family in which the limits leave something."""
     found = []
     for family in made.families:
         sources = tuple(n for n in made.sources if n.version == family)

@@ -1,6 +1,6 @@
-"""Checks of single configuration values: a TOML value goes in, the checked value comes out, or `Wrong` is raised.
+"""Checks of single configuration values: a TOML value in, the checked value out, or `Wrong`.
 
-They are also what keeps foreign text out of the ruleset: nothing reaches nftables that did not pass here.
+They also keep foreign text out of the ruleset: nothing reaches nftables that did not pass here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _TYPES = {
     list: "an array", dict: "a table",
 }  # fmt: skip
 
-# narrower than the kernel's dev_valid_name (net/core/dev.c), which takes any byte but space, / and :
+# narrower than dev_valid_name (net/core/dev.c), which takes any byte but space, / and :
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@-]*")
 
 

@@ -75,7 +75,7 @@ class Daemon:
         plugins = load(blocked=draft.daemon.blocked_plugins)
         for problem in plugins.problems:
             log.warning("%s", problem)
-        return config.resolve(draft, plugins.helpers), plugins
+        return config.resolve(draft, plugins.helpers, plugins.absent()), plugins
 
     def _register(self) -> None:
         self._problems = register(self._plugins.helpers, self._nft)

@@ -37,10 +37,10 @@ class KernelMaker:
 
     def _find(self, expectation: Expectation) -> Expectation | None:
         try:
-            found = [expect.parse(p) for p in self._netlink.dump(expect.encode_get(expectation))]
+            found = self._netlink.request(expect.encode_get(expectation))
         except NetlinkError:
             return None
-        return found[0] if found else None
+        return expect.parse_expectation(found[0]) if found else None
 
     def _request(self, message: bytes) -> int:
         try:

@@ -19,44 +19,6 @@ class Registered(Exception):
     """Helpers can't be removed: something refers to them."""
 
 
-def register(self, helpers: Iterable[Helper]) -> dict[str, str]:
-        """Register or adopt; returns why not, for each helper (by name) that could not be."""
-        there = {_key(h): h for h in self.present()}
-        problems: dict[str, str] = {}
-        for helper in helpers:
-            try:
-                for wanted in kernel_objects(helper):
-                    self._one(wanted, there.get(_key(wanted)))
-            except NetlinkError as error:
-                problems[helper.name] = _explain(helper, error)
-        return problems
-
-    def _one(self, wanted: CtHelper, there: CtHelper | None) -> None:
-        if there is None:
-            self._netlink.request(cthelper.encode_new(wanted, excl=True))
-        elif not is_ours(there):
-            raise NetlinkError(16, f"register helper {wanted.name}: another program registered it")
-        elif (there.policies, there.status) != (wanted.policies, wanted.status):
-            self._netlink.request(cthelper.encode_new(wanted, excl=False))
-
-    def enable(self, helper: Helper, queue: int) -> None:
-        """Let the kernel itself queue this helper's connections (steering "helper")."""
-        for wanted in kernel_objects(helper):
-            message = cthelper.encode_new(replace(wanted, status=1, queue=queue), excl=False)
-            self._netlink.request(message)
-
-    def disable_all(self) -> None:
-        """Set all of ours to disabled: without a listener an enabled helper blocks its port."""
-        for helper in self.present():
-            if is_ours(helper) and helper.status:
-                message = cthelper.encode_new(replace(helper, status=0), excl=False)
-                self._netlink.request(message)
-
-    def delete(self, helper: CtHelper) -> None:
-        """Remove a helper object; raises NetlinkError (EBUSY) while something refers to it."""
-        self._netlink.request(cthelper.encode_delete(helper))
-
-
 def register(helpers: Mapping[str, Helper], nft: Nft | None = None) -> dict[str, str]:
     """Register all, and pin what is registered. Returns problems by helper name."""
     problems = Registry().register(helpers.values())
@@ -76,7 +38,7 @@ def unregister() -> list[str]:
     users = _users(nft, {h.name for h in ours})
     if users:
         raise Registered(f"helpers are in use by nftables table {', '.join(sorted(users))}")
-    if PIN_TABLE in nft.tables():
+    if ("inet", PIN_TABLE) in nft.tables():
         nft.run(f"delete table inet {PIN_TABLE}\n")
     for helper in ours:
         registry.delete(helper)

@@ -28,8 +28,7 @@ def kernel_objects(helper: Helper) -> list[CtHelper]:
     unused = CtPolicy("", 1, 1)
     given = [CtPolicy("", p.max, p.timeout) for p in helper.policies]
     policies = tuple(
-        replace(p, name=f"class{n}")
-        for n, p in enumerate((given + [unused] * CLASSES)[:CLASSES])
+        replace(p, name=f"class{n}") for n, p in enumerate((given + [unused] * CLASSES)[:CLASSES])
     )
     return [
         CtHelper(helper.kernel_name, _L3[family], _L4[l4], priv_len=PRIVATE, policies=policies)
@@ -46,9 +45,48 @@ class Registry:
 
     def present(self) -> list[CtHelper]:
         """All user-space helpers of the machine, foreign ones as well."""
-        return [cthelper.parse(p) for p in self._netlink.dump(cthelper.encode_dump())]
+        return [cthelper.parse_helper(p) for p in self._netlink.dump(cthelper.encode_dump())]
 
-    def _key(helper: CtHelper) -> tuple[str, int, int]:
+    def register(self, helpers: Iterable[Helper]) -> dict[str, str]:
+        """Register or adopt; returns why not, for each helper (by name) that could not be."""
+        there = {_key(h): h for h in self.present()}
+        problems: dict[str, str] = {}
+        for helper in helpers:
+            try:
+                for wanted in kernel_objects(helper):
+                    self._one(wanted, there.get(_key(wanted)))
+            except NetlinkError as error:
+                problems[helper.name] = _explain(helper, error)
+        return problems
+
+    def _one(self, wanted: CtHelper, there: CtHelper | None) -> None:
+        if there is None:
+            self._new(wanted, excl=True)
+        elif not is_ours(there):
+            raise NetlinkError(EBUSY, f"register helper {wanted}")
+        elif there.policies != wanted.policies:
+            self._new(replace(wanted, status=there.status, queue=there.queue))
+
+    def _new(self, helper: CtHelper, excl: bool = False) -> None:
+        self._netlink.request(cthelper.encode_new(helper, excl), f"register helper {helper}")
+
+    def enable(self, helper: Helper, queue: int) -> None:
+        """Let the kernel itself queue this helper's connections (steering "helper")."""
+        for wanted in kernel_objects(helper):
+            self._new(replace(wanted, status=1, queue=queue))
+
+    def disable_all(self) -> None:
+        """Set all of ours to disabled: without a listener an enabled helper blocks its port."""
+        for helper in self.present():
+            if is_ours(helper) and helper.status:
+                self._new(replace(helper, status=0))
+
+    def delete(self, helper: CtHelper) -> None:
+        """Remove a helper object; raises NetlinkError (EBUSY) while something refers to it."""
+        self._netlink.request(cthelper.encode_delete(helper), f"remove helper {helper}")
+
+
+def _key(helper: CtHelper) -> tuple[str, int, int]:
     return helper.name, helper.l3, helper.l4
 
 

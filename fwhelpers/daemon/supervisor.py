@@ -35,7 +35,9 @@ CHECK = 0.5
 class WorkerProcess:
     """One worker and the queue that outlives it."""
 
-    def __init__(self, number: int, fail_open: bool, news: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(
+        self, number: int, fail_open: bool, news: Callable[[dict[str, Any]], None]
+    ) -> None:
         self.number = number
         self.restarts = -1
         self.packets = self.overflows = 0

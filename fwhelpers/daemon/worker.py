@@ -118,7 +118,9 @@ class News:
     def report(self) -> None:
         """Send the counts if they changed."""
         if self._changed:
-            self._changed = not self._send({"counts": {k: dict(v) for k, v in self._counts.items()}})
+            self._changed = not self._send(
+                {"counts": {k: dict(v) for k, v in self._counts.items()}}
+            )
 
     def ready(self) -> None:
         """Tell that packets can come."""
@@ -183,7 +185,7 @@ class Worker:
 
     def drain(self) -> int:
         """Take what the queue has, answer it; returns how many packets."""
-        packets = [p for buffer in self._sock.recv_many() for p in queue.parse_packets(buffer)]
+        packets = [p for buffer in self._sock.receive() for p in queue.parse_packets(buffer)]
         if not packets:
             return 0
         # should we die or hang now, the manager lets these pass

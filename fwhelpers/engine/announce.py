@@ -70,14 +70,16 @@ class Announcer:
         except _Refused as refused:
             rule, reason = refused.refusal
             self._tell(
-                Note("refused", state.helper, state.flow, reason, rule, None, want.server, want.what)
+                Note(
+                    "refused", state.helper, state.flow, reason, rule, None, want.server, want.what
+                )
             )
             return None
 
     def cancel(self, state: FlowState, klass: int | None) -> None:
         """Delete what the flow made and nobody used."""
         for expected in self._take(state, klass):
-            mask = mask_for(expected.family)
+            mask = mask_for(expected)
             self._maker.delete(Expectation(state.orig, expected, mask, zone=state.zone))
 
     def spent(self, state: FlowState, klass: int | None) -> None:
@@ -148,7 +150,9 @@ class Announcer:
         serial = self._ledger.grant(state.flow.client.addr, expires)
         permanent = bool(expectation.flags & _PERMANENT)
         state.made[expectation.tuple] = Made(expectation.klass, now, expires, serial, permanent)
-        if state.flow.l4 == "udp":  # a UDP master may die before what it expects, and takes it along
+        if (
+            state.flow.l4 == "udp"
+        ):  # a UDP master may die before what it expects, and takes it along
             state.keep_until = max(state.keep_until, expires)
 
 
@@ -177,7 +181,9 @@ class _Text:
             text = self._fitted(visible, end - start)
         first = start - self._place.base
         if first < 0 or end - self._place.base > len(self._place.data):
-            raise _Refused("G15", "a part of the announcement has passed already, it can't be rewritten")
+            raise _Refused(
+                "G15", "a part of the announcement has passed already, it can't be rewritten"
+            )
         if self._place.data[first : end - self._place.base] == text:
             return None
         return Edit(start, end, text)
@@ -199,11 +205,10 @@ def _candidates(wanted: Plan, text: _Text) -> list[Plan]:
 def _expectation(
     state: FlowState, planned: Plan, want: Expect, klass: int, policy: Policy
 ) -> Expectation:
-    mask = mask_for(planned.tuple.family)
     return Expectation(
         master=state.orig,
         tuple=planned.tuple,
-        mask=mask if want.sport is None else mask._replace(sport=0xFFFF),
+        mask=mask_for(planned.tuple, want.sport is not None),
         klass=klass,
         flags=_PERMANENT if want.permanent else 0,
         timeout=policy.timeout,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -58,9 +57,7 @@ class Refusal(NamedTuple):
     reason: str
 
 
-def judge(
-    want: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits
-) -> Refusal | None:
+def judge(want: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits) -> Refusal | None:
     """Apply the rules that need no memory: G5 to G8. None means that the announcement may pass."""
     return (
         _family(want, flow)
@@ -135,11 +132,6 @@ def _source(client: Endpoint, flow: Flow, limits: Limits) -> Refusal | None:
     return Refusal("G8", f"{client.host} is no end of the control connection")
 
 
-class _Grant(NamedTuple):
-    source: bytes
-    owner: Hashable
-
-
 class Ledger:
     """What was granted and may still be alive (G9), and how fast (token buckets).
 
@@ -150,7 +142,7 @@ class Ledger:
         self._max_alive = max_alive
         self._global = _Bucket(max_rate)
         self._buckets: dict[bytes, _Bucket] = {}
-        self._grants: dict[int, _Grant] = {}
+        self._grants: dict[int, bytes] = {}  # serial -> source
         self._expiries: list[tuple[float, int]] = []
         self._sources: Counter[bytes] = Counter()
         self._serial = 0
@@ -169,22 +161,22 @@ class Ledger:
             return Refusal("G9", f"more than {limits.rate} expectations a second")
         return None
 
-    def grant(self, source: bytes, owner: Hashable, expires: float) -> int:
+    def grant(self, source: bytes, expires: float) -> int:
         """Enter an expectation; returns the number by which it can be released."""
         self._serial += 1
-        self._grants[self._serial] = _Grant(source, owner)
+        self._grants[self._serial] = source
         self._sources[source] += 1
         heapq.heappush(self._expiries, (expires, self._serial))
         return self._serial
 
     def release(self, serial: int) -> None:
         """Forget an expectation; a number that is unknown or expired does no harm."""
-        grant = self._grants.pop(serial, None)
-        if grant is None:
+        source = self._grants.pop(serial, None)
+        if source is None:
             return
-        self._sources[grant.source] -= 1
-        if not self._sources[grant.source]:
-            del self._sources[grant.source]
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
 
     def _expire(self, now: float) -> None:
         while self._expiries and self._expiries[0][0] <= now:

@@ -1,7 +1,7 @@
 """Find the transport header and the payload in an IP packet, without copying.
 
-     0        ihl*4 / 40+ext          + 8 (UDP) or data offset*4 (TCP)
-     | IP header | extension headers | UDP/TCP header | payload … |
+0        ihl*4 / 40+ext          + 8 (UDP) or data offset*4 (TCP)
+| IP header | extension headers | UDP/TCP header | payload … |
 """
 
 from __future__ import annotations

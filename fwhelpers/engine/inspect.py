@@ -88,7 +88,7 @@ class Inspector:
             segment = locate(packet.payload)
             if segment is None:
                 return ACCEPT
-            key = (packet.tuple_orig_raw, packet.id)
+            key = (packet.tuple_orig_raw, packet.ct_id)
             if key in self._pending:
                 return self._attach_next(key, ACCEPT)
             state = self._flows.get(key)
@@ -99,7 +99,9 @@ class Inspector:
             if state is None or state.finished:
                 return self._left(packet, state)
             return self._seen(key, packet, segment, state, now)
-        except Exception as error:  # a plugin's bug or ours: the packet passes, the flow is left alone
+        except (
+            Exception
+        ) as error:  # a plugin's bug or ours: the packet passes, the flow is left alone
             if state is not None:
                 self._poison(state, f"{type(error).__name__}: {error}", "failed")
             return ACCEPT
@@ -299,7 +301,15 @@ class Inspector:
                 edits.append(edit)
         elif isinstance(event, Refuse):
             self._tell(
-                Note("refused", state.helper, state.flow, event.reason, event.rule, None, event.endpoint)
+                Note(
+                    "refused",
+                    state.helper,
+                    state.flow,
+                    event.reason,
+                    event.rule,
+                    None,
+                    event.endpoint,
+                )
             )
         elif isinstance(event, (Cancel, Spent)):
             klass = _class_of(self._helpers[state.helper].helper, event.policy)
@@ -315,10 +325,10 @@ class Inspector:
 
     # what goes back to the kernel
 
-    def _remember(
-        self, packet: Packet, state: FlowState, verdict: Verdict, now: float
-    ) -> Verdict:
-        if not packet.status & _IPS_EXPECTED:  # the kernel refuses it for connections that were expected
+    def _remember(self, packet: Packet, state: FlowState, verdict: Verdict, now: float) -> Verdict:
+        if (
+            not packet.status & _IPS_EXPECTED
+        ):  # the kernel refuses it for connections that were expected
             info = state.snapshot()
             if info is not None and info != state.info:
                 state.info = info

@@ -26,7 +26,7 @@ class FakePacket:
     status: int = 8 | 0x2000
     info: bytes = bytes(32)
     labels: bytes = b""
-    id: int = 1
+    ct_id: int = 1
     zone: int = 0
     timeout: int = 300
 
@@ -100,7 +100,9 @@ class Connection:
         self.now = 100.0
         self.extra: dict[str, Any] = {}
 
-    def packet(self, data: bytes, reply: bool, seq: int | None = None, flags: int = 0x18) -> FakePacket:
+    def packet(
+        self, data: bytes, reply: bool, seq: int | None = None, flags: int = 0x18
+    ) -> FakePacket:
         # as seen after NAT, on the way out of the gateway
         tup = self.orig if reply else self.reply
         src, dst = Endpoint(tup.dst, tup.dport), Endpoint(tup.src, tup.sport)

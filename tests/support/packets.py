@@ -37,7 +37,9 @@ def _addresses(src: str, dst: str) -> bytes:
     return socket.inet_pton(family, src) + socket.inet_pton(family, dst)
 
 
-def tcp_body(data: bytes, seq: int, flags: int, src: str, dst: str, ports: tuple[int, int]) -> bytes:
+def tcp_body(
+    data: bytes, seq: int, flags: int, src: str, dst: str, ports: tuple[int, int]
+) -> bytes:
     body = struct.pack("!HHIIBBHHH", *ports, seq, 1, 0x50, flags, 1000, 0, 0) + data
     return body[:16] + struct.pack("!H", _sum(_addresses(src, dst), 6, body)) + body[18:]
 

@@ -48,7 +48,9 @@ def test_g5_loosened_by_name() -> None:
     assert refused(passive("10.8.9.9"), True, limits=nodes) == "G5"
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "169.254.1.1"])
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "169.254.1.1"]
+)
 def test_g5_special_addresses_stay_refused_when_loosened(host: str) -> None:
     assert refused(passive(host), True, limits=Limits(address="announced")) == "G5"
 
@@ -89,7 +91,9 @@ def test_g8_third_party_opener() -> None:
 
 
 @given(st.integers(-5, 70000), st.binary(min_size=4, max_size=4), st.booleans())
-def test_strict_mode_lets_only_the_sender_itself_through(port: int, addr: bytes, reply: bool) -> None:
+def test_strict_mode_lets_only_the_sender_itself_through(
+    port: int, addr: bytes, reply: bool
+) -> None:
     want = Expect(C if reply else S, Endpoint(addr, port))
     if judge(want, FLOW, reply, DATA, Limits()) is None:
         assert addr == (S if reply else C).addr
@@ -103,7 +107,7 @@ def test_g9_alive_for_a_client() -> None:
     serials = []
     for _ in range(2):
         assert ledger.check(b"a", limits, 0) is None
-        serials.append(ledger.grant(b"a", "flow", expires=60))
+        serials.append(ledger.grant(b"a", expires=60))
     assert ledger.check(b"a", limits, 1)
     assert ledger.check(b"b", limits, 1) is None
     ledger.release(serials[0])
@@ -112,7 +116,7 @@ def test_g9_alive_for_a_client() -> None:
 
 def test_g9_expiry_frees() -> None:
     ledger = Ledger(max_alive=1)
-    ledger.grant(b"a", "flow", expires=60)
+    ledger.grant(b"a", expires=60)
     assert ledger.check(b"b", Limits(), 59.9)
     assert ledger.check(b"b", Limits(), 60) is None
     assert len(ledger) == 0
@@ -131,7 +135,7 @@ def test_g9_ledger_memory_is_bounded() -> None:
     ledger = Ledger(max_alive=10)
     for n in range(10_000):
         if ledger.check(b"%d" % n, Limits(), n / 1000) is None:
-            ledger.release(ledger.grant(b"%d" % n, n, expires=1e9))
+            ledger.release(ledger.grant(b"%d" % n, expires=1e9))
     assert len(ledger) == 0
     assert len(ledger._expiries) <= 41
     assert len(ledger._buckets) <= 4097

@@ -44,7 +44,11 @@ class Talk(LineParser):
             (self.flow.server, self.flow.client) if reply else (self.flow.client, self.flow.server)
         )
         if word == b"OPEN" and (found := HOSTPORT.fullmatch(rest)):
-            at = Endpoint.parse(found[1].decode(), int(found[2])) if found[1] else me.at(int(found[2]))
+            at = (
+                Endpoint.parse(found[1].decode(), int(found[2]))
+                if found[1]
+                else me.at(int(found[2]))
+            )
             start = len(word) + 1 + found.start(1 if found[1] else 2)
             with_host = bool(found[1])
 
@@ -222,7 +226,9 @@ def test_both_nats_active() -> None:
 
 def test_port_clash_takes_the_next_port() -> None:
     def clash(expectation: Expectation) -> int:
-        return EEXIST if expectation.tuple.dport == 3000 else EBUSY * (expectation.tuple.dport == 3001)
+        return (
+            EEXIST if expectation.tuple.dport == 3000 else EBUSY * (expectation.tuple.dport == 3001)
+        )
 
     flow = tcp(seen_client="192.0.2.1:50000", maker=FakeMaker(errors=clash))
     assert payload_of(flow.c(b"OPEN 3000\r\n")) == b"OPEN 3002\r\n"
@@ -359,7 +365,7 @@ def test_flow_table_is_bounded() -> None:
     flow.inspector._max_flows = 10
     for n in range(100):
         packet = flow.packet(b"x\r\n", False)
-        packet.id = n
+        packet.ct_id = n
         flow.inspector.packet(packet, 0)  # type: ignore[arg-type]
     assert len(flow.inspector) == 10
 
@@ -380,7 +386,9 @@ def test_reload_keeps_the_parsers_of_flows() -> None:
     assert flow.expected == ["10.0.2.2 > 10.0.1.2:3000"]
 
 
-@given(st.lists(st.tuples(st.binary(max_size=60), st.booleans(), st.integers(-90, 90)), max_size=30))
+@given(
+    st.lists(st.tuples(st.binary(max_size=60), st.booleans(), st.integers(-90, 90)), max_size=30)
+)
 def test_nothing_ever_raises(packets: list[tuple[bytes, bool, int]]) -> None:
     flow = tcp(seen_client="192.0.2.1:50000")
     for data, reply, shift in packets:

@@ -19,7 +19,9 @@ def test_checksum_is_that_of_rfc_1071(data: bytes) -> None:
 
 @pytest.mark.parametrize("make", MAKERS)
 @given(
-    before=st.binary(max_size=40), old=st.binary(min_size=1, max_size=20), new=st.binary(max_size=40)
+    before=st.binary(max_size=40),
+    old=st.binary(min_size=1, max_size=20),
+    new=st.binary(max_size=40),
 )
 def test_a_rewritten_packet_equals_one_made_so(
     make: object, before: bytes, old: bytes, new: bytes

@@ -1,0 +1,193 @@
+"""The command line, declared: what `main` runs, `--help` prints and `completion` completes.
+
+Nothing here imports a subcommand: `target` names the function that will do it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from fwhelpers import __version__
+
+_DIRECTORY = Path("/etc/fwhelpers")
+
+_DESCRIPTION = """\
+Connection-tracking helpers in user space, for nftables systems: lets the data
+connections of FTP, NFSv3 and others through a firewall that accepts only
+established and related connections."""
+
+_EPILOG = """\
+first steps:
+  fwhelpers check           what this system lacks, with the remedy
+  fwhelpers list            which helpers there are
+  fwhelpers run             the service in the foreground
+  fwhelpers monitor         what the helpers open, as it happens
+
+exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage"""
+
+_CHECK = """\
+Looks at the kernel, the rights, the plugins and the configuration, and asks the
+kernel whether it would take the ruleset. Nothing is changed.
+
+examples:
+  fwhelpers check
+  fwhelpers check --config ./new-config --json"""
+
+_LIST = """\
+examples:
+  fwhelpers list
+  fwhelpers list --json | jq -r '.helpers[].name'"""
+
+_RULESET = """\
+examples:
+  fwhelpers ruleset
+  fwhelpers ruleset --config ./new-config | diff - now.nft"""
+
+_MONITOR = """\
+Prints in the format of `conntrack -E expect`, or an object a line with --json.
+Should the kernel lose events, a line on stderr says so.
+
+examples:
+  fwhelpers monitor
+  fwhelpers monitor --json | jq .tuple.dport"""
+
+_REPLAY = """\
+Runs the helpers over the control connections of a pcap or pcapng file. Needs no
+privileges and changes nothing. Tells for each expectation whether the capture
+then shows the connection.
+
+examples:
+  fwhelpers replay nfs.pcap
+  fwhelpers replay --helper ftp --port 2121 odd.pcapng --json"""
+
+_REGISTER = """\
+Registers every installed helper with the kernel, disabled, and pins it, so that
+a firewall whose rules name it can load them. `run` does so too; a unit that
+runs before the firewall starts needs it alone."""
+
+_UNREGISTER = """\
+Takes back what `register` and `run` left in the kernel. Refuses, with nothing
+changed, while another nftables table refers to one of the helpers."""
+
+_COMPLETION = """\
+examples:
+  source <(fwhelpers completion bash)
+  fwhelpers completion zsh > ~/.zfunc/_fwhelpers
+  fwhelpers completion fish > ~/.config/fish/completions/fwhelpers.fish"""
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=80)
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):
+            self._action_max_length += 2  # argparse forgets that it indents commands once more
+
+
+def build() -> argparse.ArgumentParser:
+    """Make the parser."""
+    parser = argparse.ArgumentParser(
+        "fwhelpers", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=_Formatter
+    )
+    parser.add_argument("--version", action="version", version=f"fwhelpers {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _service(commands)
+    _look(commands)
+    _kernel(commands)
+    completion = _command(
+        commands, "completion", "completion:show", "print completion for a shell", _COMPLETION
+    )
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _service(commands: _Commands[argparse.ArgumentParser]) -> None:
+    run = _command(
+        commands, "run", "service:run", "run the service in the foreground until SIGTERM",
+        'Says "fwhelpers: ready" when all is in force. SIGHUP reads the configuration again.',
+    )  # fmt: skip
+    _config(run)
+    check = _command(commands, "check", "check:check", "report what is missing or wrong", _CHECK)
+    _config(check)
+    _json(check)
+
+
+def _look(commands: _Commands[argparse.ArgumentParser]) -> None:
+    listing = _command(commands, "list", "show:listing", "list helpers and plugins", _LIST)
+    _config(listing)
+    _json(listing)
+    ruleset = _command(
+        commands, "ruleset", "show:ruleset", "print the nftables rules that would be loaded",
+        _RULESET,
+    )  # fmt: skip
+    _config(ruleset)
+    counters = _command(
+        commands, "counters", "show:counters", "print the running service's counters"
+    )
+    _json(counters)
+    monitor = _command(
+        commands, "monitor", "monitor:monitor", "print expectations as they come and go", _MONITOR
+    )
+    _json(monitor)
+    _replay(commands)
+
+
+def _replay(commands: _Commands[argparse.ArgumentParser]) -> None:
+    replay = _command(
+        commands, "replay", "replay:replay", "run helpers over a packet capture", _REPLAY
+    )
+    replay.add_argument("file", type=Path, metavar="FILE", help="a pcap or pcapng file")
+    replay.add_argument(
+        "--helper", action="append", metavar="NAME",
+        help="only this helper (may be given several times; default: the configured ones,"
+        " without a configuration all)",
+    )  # fmt: skip
+    replay.add_argument(
+        "--port", action="append", type=int, metavar="PORT",
+        help="server port of its control connections, instead of its own (with one --helper)",
+    )  # fmt: skip
+    _config(replay)
+    _json(replay)
+
+
+def _kernel(commands: _Commands[argparse.ArgumentParser]) -> None:
+    register = _command(
+        commands, "register", "service:register", "register all helpers with the kernel", _REGISTER
+    )
+    _config(register)
+    _command(
+        commands, "unregister", "service:unregister", "remove all helpers from the kernel",
+        _UNREGISTER,
+    )  # fmt: skip
+
+
+def _command(
+    commands: _Commands[argparse.ArgumentParser],
+    name: str,
+    target: str,
+    summary: str,
+    epilog: str = "",
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(
+        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=epilog,
+        formatter_class=_Formatter,
+    )  # fmt: skip
+    command.set_defaults(target=target)
+    return command
+
+
+def _config(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config", type=Path, default=_DIRECTORY, metavar="DIR",
+        help="configuration directory, or a single file (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")

@@ -1,0 +1,88 @@
+"""`fwhelpers replay`: what would the helpers have opened, seeing this capture?"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from fwhelpers import config, plugins
+from fwhelpers.api import Helper
+from fwhelpers.cli.common import Setup, print_line, warn
+from fwhelpers.cli.errors import CliError
+from fwhelpers.values import guess
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    """Print an expectation a line."""
+    from fwhelpers.testing.replay import replay_file
+
+    if not arguments.file.is_file():
+        raise CliError(f"{arguments.file}: there is no such file", "give a pcap or pcapng file")
+    helpers, settings = _chosen(arguments)
+    found = 0
+    try:
+        for found, item in enumerate(replay_file(arguments.file, helpers, settings), 1):
+            if arguments.json:
+                print_line(item)
+            else:
+                print(describe(item), flush=True)
+    except ValueError as error:
+        hint = "convert it: editcap -F pcapng"
+        raise CliError(f"{arguments.file}: {error}", hint) from error
+    if not found and not arguments.json:
+        warn(f"{', '.join(helpers)}: no expectation from this capture")
+    return 0
+
+
+def describe(item: Mapping[str, Any]) -> str:
+    """One expectation for people."""
+    expected = item["expected"]
+    text = f"{item['helper']}: {_tuple(item['master'])}: frame {item['trigger']}: "
+    if item["refused"] is not None:
+        return f"{text}refused {_tuple(expected)}: {item['refused']}"
+    seen = f"seen in frame {item['data']}" if item["data"] is not None else "not seen"
+    return f"{text}expects {_tuple(expected)}, {seen}"
+
+
+def _tuple(ends: Mapping[str, Any]) -> str:
+    source = _end(ends["src"], ends["sport"])
+    return f"{ends['l4']} {source} → {_end(ends['dst'], ends['dport'])}"
+
+
+def _end(address: str | None, port: int | None) -> str:
+    shown = "*" if address is None else f"[{address}]" if ":" in address else address
+    return f"{shown}:{'*' if port is None else port}"
+
+
+def _chosen(
+    arguments: argparse.Namespace,
+) -> tuple[dict[str, Helper], dict[str, Mapping[str, Any]]]:
+    setup, enabled = _setup(arguments)
+    known = setup.plugins.helpers
+    names = arguments.helper or enabled or list(known)
+    for name in names:
+        if name not in known:
+            hint = guess(name, sorted(known), "installed helpers")
+            raise CliError(f"there is no helper {name}", hint)
+    if arguments.port and len(names) != 1:
+        raise CliError("--port needs exactly one --helper")
+    chosen = {name: replace(known[name], ports=_ports(arguments, setup, name)) for name in names}
+    return chosen, {name: setup.config.helpers[name].settings for name in names}
+
+
+def _setup(arguments: argparse.Namespace) -> tuple[Setup, list[str]]:
+    """The configuration, completed so that every installed helper has its settings."""
+    draft = config.load(arguments.config)
+    if arguments.config == config.DIRECTORY and not draft.tables:
+        draft = config.parse([])  # none is needed to look at a file
+    found = plugins.load(blocked=draft.daemon.blocked_plugins)
+    given = config.resolve(draft, found.helpers, found.absent())
+    rest = {name: config.default(h) for name, h in found.helpers.items()}
+    full = config.Config(given.daemon, {**rest, **given.helpers})
+    return Setup(full, found), list(given.helpers)
+
+
+def _ports(arguments: argparse.Namespace, setup: Setup, name: str) -> tuple[int, ...]:
+    return tuple(arguments.port or setup.config.helpers[name].ports)

@@ -1,0 +1,39 @@
+"""`run`, `register`, `unregister`: what changes the system. The daemon's own code does it."""
+
+from __future__ import annotations
+
+import argparse
+
+from fwhelpers import config, plugins
+from fwhelpers.cli.common import warn
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`fwhelpers run`."""
+    from fwhelpers.daemon import app
+
+    return app.run(arguments.config)
+
+
+def register(arguments: argparse.Namespace) -> int:
+    """`fwhelpers register`: every installed helper, whatever else the configuration says."""
+    from fwhelpers.daemon.register import register as register_all
+
+    blocked = config.load(arguments.config).daemon.blocked_plugins
+    found = plugins.load(blocked=blocked)
+    for problem in found.problems:
+        warn(f"warning: {problem}")
+    failed = register_all(found.helpers)
+    for name, why in failed.items():
+        warn(f"error: {name}: {why}")
+    done = [name for name in found.helpers if name not in failed]
+    print(f"registered: {', '.join(done) or 'none'}")
+    return 1 if failed else 0
+
+
+def unregister(arguments: argparse.Namespace) -> int:
+    """`fwhelpers unregister`."""
+    from fwhelpers.daemon.register import unregister as unregister_all
+
+    print(f"removed: {', '.join(unregister_all()) or 'none was registered'}")
+    return 0

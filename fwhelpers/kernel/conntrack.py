@@ -1,0 +1,171 @@
+"""Conntrack tuples and entries (linux/netfilter/nfnetlink_conntrack.h)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fwhelpers.kernel import nfnl
+from fwhelpers.kernel.nla import (
+    Buffer,
+    DecodeError,
+    attr,
+    be16,
+    be32,
+    nest,
+    number,
+    parse,
+    text,
+    u8,
+    walk,
+)
+
+AF_INET, AF_INET6 = 2, 10
+
+# enum ip_conntrack_status
+IPS_EXPECTED, IPS_SEEN_REPLY, IPS_ASSURED, IPS_CONFIRMED = 1, 2, 4, 8
+IPS_SRC_NAT, IPS_DST_NAT, IPS_HELPER = 0x10, 0x20, 0x2000
+IPS_NAT_MASK = IPS_SRC_NAT | IPS_DST_NAT
+
+# enum ctattr_type
+CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS = 1, 2, 3
+CTA_HELP, CTA_TIMEOUT, CTA_MARK, CTA_ID = 5, 7, 8, 12
+CTA_COUNTERS_ORIG, CTA_COUNTERS_REPLY = 9, 10
+CTA_TUPLE_MASTER, CTA_ZONE, CTA_LABELS, CTA_LABELS_MASK = 14, 18, 22, 23
+CTA_HELP_NAME, CTA_HELP_INFO = 1, 2
+
+_TUPLE_IP, _TUPLE_PROTO = 1, 2
+_V4_SRC, _V4_DST, _V6_SRC, _V6_DST = 1, 2, 3, 4
+_PROTO_NUM, _PROTO_SRC, _PROTO_DST = 1, 2, 3
+
+_NEW, _GET, _DELETE = 0, 1, 2
+
+
+class Tuple(NamedTuple):
+    """One direction of a connection; addresses packed."""
+
+    src: bytes
+    dst: bytes
+    l4: int  #: 6 or 17
+    sport: int
+    dport: int
+
+    @property
+    def family(self) -> int:
+        """AF_INET or AF_INET6."""
+        return AF_INET if len(self.src) == 4 else AF_INET6
+
+
+def encode_tuple(kind: int, value: Tuple) -> bytes:
+    """A tuple as a nested attribute."""
+    src, dst = (_V4_SRC, _V4_DST) if len(value.src) == 4 else (_V6_SRC, _V6_DST)
+    return nest(
+        kind,
+        nest(_TUPLE_IP, attr(src, value.src), attr(dst, value.dst)),
+        nest(
+            _TUPLE_PROTO,
+            u8(_PROTO_NUM, value.l4),
+            be16(_PROTO_SRC, value.sport),
+            be16(_PROTO_DST, value.dport),
+        ),
+    )
+
+
+def parse_tuple(buffer: Buffer) -> Tuple:
+    """Decode the payload of a tuple attribute; ports are 0 where there are none. Raises DecodeError."""
+    parts = parse(buffer)
+    if _TUPLE_IP not in parts or _TUPLE_PROTO not in parts:
+        raise DecodeError("tuple without addresses or protocol")
+    ip, proto = parse(parts[_TUPLE_IP]), parse(parts[_TUPLE_PROTO])
+    src = bytes(ip.get(_V4_SRC) or ip.get(_V6_SRC) or b"")
+    dst = bytes(ip.get(_V4_DST) or ip.get(_V6_DST) or b"")
+    if len(src) != len(dst) or len(src) not in (4, 16):
+        raise DecodeError("tuple without a pair of addresses")
+    empty = memoryview(b"")
+    return Tuple(
+        src,
+        dst,
+        number(proto.get(_PROTO_NUM, empty)),
+        number(proto.get(_PROTO_SRC, empty)),
+        number(proto.get(_PROTO_DST, empty)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Conntrack:
+    """An entry of the connection table."""
+
+    orig: Tuple
+    reply: Tuple
+    status: int = 0
+    timeout: int = 0
+    mark: int = 0
+    id: int = 0
+    zone: int = 0
+    helper: str = ""
+    info: bytes = b""
+    labels: bytes = b""
+    master: Tuple | None = None
+
+
+def parse_conntrack(payload: Buffer) -> Conntrack:
+    """Decode a message's or an NFQA_CT's payload. Raises DecodeError."""
+    parts = parse(payload)
+    if CTA_TUPLE_ORIG not in parts or CTA_TUPLE_REPLY not in parts:
+        raise DecodeError("conntrack without tuples")
+    empty = memoryview(b"")
+    name, info = parse_help(parts.get(CTA_HELP, empty))
+    return Conntrack(
+        parse_tuple(parts[CTA_TUPLE_ORIG]),
+        parse_tuple(parts[CTA_TUPLE_REPLY]),
+        number(parts.get(CTA_STATUS, empty)),
+        number(parts.get(CTA_TIMEOUT, empty)),
+        number(parts.get(CTA_MARK, empty)),
+        number(parts.get(CTA_ID, empty)),
+        number(parts.get(CTA_ZONE, empty)),
+        name,
+        info,
+        bytes(parts.get(CTA_LABELS, empty)),
+        parse_tuple(parts[CTA_TUPLE_MASTER]) if CTA_TUPLE_MASTER in parts else None,
+    )
+
+
+def parse_help(payload: Buffer) -> tuple[str, bytes]:
+    """Name of the helper and its private data. Raises DecodeError."""
+    name, info = "", b""
+    for kind, start, end in walk(payload):
+        if kind == CTA_HELP_NAME:
+            name = text(payload[start:end])
+        elif kind == CTA_HELP_INFO:
+            info = bytes(payload[start:end])
+    return name, info
+
+
+def encode_dump(family: int = 0) -> bytes:
+    """Ask for all entries (family 0: both)."""
+    return nfnl.message(nfnl.CTNETLINK, _GET, nfnl.DUMP, family=family)
+
+
+def encode_get(orig: Tuple, zone: int = 0) -> bytes:
+    """Ask for one entry."""
+    return _about(_GET, nfnl.ACK, orig, zone)
+
+
+def encode_delete(orig: Tuple, zone: int = 0) -> bytes:
+    """Remove one entry, and with it what it expects."""
+    return _about(_DELETE, nfnl.ACK, orig, zone)
+
+
+def encode_update(
+    orig: Tuple, *, timeout: int | None = None, labels: bytes | None = None, zone: int = 0
+) -> bytes:
+    """Change lifetime (seconds) or labels of an entry."""
+    changes = b"" if timeout is None else be32(CTA_TIMEOUT, timeout)
+    if labels is not None:
+        changes += attr(CTA_LABELS, labels) + attr(CTA_LABELS_MASK, labels)
+    return _about(_NEW, nfnl.ACK, orig, zone, changes)
+
+
+def _about(kind: int, flags: int, orig: Tuple, zone: int, more: bytes = b"") -> bytes:
+    payload = encode_tuple(CTA_TUPLE_ORIG, orig) + (be16(CTA_ZONE, zone) if zone else b"") + more
+    return nfnl.message(nfnl.CTNETLINK, kind, flags, payload, family=orig.family)

@@ -1,0 +1,204 @@
+"""Netlink sockets: requests, events, queues. The only module that talks to the kernel with a socket."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+from collections.abc import Iterator
+
+from fwhelpers.kernel import nfnl, queue
+from fwhelpers.kernel.nfnl import Message, NetlinkError, error_of, split
+
+_NETLINK_NETFILTER = 12
+_SOL_NETLINK = 270
+_ADD_MEMBERSHIP, _NO_ENOBUFS, _EXT_ACK_CAP = 1, 5, 10
+_SO_RCVBUFFORCE = 33
+_MSG_DONTWAIT = 0x40
+
+RECEIVE = 1 << 17  #: bytes; a queued packet is at most 64 KiB and its attributes
+QUEUE_BUFFER = 8 << 20  #: bytes that the kernel may hold for a queue socket
+EVENT_BUFFER = 4 << 20
+BATCH = 16  #: packets taken with one system call
+
+
+def _open() -> socket.socket:
+    kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
+    try:
+        sock = socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER)
+    except OSError as error:
+        raise NetlinkError(error.errno or errno.EIO, "open a netfilter netlink socket") from None
+    sock.bind((0, 0))
+    return sock
+
+
+def _grow(sock: socket.socket, size: int) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
+    except OSError:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+class NetlinkSocket:
+    """Requests and their answers, one at a time."""
+
+    def __init__(self) -> None:
+        self._sock = _open()
+        # an error repeats the request's header only, not all of it
+        self._sock.setsockopt(_SOL_NETLINK, _EXT_ACK_CAP, 1)
+
+    def request(self, message: bytes, what: str = "netlink request") -> list[bytes]:
+        """Send a request that wants an ACK; returns the payloads that came before it. Raises NetlinkError."""
+        self._send(message, what)
+        return list(self._answers(what, stop_at_ack=True))
+
+    def dump(self, message: bytes, what: str = "netlink dump") -> Iterator[bytes]:
+        """Send a dump request and yield payloads. Raises NetlinkError."""
+        self._send(message, what)
+        return self._answers(what, stop_at_ack=False)
+
+    def _send(self, message: bytes, what: str) -> None:
+        try:
+            self._sock.send(message)
+        except OSError as error:
+            raise NetlinkError(error.errno or errno.EIO, what) from None
+
+    def _answers(self, what: str, *, stop_at_ack: bool) -> Iterator[bytes]:
+        while True:
+            for message in split(self._sock.recv(RECEIVE)):
+                if message.type in (nfnl.ERROR, nfnl.DONE):
+                    problem = error_of(message)
+                    if problem:
+                        raise NetlinkError(problem, what)
+                    return
+                yield bytes(message.payload)
+
+    def close(self) -> None:
+        """Close it."""
+        self._sock.close()
+
+
+class EventSocket:
+    """Multicast events. A lost one is told as `None`: dump again."""
+
+    def __init__(self, groups: tuple[int, ...]) -> None:
+        self._sock = _open()
+        self._sock.setblocking(False)
+        _grow(self._sock, EVENT_BUFFER)
+        for group in groups:
+            self._sock.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+        self.overflows = 0
+
+    def fileno(self) -> int:
+        """For poll."""
+        return self._sock.fileno()
+
+    def read(self) -> Iterator[Message | None]:
+        """Yield what is there; None where the kernel had to drop events."""
+        while True:
+            try:
+                buffer = self._sock.recv(RECEIVE)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+                self.overflows += 1
+                yield None
+                continue
+            yield from split(buffer)
+
+    def close(self) -> None:
+        """Close it."""
+        self._sock.close()
+
+
+class _IoVec(ctypes.Structure):
+    _fields_ = (("base", ctypes.c_void_p), ("length", ctypes.c_size_t))
+
+
+class _MsgHdr(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_void_p), ("namelen", ctypes.c_uint32),
+        ("iov", ctypes.POINTER(_IoVec)), ("iovlen", ctypes.c_size_t),
+        ("control", ctypes.c_void_p), ("controllen", ctypes.c_size_t), ("flags", ctypes.c_int),
+    )  # fmt: skip
+
+
+class _MMsgHdr(ctypes.Structure):
+    _fields_ = (("header", _MsgHdr), ("length", ctypes.c_uint))
+
+
+class _Batch:
+    """Buffers for recvmmsg(2), made once."""
+
+    def __init__(self) -> None:
+        self.memory = bytearray(RECEIVE * BATCH)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
+        self.vectors = (_IoVec * BATCH)(*((start + i * RECEIVE, RECEIVE) for i in range(BATCH)))
+        self.headers = (_MMsgHdr * BATCH)()
+        for header, vector in zip(self.headers, self.vectors, strict=True):
+            header.header.iov = ctypes.pointer(vector)
+            header.header.iovlen = 1
+        self.view = memoryview(self.memory)
+        self._call = ctypes.CDLL(None, use_errno=True).recvmmsg
+
+    def receive(self, fd: int) -> int:
+        """How many datagrams came, or the negative errno."""
+        count = self._call(fd, self.headers, BATCH, _MSG_DONTWAIT, None)
+        return count if count >= 0 else -ctypes.get_errno()
+
+
+class QueueSocket:
+    """The socket of one queue. Whoever holds it owns the queue, also across processes."""
+
+    def __init__(self, fd: int | None = None) -> None:
+        self._sock = _open() if fd is None else socket.socket(fileno=fd)
+        self._batch: _Batch | None = None
+        self.overflows = 0
+        _grow(self._sock, QUEUE_BUFFER)
+        # a full socket buffer must not stop us from reading the rest
+        self._sock.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)
+
+    def fileno(self) -> int:
+        """For poll, and for handing it to a worker."""
+        return self._sock.fileno()
+
+    def bind(self, number: int, *, fail_open: bool = True, maxlen: int = 4096) -> None:
+        """Take the queue. Raises NetlinkError: EBUSY if somebody has it, EPERM without CAP_NET_ADMIN."""
+        flags = queue.F_CONNTRACK | (queue.F_FAIL_OPEN if fail_open else 0)
+        self._sock.send(queue.encode_bind(number, maxlen=maxlen, flags=flags))
+        while True:
+            buffer = memoryview(self._sock.recv(RECEIVE))
+            for packet in queue.parse_packets(buffer):  # a rule may be quicker than the answer
+                self.send(queue.encode_batch(number, packet.id))
+            for message in split(buffer):
+                if message.type == nfnl.ERROR:
+                    problem = error_of(message)
+                    if problem:
+                        raise NetlinkError(problem, f"take queue {number}")
+                    return
+
+    def receive(self) -> list[memoryview]:
+        """All datagrams that are there, at most BATCH; valid until the next call."""
+        if self._batch is None:
+            self._batch = _Batch()
+        batch = self._batch
+        count = batch.receive(self._sock.fileno())
+        if count < 0:
+            if -count == errno.ENOBUFS:
+                self.overflows += 1
+            elif -count not in (errno.EAGAIN, errno.EINTR):
+                raise OSError(-count, f"receive from queue: {os.strerror(-count)}")
+            return []
+        sizes = [batch.headers[i].length for i in range(count)]
+        return [batch.view[i * RECEIVE : i * RECEIVE + size] for i, size in enumerate(sizes)]
+
+    def send(self, verdicts: bytes) -> None:
+        """Send verdicts. Those that are too late (the packet has gone) are no error."""
+        self._sock.send(verdicts)
+
+    def close(self) -> None:
+        """Give the queue back, if no other process holds the socket."""
+        self._sock.close()

@@ -1,0 +1,117 @@
+"""All keys of the configuration, once: this drives reading, messages and the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from fwhelpers import values
+from fwhelpers.api import Helper
+from fwhelpers.values import Check
+
+MAX_WORKERS = 64
+LAST_QUEUE = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of the configuration."""
+
+    name: str
+    type: str  #: for people
+    default: Any  #: the TOML value; None: see `doc`
+    doc: str
+    check: Check
+
+
+DAEMON = (
+    Key("workers", "integer, 0–64", 0, "inspection processes; 0: one per CPU",
+        values.integer(0, MAX_WORKERS)),
+    Key("queues", "integer, 0–65535", 1000, "first NFQUEUE number; each worker takes one",
+        values.integer(0, LAST_QUEUE)),
+    Key("steering", '"rules" or "helper"', "rules",
+        "who hands packets over: our nftables rules, or the kernel's helper hook (costs more)",
+        values.choice("rules", "helper")),
+    Key("fail", '"open" or "closed"', "open",
+        "with no worker, control connections pass uninspected (open) or not at all (closed)",
+        values.choice("open", "closed")),
+    Key("user", "string", "", "whom the workers run as; empty: `fwhelpers` if there is such a user",
+        values.user),
+    Key("block_plugins", "array of names", [],
+        "plugins not to load: an entry point, a distribution, or `distribution:entry-point`",
+        values.names),
+)  # fmt: skip
+
+HELPER = (
+    Key("ports", "array of ports", None,
+        "server ports of the control connection; default: the helper's own", values.ports),
+    Key("families", "array of 4, 6", None, "address families; default: the helper's own",
+        values.families),
+    Key("interfaces", "array of names", None,
+        "where control connections come in; default: anywhere, and from this host itself",
+        values.interfaces),
+    Key("sources", "array of prefixes", None, "clients; default: all", values.prefixes),
+    Key("destinations", "array of prefixes", None,
+        "servers, as the client addresses them; default: all", values.prefixes),
+    Key("fail", '"open" or "closed"', None, "as in [daemon], for this helper",
+        values.choice("open", "closed")),
+)  # fmt: skip
+
+GUARD = (
+    Key("address", '"peer", "announced" or "any-src"', "peer",
+        "whom an announcement may name: its sender; anybody; anybody, opened by anybody",
+        values.choice("peer", "announced", "any-src")),
+    Key("addresses", "array of prefixes", None,
+        "hosts that an announcement may name besides its sender", values.prefixes),
+    Key("min_port", "integer, 1–65535", None, "lowest port to open; default: the helper's own",
+        values.integer(1, 65535)),
+    Key("allow_ports", "array of ports", [], "well-known ports that may be opened all the same",
+        values.allowed_ports),
+    Key("rate", "integer, 1–1000", 100, "openings a second for each client",
+        values.integer(1, 1000)),
+    Key("max_per_source", "integer, 1–1024", 32, "openings alive for each client",
+        values.integer(1, 1024)),
+)  # fmt: skip
+
+#: all keys by table; a helper's table has its own settings besides
+TABLES: Mapping[str, tuple[Key, ...]] = MappingProxyType(
+    {"daemon": DAEMON, "helpers.NAME": HELPER, "helpers.NAME.guard": GUARD}
+)
+
+#: names that a helper's own setting can't have
+RESERVED = frozenset(key.name for key in HELPER) | {"guard", "enabled"}
+
+
+def reference(helpers: Mapping[str, Helper] = MappingProxyType({})) -> str:
+    """All keys as Markdown, with the helpers' own settings."""
+    tables = {
+        name: [(k.name, k.type, k.default, k.doc) for k in keys] for name, keys in TABLES.items()
+    }
+    for helper in helpers.values():
+        if helper.settings:
+            own = [(s.name, "", s.default, s.doc) for s in helper.settings]
+            tables[f"helpers.{helper.name}"] = own
+    return "\n".join(_reference_lines(tables))
+
+
+def toml(value: object) -> str:
+    """A default as TOML text."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = sorted(value, key=str) if isinstance(value, (set, frozenset)) else value
+        return f"[{', '.join(map(toml, items))}]"
+    return str(value)
+
+
+def _reference_lines(tables: Mapping[str, list[tuple[str, str, Any, str]]]) -> Iterator[str]:
+    for name, rows in tables.items():
+        yield f"### [{name}]\n\n| key | value | default | |\n|---|---|---|---|"
+        for key, kind, default, doc in rows:
+            shown = "" if default is None else f"`{toml(default)}`"
+            yield f"| `{key}` | {kind} | {shown} | {doc} |"
+        yield ""

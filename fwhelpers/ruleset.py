@@ -1,0 +1,247 @@
+"""The nftables text that we load: pure functions of the configuration.
+
+    prerouting, output  -150   after conntrack, before DNAT: give new connections their helper
+    postrouting, input   290   after NAT and all filters, before the confirm: queue what matters
+
+Text, not JSON: the JSON of nft 1.0.6 silently drops `flags owner`. Every word comes from here or
+through one of the checks at the end; nothing else can get in.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from fwhelpers.api import Helper
+from fwhelpers.config import Config, HelperConfig, places
+from fwhelpers.kernel import labels
+from fwhelpers.values import Network
+
+TABLE = "fwhelpers"
+PIN_TABLE = "fwhelpers_pin"
+CHECK_TABLE = "fwhelpers_check"  #: for dry runs: TABLE belongs to the daemon, if one runs
+
+#: enum ip_conntrack_status: IPS_HELPER
+_HAS_HELPER = 0x2000
+
+_L4S = ("udp", "tcp")
+_FAILS = {"closed": "", "open": "flags bypass "}  # closed first: it wins where both name a port
+
+# what nft's scanner (src/scanner.l) reads as one word, quoted or not
+_OBJECT = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,15}")
+_INTERFACE = re.compile(r"[A-Za-z0-9_.+=@-]{1,15}")
+
+
+def build(
+    config: Config,
+    helpers: Mapping[str, Helper],
+    queues: range,
+    table: str = TABLE,
+    unregistered: bool = False,
+) -> str:
+    """The steering table for these of the configured helpers, as one transaction.
+
+    It replaces an owned table of that name without a gap: a transaction becomes visible as a whole,
+    and chains that it adds are empty, so accept, until then (nf_tables_api.c: nf_tables_commit).
+    `unregistered` leaves out what refers to helpers in the kernel, for a dry run.
+    """
+    if not queues or queues.step != 1 or not 0 <= queues[0] <= queues[-1] <= 65535:
+        raise ValueError(f"no range of queues: {queues}")
+    enabled = [(config.helpers[name], helper) for name, helper in helpers.items()]
+    steer = config.daemon.steering == "rules"
+    sections = [["flags owner"]]
+    if enabled and not unregistered:
+        sections += [*_objects(h for _, h in enabled), *_assignment(enabled, steer)]
+    if enabled and steer:
+        sections += _steering(enabled, queues)
+    return teardown(table) + _table(table, sections)
+
+
+def teardown(table: str = TABLE) -> str:
+    """Delete our steering table, whether or not it is there."""
+    return _table(table, [["flags owner"]]) + f"delete table inet {_word(table)}\n"
+
+
+def pin_table(helpers: Iterable[Helper]) -> str:
+    """A table without owner that refers to each helper; added again it takes what is new."""
+    return _table(PIN_TABLE, list(_objects(helpers)))
+
+
+def unpin() -> str:
+    """Delete the pins, whether or not they are there."""
+    return _table(PIN_TABLE, []) + f"delete table inet {PIN_TABLE}\n"
+
+
+def object_name(helper: Helper, l4: str) -> str:
+    """The name of a helper's nftables object."""
+    return _word(f"{helper.name}-{_l4(l4)}")
+
+
+def _objects(helpers: Iterable[Helper]) -> Iterator[list[str]]:
+    for helper in helpers:
+        for l4 in helper.l4s:
+            kind = f'type "{_word(helper.kernel_name)}" protocol {_l4(l4)}'
+            yield _block(f"ct helper {object_name(helper, l4)}", [kind])
+
+
+def _assignment(enabled: Sequence[tuple[HelperConfig, Helper]], label: bool) -> list[list[str]]:
+    rules = [
+        rule
+        for config, helper in enabled
+        for l4 in helper.l4s
+        for rule in _assign(config, helper, l4, label)
+    ]
+    return [
+        # only a connection's first packet can give it one (nft_ct.c: nft_ct_helper_obj_eval)
+        _block("chain assign", ["ct state != new return", *rules]),
+        _base("assign-prerouting", "prerouting", -150, ["jump assign"]),
+        _base("assign-output", "output", -150, ["jump assign"]),
+    ]
+
+
+def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Iterator[str]:
+    ports = f"{_l4(l4)} dport {_set(_ports(config.ports))}"
+    mark = f" ct label set {labels.ASSIGNED}" if label else ""
+    for where in _where(config):
+        match = [*_incoming(config.interfaces), *where, ports]
+        yield f'{" ".join(match)} counter{mark} ct helper set "{object_name(helper, l4)}"'
+
+
+def _incoming(interfaces: Sequence[str]) -> Iterator[str]:
+    if interfaces:
+        yield f"iifname {_set([_quoted(name) for name in sorted(interfaces)])}"
+
+
+def _where(config: HelperConfig) -> Iterator[list[str]]:
+    if not config.sources and not config.destinations and set(config.families) == {4, 6}:
+        yield []
+        return
+    for family, sources, destinations in places(config):
+        source = _addresses(family, "saddr", sources)
+        destination = _addresses(family, "daddr", destinations)
+        yield [*source, *destination] or [f"meta nfproto ipv{_number(family, 4, 6)}"]
+
+
+def _addresses(family: int, field: str, networks: Sequence[Network]) -> Iterator[str]:
+    if networks:
+        keyword = "ip" if family == 4 else "ip6"
+        yield f"{keyword} {field} {_set(_collapsed(family, networks))}"
+
+
+def _collapsed(family: int, networks: Sequence[Network]) -> list[str]:
+    # an interval set refuses elements that overlap
+    if family == 4:
+        four = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
+        return [_prefix(n) for n in ipaddress.collapse_addresses(four)]
+    six = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
+    return [_prefix(n) for n in ipaddress.collapse_addresses(six)]
+
+
+def _steering(enabled: Sequence[tuple[HelperConfig, Helper]], queues: range) -> list[list[str]]:
+    ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in _L4S for fail in _FAILS}
+    rules = [
+        f"ct status & {_HAS_HELPER:#x} != {_HAS_HELPER:#x} accept",
+        f"ct label {labels.DONE} accept",
+        *_queue_rules(ports, "udp", queues),
+    ]
+    sections = []
+    tcp = _ports({port for fail in _FAILS for port in ports["tcp", fail]})
+    if tcp:
+        # bytes behind the TCP header: SYN, pure ACK and FIN have none and never leave the kernel
+        rules.append(f"{_original('tcp', tcp)} @ih,0,8 0x0-0xff goto steer-tcp")
+        sections.append(_block("chain steer-tcp", [*_SEEN, *_queue_rules(ports, "tcp", queues)]))
+    return [
+        *sections,
+        _block("chain steer", rules),
+        # what goes out by lo comes in again and is seen there
+        _base("steer-postrouting", "postrouting", 290, ['oifname "lo" accept', "jump steer"]),
+        _base("steer-input", "input", 290, ["jump steer"]),
+    ]
+
+
+def _steered(enabled: Sequence[tuple[HelperConfig, Helper]], l4: str, fail: str) -> set[int]:
+    return {p for c, h in enabled if l4 in h.l4s and c.fail == fail for p in c.ports}
+
+
+# A worker must know whether a segment is its direction's first payload, though no SYN is queued.
+# `set` adds a bit: the first payload leaves SEEN alone, each later one SEEN and MORE, and a
+# connection without room for labels has neither.
+_SEEN = (
+    f"ct direction original ct label {labels.ORIG_SEEN} ct label set {labels.ORIG_MORE}",
+    f"ct direction original ct label set {labels.ORIG_SEEN}",
+    f"ct direction reply ct label {labels.REPLY_SEEN} ct label set {labels.REPLY_MORE}",
+    f"ct direction reply ct label set {labels.REPLY_SEEN}",
+)
+
+
+def _queue_rules(
+    ports: Mapping[tuple[str, str], set[int]], l4: str, queues: range
+) -> Iterator[str]:
+    first, last = queues[0], queues[-1]
+    # without `fanout` the queue is picked by a hash of the addresses, the same for both directions
+    target = str(first) if first == last else f"{first}-{last}"
+    for fail, flags in _FAILS.items():
+        if ports[l4, fail]:
+            yield f"{_original(l4, _ports(ports[l4, fail]))} counter queue {flags}to {target}"
+
+
+def _original(l4: str, ports: Sequence[str]) -> str:
+    return f"meta l4proto {_l4(l4)} ct original proto-dst {_set(ports)}"
+
+
+# words
+
+
+def _table(name: str, sections: Sequence[Sequence[str]]) -> str:
+    body = "\n".join("".join(f"\t{line}\n" for line in section) for section in sections)
+    return f"table inet {_word(name)} {{\n{body}}}\n"
+
+
+def _base(name: str, hook: str, priority: int, rules: Sequence[str]) -> list[str]:
+    return _block(
+        f"chain {name}", [f"type filter hook {hook} priority {priority}; policy accept;", *rules]
+    )
+
+
+def _block(head: str, lines: Sequence[str]) -> list[str]:
+    return [f"{head} {{", *(f"\t{line}" for line in lines), "}"]
+
+
+def _set(items: Sequence[str]) -> str:
+    return items[0] if len(items) == 1 else f"{{ {', '.join(items)} }}"
+
+
+def _ports(ports: Iterable[int]) -> list[str]:
+    return [_number(port, 1, 65535) for port in sorted(ports)]
+
+
+def _number(value: int, low: int, high: int) -> str:
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"not a number from {low} to {high}: {value!r}")
+    return str(value)
+
+
+def _prefix(network: Network) -> str:
+    # from the packed address: an IPv6 zone (%eth0) would be free text
+    address = ipaddress.ip_address(network.network_address.packed)
+    whole = network.prefixlen == network.max_prefixlen
+    return str(address) if whole else f"{address}/{network.prefixlen}"
+
+
+def _l4(name: str) -> str:
+    if name not in _L4S:
+        raise ValueError(f"not a transport: {name!r}")
+    return name
+
+
+def _word(name: str) -> str:
+    if name not in (TABLE, PIN_TABLE, CHECK_TABLE) and not _OBJECT.fullmatch(name):
+        raise ValueError(f"not a name for nftables: {name!r}")
+    return name
+
+
+def _quoted(name: str) -> str:
+    if not _INTERFACE.fullmatch(name):
+        raise ValueError(f"not an interface: {name!r}")
+    return f'"{name}"'

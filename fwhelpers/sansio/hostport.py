@@ -1,0 +1,72 @@
+"""Endpoints as FTP writes them.
+
+h1,h2,h3,h4,p1,p2           RFC 959 §5.3.2, in PORT and in the reply 227
+<d>af<d>address<d>port<d>   RFC 2428 §2, in EPRT; <d> is any printable ASCII character, af 1 is IPv4, 2 is IPv6
+"""
+
+from __future__ import annotations
+
+from fwhelpers.api import Endpoint, ParseError
+from fwhelpers.sansio import ip6text
+from fwhelpers.sansio.digits import decimal
+
+_FAMILIES = {b"1": 4, b"2": 6}
+# RFC 2428 allows them as delimiters, but nobody could say then where the address ends
+_AMBIGUOUS = frozenset(b"0123456789abcdefABCDEF.:")
+
+
+def parse_six(text: bytes) -> Endpoint:
+    """Read `h1,h2,h3,h4,p1,p2`."""
+    numbers = text.split(b",")
+    if len(numbers) != 6:
+        raise ParseError(f"not six numbers: {text[:32]!r}")
+    *addr, high, low = (decimal(number, 255) for number in numbers)
+    return Endpoint(bytes(addr), high << 8 | low)
+
+
+def format_six(end: Endpoint) -> bytes:
+    """Write `h1,h2,h3,h4,p1,p2`."""
+    return b"%d,%d,%d,%d,%d,%d" % (*end.addr, end.port >> 8, end.port & 255)
+
+
+def parse_eprt(text: bytes) -> Endpoint:
+    """Read EPRT's argument."""
+    delimiter = text[:1]
+    if not delimiter or not 33 <= delimiter[0] <= 126 or delimiter[0] in _AMBIGUOUS:
+        raise ParseError(f"not an EPRT argument: {text[:32]!r}")
+    fields = text.split(delimiter)
+    if len(fields) != 5 or fields[0] or fields[4] or fields[1] not in _FAMILIES:
+        raise ParseError(f"not an EPRT argument: {text[:64]!r}")
+    end = Endpoint(parse_host(fields[2]), decimal(fields[3], 65535))
+    if end.family != _FAMILIES[fields[1]]:
+        raise ParseError("the address is not of the family stated before it")
+    return end
+
+
+def parse_host(text: bytes) -> bytes:
+    """Read a numeric IPv4 or IPv6 address; returns it packed."""
+    try:
+        return Endpoint.parse(text.decode("ascii")).addr
+    except ValueError:  # UnicodeDecodeError is one
+        raise ParseError(f"not an address: {text[:48]!r}") from None
+
+
+def format_eprt(end: Endpoint, delimiter: bytes = b"|") -> bytes:
+    """Write EPRT's argument."""
+    return _eprt(end, end.host.encode(), delimiter)
+
+
+def fit_eprt(end: Endpoint, size: int, delimiter: bytes = b"|") -> bytes | None:
+    """Write EPRT's argument for IPv6 with exactly `size` bytes, None if it can't be.
+
+    The port is left as it is: servers differ about leading zeros there, but not about those in an address's groups.
+    """
+    if end.family != 6:
+        return None
+    host = ip6text.of_length(end.addr, size - len(_eprt(end, b"", delimiter)))
+    return None if host is None else _eprt(end, host, delimiter)
+
+
+def _eprt(end: Endpoint, host: bytes, delimiter: bytes) -> bytes:
+    family = b"1" if end.family == 4 else b"2"
+    return delimiter.join([b"", family, host, b"%d" % end.port, b""])

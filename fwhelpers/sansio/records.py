@@ -1,0 +1,110 @@
+"""Record marking, RFC 5531 §11: how ONC RPC stands in a TCP stream.
+
+31 30                                0
+| L | length of this fragment         |  L: it is the record's last; then so many bytes, then the next mark
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from fwhelpers.api import ParseError
+
+_LAST = 0x80000000
+
+MAX_RECORD = 64 * 1024  #: a longer record is passed over, uncollected
+MAX_FRAGMENTS = 32  #: of a record that is collected
+MAX_EMPTY = 4  #: fragments of a record that carry nothing and don't end it
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A whole record and where its fragments stood: (offset in `data`, offset in the stream) of each one's first byte."""
+
+    data: bytes
+    pieces: tuple[tuple[int, int], ...]
+
+    def span(self, start: int, end: int) -> tuple[int, int] | None:
+        """Where data[start:end] stands in the stream, None if fragments cut it."""
+        ends = [piece[0] for piece in self.pieces[1:]] + [len(self.data)]
+        for (begin, at), stop in zip(self.pieces, ends, strict=True):
+            if begin <= start and end <= stop:
+                return at + start - begin, at + end - begin
+        return None
+
+
+@dataclass(slots=True)
+class Records:
+    """Cuts one direction of a stream into records."""
+
+    #: what becomes of a record above MAX_RECORD: True: passed over; False: a ParseError
+    skip_long: bool = True
+    _at: int = 0  # stream offset of the next byte
+    _mark: bytearray = field(default_factory=bytearray)
+    _data: bytearray = field(default_factory=bytearray)
+    _pieces: list[tuple[int, int]] = field(default_factory=list)
+    _left: int = 0  # bytes of the fragment that are to come
+    _last: bool = False
+    _skipping: bool = False
+    _empty: int = 0
+
+    @property
+    def between(self) -> bool:
+        """True if nothing of a record has been read."""
+        return not (self._mark or self._pieces or self._skipping or self._left)
+
+    def feed(self, data: bytes) -> Iterator[Record]:
+        """Take the next bytes, yield the records that they complete."""
+        pos = 0
+        while pos < len(data):
+            step = self._body(data, pos) if self._left else self._header(data, pos)
+            pos += step
+            self._at += step
+            if not self._left and not self._mark:
+                yield from self._fragment_read()
+
+    def _body(self, data: bytes, pos: int) -> int:
+        step = min(self._left, len(data) - pos)
+        if not self._skipping:
+            self._data += data[pos : pos + step]
+        self._left -= step
+        return step
+
+    def _header(self, data: bytes, pos: int) -> int:
+        step = min(4 - len(self._mark), len(data) - pos)
+        self._mark += data[pos : pos + step]
+        if len(self._mark) == 4:
+            mark = int.from_bytes(self._mark, "big")
+            self._mark.clear()
+            self._last = bool(mark & _LAST)
+            self._begin(mark & ~_LAST, self._at + step)
+        return step
+
+    def _begin(self, size: int, at: int) -> None:
+        self._left = size
+        if not size and not self._last:
+            self._empty += 1
+        self._pieces.append((len(self._data), at))
+        if self._empty > MAX_EMPTY or (len(self._pieces) > MAX_FRAGMENTS and not self._skipping):
+            raise ParseError("record of too many fragments")
+        if len(self._data) + size > MAX_RECORD or self._skipping:
+            self._skip(size)
+
+    def _skip(self, size: int) -> None:
+        if not self.skip_long:
+            raise ParseError(f"fragment of {size} bytes, records have at most {MAX_RECORD}")
+        self._skipping = True
+        self._data.clear()
+        self._pieces.clear()
+
+    def _fragment_read(self) -> Iterator[Record]:
+        if not self._last:
+            return
+        record = None if self._skipping else Record(bytes(self._data), tuple(self._pieces))
+        self._data.clear()
+        self._pieces.clear()
+        self._skipping = self._last = False
+        self._empty = 0
+        if record is not None:
+            yield record

@@ -1,0 +1,31 @@
+# bash completion for fwhelpers, made by `fwhelpers completion bash`
+_fwhelpers() {
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command="" word words
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        case $word in run|check|list|ruleset|counters|monitor|replay|register|unregister|completion) command=$word; break ;; esac
+    done
+    case $prev in
+        --config) compopt -o filenames
+            mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --helper|--port) return ;;
+    esac
+    case $command in
+        "") words="run check list ruleset counters monitor replay register unregister completion --help --version" ;;
+        run) words="--help --config" ;;
+        check) words="--help --config --json" ;;
+        list) words="--help --config --json" ;;
+        ruleset) words="--help --config" ;;
+        counters) words="--help --json" ;;
+        monitor) words="--help --json" ;;
+        replay) words="--help --helper --port --config --json" ;;
+        register) words="--help --config" ;;
+        unregister) words="--help" ;;
+        completion) words="bash zsh fish --help" ;;
+    esac
+    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
+    if [[ $command == @(replay) && $cur != -* ]]; then
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    fi
+}
+complete -F _fwhelpers fwhelpers
