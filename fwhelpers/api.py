@@ -27,8 +27,11 @@ hookimpl = pluggy.HookimplMarker("fwhelpers")
 
 #: helpers that the kernel has itself; ours are registered as `fw-NAME` beside them
 KERNEL_HELPERS = frozenset(
-    "amanda ftp h323 irc netbios-ns pptp Q.931 RAS sane sip snmp snmp_trap tftp".split()
-)
+    (
+        "amanda", "ftp", "h323", "irc", "netbios-ns", "pptp", "Q.931", "RAS", "sane", "sip", "snmp",
+        "snmp_trap", "tftp",
+    )
+)  # fmt: skip
 
 
 class ParseError(Exception):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import platform
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -93,7 +94,8 @@ def _ruleset(ready: Setup) -> Iterator[Row]:
 
     missing = sorted(set(ready.enabled) - _registered(ready))
     note = f"; not registered yet, so left out: {', '.join(missing)}" if missing else ""
-    Nft().check(text(ready, table=CHECK_TABLE, unregistered=bool(missing)))
+    with closing(Nft()) as nft:
+        nft.check(text(ready, table=CHECK_TABLE, unregistered=bool(missing)))
     yield Row("ruleset", "dry run", True, f"the kernel would take it{note}")
 
 
@@ -102,8 +104,9 @@ def _registered(ready: Setup) -> set[str]:
     from fwhelpers.kernel import cthelper
     from fwhelpers.kernel.socket import NetlinkSocket
 
-    with NetlinkSocket() as netlink:
-        there = {cthelper.parse(p).name for p in netlink.dump(cthelper.encode_dump())}
+    with closing(NetlinkSocket()) as netlink:
+        answers = netlink.dump(cthelper.encode_dump(), "list helpers")
+        there = {cthelper.parse_helper(answer).name for answer in answers}
     return {name for name, helper in ready.enabled.items() if helper.kernel_name in there}
 
 

@@ -26,6 +26,10 @@ first steps:
 
 exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage"""
 
+_RUN = """\
+Says "fwhelpers: ready" when all is in force. SIGHUP reads the configuration
+again; a wrong one is told and changes nothing."""
+
 _CHECK = """\
 Looks at the kernel, the rights, the plugins and the configuration, and asks the
 kernel whether it would take the ruleset. Nothing is changed.
@@ -110,7 +114,7 @@ _Commands = argparse._SubParsersAction  # argparse has no public name for it
 def _service(commands: _Commands[argparse.ArgumentParser]) -> None:
     run = _command(
         commands, "run", "service:run", "run the service in the foreground until SIGTERM",
-        'Says "fwhelpers: ready" when all is in force. SIGHUP reads the configuration again.',
+        _RUN,
     )  # fmt: skip
     _config(run)
     check = _command(commands, "check", "check:check", "report what is missing or wrong", _CHECK)

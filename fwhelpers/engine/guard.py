@@ -15,9 +15,11 @@ from fwhelpers.api import Endpoint, Expect, Flow, Policy
 
 #: services that no announcement may point at (G6), unless the protocol's policy or the config says so
 WELL_KNOWN = frozenset(
-    [512, 513, 514, 515, 540, 543, 544, 548, 554, 587, 631, 636, 873, 989, 990, 992, 993, 995]
-    + [1433, 1521, 2049, 2375, 2376, 3128, 3306, 3389, 5432, *range(5900, 5911), 5985, 5986]
-    + [6379, 8000, 8080, 8443, 9200, 11211, 27017]
+    [
+        *(512, 513, 514, 515, 540, 543, 544, 548, 554, 587, 631, 636, 873, 989, 990, 992, 993, 995),
+        *(1433, 1521, 2049, 2375, 2376, 3128, 3306, 3389, 5432, *range(5900, 5911), 5985, 5986),
+        *(6379, 8000, 8080, 8443, 9200, 11211, 27017),
+    ]
 )
 
 MAX_ALIVE = 1024  #: expectations that one worker keeps alive

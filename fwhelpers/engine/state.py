@@ -3,8 +3,8 @@
     0         1       2             6              10      11
     | version | flags | next (orig) | next (reply) | length | parser's own state, at most 20 |
 
-They are stored in the conntrack entry itself (CTA_HELP_INFO), at message boundaries only: a worker that is killed between
-a PASV and its 227 loses nothing.
+They are stored in the conntrack entry itself (CTA_HELP_INFO), at message boundaries only: a worker that is killed
+between a PASV and its 227 loses nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from struct import Struct, error
 
-from fwhelpers.api import Flow, Parser, ParseError
+from fwhelpers.api import Flow, ParseError, Parser
 from fwhelpers.engine.mangle import Edits
 from fwhelpers.engine.stream import HalfStream
 from fwhelpers.kernel.conntrack import Tuple

@@ -51,7 +51,7 @@ class Nft:
             raise NftError(_one_line(error))
         return str(output)
 
-    def list(self, what: str) -> list[dict[str, Any]]:
+    def objects(self, what: str) -> list[dict[str, Any]]:
         """The objects of `list WHAT` as libnftables-json(5) describes them, the metainfo left out."""
         self._context.set_json_output(True)
         status, output, error = self._context.cmd(f"list {what}")
@@ -63,11 +63,11 @@ class Nft:
 
     def tables(self) -> set[tuple[str, str]]:
         """All tables, as family and name."""
-        return {(t["table"]["family"], t["table"]["name"]) for t in self.list("tables")}
+        return {(t["table"]["family"], t["table"]["name"]) for t in self.objects("tables")}
 
     def ct_helpers(self) -> list[dict[str, Any]]:
         """All `ct helper` objects of this network namespace."""
-        return [item["ct helper"] for item in self.list("ruleset") if "ct helper" in item]
+        return [item["ct helper"] for item in self.objects("ruleset") if "ct helper" in item]
 
     def close(self) -> None:
         """Give up the context; the tables that it owns vanish."""

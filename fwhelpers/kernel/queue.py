@@ -28,7 +28,7 @@ from fwhelpers.kernel.conntrack import (
     parse_tuple,
 )
 from fwhelpers.kernel.expect import Expectation, queue_attributes
-from fwhelpers.kernel.nla import Buffer, DecodeError, attr, be32, nest, strz
+from fwhelpers.kernel.nla import DecodeError, attr, be32, nest, strz
 
 DROP, ACCEPT, REPEAT = 0, 1, 4
 

@@ -136,7 +136,9 @@ class _Batch:
     def __init__(self) -> None:
         self.memory = bytearray(RECEIVE * BATCH)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
-        self.vectors = (_IoVec * BATCH)(*((start + i * RECEIVE, RECEIVE) for i in range(BATCH)))
+        self.vectors = (_IoVec * BATCH)(
+            *(_IoVec(start + i * RECEIVE, RECEIVE) for i in range(BATCH))
+        )
         self.headers = (_MMsgHdr * BATCH)()
         for header, vector in zip(self.headers, self.vectors, strict=True):
             header.header.iov = ctypes.pointer(vector)

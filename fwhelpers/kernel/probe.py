@@ -1,0 +1,124 @@
+"""What this kernel can do for us, and the reason where it can't. Leaves nothing behind."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from fwhelpers.kernel import conntrack, cthelper, expect
+from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.nft import Nft, NftError
+from fwhelpers.kernel.socket import NetlinkSocket, QueueSocket
+
+_CAP_NET_ADMIN = 12
+_STATUS = Path("/proc/self/status")
+_HELPERS_DIRECTORY = Path("/sys/module")
+
+#: modules of kernel helpers that would look at the same connections as ours
+KERNEL_HELPERS = ("nf_conntrack_ftp",)
+
+
+class Finding(NamedTuple):
+    """One property of the system."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    hint: str = ""
+
+
+def probe() -> list[Finding]:
+    """Try everything that the service needs."""
+    if not has_net_admin():
+        hint = "run as root, or with the capability CAP_NET_ADMIN in the initial user namespace"
+        return [
+            Finding("rights", False, "CAP_NET_ADMIN is missing, nothing else can be tried", hint)
+        ]
+    return [
+        Finding("rights", True, "CAP_NET_ADMIN"),
+        _dump("conntrack over netlink", conntrack.encode_dump(), "nf_conntrack_netlink"),
+        _dump("expectations over netlink", expect.encode_dump(), "nf_conntrack_netlink"),
+        _dump("user-space helpers", cthelper.encode_dump(), "nfnetlink_cthelper"),
+        _attempt("queue with conntrack", _queue, _queue_hint),
+        _attempt("nftables binding", lambda: Nft().close(), lambda _: ""),
+        *(_nft(name, rule) for name, rule in _RULES),
+        *_kernel_helpers(),
+    ]
+
+
+def has_net_admin() -> bool:
+    """True if this process has CAP_NET_ADMIN in effect."""
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
+    return False
+
+
+_RULES = (
+    ("nftables queue statement", "queue flags bypass to 65531"),
+    ("nftables conntrack labels", "ct label 127 ct label set 126"),
+    ("nftables payload match", "meta l4proto tcp @ih,0,8 0x0-0xff"),
+)
+
+
+def _dump(name: str, message: bytes, module: str) -> Finding:
+    def attempt() -> None:
+        netlink = NetlinkSocket()
+        try:
+            list(netlink.dump(message, name))
+        finally:
+            netlink.close()
+
+    return _attempt(
+        name, attempt, lambda _: f"modprobe {module}; a kernel without it can't do this"
+    )
+
+
+def _queue() -> None:
+    sock = QueueSocket()
+    try:
+        sock.bind(65531)
+    finally:
+        sock.close()
+
+
+def _queue_hint(error: Exception) -> str:
+    if isinstance(error, NetlinkError) and error.errno == errno.EBUSY:
+        return "another program holds queue 65531, which this test uses"
+    return "modprobe nfnetlink_queue; the kernel needs NETFILTER_NETLINK_GLUE_CT (Debian's and Fedora's have it)"
+
+
+def _nft(name: str, rule: str) -> Finding:
+    def attempt() -> None:
+        nft = Nft()
+        try:
+            nft.check(
+                "table inet fwhelpers_probe {\nflags owner\nchain probe {\n"
+                f"type filter hook postrouting priority 290;\n{rule}\n}}\n}}\n"
+            )
+        finally:
+            nft.close()
+
+    return _attempt(name, attempt, lambda _: "needs Linux 5.12 and nftables 1.0.6 or later")
+
+
+def _attempt(name: str, attempt: Callable[[], None], hint: Callable[[Exception], str]) -> Finding:
+    try:
+        attempt()
+    except (OSError, NftError) as error:
+        return Finding(name, False, str(error), hint(error))
+    return Finding(name, True)
+
+
+def _kernel_helpers() -> list[Finding]:
+    loaded = [name for name in KERNEL_HELPERS if (_HELPERS_DIRECTORY / name).exists()]
+    return [
+        Finding(
+            f"kernel helper {name}",
+            True,
+            "loaded; connections to which other rules assign it are the kernel's, not ours",
+        )
+        for name in loaded
+    ]

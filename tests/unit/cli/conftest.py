@@ -1,0 +1,36 @@
+"""Helpers that need no plugin to be installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fwhelpers import plugins
+from fwhelpers.api import DatagramParser, Helper, Setting
+from fwhelpers.plugins import Plugin, Plugins, Problem
+
+HELPERS = {
+    "foo": Helper(
+        "foo", "udp", [7], DatagramParser, settings=[Setting("loose", False, "be lax")],
+        spec="RFC 1", doc="the foo protocol",
+    ),
+    "bar": Helper("bar", ("tcp", "udp"), [8, 9], DatagramParser),
+}  # fmt: skip
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Plugins:
+    """Two helpers, and a plugin that is broken."""
+    good = Plugin("foo", "foo-dist", "1.0", "foo_module", "loaded", ("foo", "bar"))
+    bad = Plugin("bad", "bad-dist", "2.0", "bad_module", "broken")
+    found = Plugins(HELPERS, (good, bad), (Problem(bad, "can't be imported: OSError: no"),))
+    monkeypatch.setattr(plugins, "load", lambda blocked=(): found)
+    return found
+
+
+@pytest.fixture
+def config_dir(tmp_path: Path) -> Path:
+    """A configuration that enables foo."""
+    (tmp_path / "fwhelpers.toml").write_text("[daemon]\nworkers = 2\n[helpers.foo]\n")
+    return tmp_path

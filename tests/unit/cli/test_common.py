@@ -1,0 +1,33 @@
+"""What the commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fwhelpers.cli import common
+from fwhelpers.config import ConfigError
+from fwhelpers.plugins import Plugins
+
+
+def test_setup_joins_configuration_and_plugins(installed: Plugins, config_dir: Path) -> None:
+    found = common.setup(config_dir)
+    assert found.plugins is installed
+    assert list(found.enabled) == ["foo"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_setup_says_why_a_helper_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "fwhelpers.toml").write_text("[helpers.bad]")
+    with pytest.raises(ConfigError, match=r"no such helper \(plugin bad \(bad-dist 2\.0\): can't"):
+        common.setup(tmp_path)
+
+
+def test_table_has_even_columns_and_no_trailing_space() -> None:
+    assert common.table([("A", "BB", "C"), ("aaa", "b", "")]) == "A    BB  C\naaa  b"
+
+
+def test_warnings_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    common.warn("x")
+    assert capsys.readouterr() == ("", "fwhelpers: x\n")

@@ -1,0 +1,124 @@
+"""The command as a whole: exit status, errors with hints, no traceback, quick to start."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fwhelpers import __version__, cli
+from fwhelpers.cli import main as command
+
+
+def fwhelpers(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fwhelpers", *arguments],
+        capture_output=True, text=True, check=False, **options,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+def test_version() -> None:
+    assert fwhelpers("--version").stdout == f"fwhelpers {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["nosuch"], ["list", "--nosuch"], ["replay"]])
+def test_wrong_usage_is_2(arguments: list[str]) -> None:
+    done = fwhelpers(*arguments)
+    assert done.returncode == 2
+    assert "usage: " in done.stderr
+
+
+def test_bad_config_is_an_error_with_a_hint(tmp_path: Path) -> None:
+    (tmp_path / "fwhelpers.toml").write_text("[daemon]\nworkers = -1\nqeues = 5\n")
+    done = fwhelpers("ruleset", "--config", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stdout == ""
+    file = tmp_path / "fwhelpers.toml"
+    assert done.stderr == (
+        f"fwhelpers: error: {file}: daemon.workers: -1 is out of range\n"
+        "hint: use 0 to 64\n"
+        f"fwhelpers: error: {file}: daemon.qeues: unknown key\n"
+        "hint: did you mean queues?\n"
+    )
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    script = f"{sys.executable} -m fwhelpers completion zsh | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout.strip() in ("141", "0")  # 0: all fitted into the pipe before
+
+
+def test_starting_imports_next_to_nothing() -> None:
+    code = (
+        "import sys\nfrom fwhelpers.cli.main import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(*sorted(m for m in sys.modules if m.startswith(('fwhelpers', 'asyncio', 'pluggy'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split() == [
+        "fwhelpers", "fwhelpers.cli", "fwhelpers.cli.errors", "fwhelpers.cli.main",
+        "fwhelpers.cli.parser",
+    ]  # fmt: skip
+
+
+def test_listing_needs_neither_daemon_nor_netlink() -> None:
+    code = (
+        "import sys\nfrom fwhelpers.cli.main import main\nmain(['list'])\n"
+        "print(*(m for m in sys.modules if m.startswith(('fwhelpers.daemon', 'fwhelpers.kernel.s',"
+        " 'asyncio', 'pyroute2', 'nftables'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == ""
+
+
+Act = Callable[[argparse.Namespace], int]
+
+
+def run(monkeypatch: pytest.MonkeyPatch, act: Act) -> int:
+    monkeypatch.setattr(command, "_target", lambda name: act)
+    return command.main(["list"])
+
+
+def raising(error: BaseException) -> Act:
+    def act(arguments: argparse.Namespace) -> int:
+        raise error
+
+    return act
+
+
+def test_the_status_is_the_command_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, lambda arguments: 1) == 1
+
+
+def test_interruption_is_quiet(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, raising(KeyboardInterrupt())) == 130
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_bug_is_told_without_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, raising(ZeroDivisionError("by zero"))) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("fwhelpers: error: internal error: ZeroDivisionError: by zero\nhint: ")
+
+
+def test_a_bug_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FWHELPERS_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        run(monkeypatch, raising(ZeroDivisionError()))
+
+
+def test_every_target_is_there() -> None:
+    """A typo in the declared command line would show itself only when the command is used."""
+    parser = cli.parser.build()
+    for words in (["run"], ["check"], ["list"], ["ruleset"], ["counters"], ["monitor"],
+                  ["replay", "x"], ["register"], ["unregister"], ["completion", "bash"]):  # fmt: skip
+        assert callable(command._target(parser.parse_args(words).target))

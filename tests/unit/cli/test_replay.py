@@ -1,0 +1,114 @@
+"""`replay`: the command around `fwhelpers.testing.replay`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fwhelpers.api import Helper
+from fwhelpers.cli import replay
+from fwhelpers.cli.main import main
+
+pytestmark = pytest.mark.usefixtures("installed")
+
+MASTER = {"l4": "tcp", "src": "10.0.0.1", "sport": 1025, "dst": "10.0.0.2", "dport": 21}
+EXPECTED = {"l4": "tcp", "src": "fd00::1", "sport": None, "dst": "10.0.0.2", "dport": 4000}
+ITEM = {
+    "helper": "foo", "master": MASTER, "expected": EXPECTED, "trigger": 5, "data": None,
+    "refused": None,
+}  # fmt: skip
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
+    """What the engine was asked, and what it answers."""
+    state = SimpleNamespace(items=[ITEM], file=tmp_path / "x.pcap", error=None)
+    state.file.touch()
+
+    def replay_file(
+        file: Path, helpers: Mapping[str, Helper], settings: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[dict[str, Any]]:
+        state.helpers, state.settings = helpers, settings
+        yield from state.items
+        if state.error:
+            raise state.error
+
+    module = ModuleType("fwhelpers.testing.replay")
+    module.__dict__["replay_file"] = replay_file
+    monkeypatch.setitem(sys.modules, "fwhelpers.testing.replay", module)
+    return state
+
+
+def run(given: SimpleNamespace, *arguments: str) -> int:
+    return main(["replay", str(given.file), *arguments])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, not seen"),
+        ({"data": 9}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, seen in frame 9"),
+        ({"refused": "too low"}, "refused tcp [fd00::1]:* → 10.0.0.2:4000: too low"),
+    ],
+)
+def test_text(changes: dict[str, Any], said: str) -> None:
+    line = replay.describe({**ITEM, **changes})
+    assert line == f"foo: tcp 10.0.0.1:1025 → 10.0.0.2:21: frame 5: {said}"
+
+
+def test_json_is_an_object_a_line(given: SimpleNamespace, tmp_path: Path, capsys: Any) -> None:
+    given.items = [ITEM, ITEM]
+    assert run(given, "--json", "--config", "/etc/fwhelpers") == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [ITEM, ITEM]
+
+
+def test_the_configured_helpers_are_run(given: SimpleNamespace, config_dir: Path) -> None:
+    (config_dir / "fwhelpers.toml").write_text("[helpers.foo]\nports = [70]\nloose = true")
+    assert run(given, "--config", str(config_dir)) == 0
+    assert {name: list(h.ports) for name, h in given.helpers.items()} == {"foo": [70]}
+    assert given.settings == {"foo": {"loose": True}}
+
+
+def test_another_helper_can_be_named(given: SimpleNamespace, config_dir: Path) -> None:
+    assert run(given, "--config", str(config_dir), "--helper", "bar", "--port", "99") == 0
+    assert {name: list(h.ports) for name, h in given.helpers.items()} == {"bar": [99]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--helper", "fo"], "there is no helper fo\nhint: did you mean foo?"),
+        (["--port", "1", "--helper", "foo", "--helper", "bar"], "--port needs exactly one --helper"),
+    ],
+)
+def test_mistakes(
+    given: SimpleNamespace, config_dir: Path, arguments: list[str], said: str, capsys: Any
+) -> None:
+    assert run(given, "--config", str(config_dir), *arguments) == 1
+    assert capsys.readouterr().err.startswith(f"fwhelpers: error: {said}")
+
+
+def test_a_missing_file(given: SimpleNamespace, capsys: Any) -> None:
+    given.file.unlink()
+    assert run(given) == 1
+    assert "there is no such file\nhint: " in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_capture(given: SimpleNamespace, config_dir: Path, capsys: Any) -> None:
+    given.error = ValueError("not a capture")
+    assert run(given, "--config", str(config_dir)) == 1
+    out, err = capsys.readouterr()
+    assert f"fwhelpers: error: {given.file}: not a capture\n" in err
+    assert "frame 5" in out
+
+
+def test_nothing_found_is_said(given: SimpleNamespace, config_dir: Path, capsys: Any) -> None:
+    given.items = []
+    assert run(given, "--config", str(config_dir)) == 0
+    assert capsys.readouterr() == ("", "fwhelpers: foo: no expectation from this capture\n")

@@ -1,0 +1,54 @@
+"""`run`, `register`, `unregister`: handed on to the daemon's code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from fwhelpers.api import Helper
+from fwhelpers.cli.main import main
+
+pytestmark = pytest.mark.usefixtures("installed")
+
+
+def test_run_hands_over_the_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Path] = []
+    monkeypatch.setattr("fwhelpers.daemon.app.run", lambda path: given.append(path) or 3)
+    assert main(["run", "--config", str(tmp_path)]) == 3
+    assert given == [tmp_path]
+
+
+@pytest.mark.parametrize(("problem", "status"), [({}, 0), ({"foo": "no"}, 1)])
+def test_register_takes_every_installed_helper(
+    problem: dict[str, str],
+    status: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def register(helpers: Mapping[str, Helper]) -> dict[str, str]:
+        assert list(helpers) == ["foo", "bar"]
+        return problem
+
+    monkeypatch.setattr("fwhelpers.daemon.register.register", register)
+    assert main(["register", "--config", str(tmp_path / "none")]) == status
+    out, err = capsys.readouterr()
+    assert out == f"registered: {'bar' if problem else 'foo, bar'}\n"
+    assert ("fwhelpers: error: foo: no" in err) == bool(problem)
+    assert "warning: plugin bad (bad-dist 2.0)" in err
+
+
+@pytest.mark.parametrize(
+    ("names", "said"), [(["foo", "bar"], "foo, bar"), ([], "none was registered")]
+)
+def test_unregister_tells_what_it_removed(
+    names: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("fwhelpers.daemon.register.unregister", lambda: names)
+    assert main(["unregister"]) == 0
+    assert capsys.readouterr().out == f"removed: {said}\n"

@@ -1,0 +1,103 @@
+"""`list`, `ruleset`, `counters`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fwhelpers import config, ruleset
+from fwhelpers.cli import show
+from fwhelpers.cli.main import main
+from fwhelpers.daemon import counters
+
+pytestmark = pytest.mark.usefixtures("installed")
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_list(config_dir: Path, capsys: Capture) -> None:
+    assert main(["list", "--config", str(config_dir)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "HELPER  ENABLED  L4       PORTS  WHAT",
+        "foo     yes      udp      7      the foo protocol (RFC 1)",
+        "bar     no       tcp,udp  8,9",
+        "",
+        "PLUGIN  FROM          STATE   HELPERS",
+        "foo     foo-dist 1.0  loaded  foo, bar",
+        "bad     bad-dist 2.0  broken  -",
+        "",
+        "problem: plugin bad (bad-dist 2.0): can't be imported: OSError: no",
+    ]
+
+
+def test_list_as_json(config_dir: Path, capsys: Capture) -> None:
+    assert main(["list", "--json", "--config", str(config_dir)]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(h["name"], h["enabled"]) for h in listed["helpers"]] == [("foo", True), ("bar", False)]
+    assert [p["state"] for p in listed["plugins"]] == ["loaded", "broken"]
+    assert len(listed["problems"]) == 1
+
+
+def test_list_works_with_a_wrong_configuration(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "fwhelpers.toml").write_text("[daemon]\nx = 1\n[helpers.bar]\n")
+    assert main(["list", "--config", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert "bar     yes" in out
+    assert err == "fwhelpers: warning: the configuration has 1 errors (fwhelpers check)\n"
+
+
+def test_list_works_without_a_configuration(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "DIRECTORY", tmp_path / "none")
+    assert main(["list", "--config", str(tmp_path / "none")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_ruleset_is_what_run_would_load(config_dir: Path, capsys: Capture) -> None:
+    assert main(["ruleset", "--config", str(config_dir)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(ruleset.teardown())
+    assert "udp dport 7 counter" in printed
+    assert "to 1000-1001" in printed
+
+
+def test_queues_follow_the_workers() -> None:
+    assert show.queues(config.Daemon(workers=3, queues=7)) == range(7, 10)
+    assert len(show.queues(config.Daemon())) >= 1
+
+
+STATUS = {
+    "pid": 1,
+    "helpers": {"ftp": {"expected": 2, "refused": 1}, "rpc": {}},
+    "workers": [{"queue": 1000, "packets": 7}],
+    "problems": {"tns": "not registered"},
+}
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_counters(as_json: bool, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "read", lambda: STATUS)
+    assert main(["counters", *(["--json"] if as_json else [])]) == 0
+    out = capsys.readouterr().out
+    if as_json:
+        assert json.loads(out) == STATUS
+    else:
+        assert out.splitlines() == [
+            "helper ftp: expected 2, refused 1",
+            "helper rpc: nothing yet",
+            "worker 0: queue 1000, packets 7",
+            "problem: tns: not registered",
+        ]
+
+
+def test_counters_without_a_service(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read() -> Any:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(counters, "read", read)
+    assert main(["counters"]) == 1
+    assert capsys.readouterr().err.startswith("fwhelpers: error: the service does not run\nhint: ")

@@ -1,0 +1,26 @@
+#!/bin/bash
+# Runs inside the VM as root: guest.sh RUN-DIRECTORY, which holds `environment` and `command`.
+# virtme-ng mounts the host's files over 9p without a cache: each start of Python reads megabytes packet by packet. The
+# same files come once more through a second 9p device, and are mounted with one (nobody changes them under us).
+run=$1
+. "$run/environment"
+modprobe 9pnet_virtio
+mkdir -p /run/cached
+if mount -t 9p -o ro,trans=virtio,version=9p2000.L,msize=512000,cache=loose fwcached /run/cached; then
+    mount --bind /run/cached/usr /usr
+    mount --bind "/run/cached$FWHELPERS_ROOT" "$FWHELPERS_ROOT"
+fi
+release=$(uname -r)
+if [ -n "$FWHELPERS_MODULES" ]; then # a kernel that is not installed
+    mount -t tmpfs tmpfs /lib/modules && ln -s "$FWHELPERS_MODULES" "/lib/modules/$release"
+fi
+export PATH=$FWHELPERS_ROOT/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export HOME=/root PYTHONDONTWRITEBYTECODE=1 FWHELPERS_INSIDE=1 FWHELPERS_RUN=$run
+ip link set lo up
+# nothing else would load these; the rest comes by itself, or is loaded by what needs it
+modprobe -a nf_conntrack_netlink nfnetlink_log nf_log_syslog 2>/dev/null
+cd "$FWHELPERS_ROOT" || exit
+echo "lab: $release, $(nproc) CPUs, up since $(cut -d' ' -f1 /proc/uptime) s"
+touch "$run/booted"
+bash "$run/command"
+echo $? >"$run/status"

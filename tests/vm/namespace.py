@@ -1,0 +1,126 @@
+"""One network namespace with a mount namespace of its own, so that daemons keep their files to themselves.
+
+A holder process keeps both alive; commands enter with nsenter. `ip netns exec` would make a new mount namespace each
+time, and an NFS mount would be gone with the command that made it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from subprocess import CompletedProcess
+
+from process import PATIENCE, Process, run, wait_until
+
+# resolv.conf and nsswitch.conf: nothing here has a name server to ask, and waiting for one takes minutes
+_HOLD = """
+set -e
+ip link set lo up
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /srv
+[ ! -d /var/lib/nfs ] || mount -t tmpfs tmpfs /var/lib/nfs
+: > /run/resolv.conf
+printf 'hosts: files\\nprotocols: files\\nservices: files\\nrpc: files\\n' > /run/nsswitch.conf
+for name in resolv.conf nsswitch.conf; do
+    [ ! -e /etc/$name ] || mount --bind /run/$name "$(readlink -f /etc/$name)" || true
+done
+mkdir -p /run/lock /run/lab /run/mnt
+echo holding
+exec sleep infinity
+"""
+
+
+class Namespace:
+    """`name` as in `ip netns`; `pid` is the holder's."""
+
+    def __init__(self, name: str, logs: Path) -> None:
+        self.name = name
+        self.processes: list[Process] = []
+        self._logs = logs
+        self._holder = Process(
+            f"{name}: holder",
+            ["unshare", "--net", "--mount", "sh", "-c", _HOLD],
+            logs / f"{name}-holder.log",
+        )
+        self._holder.wait_line("^holding$")
+        run(["ip", "netns", "attach", name, str(self.pid)])
+
+    @property
+    def pid(self) -> int:
+        return self._holder.pid
+
+    def enter(self, *argv: str) -> list[str]:
+        """The command line that runs `argv` in here."""
+        return ["nsenter", f"--net=/proc/{self.pid}/ns/net", f"--mount=/proc/{self.pid}/ns/mnt", *argv]
+
+    def run(
+        self,
+        *argv: str,
+        check: bool = True,
+        timeout: float = PATIENCE,
+        input: str | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> CompletedProcess[str]:
+        """Run a command to its end; raises LabError when it fails, unless told otherwise."""
+        return run(self.enter(*argv), check=check, timeout=timeout, input=input, env=env)
+
+    def popen(self, *argv: str, name: str = "", env: Mapping[str, str] | None = None) -> Process:
+        """Start a program that keeps running; it is ended with the namespace."""
+        name = name or Path(argv[0]).name
+        log = self._logs / f"{self.name}-{name}-{len(self.processes)}.log"
+        process = Process(f"{self.name}: {name}", self.enter(*argv), log, env)
+        self.processes.append(process)
+        return process
+
+    def path(self, inside: str) -> Path:
+        """Where a file of this namespace is seen from outside."""
+        return Path(f"/proc/{self.pid}/root{inside}")
+
+    def wait_listening(self, l4: str, port: int, timeout: float = PATIENCE) -> None:
+        """Wait until a socket of ours is bound to the port (tcp: listens)."""
+        wait_until(
+            lambda: self._listens(l4, port), f"{self.name}: {l4} port {port} in use", timeout
+        )
+
+    def _listens(self, l4: str, port: int) -> bool:
+        # proc_pid_net: the third column is the remote address, the fourth the state (0A listen, 07 unconnected)
+        state = {"tcp": "0A", "udp": "07"}[l4]
+        for table in (l4, f"{l4}6"):
+            for line in Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == state and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                    return True
+        return False
+
+    def close(self) -> list[Exception]:
+        """End everything in here; return what went wrong."""
+        errors: list[Exception] = []
+        for process in reversed(self.processes):
+            try:
+                process.stop(20.0)
+            except Exception as error:  # teardown goes on, the errors are gathered
+                errors.append(error)
+        try:
+            run(["ip", "netns", "delete", self.name])
+        except Exception as error:
+            errors.append(error)
+        self._holder.kill()
+        return errors
+
+
+def remove_leftovers(*names: str) -> None:
+    """Forget namespaces that an interrupted run left behind."""
+    for name in names:
+        if Path("/run/netns", name).exists():
+            run(["ip", "netns", "delete", name], check=False)
+
+
+def scratch(where: Path) -> Path:
+    """An empty directory."""
+    with suppress(FileNotFoundError):
+        shutil.rmtree(where)
+    os.makedirs(where)
+    return where
