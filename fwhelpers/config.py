@@ -120,7 +120,6 @@ def resolve(
     """Check the helpers' tables against what is installed.
 
     `absent` says of a missing helper why its plugin gives none.
-
     Raises ConfigError with everything that is wrong, the draft's own problems included.
     """
     reader = _Reader(draft.origins, draft.problems)
@@ -228,7 +227,10 @@ class _Reader:
         self, path: Where, table: Mapping[str, Any], helper: Helper, daemon: Daemon
     ) -> HelperConfig:
         given = self.table(path, table, (*HELPER, *map(_setting_key, helper.settings)), {"guard"})
-        settings = {s.name: given.pop(s.name, self.default(path, s)) for s in helper.settings}
+        settings = {
+            s.name: given.pop(s.name) if s.name in given else self.default(path, s)
+            for s in helper.settings
+        }
         guard = self.table((*path, "guard"), table.get("guard", {}), GUARD)
         given.setdefault("ports", tuple(helper.ports))
         given.setdefault("families", tuple(helper.families))

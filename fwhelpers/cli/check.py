@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fwhelpers import __version__, config, plugins
 from fwhelpers.cli.common import Setup, print_json
+from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.show import text
 
 
@@ -92,7 +93,7 @@ def _ruleset(ready: Setup) -> Iterator[Row]:
     from fwhelpers.kernel.nft import Nft
     from fwhelpers.ruleset import CHECK_TABLE
 
-    missing = sorted(set(ready.enabled) - _registered(ready))
+    missing = sorted(set(ready.enabled) - _registered(ready)) if ready.enabled else []
     note = f"; not registered yet, so left out: {', '.join(missing)}" if missing else ""
     with closing(Nft()) as nft:
         nft.check(text(ready, table=CHECK_TABLE, unregistered=bool(missing)))
@@ -118,9 +119,8 @@ def _guarded(section: str, find: Callable[[], Iterator[Row]]) -> Iterator[Row]:
 
 
 def _hint(error: Exception) -> str:
-    from fwhelpers.cli.errors import explain
-
-    return explain(error)[1]
+    hint = explain(error)[1]
+    return "" if hint == CHECK else hint
 
 
 def _text(rows: list[Row]) -> Iterator[str]:

@@ -15,16 +15,17 @@ class CliError(Exception):
         self.hint = hint
 
 
+CHECK = "`fwhelpers check` tells what this system lacks"
+
 #: errors of other modules, by name: they must not be imported (slowly) to be recognised
 _HINTS = {
-    "NftError": "`fwhelpers check` tells what this system lacks",
-    "NetlinkError": "`fwhelpers check` tells what this system lacks",
+    "NftError": CHECK,
+    "NetlinkError": CHECK,
     "Locked": "stop it first, or reload it with SIGHUP",
     "Registered": "remove those rules (firewalld: its service or helper entries) first",
-    "ProbeError": "",
 }
 
-_RIGHTS = "run as root, or with CAP_NET_ADMIN"
+RIGHTS = "run as root, or with CAP_NET_ADMIN"
 
 
 def tell(error: BaseException) -> int:
@@ -49,9 +50,9 @@ def explain(error: BaseException) -> tuple[str, str]:
     if isinstance(error, CliError):
         return str(error), own
     if getattr(error, "errno", None) in (errno.EPERM, errno.EACCES):
-        return _system(error), own or _RIGHTS
+        return _system(error), own or RIGHTS
     if "Operation not permitted" in str(error):  # libnftables gives text only
-        return str(error), own or _RIGHTS
+        return str(error), own or RIGHTS
     for kind in type(error).__mro__:
         if kind.__name__ in _HINTS:
             return str(error), own or _HINTS[kind.__name__]
@@ -62,9 +63,9 @@ def explain(error: BaseException) -> tuple[str, str]:
 
 
 def _system(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror}"
-    return str(error)
+    strerror = getattr(error, "strerror", None)
+    filename = getattr(error, "filename", None)
+    return f"{filename}: {strerror}" if filename else strerror or str(error)
 
 
 def reader_gone() -> int:

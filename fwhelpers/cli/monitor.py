@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import select
 from collections.abc import Iterable
+from contextlib import closing, suppress
 from typing import Any
 
 from fwhelpers.api import Endpoint
 from fwhelpers.cli.common import print_line, warn
+from fwhelpers.cli.errors import RIGHTS, CliError
 from fwhelpers.kernel import expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
@@ -19,16 +21,17 @@ from fwhelpers.kernel.socket import EventSocket
 
 def monitor(arguments: argparse.Namespace) -> int:
     """Print events until interrupted."""
-    events = EventSocket(expect.GROUPS)
+    try:
+        events = EventSocket(expect.GROUPS)
+    except PermissionError as error:
+        raise CliError(f"listen to expectation events: {error.strerror}", RIGHTS) from error
     poll = select.poll()
     poll.register(events.fileno(), select.POLLIN)
-    try:
-        while poll.poll():
+    with suppress(KeyboardInterrupt), closing(events):
+        while True:
+            poll.poll()
             show(events.read(), arguments.json)
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        events.close()
+    return 0
 
 
 def show(messages: Iterable[Message | None], as_json: bool) -> None:

@@ -21,9 +21,10 @@ def replay(arguments: argparse.Namespace) -> int:
     if not arguments.file.is_file():
         raise CliError(f"{arguments.file}: there is no such file", "give a pcap or pcapng file")
     helpers, settings = _chosen(arguments)
-    found = 0
+    found = False
     try:
-        for found, item in enumerate(replay_file(arguments.file, helpers, settings), 1):
+        for item in replay_file(arguments.file, helpers, settings):
+            found = True
             if arguments.json:
                 print_line(item)
             else:

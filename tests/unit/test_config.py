@@ -24,7 +24,9 @@ def _programs(value: Any) -> tuple[int, ...]:
 
 
 def _bug(value: Any) -> Any:
-    raise KeyError(value) if value == "bug" else ValueError("is not right") if value else None
+    if value == "bug":
+        raise KeyError(value)
+    raise ValueError("is not right")
 
 
 SETTINGS = [
@@ -314,9 +316,10 @@ def test_any_values_make_a_config_or_a_config_error(table: dict[str, Any], name:
     try:
         made = config.resolve(draft, HELPERS)
     except config.ConfigError as error:
-        assert all(str(problem).isprintable() for problem in error.problems)
+        unfit = [str(p) for p in error.problems if not str(p).isprintable()]
     else:
-        assert all(0 < port < 65536 for port in made.helpers[name].ports)
+        unfit = [str(p) for p in made.helpers[name].ports if not 0 < p < 65536]
+    assert not unfit
 
 
 @given(st.text())

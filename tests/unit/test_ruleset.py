@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from ipaddress import ip_network
@@ -233,12 +234,13 @@ def build(one: HelperConfig, helper: Helper) -> str:
 def test_foreign_text_in_names_is_refused(text: str) -> None:
     helper = replace(HELPERS["ftp"], name=text)
     interface = HelperConfig("x", (21,), interfaces=(text,))
-    for attempt in (
+    attempts: list[Callable[[], str]] = [
         lambda: build(HelperConfig("x", (21,)), helper),
         lambda: build(interface, HELPERS["ftp"]),
         lambda: ruleset.pin_table([helper]),
         lambda: ruleset.teardown(text),
-    ):
+    ]
+    for attempt in attempts:
         try:
             built = attempt()
         except ValueError:

@@ -34,7 +34,7 @@ table inet firewall {
         ct state established,related accept
         ct state new tcp dport { 21, 111 } accept
         ct state new udp dport 111 accept
-        counter name dropped log prefix "lab drop: " limit rate 20/second
+        counter name dropped log prefix "lab drop: "
     }
 }
 """
@@ -55,6 +55,10 @@ _DNAT = """
 NAT = {"none": "", "snat": _SNAT, "dnat": _DNAT, "both": _SNAT + _DNAT}
 
 _LINKS = """
+netns attach c {c}
+netns attach c2 {c2}
+netns attach g {g}
+netns attach s {s}
 link add lan-c netns {g} type veth peer name eth0 netns {c}
 link add lan-c2 netns {g} type veth peer name eth0 netns {c2}
 link add wan netns {g} type veth peer name eth0 netns {s}
@@ -75,7 +79,7 @@ address add {four}/24 dev eth0
 address add {six}/64 dev eth0 nodad
 link set eth0 up
 route add default via {via4}
--6 route add default via {via6}
+route add ::/0 via {via6}
 """
 
 
@@ -119,6 +123,8 @@ class Lab:
     def _build(self) -> None:
         for name in ("c", "c2", "g", "s"):
             self.namespaces[name] = Namespace(name, self.logs)
+        for space in self.namespaces.values():
+            space.wait_ready()
         pids = {name: space.pid for name, space in self.namespaces.items()}
         run(["ip", "-batch", "-"], input=_LINKS.format(**pids))
         self._batch("g", _GATEWAY)

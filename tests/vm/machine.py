@@ -67,10 +67,12 @@ def find_kernel() -> Path:
 def modules_of(kernel: Path) -> Path | None:
     """The modules of a kernel that was unpacked, not installed; None for an installed one."""
     release = kernel.name.removeprefix("vmlinuz-")
+    if kernel.parent == Path("/boot"):
+        return None
     for base in (kernel.parent.parent / "lib/modules", kernel.parent.parent / "usr/lib/modules"):
-        if (base / release).is_dir() and base != Path("/lib/modules"):
+        if (base / release).is_dir():
             return base / release
-    return None
+    raise FileNotFoundError(f"no modules beside {kernel}")
 
 
 class Machine:

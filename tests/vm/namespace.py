@@ -45,8 +45,10 @@ class Namespace:
             ["unshare", "--net", "--mount", "sh", "-c", _HOLD],
             logs / f"{name}-holder.log",
         )
+
+    def wait_ready(self) -> None:
+        """Wait until its files are in place."""
         self._holder.wait_line("^holding$")
-        run(["ip", "netns", "attach", name, str(self.pid)])
 
     @property
     def pid(self) -> int:
@@ -79,21 +81,18 @@ class Namespace:
         """Where a file of this namespace is seen from outside."""
         return Path(f"/proc/{self.pid}/root{inside}")
 
-    def wait_listening(self, l4: str, port: int, timeout: float = PATIENCE) -> None:
-        """Wait until a socket of ours is bound to the port (tcp: listens)."""
-        wait_until(
-            lambda: self._listens(l4, port), f"{self.name}: {l4} port {port} in use", timeout
-        )
+    def wait_listening(self, l4: str, port: int, family: int = 0) -> None:
+        """Wait until a socket is bound to the port (tcp: listens), in either or in this family."""
+        tables = {0: (l4, f"{l4}6"), 4: (l4,), 6: (f"{l4}6",)}[family]
+        what = f"{self.name}: port {port} of {', '.join(tables)} in use"
+        wait_until(lambda: any(self._listens(table, port) for table in tables), what)
 
-    def _listens(self, l4: str, port: int) -> bool:
+    def _listens(self, table: str, port: int) -> bool:
         # proc_pid_net: the third column is the remote address, the fourth the state (0A listen, 07 unconnected)
-        state = {"tcp": "0A", "udp": "07"}[l4]
-        for table in (l4, f"{l4}6"):
-            for line in Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]:
-                fields = line.split()
-                if fields[3] == state and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                    return True
-        return False
+        state = "0A" if table.startswith("tcp") else "07"
+        lines = Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]
+        sockets = [line.split() for line in lines]
+        return any(s[3] == state and int(s[1].rsplit(":", 1)[1], 16) == port for s in sockets)
 
     def close(self) -> list[Exception]:
         """End everything in here; return what went wrong."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 #: Emulated user space is 10 to 20 times slower than native; nothing waits for this long unless it hangs.
-PATIENCE = 60.0
+PATIENCE = 20.0
 
 
 class LabError(Exception):

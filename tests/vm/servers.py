@@ -38,7 +38,6 @@ anon_umask=022
 anon_root=/srv/ftp
 secure_chroot_dir=/run/vsftpd/empty
 connect_from_port_20=YES
-reverse_lookup_enable=NO
 seccomp_sandbox=NO
 xferlog_enable=YES
 vsftpd_log_file=/run/vsftpd/log
@@ -100,13 +99,8 @@ def start_ftp(lab: Lab) -> None:
         conf = _FTP_CONF.format(six=six, address=SERVER[family])
         conf = conf.replace("listen_address_ipv6", "listen_address6")
         server.path(f"/run/lab/vsftpd{family}.conf").write_text(conf)
-        server.popen("vsftpd", f"/run/lab/vsftpd{family}.conf", name=f"vsftpd{family}")
+        # vsftpd takes its standard input for the control connection, and says there why it can't start
+        conf_file = f"/run/lab/vsftpd{family}.conf"
+        server.popen("sh", "-c", 'exec vsftpd "$0" 0>&1', conf_file, name=f"vsftpd{family}")
     for family in (4, 6):
-        wait_until(lambda f=family: _greets(lab, f), f"vsftpd on {SERVER[family]}")
-
-
-def _greets(lab: Lab, family: int) -> bool:
-    table = "tcp6" if family == 6 else "tcp"
-    pid = lab.namespaces["s"].pid
-    with open(f"/proc/{pid}/net/{table}") as sockets:
-        return any(line.split()[1].endswith(":0015") and line.split()[3] == "0A" for line in sockets)
+        server.wait_listening("tcp", 21, family)

@@ -14,11 +14,9 @@ from fwhelpers import __version__, cli
 from fwhelpers.cli import main as command
 
 
-def fwhelpers(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "fwhelpers", *arguments],
-        capture_output=True, text=True, check=False, **options,  # type: ignore[call-overload]
-    )  # fmt: skip
+def fwhelpers(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command_line = [sys.executable, "-m", "fwhelpers", *arguments]
+    return subprocess.run(command_line, capture_output=True, text=True, check=False)
 
 
 def test_version() -> None:

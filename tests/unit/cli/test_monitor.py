@@ -14,9 +14,7 @@ from fwhelpers.kernel.nfnl import Message
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 EXPECTED = Tuple(CLIENT, SERVER, 17, 0, 53227)
-ONE = Expectation(
-    Tuple(CLIENT, SERVER, 17, 47077, 111), EXPECTED, mask_for(EXPECTED), 0, PERMANENT
-)
+ONE = Expectation(Tuple(CLIENT, SERVER, 17, 47077, 111), EXPECTED, mask_for(EXPECTED), 0, PERMANENT)
 
 
 def message(kind: int = expect.NEW, flags: int = nfnl.CREATE) -> Message:

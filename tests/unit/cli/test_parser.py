@@ -11,9 +11,7 @@ from fwhelpers.cli import parser
 
 
 def subcommands() -> dict[str, argparse.ArgumentParser]:
-    (sub,) = (
-        a for a in parser.build()._actions if isinstance(a, argparse._SubParsersAction)
-    )
+    (sub,) = (a for a in parser.build()._actions if isinstance(a, argparse._SubParsersAction))
     return dict(sub.choices)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fwhelpers import config
 from fwhelpers.api import Helper
 from fwhelpers.cli import replay
 from fwhelpers.cli.main import main
@@ -62,9 +63,13 @@ def test_text(changes: dict[str, Any], said: str) -> None:
     assert line == f"foo: tcp 10.0.0.1:1025 → 10.0.0.2:21: frame 5: {said}"
 
 
-def test_json_is_an_object_a_line(given: SimpleNamespace, tmp_path: Path, capsys: Any) -> None:
+def test_json_is_an_object_a_line(
+    given: SimpleNamespace, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given.items = [ITEM, ITEM]
-    assert run(given, "--json", "--config", "/etc/fwhelpers") == 0
+    monkeypatch.setattr(config, "DIRECTORY", tmp_path / "none")  # a look needs no configuration
+    assert run(given, "--json", "--config", str(config.DIRECTORY)) == 0
+    assert list(given.helpers) == ["foo", "bar"]
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [ITEM, ITEM]
 
 
@@ -84,7 +89,10 @@ def test_another_helper_can_be_named(given: SimpleNamespace, config_dir: Path) -
     ("arguments", "said"),
     [
         (["--helper", "fo"], "there is no helper fo\nhint: did you mean foo?"),
-        (["--port", "1", "--helper", "foo", "--helper", "bar"], "--port needs exactly one --helper"),
+        (
+            ["--port", "1", "--helper", "foo", "--helper", "bar"],
+            "--port needs exactly one --helper",
+        ),
     ],
 )
 def test_mistakes(

@@ -1,0 +1,81 @@
+"""The kernel scenarios: ordinary pytest tests, run where the kernel can do it.
+
+If the running kernel can, and we are root, they run right here. If not, a VM is booted once, an inner pytest runs all of
+the selected ones in it, and each result is reported out here as if the test had run here (see bridge.py).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bridge import Bridge, write_report
+from lab import Lab
+
+HERE = Path(__file__).parent
+INSIDE = bool(os.environ.get("FWHELPERS_INSIDE"))
+_bridge = pytest.StashKey[Bridge]()
+_lab = pytest.StashKey[Lab]()
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return HERE in item.path.parents
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "nat(kind): the gateway translates: snat, dnat or both")
+    config.stash[_bridge] = Bridge(config)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if not INSIDE and not session.config.option.collectonly:
+        session.config.stash[_bridge].expect([i.nodeid for i in session.items if _is_ours(i)])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Let the VM do it, and pass on what it reports."""
+    bridge = item.config.stash[_bridge]
+    if INSIDE or not _is_ours(item) or not bridge.needed:
+        return None
+    hook = item.ihook
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in bridge.reports(item):
+        hook.pytest_runtest_logreport(report=report)
+    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if INSIDE:
+        write_report(report)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[_bridge].close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[Any]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the lab's logs and the gateway's state to a failure."""
+    report = yield
+    lab = item.stash.get(_lab, None)
+    if report.failed and call.when == "call" and lab is not None:
+        report.sections += [(f"lab: {title}", text) for title, text in lab.report().items()]
+    return report
+
+
+@pytest.fixture
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A fresh lab; mark the test with `nat(kind)` for one that translates addresses."""
+    mark = request.node.get_closest_marker("nat")
+    name = re.sub(r"\W+", "-", request.node.name)
+    with Lab(mark.args[0] if mark else "none", Path("/tmp/fwhelpers-lab") / name) as made:
+        request.node.stash[_lab] = made
+        yield made
