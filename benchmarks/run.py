@@ -72,7 +72,7 @@ def conntrackd(lab: Lab) -> Iterator[None]:
     daemon = lab.popen("g", "conntrackd", "-C", "/run/lab/conntrackd.conf")
     table = lab.namespaces["g"].path("/proc/net/netfilter/nfnetlink_queue")
     wait_until(lambda: len(table.read_text().splitlines()) == 2, "conntrackd's queues")
-    lab.nft(_ASSIGN.replace('protocol tcp;', 'protocol tcp; l3proto ip;') % _RPC)
+    lab.nft(_ASSIGN.replace("protocol tcp;", "protocol tcp; l3proto ip;") % _RPC)
     yield
     lab.nft("delete table inet bench")
     daemon.stop()
@@ -114,7 +114,9 @@ def rounds(count: int) -> dict[str, list[dict[str, float]]]:
     with Lab() as lab:
         lab.popen("s", "rpcbind", "-f")
         lab.namespaces["s"].wait_listening("udp", 111)
-        lab.popen("s", sys.executable, LOAD, "serve", "10.0.2.2", str(MEGABYTES)).wait_line("listening")
+        lab.popen("s", sys.executable, LOAD, "serve", "10.0.2.2", str(MEGABYTES)).wait_line(
+            "listening"
+        )
         for number in range(count):
             for name in names[number % 4 :] + names[: number % 4]:
                 with CANDIDATES[name](lab):  # type: ignore[attr-defined]
@@ -132,7 +134,9 @@ def table(results: dict[str, list[dict[str, float]]]) -> str:
             if key not in runs[0]:
                 row += f"{'-':>28}"
                 continue
-            ratios = [r[key] / base[key] for r, base in zip(runs, results["no helper"], strict=True)]
+            ratios = [
+                r[key] / base[key] for r, base in zip(runs, results["no helper"], strict=True)
+            ]
             low, mid, high = min(ratios), statistics.median(ratios), max(ratios)
             value = statistics.median(r[key] for r in runs)
             row += f"{value:>9.2f} {mid:5.2f} ({low:.2f}–{high:.2f})".rjust(28)

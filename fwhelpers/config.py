@@ -32,7 +32,6 @@ class Daemon:
     queues: int = 1000
     steering: str = "rules"
     fail: str = "open"
-    user: str = ""
     blocked_plugins: tuple[str, ...] = ()
 
 

@@ -37,8 +37,6 @@ DAEMON = (
     Key("fail", '"open" or "closed"', "open",
         "with no worker, control connections pass uninspected (open) or not at all (closed)",
         values.choice("open", "closed")),
-    Key("user", "string", "", "whom the workers run as; empty: `fwhelpers` if there is such a user",
-        values.user),
     Key("block_plugins", "array of names", [],
         "plugins not to load: an entry point, a distribution, or `distribution:entry-point`",
         values.names),

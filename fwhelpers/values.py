@@ -60,15 +60,6 @@ def choice(*words: str) -> Check:
     return check
 
 
-def user(value: object) -> str:
-    """The name of a system user; empty is allowed."""
-    if not isinstance(value, str):
-        raise Wrong(f"must be a string, not {type_name(value)}")
-    if value and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}", value):
-        raise Wrong(f"{_quoted(value)} can't be the name of a user")
-    return value
-
-
 def ports(value: object) -> tuple[int, ...]:
     """Port numbers, at least one."""
     return _filled(tuple(_each(value, "ports", lambda item: _integer(item, 1, 65535))))

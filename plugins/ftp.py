@@ -228,9 +228,7 @@ class Ftp(LineParser):
         except ParseError as error:
             return Refuse("G11", f"229: {error}")
         if self.flow.server.family == 4:
-            return Expect(
-                self.flow.client, end, span=match.span("port"), encode=_port, what="EPSV"
-            )
+            return Expect(self.flow.client, end, span=match.span("port"), encode=_port, what="EPSV")
         # the length must stay: the text before the parenthesis gives or takes what the port needs
         text = line[4 : match.start("port")]
         return Expect(

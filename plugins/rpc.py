@@ -13,10 +13,10 @@ A broadcast CALLIT is answered by hosts that nobody knows beforehand; nothing op
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import IntEnum
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any
 
 from fwhelpers.api import (
     DatagramParser,
@@ -32,106 +32,28 @@ from fwhelpers.api import (
     Setting,
     hookimpl,
 )
-from fwhelpers.sansio import uaddr, xdr
+from fwhelpers.sansio import records, uaddr, xdr
 from fwhelpers.sansio.records import Record, Records
 from fwhelpers.sansio.xdr import Xdr
 
+from .rpc_programs import DEFAULT_PROGRAMS, listed, name, programs
+from .rpc_results import (
+    MAX_ARGUMENTS,
+    MAX_STRING,
+    PROCEDURES,
+    PROTOCOLS,
+    Ask,
+    Call,
+    Found,
+    read,
+)
+
 RPCBIND = 100000
-
-#: RPC program numbers, as IANA keeps them
-PROGRAMS: Mapping[str, int] = {
-    "amd": 300019,
-    "bootparam": 100026,
-    "keyserv": 100029,
-    "mountd": 100005,
-    "nfs": 100003,
-    "nfs_acl": 100227,
-    "nlockmgr": 100021,
-    "rquotad": 100011,
-    "rstatd": 100001,
-    "rusersd": 100002,
-    "sprayd": 100012,
-    "status": 100024,
-    "vxi11_async": 395184,
-    "vxi11_core": 395183,
-    "vxi11_intr": 395185,
-    "walld": 100008,
-    "ypbind": 100007,
-    "yppasswdd": 100009,
-    "ypserv": 100004,
-    "ypupdated": 100028,
-    "ypxfrd": 100069,
-}
-_NAMES = {number: name for name, number in PROGRAMS.items()}
-
-#: NFS 3 and what belongs to it, NIS, and test instruments
-DEFAULT_PROGRAMS = (
-    "mountd nfs nfs_acl nlockmgr rquotad status ypbind yppasswdd ypserv "
-    "vxi11_async vxi11_core vxi11_intr"
-).split()
-ANY = frozenset({-1})  #: stands for "any" in the checked setting
 
 MAX_CALLS = 32  #: that wait for their replies
 MAX_AUTH = 400  #: RFC 5531 §8.2
-MAX_STRING = 256  #: net ids, owners and addresses are much shorter
-MAX_ARGUMENTS = 65536
-MAX_ENTRIES = 1024  #: of a list
-
-_PROTOCOLS = {6: "tcp", 17: "udp"}
-_NETIDS = {b"tcp": ("tcp", 4), b"udp": ("udp", 4), b"tcp6": ("tcp", 6), b"udp6": ("udp", 6)}
-
-
-class Ask(IntEnum):
-    """What a call asks, and so what its reply holds."""
-
-    PORT = 0  #: GETPORT: a port
-    ADDRESS = 1  #: GETADDR, GETVERSADDR: a universal address
-    LIST = 2  #: GETADDRLIST
-    CALL_PORT = 3  #: CALLIT 2: a port and a result
-    CALL_ADDRESS = 4  #: CALLIT 3, BCAST, INDIRECT: a universal address and a result
-    DUMP_PORTS = 5  #: DUMP 2
-    DUMP_ADDRESSES = 6  #: DUMP 3, 4
-
-
-#: RFC 1833 §2.2.1 and §3.2, by version and procedure
-_PROCEDURES: Mapping[tuple[int, int], Ask] = {
-    (2, 3): Ask.PORT,
-    (2, 4): Ask.DUMP_PORTS,
-    (2, 5): Ask.CALL_PORT,
-    (3, 3): Ask.ADDRESS,
-    (3, 4): Ask.DUMP_ADDRESSES,
-    (3, 5): Ask.CALL_ADDRESS,
-    (4, 3): Ask.ADDRESS,
-    (4, 4): Ask.DUMP_ADDRESSES,
-    (4, 5): Ask.CALL_ADDRESS,
-    (4, 9): Ask.ADDRESS,
-    (4, 10): Ask.CALL_ADDRESS,
-    (4, 11): Ask.LIST,
-}
-
-
-class Call(NamedTuple):
-    """What must be remembered of a call."""
-
-    ask: Ask
-    program: int = 0
-    l4: str = ""
-    version: int = 0
-
-
-class Found(NamedTuple):
-    """A service that a reply names, and where in the message."""
-
-    program: int
-    version: int
-    l4: str
-    end: Endpoint
-    start: int
-    stop: int
-    text: bool  #: a universal address, else a port
-
-
-Locate = Callable[[int, int], tuple[int, int] | None]
+MAX_SERVICES = 8  #: alive for one control connection
+_DUMPS = (Ask.DUMP_PORTS, Ask.DUMP_ADDRESSES)
 
 
 class Portmap:
@@ -155,17 +77,17 @@ class Portmap:
         for _ in ("credentials", "verifier"):
             message.u32()
             message.opaque(MAX_AUTH)
-        ask = _PROCEDURES.get((version, procedure))
+        ask = PROCEDURES.get((version, procedure))
         if program == RPCBIND and ask is not None:
             self._remember(xid, self._asked(ask, message))
 
     def _asked(self, ask: Ask, message: Xdr) -> Call | None:
-        if ask in (Ask.DUMP_PORTS, Ask.DUMP_ADDRESSES):
+        if ask in _DUMPS:
             message.end()
             return Call(ask) if self._dump else None
         program, version = message.u32(), message.u32()
         if ask is Ask.PORT:
-            l4 = _PROTOCOLS.get(message.u32(), "")
+            l4 = PROTOCOLS.get(message.u32(), "")
             message.u32()
         elif ask in (Ask.ADDRESS, Ask.LIST):
             # rpcbind answers for the transport that the question came by, whatever net id it names
@@ -188,8 +110,8 @@ class Portmap:
 
     # replies
 
-    def reply(self, data: bytes, locate: Locate) -> Iterator[Event]:
-        """What a reply opens. `locate` finds a span of the message in the flow's bytes."""
+    def reply(self, data: bytes) -> Iterator[Event]:
+        """What a reply opens; spans count from its first byte."""
         message = Xdr(data)
         call = self._calls.pop(message.u32(), None)
         if message.u32() != 1:
@@ -200,45 +122,39 @@ class Portmap:
         message.opaque(MAX_AUTH)
         if message.u32() != 0:
             return
-        single = call.ask not in (Ask.LIST, Ask.DUMP_PORTS, Ask.DUMP_ADDRESSES)
-        seen = set()
-        for found in list(_read(call, message)):
-            if found.end.port and (found.l4, found.end) not in seen:
-                seen.add((found.l4, found.end))
-                yield from self._open(found, call, data, locate, single)
+        found = list(read(call, message))
+        yield from self._dumped(found) if call.ask in _DUMPS else map(self._answered, found)
 
-    def _open(
-        self, found: Found, call: Call, data: bytes, locate: Locate, single: bool
-    ) -> Iterator[Event]:
-        listed = self._programs is ANY or found.program in self._programs
+    def _answered(self, found: Found) -> Event:
         end = self._resolved(found.end)
-        if listed and end.family == self._flow.server.family:
-            yield self.expect(found, end, data, locate, single)
-        elif not listed and not call.ask.name.startswith("DUMP"):
-            yield Refuse("G6", f"program {_name(found.program)} is not in `programs`", end)
-
-    def _resolved(self, end: Endpoint) -> Endpoint:
-        # an empty address is portmap's; a service that is bound to all addresses is at this one too
-        return self._flow.server.at(end.port) if not any(end.addr) else end
-
-    def expect(
-        self, found: Found, end: Endpoint, data: bytes, locate: Locate, single: bool
-    ) -> Expect:
-        """The announcement of one service."""
-        what = f"{_name(found.program)} v{found.version}" if found.version else _name(found.program)
-        span = locate(found.start, found.stop)
-        encode, fit = (_text, _fit_text) if found.text else (_port, None)
+        if not listed(found.program, self._programs):
+            return Refuse("G6", f"program {name(found.program)} is not in `programs`", end)
+        encode, fit = (_address, _fit_address) if found.text else (_port, None)
+        version = f" v{found.version}" if found.version else ""
         return Expect(
             self._flow.client,
             end,
             found.l4,
-            # without a span the announcement would count as one that names no endpoint
-            span=span or (0, 0),
-            encode=encode if span else None,
+            span=(found.start, found.stop),
+            encode=encode,
             fit=fit,
-            permanent=True,  # mount asks whether the service lives, then connects again
-            what=what,
+            permanent=True,  # mount asks first whether the service lives, then connects again
+            what=name(found.program) + version,
         )
+
+    def _dumped(self, found: list[Found]) -> Iterator[Event]:
+        ends: dict[tuple[str, Endpoint], Found] = {}
+        for one in found:
+            end = self._resolved(one.end)
+            if listed(one.program, self._programs) and end.family == self._flow.server.family:
+                ends.setdefault((one.l4, end), one)
+        yield from map(self._answered, list(ends.values())[:MAX_SERVICES])
+        if len(ends) > MAX_SERVICES:
+            yield Refuse("G9", f"DUMP names more than {MAX_SERVICES} services")
+
+    def _resolved(self, end: Endpoint) -> Endpoint:
+        # GETPORT names no address; a service that is bound to all addresses is at the server's too
+        return end if any(end.addr) else self._flow.server.at(end.port)
 
     # what outlives the worker: the two newest calls,  | xid | program | version (1) | udp (1 bit), ask |
 
@@ -263,3 +179,155 @@ class Portmap:
 
 
 _SAVED = Struct("!IIBB")
+
+
+# other endpoints in the place of those found
+
+
+def _port(end: Endpoint) -> bytes:
+    return end.port.to_bytes(4, "big")
+
+
+def _address(end: Endpoint) -> bytes:
+    return xdr.string(uaddr.format_(end))
+
+
+def _fit_address(end: Endpoint, size: int) -> bytes | None:
+    # length, text and padding together: four lengths of the text are as good
+    for length in range(size - 4, size - 8, -1):
+        text = uaddr.of_length(end, length)
+        if text is not None:
+            return xdr.string(text)
+    return None
+
+
+class RpcDatagram(DatagramParser):
+    """One message a datagram."""
+
+    def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
+        super().__init__(flow, settings)
+        self._portmap = Portmap(flow, settings)
+
+    def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
+        # anybody can send a forged datagram: it is passed over, the flow goes on
+        try:
+            if reply:
+                return list(self._portmap.reply(data))
+            self._portmap.call(data)
+        except ParseError:
+            pass
+        return ()
+
+    def save(self) -> bytes:
+        return self._portmap.save()
+
+    def restore(self, state: bytes) -> None:
+        self._portmap.restore(state)
+
+
+class RpcStream(Parser):
+    """Records in a TCP stream."""
+
+    def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
+        super().__init__(flow, settings)
+        self._portmap = Portmap(flow, settings)
+        # no question is long; other protocols, read as a record mark, begin with a huge length
+        self._records = (Records(skip_long=False), Records(skip_long=True))
+
+    def feed(self, data: bytes, reply: bool) -> Iterator[Event]:
+        for record in self._records[reply].feed(data):
+            if reply:
+                yield from _in_stream(list(self._portmap.reply(record.data)), record)
+            else:
+                self._portmap.call(record.data)
+
+    def boundary(self, reply: bool) -> bool:
+        return self._records[reply].between
+
+    def save(self) -> bytes:
+        return self._portmap.save()
+
+    def restore(self, state: bytes) -> None:
+        self._portmap.restore(state)
+
+
+def _in_stream(events: list[Event], record: Record) -> Iterator[Event]:
+    addresses = [e for e in events if isinstance(e, Expect) and e.fit]
+    for event in events:
+        if isinstance(event, Expect) and event.span:
+            resizable = len(addresses) == 1 and len(record.pieces) == 1
+            yield _placed(event, event.span, record, resizable)
+        else:
+            yield event
+
+
+def _placed(event: Expect, span: tuple[int, int], record: Record, resizable: bool) -> Expect:
+    """The announcement with its span in the stream.
+
+    An address of another length changes the record mark too, so the span begins there; where that can't be (several
+    fragments, several addresses in one record) the bytes can't be rewritten.
+    """
+    place = record.span(*span)
+    if event.fit is None or event.server.family == 6:
+        # a port keeps its length, and so must whatever stands in IPv6
+        return replace(event, span=place or (0, 0), encode=event.encode if place else None)
+    if place is None or not resizable or event.encode is None:
+        return replace(event, span=place or (0, 0), encode=None, fit=None)
+    mark = place[0] - span[0] - 4
+    before, after = record.data[: span[0]], record.data[span[1] :]
+    encode_address = event.encode
+
+    def encode(end: Endpoint) -> bytes:
+        text = encode_address(end)
+        size = len(before) + len(text) + len(after)
+        return (records.LAST | size).to_bytes(4, "big") + before + text
+
+    return replace(event, span=(mark, place[1]), encode=encode, fit=None)
+
+
+# configuration
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("must be true or false")
+    return value
+
+
+SETTINGS = (
+    Setting(
+        "programs",
+        DEFAULT_PROGRAMS,
+        'programs that may be opened, by name or number; ["any"]: all',
+        programs,
+    ),
+    Setting("dump", False, "a list of all programs opens those in `programs` too", _boolean),
+)
+
+
+@hookimpl
+def fwhelpers_helpers() -> list[Helper]:
+    """Portmap and rpcbind on port 111."""
+    return [
+        Helper(
+            "rpc",
+            ("udp", "tcp"),
+            ports=[111],
+            parser={"udp": RpcDatagram, "tcp": RpcStream},
+            policies=[
+                Policy(
+                    "service",
+                    max=MAX_SERVICES,
+                    # a mount asks, pings and connects within moments, but TCP tries for a minute; who comes
+                    # later asks again
+                    timeout=60,
+                    # statd and its like take ports that bindresvport() finds: 600 to 1023
+                    min_port=512,
+                    ports=frozenset({2049}),
+                )
+            ],
+            settings=SETTINGS,
+            spec="RFC 1833, 5531, 5665",
+            doc="Sun RPC services that portmap and rpcbind name: NFS 3, NIS …",
+        )
+    ]

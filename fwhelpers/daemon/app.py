@@ -22,13 +22,15 @@ from fwhelpers.api import Helper
 from fwhelpers.config import Config
 from fwhelpers.daemon.files import RUNTIME, Lock, Locked, remove_status, write_status
 from fwhelpers.daemon.modules import load_modules
+from fwhelpers.daemon.order import Order
 from fwhelpers.daemon.register import register
 from fwhelpers.daemon.registry import Registry
 from fwhelpers.daemon.supervisor import WorkerProcess
-from fwhelpers.daemon.worker import Order
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft, NftError
+from fwhelpers.kernel.probe import has_net_admin
+from fwhelpers.keys import MAX_WORKERS
 from fwhelpers.plugins import Plugins, load
 
 log = logging.getLogger("fwhelpers")
@@ -61,6 +63,10 @@ class Daemon:
 
     async def start(self) -> None:
         """Bring all up. Raises StartError; what was begun is then undone by `stop`."""
+        if not has_net_admin():
+            raise StartError(
+                "CAP_NET_ADMIN is missing", "run as root, or under systemd with that capability"
+            )
         load_modules()
         self._lock = Lock(self._runtime)
         self._config, self._plugins = self._read()
@@ -240,7 +246,7 @@ def limits(given: Any) -> Limits:
 
 
 def _worker_count(loaded: Config) -> int:
-    return loaded.daemon.workers or len(os.sched_getaffinity(0))
+    return loaded.daemon.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
 
 
 def _sentence(note: dict[str, str]) -> str:

@@ -19,8 +19,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from fwhelpers.daemon.order import MAX_CONTROL, Order
 from fwhelpers.daemon.shared import Page
-from fwhelpers.daemon.worker import MAX_CONTROL, Order
 from fwhelpers.kernel import queue
 from fwhelpers.kernel.socket import QueueSocket
 

@@ -19,10 +19,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from fwhelpers.daemon.maker import KernelMaker
+from fwhelpers.daemon.order import MAX_CONTROL, Order
 from fwhelpers.daemon.registry import Registry
 from fwhelpers.daemon.shared import Page
 from fwhelpers.engine.inspect import Active, Inspector
@@ -34,20 +34,9 @@ from fwhelpers.plugins import load
 BEAT = 0.5  #: seconds between heartbeats of an idle worker
 NOTES_A_SECOND = 100  #: news sent to the manager; the rest is only counted
 DRAIN = 0.3  #: seconds without a packet after which a queue counts as drained
-MAX_CONTROL = 1 << 20
 _PR_SET_NAME = 15
 
 _DONE = labels.bits(labels.DONE)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What the manager tells a worker to do: which helpers to run, how configured."""
-
-    helpers: dict[str, dict[str, Any]]  #: helper name -> settings, limits
-    blocked: tuple[str, ...] = ()
-    #: steering "helper": without a listener the kernel confirms nothing, so disable them when the manager is gone
-    disable_at_end: bool = False
 
 
 class Answers:

@@ -1,8 +1,8 @@
 """IPv6 addresses as text of a wanted length.
 
-The kernel adjusts sequence numbers of IPv6 connections wrongly when a rewriting changes the length, so the other address
-must be written with exactly as many characters. RFC 4291 §2.2 allows many forms of one address: leading zeros in each
-group, and "::" in the place of any run of zero groups. inet_pton() takes them all.
+The kernel adjusts sequence numbers of IPv6 connections wrongly when a rewriting changes the length, so the other
+address must be written with exactly as many characters. RFC 4291 §2.2 allows many forms of one address: leading zeros
+in each group, and "::" in the place of any run of zero groups. inet_pton() takes them all.
 """
 
 from __future__ import annotations

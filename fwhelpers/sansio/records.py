@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from fwhelpers.api import ParseError
 
-_LAST = 0x80000000
+LAST = 0x80000000  #: the bit L
 
 MAX_RECORD = 64 * 1024  #: a longer record is passed over, uncollected
 MAX_FRAGMENTS = 32  #: of a record that is collected
@@ -20,7 +20,7 @@ MAX_EMPTY = 4  #: fragments of a record that carry nothing and don't end it
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A whole record and where its fragments stood: (offset in `data`, offset in the stream) of each one's first byte."""
+    """A whole record; `pieces` tells of each fragment its first byte's offsets in `data` and in the stream."""
 
     data: bytes
     pieces: tuple[tuple[int, int], ...]
@@ -77,8 +77,8 @@ class Records:
         if len(self._mark) == 4:
             mark = int.from_bytes(self._mark, "big")
             self._mark.clear()
-            self._last = bool(mark & _LAST)
-            self._begin(mark & ~_LAST, self._at + step)
+            self._last = bool(mark & LAST)
+            self._begin(mark & ~LAST, self._at + step)
         return step
 
     def _begin(self, size: int, at: int) -> None:

@@ -111,7 +111,7 @@ def test_blocked_plugins_are_known_before_any_plugin() -> None:
     [
         ("[daemon]\nworkres = 1", "daemon.workres: unknown key (did you mean workers?)"),
         ("[daemon]\nzzz = 1", "daemon.zzz: unknown key (known keys: block_plugins, fail, queues, "
-                              "steering, user, workers)"),
+                              "steering, workers)"),
         ("[helper.ftp]", "helper: unknown table (did you mean helpers?)"),
         ("daemon = 3", "daemon: must be a table, not an integer (write [daemon])"),
         ("[helpers]\nftp = true", "helpers.ftp: must be a table, not a boolean (write [helpers.ftp])"),
@@ -129,7 +129,6 @@ def test_blocked_plugins_are_known_before_any_plugin() -> None:
          " (the last is 65535: begin lower, or set `workers`)"),
         ('[daemon]\nsteering = "rule"', 'daemon.steering: "rule" is not known (use "rules" or "helper")'),
         ("[daemon]\nfail = 1", 'daemon.fail: must be "open" or "closed", not an integer'),
-        ('[daemon]\nuser = "a b"', 'daemon.user: "a b" can\'t be the name of a user'),
         ('[daemon]\nblock_plugins = "ftp"',
          "daemon.block_plugins: must be an array of names, not a string (put it in [ ])"),
         ("[helpers.fpt]", "helpers.fpt: there is no such helper (did you mean ftp?)"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +68,9 @@ class Bridge:
             if data is None:
                 self._lost = self._lost or "the VM reported no more tests" + self._console()
                 break
-            report = self._config.hook.pytest_report_from_serializable(config=self._config, data=data)
+            report = self._config.hook.pytest_report_from_serializable(
+                config=self._config, data=data
+            )
             if report.nodeid != item.nodeid:
                 continue
             seen = seen or report.when == "call"
@@ -79,7 +82,7 @@ class Bridge:
     def _boot(self) -> None:
         try:
             kernel = find_kernel()
-            python = Path(os.sys.executable)  # type: ignore[attr-defined]
+            python = Path(sys.executable)
             command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", f"@{GUEST}/tests"]
             name = f"tests-{kernel.name.removeprefix('vmlinuz-')}"
             self._machine = Machine(name, command, timeout=TIMEOUT, kernel=kernel)

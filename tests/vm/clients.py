@@ -32,7 +32,15 @@ def mount_command(lab: Lab, mountproto: str, family: int = 4) -> list[str]:
     """The mount command of the job that must run."""
     six = "6" if family == 6 else ""
     options = f"nfsvers=3,proto=tcp{six},mountproto={mountproto}{six},nolock,retry=0,soft,timeo=100"
-    return ["mount", "-t", "nfs", "-o", options, f"{_bracket(lab.target(family))}:{EXPORT}", MOUNTPOINT]
+    return [
+        "mount",
+        "-t",
+        "nfs",
+        "-o",
+        options,
+        f"{_bracket(lab.target(family))}:{EXPORT}",
+        MOUNTPOINT,
+    ]
 
 
 def mount(
@@ -63,7 +71,9 @@ def served(lab: Lab, path: str) -> str:
     return lab.run("s", "cat", path).stdout
 
 
-def curl_command(lab: Lab, way: str, family: int, path: str, *more: str, timeout: float = 40) -> list[str]:
+def curl_command(
+    lab: Lab, way: str, family: int, path: str, *more: str, timeout: float = 40
+) -> list[str]:
     """The curl command for one way of agreeing on the data connection."""
     url = f"ftp://{_bracket(lab.target(family))}/{path}"
     return ["curl", "-sS", "-v", "--globoff", "-m", str(timeout), *WAYS[way], *more, url]

@@ -1,9 +1,9 @@
 """The lab: two clients, a gateway whose firewall drops what it does not know, and a server.
 
-    c  10.0.1.2 fd01::2 ─┐                                          g's forward policy is drop; it accepts
-                         ├─ lan ── g ── wan ─── s  10.0.2.2 fd02::2   established and related traffic, and the
-    c2 10.0.1.3 fd01::3 ─┘   10.0.1.1 10.0.2.1                        control ports (111, 21)
-                             fd01::1  fd02::1
+c  10.0.1.2 fd01::2 ─┐                                          g's forward policy is drop; it accepts
+                     ├─ lan ── g ── wan ─── s  10.0.2.2 fd02::2   established and related traffic, and the
+c2 10.0.1.3 fd01::3 ─┘   10.0.1.1 10.0.2.1                        control ports (111, 21)
+                         fd01::1  fd02::1
 """
 
 from __future__ import annotations
@@ -173,17 +173,19 @@ class Lab:
         (where / "fwhelpers.toml").write_text(toml)
         return "/run/lab/fwhelpers"
 
-    def start_fwhelpers(
-        self, toml: str, ns: str = "g", timeout: float = PATIENCE
-    ) -> Process:
+    def start_fwhelpers(self, toml: str, ns: str = "g", timeout: float = PATIENCE) -> Process:
         """Start the daemon on the gateway and wait until all is in force."""
-        daemon = self.popen(ns, *FWHELPERS, "run", "--config", self.config(toml, ns), name="fwhelpers")
+        daemon = self.popen(
+            ns, *FWHELPERS, "run", "--config", self.config(toml, ns), name="fwhelpers"
+        )
         daemon.wait_line(r"^fwhelpers: ready", timeout)
         return daemon
 
     def report(self) -> dict[str, str]:
         """What a person wants to see after a failure: the logs, and the gateway's state."""
-        found = {log.name: log.read_text(errors="replace") for log in sorted(self.logs.glob("*.log"))}
+        found = {
+            log.name: log.read_text(errors="replace") for log in sorted(self.logs.glob("*.log"))
+        }
         if "g" in self.namespaces:
             for title, argv in _STATE.items():
                 result = self.run("g", *argv, check=False)

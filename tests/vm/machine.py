@@ -78,7 +78,9 @@ def modules_of(kernel: Path) -> Path | None:
 class Machine:
     """One boot that runs one command. Only one of a project's machines runs at a time."""
 
-    def __init__(self, name: str, command: Sequence[str], *, timeout: float, kernel: Path | None = None) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], *, timeout: float, kernel: Path | None = None
+    ) -> None:
         self.directory = BUILD / name
         self.kernel = kernel or find_kernel()
         self._timeout = timeout
@@ -149,7 +151,9 @@ def main() -> int:
     """See above."""
     parser = argparse.ArgumentParser(description="run a command where the kernel can do it")
     parser.add_argument("--kernel", type=Path, help="a vmlinuz, its modules beside it")
-    parser.add_argument("--force", action="store_true", help="boot even if the running kernel would do")
+    parser.add_argument(
+        "--force", action="store_true", help="boot even if the running kernel would do"
+    )
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--name", default="run", help="folder under build/vm")
     parser.add_argument("command", nargs=argparse.REMAINDER)

@@ -56,7 +56,12 @@ class Namespace:
 
     def enter(self, *argv: str) -> list[str]:
         """The command line that runs `argv` in here."""
-        return ["nsenter", f"--net=/proc/{self.pid}/ns/net", f"--mount=/proc/{self.pid}/ns/mnt", *argv]
+        return [
+            "nsenter",
+            f"--net=/proc/{self.pid}/ns/net",
+            f"--mount=/proc/{self.pid}/ns/mnt",
+            *argv,
+        ]
 
     def run(
         self,

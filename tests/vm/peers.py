@@ -134,4 +134,6 @@ def flood(host: str, port: str, count: str, size: str) -> None:
 
 if __name__ == "__main__":
     os.environ.pop("PYTHONSTARTUP", None)
-    {f.__name__: f for f in (slow_ftp, ftp_client, listen_for_data, sink, flood)}[sys.argv[1]](*sys.argv[2:])
+    {f.__name__: f for f in (slow_ftp, ftp_client, listen_for_data, sink, flood)}[sys.argv[1]](
+        *sys.argv[2:]
+    )

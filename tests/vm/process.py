@@ -91,7 +91,7 @@ class Process:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        with self.log.open("a", buffering=1) as log:
+        with self._process.stdout, self.log.open("a", buffering=1) as log:
             for line in self._process.stdout:
                 log.write(line)
                 with self._news:
@@ -115,7 +115,9 @@ class Process:
         with self._news:
             self._news.wait_for(search, timeout)
         if found is None:
-            state = f"ended with {self._process.wait()}" if self._eof else f"not within {timeout:g} s"
+            state = (
+                f"ended with {self._process.wait()}" if self._eof else f"not within {timeout:g} s"
+            )
             raise LabError(f"{self.name}: no line {pattern!r}: {state}\n" + self.tail())
         return found
 
@@ -124,7 +126,9 @@ class Process:
         try:
             status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise LabError(f"{self.name}: still running after {timeout:g} s\n{self.tail()}") from None
+            raise LabError(
+                f"{self.name}: still running after {timeout:g} s\n{self.tail()}"
+            ) from None
         self._reader.join(5.0)
         return status
 

@@ -63,9 +63,7 @@ def test_start_and_stop_leave_what_they_should(lab: Lab) -> None:
     children = workers(lab)
     assert daemon.stop() == 0
     assert queues(lab) == []
-    assert tables(lab).split() == ["table", "inet", "firewall", "table", "inet", "nat"] + [
-        "table", "inet", "fwhelpers_pin",
-    ]  # fmt: skip
+    assert set(tables(lab).split()) == {"table", "inet", "firewall", "nat", "fwhelpers_pin"}
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert greets(lab)
     assert "removed: fw-ftp, rpc" in lab.fwhelpers("unregister").stdout
@@ -87,13 +85,13 @@ def test_killed_daemon_blocks_nothing(lab: Lab) -> None:
     start_ftp(lab)
     daemon = lab.start_fwhelpers(FTP)
     assert download(lab, "EPSV", 4).returncode == 0
-    talk = peer(lab, "c", "ftp_client", "10.0.2.2", "USER ftp;@/run/lab/go;PASS x;NOOP")
-    talk.wait_line("^< 331")
+    talk = peer(lab, "c", "ftp_client", "10.0.2.2", "USER ftp;@/run/lab/go;NOOP")
+    talk.wait_line("^< 230")
     daemon.kill()
     wait_until(lambda: "table inet fwhelpers\n" not in tables(lab), "the owned table is gone")
     assert greets(lab)
     lab.namespaces["c"].path("/run/lab/go").touch()
-    talk.wait_line("^< 230")
+    talk.wait_line("^< 200")
     talk.wait_line("^end")
     wait_until(lambda: queues(lab) == [], "the workers have gone")
     again = lab.start_fwhelpers(FTP)
@@ -131,7 +129,7 @@ def test_reload_goes_over_by_difference(lab: Lab) -> None:
     daemon = lab.start_fwhelpers(FTP)
     before = queues(lab)
     assert mount(lab, "tcp", timeout=20).returncode != 0
-    talk = peer(lab, "c", "ftp_client", "10.0.2.2", "USER ftp;PASS x;@/run/lab/go;pasv")
+    talk = peer(lab, "c", "ftp_client", "10.0.2.2", "USER ftp;@/run/lab/go;pasv")
     talk.wait_line("^< 230")
     lab.config(BOTH)
     daemon.signal(signal.SIGHUP)
@@ -167,14 +165,16 @@ def test_big_datagrams_and_overflow_leave_nothing_stuck(lab: Lab) -> None:
     assert "arrived 60" in big.stdout
     (pid,) = workers(lab)
     os.kill(pid, signal.SIGSTOP)  # more than the queue holds: the rest must pass, uninspected
-    many = lab.run("c", sys.executable, PEERS, "flood", "10.0.2.2", "111", "5000", "10", timeout=150)
+    many = lab.run(
+        "c", sys.executable, PEERS, "flood", "10.0.2.2", "111", "5000", "10", timeout=150
+    )
     assert "arrived 5000" in many.stdout, many.stdout
     assert int(queues(lab)[0].split()[2]) == 0
 
 
 def test_flow_older_than_the_daemon_is_left_alone(lab: Lab) -> None:
     start_ftp(lab)
-    talk = peer(lab, "c", "ftp_client", "10.0.2.2", "USER ftp;PASS x;@/run/lab/go;pasv;NOOP")
+    talk = peer(lab, "c", "ftp_client", "10.0.2.2", "USER ftp;@/run/lab/go;pasv;NOOP")
     talk.wait_line("^< 230")
     lab.start_fwhelpers(FTP)
     lab.namespaces["c"].path("/run/lab/go").touch()

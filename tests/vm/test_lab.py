@@ -67,7 +67,17 @@ def test_two_clients_and_the_gateway_reach_the_server(lab: Lab) -> None:
     servers.start_ftp(lab)
     for client in ("c", "c2"):
         for family in (4, 6):
-            lab.run(client, "curl", "-sS", "-m", "20", "-Q", "NOOP", "-I", f"ftp://{_host(lab, family)}/")
+            lab.run(
+                client,
+                "curl",
+                "-sS",
+                "-m",
+                "20",
+                "-Q",
+                "NOOP",
+                "-I",
+                f"ftp://{_host(lab, family)}/",
+            )
     assert not lab.ping("c", lab.target()), "the firewall lets only the control ports through"
 
 

@@ -89,9 +89,13 @@ def test_two_clients_announce_the_same_port() -> None:
         start_ftp(lab)
         daemon = lab.start_fwhelpers("[helpers.ftp]\n")
         gate = lab.namespaces["c"].path("/run/lab/go")
-        first = lab.popen("c", sys.executable, PEERS, "listen_for_data", "10.0.1.2", "5000", "/run/lab/go")
+        first = lab.popen(
+            "c", sys.executable, PEERS, "listen_for_data", "10.0.1.2", "5000", "/run/lab/go"
+        )
         first.wait_line("^< 200")
-        second = lab.popen("c2", sys.executable, PEERS, "listen_for_data", "10.0.1.3", "5000", "/run/lab/go")
+        second = lab.popen(
+            "c2", sys.executable, PEERS, "listen_for_data", "10.0.1.3", "5000", "/run/lab/go"
+        )
         second.wait_line("^< 200")
         expected = lab.run("g", "conntrack", "-L", "expect").stdout
         assert {"dport=5000", "dport=5001"} <= set(expected.split())

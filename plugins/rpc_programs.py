@@ -1,0 +1,75 @@
+"""RPC program numbers and names, and the setting `programs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+#: RPC program numbers, as IANA keeps them
+PROGRAMS: Mapping[str, int] = {
+    "amd": 300019,
+    "bootparam": 100026,
+    "keyserv": 100029,
+    "mountd": 100005,
+    "nfs": 100003,
+    "nfs_acl": 100227,
+    "nlockmgr": 100021,
+    "rquotad": 100011,
+    "rstatd": 100001,
+    "rusersd": 100002,
+    "sprayd": 100012,
+    "status": 100024,
+    "vxi11_async": 395184,
+    "vxi11_core": 395183,
+    "vxi11_intr": 395185,
+    "walld": 100008,
+    "ypbind": 100007,
+    "yppasswdd": 100009,
+    "ypserv": 100004,
+    "ypupdated": 100028,
+    "ypxfrd": 100069,
+}
+_NAMES = {number: name for name, number in PROGRAMS.items()}
+
+#: NFS 3 and what belongs to it, NIS, and test instruments
+DEFAULT_PROGRAMS = [
+    "mountd",
+    "nfs",
+    "nfs_acl",
+    "nlockmgr",
+    "rquotad",
+    "status",
+    "ypbind",
+    "yppasswdd",
+    "ypserv",
+    "vxi11_async",
+    "vxi11_core",
+    "vxi11_intr",
+]
+ANY = frozenset({-1})  #: stands for "any" in the checked setting
+
+
+def programs(value: object) -> frozenset[int]:
+    """The setting `programs`: names and numbers, or "any". Raises ValueError."""
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ValueError('must be a list of program names and numbers, or ["any"]')
+    return frozenset(map(_program, value))
+
+
+def _program(item: object) -> int:
+    if item == "any":
+        return min(ANY)
+    if isinstance(item, str) and item in PROGRAMS:
+        return PROGRAMS[item]
+    if isinstance(item, int) and not isinstance(item, bool) and 0 < item < 1 << 32:
+        return item
+    raise ValueError(f"{item!r} is no program number, nor one of {', '.join(PROGRAMS)}")
+
+
+def listed(program: int, chosen: frozenset[int]) -> bool:
+    """True if the setting names this program."""
+    return program in chosen or chosen >= ANY
+
+
+def name(program: int) -> str:
+    """For people."""
+    return _NAMES.get(program, str(program))
