@@ -7,12 +7,19 @@ nothing and blocks nothing), and a table of ours without owner keeps a reference
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from errno import EBUSY
 
 from fwhelpers.api import Helper
 from fwhelpers.daemon.registry import Registry, is_ours
+from fwhelpers.kernel.cthelper import CtHelper
+from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft
 from fwhelpers.ruleset import PIN_TABLE, pin_table
+
+
+RELEASE_TRIES, RELEASE_PAUSE = 50, 0.1  #: how often, and seconds between
 
 
 class Registered(Exception):
@@ -41,8 +48,21 @@ def unregister() -> list[str]:
     if ("inet", PIN_TABLE) in nft.tables():
         nft.run(f"delete table inet {PIN_TABLE}\n")
     for helper in ours:
-        registry.delete(helper)
+        _delete(registry, helper)
     return sorted({h.name for h in ours})
+
+
+def _delete(registry: Registry, helper: CtHelper) -> None:
+    # the kernel frees a deleted table's references a little later (nf_tables_trans_destroy_work)
+    for _ in range(RELEASE_TRIES):
+        try:
+            registry.delete(helper)
+            return
+        except NetlinkError as error:
+            if error.errno != EBUSY:
+                raise
+            time.sleep(RELEASE_PAUSE)
+    raise Registered(f"helper {helper} is in use")
 
 
 def _users(nft: Nft, names: set[str]) -> set[str]:

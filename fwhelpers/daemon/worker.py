@@ -159,9 +159,10 @@ class Worker:
     def run(self) -> None:
         """Work until the manager says stop or is gone, then answer what is left in the queue."""
         poll = select.poll()
-        poll.register(self._sock.fileno(), select.POLLIN)
         poll.register(self._control.fileno(), select.POLLIN)
-        stopping = False
+        poll.poll()  # packets may wait already: judged without orders, their flows would be let go
+        stopping = not self._obey()
+        poll.register(self._sock.fileno(), select.POLLIN)
         while not stopping:
             ready = {fd for fd, _ in poll.poll(BEAT * 1000)}
             self._page.beat()

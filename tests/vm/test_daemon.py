@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from clients import download, mount, umount
-from lab import Lab
+from lab import FIREWALL, Lab
 from process import Process, run, wait_until
 from servers import start_ftp, start_nfs
 
@@ -72,7 +72,7 @@ def test_start_and_stop_leave_what_they_should(lab: Lab) -> None:
 
 def test_unregister_refuses_while_others_refer_to_a_helper(lab: Lab) -> None:
     lab.fwhelpers("register")
-    lab.nft('table inet theirs { ct helper x { type "rpc" protocol tcp; } }')
+    lab.nft('table inet theirs {\nct helper x {\ntype "rpc" protocol tcp;\n}\n}\n')
     refused = lab.fwhelpers("unregister", check=False)
     assert refused.returncode == 1
     assert "theirs" in refused.stderr
@@ -150,10 +150,7 @@ def test_flush_ruleset_does_not_take_our_table(lab: Lab) -> None:
     lab.start_fwhelpers(FTP)
     lab.run("g", "nft", "flush", "ruleset")
     assert tables(lab) == "table inet fwhelpers\n"
-    lab.nft(
-        "table inet firewall { chain forward { type filter hook forward priority 0; policy drop;"
-        " ct state established,related accept; tcp dport 21 accept; } }"
-    )
+    lab.nft(FIREWALL)
     assert download(lab, "EPSV", 4).returncode == 0
 
 

@@ -1,0 +1,302 @@
+"""Replay a capture: which connections would the helpers have expected, and did those come?
+
+The engine and its guard are the real ones; conntrack and the steering rules are simulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, Parser
+from fwhelpers.engine.guard import Limits
+from fwhelpers.engine.headers import TCP, Segment, locate
+from fwhelpers.engine.inspect import Active, Inspector
+from fwhelpers.engine.verdict import Note, Verdict
+from fwhelpers.kernel import labels
+from fwhelpers.kernel.conntrack import IPS_CONFIRMED, Tuple
+from fwhelpers.kernel.expect import Expectation
+from fwhelpers.kernel.queue import Packet
+from fwhelpers.testing import pcap
+from fwhelpers.testing.conntrack import Connection, Conntrack, Expected, confirm
+from fwhelpers.testing.fragments import Reassembly
+from fwhelpers.testing.link import ip_packet
+
+_L4 = {6: "tcp", 17: "udp"}
+_PICKUP = "pickup"  #: a helper's setting: parse connections that have begun already
+_MAX_REPEATS = 64
+
+
+def replay_file(
+    path: Path | str,
+    helpers: Mapping[str, Helper],
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    limits: Mapping[str, Limits] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """All announcements of a capture file, in order: what was expected and what was refused.
+
+    Raises ValueError if the file is no capture.
+    """
+    gateway = Replay(helpers, settings or {}, limits or {})
+    for frame in pcap.read(path):
+        gateway.frame(frame)
+    yield from gateway.results()
+
+
+@dataclass
+class Announcement:
+    """What a parser wanted, and what became of it."""
+
+    helper: str
+    master: Tuple
+    trigger: int
+    flow: Flow
+    want: Expect | None
+    note: Note
+    expected: Expected | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """In the form that `fwhelpers replay --json` prints."""
+        note, expected = self.note, self.expected
+        return {
+            "helper": self.helper,
+            "master": _tuple_dict(self.master),
+            "expected": self._wanted(),
+            "trigger": self.trigger,
+            "data": expected.data if expected else None,
+            "refused": f"{note.rule}: {note.reason}" if expected is None else None,
+        }
+
+    def _wanted(self) -> dict[str, Any]:
+        if self.expected:
+            tup, mask = self.expected.expectation.tuple, self.expected.expectation.mask
+            return _tuple_dict(tup) | ({} if mask.sport else {"sport": None})
+        end, want = self.note.refused, self.want
+        return {
+            "l4": (want.l4 if want else "") or self.flow.l4,
+            "src": want.client.host if want else None,
+            "sport": want.sport if want else None,
+            "dst": end.host if isinstance(end, Endpoint) and end.addr else None,
+            "dport": end.port if isinstance(end, Endpoint) else None,
+        }
+
+
+@dataclass
+class QueuedPacket:
+    """What the engine asks of a `kernel.queue.Packet`."""
+
+    payload: bytes
+    connection: Connection
+    reply_direction: bool
+    now: float
+    helper: str
+    zone: int = 0
+
+    @property
+    def tuple_orig_raw(self) -> bytes:
+        return repr(self.connection.orig).encode()
+
+    @property
+    def orig(self) -> Tuple:
+        return self.connection.orig
+
+    @property
+    def reply(self) -> Tuple:
+        return self.connection.reply
+
+    @property
+    def ct_id(self) -> int:
+        return self.connection.id
+
+    @property
+    def ctinfo(self) -> int:
+        if self.reply_direction:
+            return 3
+        return 0 if self.confirmed else 2
+
+    @property
+    def status(self) -> int:
+        return self.connection.status
+
+    @property
+    def confirmed(self) -> bool:
+        return bool(self.connection.status & IPS_CONFIRMED)
+
+    @property
+    def info(self) -> bytes:
+        return self.connection.info
+
+    @property
+    def labels(self) -> bytes:
+        set_ = [bit for bit in range(128) if self.connection.labels >> bit & 1]
+        return labels.bits(*set_)
+
+    @property
+    def timeout(self) -> int:
+        return int(self.connection.expires - self.now)
+
+
+@dataclass
+class _Now:
+    """What is being looked at."""
+
+    frame: int = 0
+    time: float = float("-inf")
+    connection: Connection | None = None
+    want: Expect | None = None
+    made: dict[Tuple, Expected] = field(default_factory=dict)
+
+
+class Replay:
+    """A simulated gateway."""
+
+    def __init__(
+        self,
+        helpers: Mapping[str, Helper],
+        settings: Mapping[str, Mapping[str, Any]],
+        limits: Mapping[str, Limits],
+    ) -> None:
+        self._now = _Now()
+        self._active: dict[str, Active] = {}
+        self._names: dict[str, str] = {}
+        self._by_port: dict[tuple[str, int], str] = {}
+        for name, helper in helpers.items():
+            self._enable(name, helper, settings.get(name, {}), limits.get(name, Limits()))
+        self._table = Conntrack(self._assign)
+        self._inspector = Inspector(self._active, self, self._tell)
+        self._reassembly = Reassembly()
+        self._found: list[Announcement] = []
+
+    def _enable(
+        self, name: str, helper: Helper, settings: Mapping[str, Any], limits: Limits
+    ) -> None:
+        parsers = {l4: _listening(helper.parser_for(l4), self._now) for l4 in helper.l4s}
+        active = Active(replace(helper, parser=parsers), settings, limits)
+        self._active[helper.kernel_name] = active
+        self._names[helper.kernel_name] = name
+        for l4 in helper.l4s:
+            for port in helper.ports:
+                self._by_port[l4, port] = helper.kernel_name
+        if any(setting.name == _PICKUP for setting in helper.settings):
+            # where a capture begins is chance: nobody could have seen to it that the helper was there
+            pickup = replace(active, settings={**settings, _PICKUP: True})
+            self._active[helper.kernel_name + _PICKUP] = pickup
+            self._names[helper.kernel_name + _PICKUP] = name
+
+    def _assign(self, seen: Tuple, midway: bool) -> str:
+        name = self._by_port.get((_L4[seen.l4], seen.dport), "")
+        if name and midway and name + _PICKUP in self._active:
+            return name + _PICKUP
+        return name
+
+    # packets
+
+    def frame(self, frame: pcap.Frame) -> None:
+        """Take the next frame."""
+        self._now.frame = frame.number
+        self._now.time = max(self._now.time, frame.time)  # some captures step back
+        packet = ip_packet(frame.link, frame.data)
+        whole = self._reassembly.feed(packet, self._now.time) if packet else None
+        segment = locate(whole) if whole else None
+        if whole is not None and segment is not None:
+            self._packet(whole, segment)
+
+    def _packet(self, packet: bytes, segment: Segment) -> None:
+        now = self._now
+        connection, reply = self._table.see(packet, segment, now.time, now.frame)
+        now.connection = connection
+        passes = True
+        if connection.helper and (segment.l4 != TCP or segment.data < segment.end):
+            if segment.l4 != TCP or connection.steer(reply):
+                passes = self._queued(packet, connection, reply)
+        if passes:
+            confirm(connection)
+
+    def _queued(self, packet: bytes, connection: Connection, reply: bool) -> bool:
+        for _ in range(_MAX_REPEATS):
+            queued = QueuedPacket(packet, connection, reply, self._now.time, connection.helper)
+            verdict = self._inspector.packet(cast(Packet, queued), self._now.time)
+            self._apply(connection, verdict)
+            if not verdict.repeat:
+                return verdict.accept
+        raise AssertionError("the engine wants the same packet for ever")
+
+    def _apply(self, connection: Connection, verdict: Verdict) -> None:
+        if verdict.info is not None:
+            connection.info = verdict.info
+        if verdict.done:
+            connection.labels |= 1 << labels.DONE
+        if verdict.timeout is not None:
+            connection.expires = max(connection.expires, self._now.time + verdict.timeout)
+
+    # the kernel's side of expectations: `engine.verdict.Maker`
+
+    def create(self, expectation: Expectation) -> int:
+        """Make it; always succeeds, as `replace` would."""
+        connection = self._now.connection
+        if connection is None:
+            raise AssertionError("an expectation without a packet")
+        policy = self._active[connection.helper].helper.policies[expectation.klass]
+        made = self._table.expect(expectation, policy.max, self._now.time)
+        self._now.made[expectation.tuple] = made
+        return 0
+
+    def replace(self, expectation: Expectation) -> int:
+        """The same."""
+        return self.create(expectation)
+
+    def delete(self, expectation: Expectation) -> None:
+        """Remove it."""
+        self._table.forget(expectation)
+
+    # results
+
+    def _tell(self, note: Note) -> None:
+        if note.kind not in ("expected", "refused") or self._now.connection is None:
+            return
+        expected = None
+        if note.expectation is not None:
+            if note.expectation.tuple not in self._now.made:
+                self.create(note.expectation)  # it goes with the verdict
+            expected = self._now.made.pop(note.expectation.tuple)
+        self._found.append(
+            Announcement(
+                self._names[note.helper],
+                self._now.connection.orig,
+                self._now.frame,
+                note.flow,
+                self._now.want,
+                note,
+                expected,
+            )
+        )
+
+    def results(self) -> Iterator[dict[str, Any]]:
+        """What was found so far."""
+        for announcement in self._found:
+            yield announcement.as_dict()
+
+
+def _listening(parser: type[Parser], now: _Now) -> type[Parser]:
+    """The parser class, telling which event the engine is about to act on."""
+
+    class Listening(parser):  # type: ignore[valid-type,misc]
+        def feed(self, data: bytes, reply: bool) -> Iterator[Event]:
+            for event in super().feed(data, reply):
+                now.want = event if isinstance(event, Expect) else None
+                yield event
+
+    return Listening
+
+
+def _tuple_dict(tup: Tuple) -> dict[str, Any]:
+    src, dst = Endpoint(tup.src, tup.sport), Endpoint(tup.dst, tup.dport)
+    return {
+        "l4": _L4[tup.l4],
+        "src": src.host,
+        "sport": src.port,
+        "dst": dst.host,
+        "dport": dst.port,
+    }
