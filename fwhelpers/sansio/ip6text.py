@@ -27,8 +27,9 @@ def _skeletons(groups: tuple[int, ...]) -> Iterator[tuple[list[str], list[str] |
     words = [f"{group:x}" for group in groups]
     start, end = _zero_run(words)
     # "::" for a single group is valid too, but some parsers refuse it
-    for cut in range(start, end - 1):
-        yield words[:start] + words[start:cut], words[end:]
+    for written in range(end - start - 1):
+        yield words[: start + written], words[end:]
+        yield words[:start], words[end - written :]
     yield words, None
 
 

@@ -207,10 +207,10 @@ class Replay:
         now = self._now
         connection, reply = self._table.see(packet, segment, now.time, now.frame)
         now.connection = connection
-        passes = True
-        if connection.helper and (segment.l4 != TCP or segment.data < segment.end):
-            if segment.l4 != TCP or connection.steer(reply):
-                passes = self._queued(packet, connection, reply)
+        queued = bool(connection.helper) and (
+            segment.l4 != TCP or (segment.data < segment.end and connection.steer(reply))
+        )
+        passes = self._queued(packet, connection, reply) if queued else True
         if passes:
             confirm(connection)
 

@@ -1,7 +1,7 @@
 """The kernel scenarios: ordinary pytest tests, run where the kernel can do it.
 
-If the running kernel can, and we are root, they run right here. If not, a VM is booted once, an inner pytest runs all of
-the selected ones in it, and each result is reported out here as if the test had run here (see bridge.py).
+If the running kernel can, and we are root, they run right here. If not, a VM is booted once, an inner pytest runs
+all of the selected ones in it, and each result is reported out here as if the test had run here (see bridge.py).
 """
 
 from __future__ import annotations

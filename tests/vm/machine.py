@@ -115,7 +115,11 @@ class Machine:
     def start(self, stdout: IO[bytes] | None = None) -> None:
         """Boot. Output goes to `stdout`, or to this program's own."""
         self._lock = (BUILD / "lock").open("w")
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("lab: waiting for another machine to end", file=sys.stderr, flush=True)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
         bins = [str(Path(sys.executable).parent), "/usr/sbin", "/sbin", os.environ.get("PATH", "")]
         self._process = subprocess.Popen(
             self._argv(),
@@ -162,7 +166,9 @@ def main() -> int:
     if not why and not given.force and not given.kernel:
         return subprocess.run(given.command, check=False, cwd=ROOT).returncode
     machine = Machine(given.name, given.command, timeout=given.timeout, kernel=given.kernel)
-    print(f"lab: booting {machine.kernel.name} ({why or 'as asked'})", file=sys.stderr, flush=True)
+    if why:
+        print(f"lab: the running kernel will not do: {why}", file=sys.stderr)
+    print(f"lab: booting {machine.kernel.name} under emulation", file=sys.stderr, flush=True)
     machine.start()
     try:
         return machine.wait()

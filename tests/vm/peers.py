@@ -118,7 +118,9 @@ def flood(host: str, port: str, count: str, size: str) -> None:
     say("sent", count)
     sock.settimeout(2)
     arrived, since = -1, time.monotonic()
-    while arrived != int(count) and time.monotonic() - since < 30:  # the queue may hold them a while
+    while (
+        arrived != int(count) and time.monotonic() - since < 30
+    ):  # the queue may hold them a while
         try:
             sock.send(b"count")
             now = int(sock.recv(100))
@@ -131,7 +133,5 @@ def flood(host: str, port: str, count: str, size: str) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.pop("PYTHONSTARTUP", None)
-    {f.__name__: f for f in (slow_ftp, ftp_client, listen_for_data, sink, flood)}[sys.argv[1]](
-        *sys.argv[2:]
-    )
+    roles = {f.__name__: f for f in (slow_ftp, ftp_client, listen_for_data, sink, flood)}
+    roles[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers.kernel import conntrack, nfnl
+from fwhelpers.kernel.conntrack import Tuple, encode_tuple, parse_conntrack, parse_tuple
+from fwhelpers.kernel.nla import DecodeError, attr, be16, be32, nest, parse, strz
+
+V4 = Tuple(bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2]), 17, 900, 111)
+V6 = Tuple(b"\xfd" + bytes(15), b"\xfe" + bytes(15), 6, 40000, 21)
+
+
+def test_tuple_layout() -> None:
+    # CTA_TUPLE_ORIG{ CTA_TUPLE_IP{V4_SRC, V4_DST}, CTA_TUPLE_PROTO{NUM, SRC_PORT, DST_PORT} }
+    assert encode_tuple(1, V4).hex() == (
+        "34000180" + "14000180" + "08000100" + "0a000102" + "08000200" + "0a000202"
+        "1c000280" + "05000100" + "11000000" + "06000200" + "03840000" + "06000300" + "006f0000"
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("value", [V4, V6])
+def test_tuple_round_trip(value: Tuple) -> None:
+    assert parse_tuple(parse(encode_tuple(1, value))[1]) == value
+
+
+def test_entry() -> None:
+    payload = (
+        encode_tuple(conntrack.CTA_TUPLE_ORIG, V4)
+        + encode_tuple(conntrack.CTA_TUPLE_REPLY, V4)
+        + be32(conntrack.CTA_STATUS, 0x2008)
+        + be32(conntrack.CTA_TIMEOUT, 29)
+        + be32(conntrack.CTA_ID, 77)
+        + be16(conntrack.CTA_ZONE, 5)
+        + nest(conntrack.CTA_HELP, strz(1, "rpc"), attr(2, b"x" * 32))
+        + attr(conntrack.CTA_LABELS, bytes(16))
+        + encode_tuple(conntrack.CTA_TUPLE_MASTER, V6)
+    )
+    entry = parse_conntrack(payload)
+    assert (entry.status, entry.timeout, entry.id, entry.zone) == (0x2008, 29, 77, 5)
+    assert (entry.helper, entry.info, entry.master) == ("rpc", b"x" * 32, V6)
+
+
+def test_requests_name_family_and_zone() -> None:
+    (message,) = nfnl.split(conntrack.encode_delete(V6, zone=3))
+    assert (message.family, message.kind) == (10, 2)
+    assert bytes(parse(message.payload)[conntrack.CTA_ZONE]) == b"\0\3"
+    (update,) = nfnl.split(conntrack.encode_update(V4, timeout=60, labels=b"\1" * 16))
+    assert {conntrack.CTA_TIMEOUT, conntrack.CTA_LABELS, conntrack.CTA_LABELS_MASK} <= set(
+        parse(update.payload)
+    )
+
+
+@given(st.binary(max_size=200))
+def test_garbage(data: bytes) -> None:
+    for decode in (parse_tuple, parse_conntrack, conntrack.parse_help):
+        with contextlib.suppress(DecodeError):
+            decode(data)
