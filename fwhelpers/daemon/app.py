@@ -284,7 +284,8 @@ def run(config_dir: Path) -> int:
 
 
 def _fail(text: str, hint: str) -> int:
-    print(f"fwhelpers: error: {text}", file=sys.stderr)
+    for line in text.splitlines():
+        print(f"fwhelpers: error: {line}", file=sys.stderr)
     if hint:
         print(f"hint: {hint}", file=sys.stderr)
     return 1

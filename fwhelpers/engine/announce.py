@@ -24,6 +24,10 @@ _FOLLOW = "nat-follow-master"
 MAX_PORTS = 64
 
 
+#: seconds during which an identical permanent expectation is not made again
+YOUNG = 2.0
+
+
 class Place(NamedTuple):
     """Where an announcement was read."""
 
@@ -120,9 +124,10 @@ class Announcer:
         raise _Refused("G15", f"port {want.server.port} and those after it are taken")
 
     def _still_there(self, state: FlowState, wanted: Plan, now: float) -> bool:
-        # an identical one makes the kernel remove and re-add: spare it while the first is young
+        # an identical one makes the kernel remove and re-add: spare it that while the first is young.
+        # Not for longer, as another connection of the client may have taken ours over, and ended
         made = state.made.get(wanted.tuple)
-        return made is not None and made.permanent and now - made.at < (made.expires - made.at) / 2
+        return made is not None and made.permanent and now - made.at < YOUNG
 
     def _make(self, expectation: Expectation, packet: Packet) -> bool:
         if not packet.confirmed:

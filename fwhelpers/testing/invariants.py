@@ -19,6 +19,8 @@ from fwhelpers.testing.playbook import Said, flow_of, new_parser
 #: events as comparable things, ParseError as its name
 Outcome = list[Any]
 
+_FAILED = "ParseError"
+
 
 class Announced(NamedTuple):
     """An `Expect`, comparable."""
@@ -69,7 +71,7 @@ def run(parser: Parser, script: Iterable[Said], cut: Cut = whole) -> Outcome:
             try:
                 outcome.extend(map(_plain, parser.feed(piece, said.reply)))
             except ParseError:
-                outcome.append("ParseError")
+                outcome.append(_FAILED)
                 return outcome
             check_bounds(parser)
     return outcome
@@ -114,6 +116,8 @@ def check_restart(
     outcome: Outcome = []
     for said in script:
         outcome += run(parser, [said])
+        if _FAILED in outcome:
+            break
         if parser.boundary(False) and parser.boundary(True):
             saved = parser.save()
             parser = new_parser(helper, flow, settings)

@@ -8,7 +8,8 @@
         << Expect(play.client, play.server.at(1025), what="PASV")
     )
 
-`>>` lets an end say something, `<<` states what the parser answers next: an event, or `ParseError`. An answer that is
+`>>` lets an end say something, `<<` states what the parser answers next: an event, or just its
+class, or `ParseError`. An answer that is
 not stated fails at the next line of the play, or at the `assert`.
 """
 
@@ -105,7 +106,7 @@ class Playbook:
             self._answers.append(error)
         return self
 
-    def __lshift__(self, stated: Event | type[ParseError]) -> Playbook:
+    def __lshift__(self, stated: Event | type[Answer]) -> Playbook:
         assert self._answers, f"nothing was answered, stated was {stated}"
         self.last = self._answers.popleft()
         if isinstance(stated, type):

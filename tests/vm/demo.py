@@ -28,7 +28,7 @@ GIVE_UP = 12
 _EXPECT_GROUPS = 0x38
 _HELPERS = (
     "from fwhelpers.kernel import cthelper; from fwhelpers.kernel.socket import NetlinkSocket\n"
-    "for p in NetlinkSocket().dump(cthelper.encode_dump()): print(cthelper.parse(p).name)"
+    "for p in NetlinkSocket().dump(cthelper.encode_dump()): print(cthelper.parse_helper(p).name)"
 )
 
 
@@ -130,8 +130,12 @@ class Demo:
         self.kernel = self.lab.popen("g", "conntrack", "-E", "expect", name="conntrack")
         self.monitor = self.lab.popen("g", *FWHELPERS, "monitor", name="monitor")
         wait_until(self._listening, "both listen for expectations")
-        self.monitor.on_line = lambda line: self.story.say(f"  {line}")
+        self.monitor.on_line = self._show
         self.story.say("from here on, each expectation as `fwhelpers monitor` shows it")
+
+    def _show(self, line: str) -> None:
+        if "[NEW]" in line:
+            self.story.say(f"  {line.strip()}")
 
     def _listening(self) -> bool:
         pid = self.lab.namespaces["g"].pid

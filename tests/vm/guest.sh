@@ -2,7 +2,7 @@
 # Runs inside the VM as root: guest.sh RUN-DIRECTORY, which holds `environment` and `command`.
 # virtme-ng mounts the host's files over 9p without a cache: each start of Python reads megabytes packet by packet. The
 # same files come once more through a second 9p device, and are mounted with one (nobody changes them under us).
-run=$1
+[ -d "${1-}" ] && run=$1 || run=/run/fwlab # as a shell it gets other arguments, or none
 . "$run/environment"
 modprobe 9pnet_virtio
 mkdir -p /run/cached

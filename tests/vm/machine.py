@@ -76,14 +76,24 @@ def modules_of(kernel: Path) -> Path | None:
 
 
 class Machine:
-    """One boot that runs one command. Only one of a project's machines runs at a time."""
+    """One boot that runs one command. Only one of a project's machines runs at a time.
+
+    `terminal` gives the command this program's terminal, and no limit of time.
+    """
 
     def __init__(
-        self, name: str, command: Sequence[str], *, timeout: float, kernel: Path | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        timeout: float,
+        kernel: Path | None = None,
+        terminal: bool = False,
     ) -> None:
         self.directory = BUILD / name
         self.kernel = kernel or find_kernel()
         self._timeout = timeout
+        self._terminal = terminal
         self._prepare(command)
 
     def _prepare(self, command: Sequence[str]) -> None:
@@ -101,15 +111,18 @@ class Machine:
         vng = Path(sys.executable).parent / "vng"
         share = "local,id=fwcached,path=/,security_model=none,readonly=on,multidevs=remap"
         device = "virtio-9p-pci,fsdev=fwcached,mount_tag=fwcached"
+        guest = [str(ROOT / "tests/vm/guest.sh"), GUEST]
+        limit = ["timeout", "--kill-after=5", str(int(self._timeout))]
         return [
-            *("timeout", "--kill-after=5", str(int(self._timeout))),
+            *([] if self._terminal else limit),
             *(str(vng), "--disable-kvm", "--force-9p", "--run", str(self.kernel)),
             *("--cpus", str(CPUS), "--memory", "2G", "--user", "root"),
             *("--append", "mitigations=off", "--append", "cryptomgr.notests"),
             *("--append", "modprobe.blacklist=" + ",".join(_UNUSED.split())),
             f"--rwdir={GUEST}={self.directory}",
             f"--qemu-opts=-fsdev {share} -device {device}",
-            *("--", "bash", str(ROOT / "tests/vm/guest.sh"), GUEST),
+            # without a command virtme-ng starts a shell on the console: ours
+            *(["--shell", guest[0]] if self._terminal else ["--", "bash", *guest]),
         ]
 
     def start(self, stdout: IO[bytes] | None = None) -> None:
@@ -123,12 +136,12 @@ class Machine:
         bins = [str(Path(sys.executable).parent), "/usr/sbin", "/sbin", os.environ.get("PATH", "")]
         self._process = subprocess.Popen(
             self._argv(),
-            stdin=subprocess.DEVNULL,
+            stdin=None if self._terminal else subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.STDOUT if stdout else None,
             cwd=ROOT,
             env={**os.environ, "PATH": ":".join(bins)},
-            start_new_session=True,
+            start_new_session=not self._terminal,
         )
 
     @property
@@ -158,6 +171,7 @@ def main() -> int:
     parser.add_argument(
         "--force", action="store_true", help="boot even if the running kernel would do"
     )
+    parser.add_argument("--terminal", action="store_true", help="the command needs the terminal")
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--name", default="run", help="folder under build/vm")
     parser.add_argument("command", nargs=argparse.REMAINDER)
@@ -165,7 +179,13 @@ def main() -> int:
     why = running_kernel_lacks()
     if not why and not given.force and not given.kernel:
         return subprocess.run(given.command, check=False, cwd=ROOT).returncode
-    machine = Machine(given.name, given.command, timeout=given.timeout, kernel=given.kernel)
+    machine = Machine(
+        given.name,
+        given.command,
+        timeout=given.timeout,
+        kernel=given.kernel,
+        terminal=given.terminal,
+    )
     if why:
         print(f"lab: the running kernel will not do: {why}", file=sys.stderr)
     print(f"lab: booting {machine.kernel.name} under emulation", file=sys.stderr, flush=True)

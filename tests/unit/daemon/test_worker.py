@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from fwhelpers.api import Endpoint, Flow
+from fwhelpers.daemon.shared import Page
+from fwhelpers.daemon.worker import NOTES_A_SECOND, Answers, News
+from fwhelpers.engine.verdict import ACCEPT, Note, Verdict
+from fwhelpers.kernel import nfnl
+from fwhelpers.kernel.nla import parse
+
+FLOW = Flow("tcp", Endpoint.parse("10.0.1.2", 1), Endpoint.parse("10.0.2.2", 21))
+
+
+class FakeSocket:
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+
+def answered(*verdicts: tuple[int, Verdict]) -> list[tuple[str, int, int]]:
+    """What went to the kernel, in order: kind of message, packet id, verdict."""
+    sock: Any = FakeSocket()
+    answers = Answers(sock, 1000)
+    for number, verdict in verdicts:
+        packet: Any = SimpleNamespace(id=number, helper="fw-ftp")
+        answers.add(packet, verdict)
+    answers.flush()
+    assert len(sock.sent) == 1, "one system call for all of them"
+    out = []
+    for message in nfnl.split(sock.sent[0]):
+        header = bytes(parse(message.payload)[2])
+        verdict = int.from_bytes(header[:4], "big")
+        out.append(
+            ({1: "one", 3: "batch"}[message.kind], int.from_bytes(header[4:], "big"), verdict)
+        )
+    return out
+
+
+def test_untouched_packets_are_answered_together() -> None:
+    assert answered((1, ACCEPT), (2, ACCEPT), (3, Verdict())) == [("batch", 3, 1)]
+
+
+def test_no_packet_overtakes_another() -> None:
+    drop, again = Verdict(accept=False), Verdict(repeat=True)
+    assert answered((1, ACCEPT), (2, drop), (3, ACCEPT), (4, ACCEPT), (5, again), (6, ACCEPT)) == [
+        ("batch", 1, 1),
+        ("one", 2, 0),
+        ("batch", 4, 1),
+        ("one", 5, 4),
+        ("batch", 6, 1),
+    ]
+
+
+def test_the_page_is_seen_from_both_sides() -> None:
+    ours = Page.create()
+    theirs = Page(os.dup(ours.fd))
+    theirs.last_id, theirs.packets = 7, 9
+    theirs.beat()
+    ours.read()
+    assert (ours.beats, ours.last_id, ours.packets) == (1, 7, 9)
+    ours.close()
+    theirs.close()
+
+
+@pytest.fixture
+def control() -> Any:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    theirs.setblocking(False)
+    yield ours, theirs
+    ours.close()
+    theirs.close()
+
+
+def received(sock: socket.socket) -> list[dict[str, Any]]:
+    found = []
+    while True:
+        try:
+            found.append(json.loads(sock.recv(1 << 20)))
+        except BlockingIOError:
+            return found
+
+
+def test_news_are_counted_all_and_told_within_bounds(control: Any) -> None:
+    ours, theirs = control
+    news = News(ours)
+    told = 0
+    for _ in range(5 * NOTES_A_SECOND):
+        news(Note("refused", "fw-ftp", FLOW, "below 1024", "G6"))
+        told += len(received(theirs))
+    assert NOTES_A_SECOND <= told <= 2 * NOTES_A_SECOND
+    news.report()
+    assert received(theirs)[-1] == {"counts": {"fw-ftp": {"refused": 5 * NOTES_A_SECOND}}}
+
+
+def test_a_manager_that_does_not_read_stops_nobody(control: Any) -> None:
+    ours, _ = control
+    news = News(ours)
+    for _ in range(5000):
+        news.problem("x" * 1000)
+    news(Note("done", "fw-ftp", FLOW))
+    news.report()
