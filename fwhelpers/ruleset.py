@@ -178,9 +178,10 @@ _SEEN = (
 def _queue_rules(
     ports: Mapping[tuple[str, str], set[int]], l4: str, queues: range
 ) -> Iterator[str]:
-    first, last = queues[0], queues[-1]
-    # without `fanout` the queue is picked by a hash of the addresses, the same for both directions
-    target = str(first) if first == last else f"{first}-{last}"
+    # a range (1000-1001) would pick by the packet's addresses, which NAT makes different in each direction:
+    # the request would meet one worker, its answer another
+    first, count = queues[0], len(queues)
+    target = str(first) if count == 1 else f"jhash ct id mod {count} offset {first}"
     for fail, flags in _FAILS.items():
         if ports[l4, fail]:
             yield f"{_original(l4, _ports(ports[l4, fail]))} counter queue {flags}to {target}"

@@ -194,7 +194,7 @@ def _address(end: Endpoint) -> bytes:
 
 def _fit_address(end: Endpoint, size: int) -> bytes | None:
     # length, text and padding together: four lengths of the text are as good
-    for length in range(size - 4, size - 8, -1):
+    for length in range(size - 7, size - 3):
         text = uaddr.of_length(end, length)
         if text is not None:
             return xdr.string(text)

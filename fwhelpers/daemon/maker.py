@@ -23,10 +23,11 @@ class KernelMaker:
     def replace(self, expectation: Expectation) -> int:
         """Take over an equal one that another connection of the same client made.
 
-        It opens the very same hole, but would close it when *its* connection ends.
+        It opens the very same hole, but would close it when *its* connection ends. One with another
+        translation leads elsewhere, to another client maybe: EEXIST.
         """
         found = self._find(expectation)
-        if found is None or found.nat is not None or found.mask != expectation.mask:
+        if found is None or _hole(found) != _hole(expectation):
             return EEXIST
         self.delete(expectation)
         return self.create(expectation)
@@ -48,3 +49,8 @@ class KernelMaker:
         except NetlinkError as error:
             return error.errno or EIO
         return 0
+
+
+def _hole(e: Expectation) -> tuple[object, ...]:
+    real = (e.nat.src, e.nat.sport, e.nat_dir) if e.nat else None
+    return e.tuple, e.mask, real

@@ -18,7 +18,6 @@ from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft
 from fwhelpers.ruleset import PIN_TABLE, pin_table
 
-
 RELEASE_TRIES, RELEASE_PAUSE = 50, 0.1  #: how often, and seconds between
 
 

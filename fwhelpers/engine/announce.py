@@ -134,7 +134,7 @@ class Announcer:
             self._waiting.append(expectation)
             return True
         errno = self._maker.create(expectation)
-        if errno == EEXIST and expectation.nat is None:
+        if errno == EEXIST:
             errno = self._maker.replace(expectation)
         if errno in (EEXIST, EBUSY):
             return False

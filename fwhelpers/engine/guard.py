@@ -137,7 +137,7 @@ def _source(client: Endpoint, flow: Flow, limits: Limits) -> Refusal | None:
 class Ledger:
     """What was granted and may still be alive (G9), and how fast (token buckets).
 
-    One ledger a worker; a client's connections to one server always meet the same worker.
+    One ledger a worker.
     """
 
     def __init__(self, max_alive: int = MAX_ALIVE, max_rate: int = MAX_RATE) -> None:

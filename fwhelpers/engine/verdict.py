@@ -55,7 +55,7 @@ class Maker(Protocol):
         """Create; 0 or an errno (EEXIST: an equal one exists, EBUSY: an overlapping one)."""
 
     def replace(self, expectation: Expectation) -> int:
-        """Create in the place of an equal one that another connection made; 0 or an errno."""
+        """Create in the place of an equal one, if that has the same translation; 0 or an errno (EEXIST)."""
 
     def delete(self, expectation: Expectation) -> None:
         """Delete; no error if there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from errno import EEXIST
 from typing import Any
 
 from packets import tcp4, tcp6, udp4, udp6
@@ -54,6 +55,8 @@ class FakeMaker:
         return errno
 
     def replace(self, expectation: Expectation) -> int:
+        if expectation.nat is not None:  # as if the equal one were another client's
+            return EEXIST
         self.errors = lambda _: 0
         return self.create(expectation)
 

@@ -109,7 +109,7 @@ def without_missing_parts(text: str) -> str:
     """The same with a helper and a verdict that nearly every kernel has."""
     text = re.sub(r'type "[^"]+" protocol tcp', 'type "ftp" protocol tcp', text)
     text = re.sub(r'type "[^"]+" protocol udp', 'type "tftp" protocol udp', text)
-    return re.sub(r"queue (flags bypass )?to \S+", "accept", text)
+    return re.sub(r"queue (flags bypass )?to [^\n]+", "accept", text)
 
 
 def complaints(said: str) -> list[str]:

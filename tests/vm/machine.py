@@ -42,11 +42,11 @@ def running_kernel_lacks() -> str:
     try:
         from fwhelpers.kernel.probe import probe
 
-        missing = [f"{finding.name}: {finding.detail}" for finding in probe() if not finding.ok]
+        missing = [finding.name for finding in probe() if not finding.ok]
     except Exception as error:
         return f"probing failed: {error}"
     with_nfs = subprocess.run(["modprobe", "-n", "-q", "nfsd"], check=False).returncode == 0
-    return "; ".join(missing) or ("" if with_nfs else "no NFS server in this kernel")
+    return ", ".join(missing) or ("" if with_nfs else "no NFS server in this kernel")
 
 
 def find_kernel() -> Path:
@@ -187,7 +187,7 @@ def main() -> int:
         terminal=given.terminal,
     )
     if why:
-        print(f"lab: the running kernel will not do: {why}", file=sys.stderr)
+        print(f"lab: the running kernel will not do, it lacks: {why}", file=sys.stderr)
     print(f"lab: booting {machine.kernel.name} under emulation", file=sys.stderr, flush=True)
     machine.start()
     try:

@@ -5,7 +5,6 @@ Runs in a namespace as `python peers.py ROLE …`, one line of output for each t
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import time

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from struct import pack
+
+import pytest
+from packets import tcp4, udp4
+
+from fwhelpers.api import (
+    DatagramParser,
+    Done,
+    Drop,
+    Event,
+    Expect,
+    Helper,
+    LineParser,
+    ParseError,
+    Policy,
+    Refuse,
+    Setting,
+)
+from fwhelpers.engine.guard import Limits
+from fwhelpers.testing import pcap
+from fwhelpers.testing.playbook import settings_of
+from fwhelpers.testing.replay import replay_file
+
+C, S = "10.0.1.2", "10.0.2.2"
+
+
+class Foo(LineParser):
+    """`DATA port` from the server after `HELLO`."""
+
+    opened = False
+
+    def line(self, line: bytes, reply: bool) -> Iterable[Event]:
+        words = line.split()
+        if not self.opened and words != [b"HELLO"] and not self.settings["pickup"]:
+            raise ParseError("no HELLO")
+        self.opened = True
+        if words[0] == b"DATA":
+            end = self.flow.server.at(int(words[1]))
+            yield Expect(self.flow.client, end, permanent=len(words) > 2)
+        elif words[0] == b"NO":
+            yield Refuse("G4", "unasked", self.flow.server.at(99))
+        elif words[0] == b"BYE":
+            yield Done()
+        elif words[0] == b"DROP":
+            yield Drop("forbidden")
+
+
+class Bar(DatagramParser):
+    """The first datagram announces two ports of the client."""
+
+    def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
+        for number in data.split():
+            yield Expect(self.flow.server, self.flow.client.at(int(number)), policy="both")
+
+
+FOO = Helper("foo", "tcp", [7777], Foo, settings=[Setting("pickup", False, "")])
+BAR = Helper("bar", "udp", [7778], Bar, [Policy("both", max=2)])
+HELPERS = {"foo": FOO, "bar": BAR}
+
+
+class Capture:
+    """A connection's packets."""
+
+    def __init__(self, handshake: bool = True) -> None:
+        self.packets: list[tuple[float, bytes]] = []
+        self.seq = [100, 200]
+        if handshake:
+            self.tcp(b"", False, 2)
+            self.tcp(b"", True, 0x12)
+            self.seq = [101, 201]
+
+    def add(self, packet: bytes) -> Capture:
+        self.packets.append((float(len(self.packets)), packet))
+        return self
+
+    def tcp(self, data: bytes, reply: bool = False, flags: int = 0x18) -> Capture:
+        ends = {"src": S, "dst": C, "ports": (7777, 40000)} if reply else {"ports": (40000, 7777)}
+        self.add(tcp4(data, self.seq[reply], flags, **ends))  # type: ignore[arg-type]
+        self.seq[reply] += len(data)
+        return self
+
+    def says(self, data: bytes) -> Capture:
+        """The server says, in frame 4."""
+        return self.tcp(b"HELLO\n").tcp(data, True)
+
+    def data(self, port: int, sport: int = 50000) -> Capture:
+        return self.add(tcp4(b"", 1, 2, ports=(sport, port)))
+
+    def replay(self, tmp_path: Path, **limits: Limits) -> list[dict[str, object]]:
+        file = tmp_path / "x.pcap"
+        pcap.write(file, self.packets)
+        settings = {name: settings_of(helper, {}) for name, helper in HELPERS.items()}
+        return list(replay_file(file, HELPERS, settings, limits))
+
+
+def test_an_announcement_and_what_followed(tmp_path: Path) -> None:
+    capture = Capture().says(b"DATA 5000\n").data(5000)
+    assert capture.replay(tmp_path) == [
+        {
+            "helper": "foo",
+            "master": {"l4": "tcp", "src": C, "sport": 40000, "dst": S, "dport": 7777},
+            "expected": {"l4": "tcp", "src": C, "sport": None, "dst": S, "dport": 5000},
+            "trigger": 4,
+            "data": 5,
+            "refused": None,
+        }
+    ]
+
+
+def test_an_announcement_that_nobody_used(tmp_path: Path) -> None:
+    (item,) = Capture().says(b"DATA 5000\n").data(5001).replay(tmp_path)
+    assert (item["data"], item["refused"]) == (None, None)
+
+
+def test_the_guard_refuses(tmp_path: Path) -> None:
+    (item,) = Capture().says(b"DATA 22\n").data(22).replay(tmp_path)
+    assert item["refused"] == "G6: port 22 is below 1024"
+    assert item["expected"] == {"l4": "tcp", "src": C, "sport": None, "dst": S, "dport": 22}
+    assert (item["trigger"], item["data"]) == (4, None)
+
+
+def test_limits_loosen_it(tmp_path: Path) -> None:
+    capture = Capture().says(b"DATA 900\n").data(900)
+    (item,) = capture.replay(tmp_path, foo=Limits(min_port=512))
+    assert (item["refused"], item["data"]) == (None, 5)
+
+
+def test_the_plugin_refuses(tmp_path: Path) -> None:
+    (item,) = Capture().says(b"NO\n").replay(tmp_path)
+    assert item["refused"] == "G4: unasked"
+    assert item["expected"] == {"l4": "tcp", "src": None, "sport": None, "dst": S, "dport": 99}
+
+
+def test_permanent_ones_tell_their_first_use(tmp_path: Path) -> None:
+    capture = Capture().says(b"DATA 5000 p\n").data(5000).data(5000, 50001)
+    (item,) = capture.replay(tmp_path)
+    assert item["data"] == 5
+
+
+def test_split_and_repeated_segments(tmp_path: Path) -> None:
+    capture = Capture().tcp(b"HELLO\nDA").tcp(b"TA 50")
+    capture.add(capture.packets[-1][1]).tcp(b"00\n")
+    (item,) = capture.replay(tmp_path)
+    assert item["trigger"] == 6
+
+
+def test_a_capture_that_begins_midway(tmp_path: Path) -> None:
+    # the helper says that it can read on: what was captured is chance
+    capture = Capture(handshake=False).tcp(b"DATA 5000\n", True).data(5000)
+    (item,) = capture.replay(tmp_path)
+    assert (item["helper"], item["trigger"], item["data"]) == ("foo", 1, 2)
+    assert item["master"] == {"l4": "tcp", "src": C, "sport": 40000, "dst": S, "dport": 7777}
+
+
+def test_a_whole_capture_is_read_strictly(tmp_path: Path) -> None:
+    assert Capture().tcp(b"DATA 5000\n", True).replay(tmp_path) == []
+
+
+def test_nothing_after_done(tmp_path: Path) -> None:
+    assert Capture().says(b"BYE\n").tcp(b"DATA 5000\n", True).replay(tmp_path) == []
+
+
+def test_dropped_packets_are_survived(tmp_path: Path) -> None:
+    capture = Capture().says(b"DROP\n").tcp(b"DATA 5000\n", True)
+    assert len(capture.replay(tmp_path)) == 1
+
+
+def test_several_on_the_first_packet(tmp_path: Path) -> None:
+    capture = Capture(handshake=False)
+    capture.add(udp4(b"5000 5001", ports=(900, 7778)))
+    capture.add(udp4(b"", S, C, (9, 5001))).add(udp4(b"", S, C, (9, 5000)))
+    assert [item["data"] for item in capture.replay(tmp_path)] == [3, 2]
+
+
+def test_fragments(tmp_path: Path) -> None:
+    capture = Capture(handshake=False)
+    whole = udp4(b"5000".ljust(40), ports=(900, 7778))
+    body = whole[20:]
+    for at, size, flags in ((0, 24, 0x2000), (24, 24, 3)):
+        head = whole[:2] + pack("!HHH", 20 + size, 1, flags) + whole[8:20]
+        capture.add(head + body[at : at + size])
+    (item,) = capture.replay(tmp_path)
+    assert item["trigger"] == 2
+
+
+def test_other_traffic(tmp_path: Path) -> None:
+    capture = Capture().data(80).add(b"?").add(bytes(60)).add(udp4(b"x", ports=(1, 2)))
+    assert capture.replay(tmp_path) == []
+
+
+def test_no_capture(tmp_path: Path) -> None:
+    file = tmp_path / "x.pcap"
+    file.write_bytes(b"hello")
+    with pytest.raises(ValueError, match="neither pcap nor pcapng"):
+        list(replay_file(file, HELPERS))
