@@ -5,29 +5,30 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
 from lab import Lab
 from servers import start_ftp
 
 PEERS = str(Path(__file__).with_name("peers.py"))
 
 
-def test_two_clients_announce_the_same_port() -> None:
-    with Lab(nat="snat") as lab:
-        start_ftp(lab)
-        daemon = lab.start_fwhelpers("[helpers.ftp]\n")
-        gate = lab.namespaces["c"].path("/run/lab/go")
-        first = lab.popen(
-            "c", sys.executable, PEERS, "listen_for_data", "10.0.1.2", "5000", "/run/lab/go"
-        )
-        first.wait_line("^< 200")
-        second = lab.popen(
-            "c2", sys.executable, PEERS, "listen_for_data", "10.0.1.3", "5000", "/run/lab/go"
-        )
-        second.wait_line("^< 200")
-        expected = lab.run("g", "conntrack", "-L", "expect").stdout
-        assert {"dport=5000", "dport=5001"} <= set(expected.split())
-        lab.namespaces["c2"].path("/run/lab/go").touch()
-        second.wait_line("^data served by ftp")
-        gate.touch()
-        first.wait_line("^data served by ftp")
-        assert daemon.returncode is None
+@pytest.mark.nat("snat")
+def test_two_clients_announce_the_same_port(lab: Lab) -> None:
+    start_ftp(lab)
+    daemon = lab.start_fwhelpers("[helpers.ftp]\n")
+    gate = lab.namespaces["c"].path("/run/lab/go")
+    first = lab.popen(
+        "c", sys.executable, PEERS, "listen_for_data", "10.0.1.2", "5000", "/run/lab/go"
+    )
+    first.wait_line("^< 200")
+    second = lab.popen(
+        "c2", sys.executable, PEERS, "listen_for_data", "10.0.1.3", "5000", "/run/lab/go"
+    )
+    second.wait_line("^< 200")
+    expected = lab.run("g", "conntrack", "-L", "expect").stdout
+    assert {"dport=5000", "dport=5001"} <= set(expected.split())
+    lab.namespaces["c2"].path("/run/lab/go").touch()
+    second.wait_line("^data served by ftp")
+    gate.touch()
+    first.wait_line("^data served by ftp")
+    assert daemon.returncode is None

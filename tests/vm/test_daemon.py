@@ -7,11 +7,9 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from clients import download, mount, umount
 from lab import FIREWALL, Lab
 from process import Process, run, wait_until
@@ -21,12 +19,6 @@ PEERS = str(Path(__file__).with_name("peers.py"))
 FTP = "[helpers.ftp]\n"
 BOTH = "[helpers.rpc]\n[helpers.ftp]\n"
 ONE = "[daemon]\nworkers = 1\n"
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        yield made
 
 
 def peer(lab: Lab, ns: str, *arguments: str) -> Process:

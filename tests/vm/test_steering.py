@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-
 import pytest
 from clients import download, mount, umount
 from lab import Lab
 from process import wait_until
 from servers import start_ftp, start_nfs
-from test_daemon import greets, queues
+from test_daemon import greets, peer, queues
 
 FOREIGN = """
 table inet theirs {
@@ -28,13 +25,11 @@ table inet theirs {
 NOBODY = 'sources = ["192.0.2.0/24"]\n'  # our own table assigns nothing
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        made.fwhelpers("register")
-        start_nfs(made)
-        start_ftp(made)
-        yield made
+@pytest.fixture(autouse=True)
+def servers(lab: Lab) -> None:
+    lab.fwhelpers("register")
+    start_nfs(lab)
+    start_ftp(lab)
 
 
 def all_works(lab: Lab) -> None:
@@ -76,8 +71,6 @@ def test_limits(lab: Lab) -> None:
 
 
 def test_done_flow_leaves_the_queue(lab: Lab) -> None:
-    from test_daemon import peer
-
     lab.start_fwhelpers("[helpers.ftp]\n")
     # not FTP: given up at once, and what follows never leaves the kernel
     talk = peer(lab, "c", "ftp_client", "10.0.2.2", "GET / HTTP/1.1;" + ";".join(["NOOP"] * 20))
@@ -85,4 +78,3 @@ def test_done_flow_leaves_the_queue(lab: Lab) -> None:
     listed = lab.run("g", "nft", "list", "chain", "inet", "fwhelpers", "steer-tcp").stdout
     queued = int(listed.split("counter packets ")[1].split()[0])
     assert queued <= 4, listed
-    assert sys.executable
