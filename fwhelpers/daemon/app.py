@@ -1,6 +1,6 @@
 """`fwhelpers run`: bring everything up in order, keep it up, take it down in reverse.
 
-    rights → config, plugins → registration → queues → workers ready → ruleset          and back
+    config, plugins → rights → registration → queues → workers ready → ruleset          and back
 
 The ruleset is the last to come and the first to go, so that no packet is ever sent to a queue that nobody serves.
 """
@@ -58,18 +58,19 @@ class Daemon:
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._lock: Lock | None = None
+        self._registered = False
 
     # up
 
     async def start(self) -> None:
         """Bring all up. Raises StartError; what was begun is then undone by `stop`."""
+        self._config, self._plugins = self._read()
         if not has_net_admin():
             raise StartError(
                 "CAP_NET_ADMIN is missing", "run as root, or under systemd with that capability"
             )
         load_modules()
         self._lock = Lock(self._runtime)
-        self._config, self._plugins = self._read()
         self._register()
         self._grow(_worker_count(self._config))
         await self._configure_workers()
@@ -85,6 +86,7 @@ class Daemon:
 
     def _register(self) -> None:
         self._problems = register(self._plugins.helpers, self._nft)
+        self._registered = True
         for name, why in self._problems.items():
             log.error("%s: not registered: %s", name, why)
 
@@ -213,7 +215,10 @@ class Daemon:
 
     async def stop(self) -> None:
         """Take all down, registration excepted. Goes on after errors; safe after a start that failed half-way."""
-        self._try(lambda: self._registry.disable_all())
+        if self._lock is None:  # not even begun
+            return
+        if self._registered:
+            self._try(self._registry.disable_all)
         self._try(self._nft.close)
         for worker in self._workers:
             try:
@@ -222,8 +227,7 @@ class Daemon:
                 log.error("worker %d: %s", worker.number, error)
         self._workers.clear()
         self._try(lambda: remove_status(self._runtime))
-        if self._lock is not None:
-            self._lock.release()
+        self._lock.release()
 
     def _try(self, step: Callable[[], object]) -> None:
         try:

@@ -45,7 +45,8 @@ class Registry:
 
     def present(self) -> list[CtHelper]:
         """All user-space helpers of the machine, foreign ones as well."""
-        return [cthelper.parse_helper(p) for p in self._netlink.dump(cthelper.encode_dump())]
+        listed = self._netlink.dump(cthelper.encode_dump(), "list helpers (nfnetlink_cthelper)")
+        return [cthelper.parse_helper(payload) for payload in listed]
 
     def register(self, helpers: Iterable[Helper]) -> dict[str, str]:
         """Register or adopt; returns why not, for each helper (by name) that could not be."""

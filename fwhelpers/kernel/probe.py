@@ -67,7 +67,7 @@ def _dump(name: str, message: bytes, module: str) -> Finding:
     def attempt() -> None:
         netlink = NetlinkSocket()
         try:
-            list(netlink.dump(message, name))
+            list(netlink.dump(message, "dump over netlink"))
         finally:
             netlink.close()
 
