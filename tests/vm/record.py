@@ -22,8 +22,12 @@ from servers import start_ftp, start_nfs
 CONTROL = {"21", "111"}
 OPEN = """
 flush ruleset
-table inet open { chain forward { type filter hook forward priority 0; policy accept; ct state new accept
-} }
+table inet open {
+    chain forward {
+        type filter hook forward priority 0; policy accept;
+        ct state new accept
+    }
+}
 """
 
 
