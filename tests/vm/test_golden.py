@@ -1,0 +1,43 @@
+"""The golden rulesets, as the kernel itself judges them: with the helpers that they name registered."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import Lab
+from process import run
+
+GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.nft"))
+
+_TFTP = """
+import sys
+from collections.abc import Iterator
+from fwhelpers.api import DatagramParser, Helper
+from fwhelpers.daemon.registry import Registry, kernel_objects
+tftp = Helper("tftp", "udp", [69], DatagramParser)
+registry = Registry()
+if sys.argv[1] == "add":
+    assert not registry.register([tftp])
+else:
+    for helper in kernel_objects(tftp):
+        registry.delete(helper)
+"""
+
+
+@pytest.fixture(scope="module")
+def registered() -> Iterator[None]:
+    """All helpers that the golden files name; ours, and one that no plugin of ours offers yet."""
+    run([sys.executable, "-m", "fwhelpers", "register"])
+    run([sys.executable, "-c", _TFTP, "add"])
+    yield
+    run([sys.executable, "-c", _TFTP, "delete"])
+    run([sys.executable, "-m", "fwhelpers", "unregister"])
+
+
+def test_the_kernel_takes_them(registered: None, lab: Lab) -> None:
+    said = {g.stem: lab.run("g", "nft", "-c", "-f", str(g), check=False).stderr for g in GOLDEN}
+    assert len(said) == 10
+    assert {name: error for name, error in said.items() if error} == {}
