@@ -1,0 +1,38 @@
+"""The documentation's code is run, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+
+
+def blocks(page: str) -> list[str]:
+    """The indented code blocks of a page."""
+    found = re.findall(r"(?:^(?: {4}.*)?\n)+", (ROOT / page).read_text(), re.M)
+    return [textwrap.dedent(block).strip() + "\n" for block in found if block.strip()]
+
+
+def test_the_plugin_of_the_first_page_and_its_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = blocks("docs/plugins.md")
+    (plugin,) = [block for block in code if "class Foo" in block]
+    (test,) = [block for block in code if "def test_data" in block]
+    module = ModuleType("foo_helper")
+    exec(plugin, module.__dict__)
+    monkeypatch.setitem(sys.modules, "foo_helper", module)
+    space: dict[str, object] = {}
+    exec(test, space)
+    space["test_data"]()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert "://" in target or (page.parent / target).exists(), target
