@@ -106,8 +106,8 @@ def sink(host: str, port: str) -> None:
             seen += 1
 
 
-def flood(host: str, port: str, count: str, size: str) -> None:
-    """Send so many datagrams from one socket, then ask how many came until all did or no more come."""
+def flood(host: str, port: str, count: str, size: str, total: str) -> None:
+    """Send so many datagrams from one socket, then ask how many came until `total` did or no more come."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.connect((host, int(port)))
     for n in range(int(count)):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 
 from clients import FTP_CASES, download, mount, read, umount
@@ -54,8 +55,7 @@ def record(where: Path, name: str, family: int) -> None:
         (start_nfs if name.startswith("rpc") else start_ftp)(lab)
         lab.nft(OPEN)
         events = lab.popen("g", "conntrack", "-E", "-e", "NEW", name="events")
-        pcap = where / f"{name}.pcap"
-        pcap.unlink(missing_ok=True)
+        inside = f"/run/lab/{name}.pcap"
         dump = lab.popen(
             "g",
             "tcpdump",
@@ -67,7 +67,7 @@ def record(where: Path, name: str, family: int) -> None:
             "-i",
             "lan",
             "-w",
-            str(pcap),
+            inside,
             "tcp or udp",
         )
         dump.wait_line("listening on lan")
@@ -81,6 +81,7 @@ def record(where: Path, name: str, family: int) -> None:
                 assert download(lab, way, family).returncode == 0
         wait_until(lambda: flows(events.lines), "conntrack saw them")
         dump.stop()
+        shutil.copy(lab.namespaces["g"].path(inside), where)
         text = "\n".join(map(json.dumps, flows(events.lines)))
         (where / f"{name}.truth.jsonl").write_text(text + "\n")
 
