@@ -62,6 +62,7 @@ def record(where: Path, name: str, family: int) -> None:
             "-Z",
             "root",
             "-U",
+            "--immediate-mode",
             "-s",
             "400",
             "-i",
