@@ -24,6 +24,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests/vm"))
 
+import reference  # noqa: E402
 from lab import Lab  # noqa: E402
 from process import wait_until  # noqa: E402
 
@@ -31,25 +32,17 @@ LOAD = str(Path(__file__).with_name("load.py"))
 MEGABYTES = 32
 TRANSACTIONS = 600
 
-_CONNTRACKD = """
-Helper {
-    Setup yes
-    Type rpc inet udp { QueueNum 10 QueueLen 10240 Policy rpc { ExpectMax 1 ExpectTimeout 300 } }
-    Type ftp inet tcp { QueueNum 11 QueueLen 10240 Policy ftp { ExpectMax 1 ExpectTimeout 300 } }
-}
-General { LockFile /run/lab/conntrackd.lock LogFile off Syslog off
-    UNIX { Path /run/lab/conntrackd.ctl } }
-"""
-_ASSIGN = """
+_KERNEL = """
 table inet bench {
-    ct helper ftp { type "ftp" protocol tcp; }
-    %s
-    chain assign { type filter hook prerouting priority -150;
+    ct helper ftp {
+        type "ftp" protocol tcp
+    }
+    chain assign {
+        type filter hook prerouting priority -150
         tcp dport 21 ct helper set "ftp"
-        %s }
+    }
 }
 """
-_RPC = 'ct helper rpc { type "rpc" protocol udp; l3proto ip; }', 'udp dport 111 ct helper set "rpc"'
 
 
 @contextmanager
@@ -67,29 +60,23 @@ def ours(lab: Lab) -> Iterator[None]:
 
 @contextmanager
 def conntrackd(lab: Lab) -> Iterator[None]:
-    lab.run("g", "rmmod", "nf_conntrack_ftp", check=False)
-    lab.namespaces["g"].path("/run/lab/conntrackd.conf").write_text(_CONNTRACKD)
-    daemon = lab.popen("g", "conntrackd", "-C", "/run/lab/conntrackd.conf")
-    table = lab.namespaces["g"].path("/proc/net/netfilter/nfnetlink_queue")
-    wait_until(lambda: len(table.read_text().splitlines()) == 2, "conntrackd's queues")
-    lab.nft(_ASSIGN.replace("protocol tcp;", "protocol tcp; l3proto ip;") % _RPC)
+    before = len(lab.cleanups)
+    reference.start(lab, [reference.Wanted("rpc", "udp", 111), reference.Wanted("ftp", "tcp", 21)])
     yield
-    lab.nft("delete table inet bench")
-    daemon.stop()
-    code = (
-        "from fwhelpers.kernel import cthelper as c; from fwhelpers.kernel.socket import NetlinkSocket;"
-        "n = NetlinkSocket(); [n.request(c.encode_delete(c.parse_helper(h)))"
-        " for h in list(n.dump(c.encode_dump()))]"
-    )
-    lab.run("g", sys.executable, "-c", code)
+    while len(lab.cleanups) > before:
+        lab.cleanups.pop()()
 
 
 @contextmanager
 def kernel(lab: Lab) -> Iterator[None]:
     lab.run("g", "modprobe", "nf_conntrack_ftp")
-    lab.nft(_ASSIGN % ("", ""))
+    lab.nft(_KERNEL)
     yield
     lab.nft("delete table inet bench")
+    # its name would be in conntrackd's way; its references go a moment after the table
+    wait_until(
+        lambda: not lab.run("g", "rmmod", "nf_conntrack_ftp", check=False).returncode, "rmmod"
+    )
 
 
 CANDIDATES: dict[str, Callable[[Lab], object]] = {
