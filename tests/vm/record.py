@@ -16,11 +16,12 @@ import shutil
 from pathlib import Path
 
 from clients import FTP_CASES, download, mount, read, umount
-from lab import Lab
+from lab import SERVER, Lab
 from process import wait_until
 from servers import start_ftp, start_nfs
 
-CONTROL = {"21", "111"}
+MARK = "the end of the recording"
+CONTROL = {"21", "111", "9"}
 OPEN = """
 flush ruleset
 table inet open {
@@ -80,7 +81,11 @@ def record(where: Path, name: str, family: int) -> None:
         else:
             for way, _ in (case for case in FTP_CASES if case[1] == family):
                 assert download(lab, way, family).returncode == 0
-        wait_until(lambda: flows(events.lines), "conntrack saw them")
+        # tcpdump lags behind, so the last packet is one that can be recognised
+        lab.run("c", "bash", "-c", f"echo {MARK} > /dev/udp/{SERVER[family]}/9")
+        written = lab.namespaces["g"].path(inside)
+        wait_until(lambda: MARK.encode() in written.read_bytes(), "tcpdump has written all", 60)
+        wait_until(lambda: any("dport=9 " in line for line in events.lines), "conntrack told all")
         dump.stop()
         shutil.copy(lab.namespaces["g"].path(inside), where)
         text = "\n".join(map(json.dumps, flows(events.lines)))
