@@ -182,7 +182,7 @@ class Demo:
 
     def _seen(self, process: Process, pattern: str) -> bool:
         with suppress(LabError):
-            process.wait_line(pattern, 10.0)
+            process.wait_line(pattern, 30.0)
             return True
         return False
 
@@ -234,7 +234,7 @@ class Demo:
     def _same_lines(self) -> None:
         self.monitor.on_line = None
         with suppress(LabError):
-            wait_until(lambda: self._new(self.monitor) == self._new(self.kernel), "same lines", 10)
+            wait_until(lambda: self._new(self.monitor) == self._new(self.kernel), "same lines", 30)
         ours, theirs = self._new(self.monitor), self._new(self.kernel)
         difference = "\n".join(sorted(ours ^ theirs))
         same = ours == theirs and ours

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-#: Emulated user space is 10 to 20 times slower than native; nothing waits for this long unless it hangs.
-PATIENCE = 20.0
+#: Emulated user space is 10 to 20 times slower than native, and the machine may do other work beside it; nothing
+#: waits for this long unless it hangs.
+PATIENCE = 60.0
 
 
 class LabError(Exception):

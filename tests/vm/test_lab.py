@@ -27,7 +27,7 @@ def test_without_a_helper_no_mount(lab: Lab) -> None:
     mounts = clients.together(
         *(lab.namespaces[c].enter(*clients.mount_command(lab, proto))
           for c, proto in (("c", "udp"), ("c2", "tcp"))),
-        timeout=12,
+        timeout=20,
     )  # fmt: skip
     assert all(done.returncode != 0 for done in mounts)
     assert lab.dropped() > before
@@ -37,7 +37,7 @@ def test_without_a_helper_no_transfer(lab: Lab) -> None:
     servers.start_ftp(lab)
     before = lab.dropped()
     commands = [
-        lab.namespaces["c"].enter(*clients.curl_command(lab, way, family, "hello", timeout=8))
+        lab.namespaces["c"].enter(*clients.curl_command(lab, way, family, "hello", timeout=20))
         for way, family in clients.FTP_CASES
     ]
     done = clients.together(*commands, timeout=40)
@@ -81,7 +81,7 @@ def test_with_conntrackds_helper_nfs_works(lab: Lab) -> None:
 def _mounts(lab: Lab, proto: str) -> str:
     """What is read from the mount; the reference does not always make it at the first attempt."""
     for attempt in (1, 2, 3):
-        done = clients.mount(lab, proto, timeout=30)
+        done = clients.mount(lab, proto, timeout=60)
         if done.returncode == 0:
             text = clients.read(lab)
             clients.umount(lab)
