@@ -6,6 +6,7 @@ Runs in a namespace as `python peers.py ROLE …`, one line of output for each t
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 import time
 from pathlib import Path
@@ -91,6 +92,72 @@ def listen_for_data(host: str, port: str, gate: str) -> None:
     say("data", conn.recv(1000).decode().strip())
 
 
+def drip(host: str, *lines: str) -> None:
+    """An FTP client whose segments carry one byte each; then `PASV` and the data connection."""
+    control = socket.create_connection((host, 21), timeout=60)
+    control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    replies = control.makefile("rb")
+    say("<", replies.readline().decode().strip())
+    reply = b""
+    for line in (*lines, "PASV"):
+        for byte in line.encode("latin-1") + b"\r\n":
+            control.sendall(bytes([byte]))
+        reply = replies.readline()
+        say("<", reply.decode("latin-1").strip())
+    *_, high, low = (int(n) for n in reply[reply.index(b"(") + 1 : reply.index(b")")].split(b","))
+    socket.create_connection((host, high * 256 + low), timeout=60).close()
+    say("data connected")
+
+
+def raw(host: str, port: str, *messages: str) -> None:
+    """One TCP connection for each message (in hexadecimal): send it, read until the server hangs up."""
+    for message in messages:
+        with socket.create_connection((host, int(port)), timeout=60) as sock:
+            if port == "21":  # before its greeting nobody is an FTP server
+                sock.recv(4096)
+            sock.sendall(bytes.fromhex(message))
+            sock.shutdown(socket.SHUT_WR)
+            try:
+                while sock.recv(4096):
+                    pass
+            except OSError:
+                pass
+        say("sent", len(message) // 2)
+
+
+def rpc(host: str, l4: str, program: str, size: str) -> None:
+    """Ask the portmapper for a program's TCP port, `size` bytes of the call a segment, and connect to it."""
+    words = (7, 0, 2, 100000, 2, 3, 0, 0, 0, 0, int(program), 3, 6, 0)
+    call = struct.pack("!14I", *words)
+    if l4 == "udp":
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(60)
+        sock.connect((host, 111))
+        sock.send(call)
+        answer = sock.recv(100)
+    else:
+        sock = socket.create_connection((host, 111), timeout=60)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        call = struct.pack("!I", len(call) | 1 << 31) + call
+        for start in range(0, len(call), int(size)):
+            sock.sendall(call[start : start + int(size)])
+        answer = sock.recv(100)
+    port = int.from_bytes(answer[-4:], "big")
+    say("port", port)
+    socket.create_connection((host, port), timeout=60).close()
+    say("connected")
+
+
+def datagrams(host: str, port: str, *messages: str) -> None:
+    """Send datagrams (in hexadecimal), each from a socket of its own and all once more from one."""
+    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for message in messages:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(bytes.fromhex(message), (host, int(port)))
+        one.sendto(bytes.fromhex(message), (host, int(port)))
+    say("sent", len(messages))
+
+
 def sink(host: str, port: str) -> None:
     """Count datagrams; answer `count` with how many came."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -132,5 +199,6 @@ def flood(host: str, port: str, count: str, size: str, total: str) -> None:
 
 
 if __name__ == "__main__":
-    roles = {f.__name__: f for f in (slow_ftp, ftp_client, listen_for_data, sink, flood)}
+    everybody = (slow_ftp, ftp_client, listen_for_data, drip, raw, rpc, datagrams, sink, flood)
+    roles = {f.__name__: f for f in everybody}
     roles[sys.argv[1]](*sys.argv[2:])
