@@ -6,6 +6,7 @@ find them. So all that is started here is taken away with the lab, whatever happ
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from errno import EBUSY
 from pathlib import Path
 from typing import NamedTuple
@@ -26,7 +27,7 @@ class Wanted(NamedTuple):
     name: str
     l4: str
     port: int
-    l3: str = "ip"  #: nftables' word; conntrackd's own is made of it
+    l3: str = "ip"  #: nftables' word (ip, ip6; inet for the kernel's own helpers)
 
 
 RPC = [Wanted("rpc", "udp", 111), Wanted("rpc", "tcp", 111)]
@@ -62,7 +63,7 @@ _OBJECT = """
     }}
 """
 _RULE = """
-        meta nfproto {nfproto} {l4} dport {port} ct helper set "{name}-{l4}-{l3}"
+        {family} {l4} dport {port} ct helper set "{name}-{l4}-{l3}"
 """
 
 
@@ -81,7 +82,7 @@ def start(lab: Lab, wanted: list[Wanted], queue: int = 100) -> None:
         "conntrackd's queues",
     )
     lab.cleanups.append(lambda: lab.nft(f"add table inet {TABLE}\ndelete table inet {TABLE}"))
-    lab.nft(_rules(wanted))
+    lab.nft(rules(wanted))
 
 
 def _helpers(wanted: list[Wanted], queue: int) -> list[str]:
@@ -92,10 +93,11 @@ def _helpers(wanted: list[Wanted], queue: int) -> list[str]:
     ]
 
 
-def _rules(wanted: list[Wanted]) -> str:
-    nfproto = {"ip": "ipv4", "ip6": "ipv6"}
+def rules(wanted: Sequence[Wanted]) -> str:
+    """A table that gives these helpers their control connections."""
+    families = {"ip": "meta nfproto ipv4", "ip6": "meta nfproto ipv6", "inet": ""}
     objects = "".join(_OBJECT.format(**w._asdict()) for w in wanted)
-    rules = "".join(_RULE.format(nfproto=nfproto[w.l3], **w._asdict()) for w in wanted)
+    rules = "".join(_RULE.format(family=families[w.l3], **w._asdict()) for w in wanted)
     chain = f"type filter hook prerouting priority -150\n{rules}"
     return f"table inet {TABLE} {{ {objects}\n chain assign {{ {chain} }}\n }}"
 
