@@ -66,7 +66,8 @@ class Plugins:
 
     def plus(self, rows: Iterable[Row]) -> Plugins:
         """The same with the configuration's own discovery protocols; of names that are taken, the plugin's."""
-        return replace(self, helpers=with_rows(self.helpers, rows))
+        declared = tuple(rows)
+        return replace(self, helpers=with_rows(self.helpers, declared)) if declared else self
 
     def absent(self) -> dict[str, str]:
         """Why a helper of this name may be missing, for the configuration's messages."""
