@@ -95,7 +95,7 @@ def ask(family: str, where: str, port: str, sport: str, request: str, seconds: s
     sock.settimeout(float(seconds))
     try:
         data, peer = sock.recvfrom(9000)
-        say("answer", peer[0], peer[1], data.decode())
+        say("answer", peer[0], peer[1], ascii(data[:60]))
     except TimeoutError:
         say("silence")
 

@@ -38,7 +38,8 @@ WSD = (
     b"<wsa:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</wsa:To>"
     b"<wsa:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</wsa:Action>"
     b"<wsa:MessageID>urn:uuid:0a6dc791-2be6-4991-9af1-454778a1917a</wsa:MessageID>"
-    b"</soap:Header><soap:Body><wsd:Probe/></soap:Body></soap:Envelope>"
+    b'</soap:Header><soap:Body><wsd:Probe><wsd:Types xmlns:wsdp="http://schemas.xmlsoap.org/ws/2006/02/devprof">'
+    b"wsdp:Device</wsd:Types></wsd:Probe></soap:Body></soap:Envelope>"
 )
 DNS = b"\x12\x34\0\0\0\1\0\0\0\0\0\0\7printer\5local\0\0\1\0\1"
 SNMP = bytes.fromhex(
@@ -74,7 +75,9 @@ ENABLED = "".join(f"[helpers.{name}]\n" for name in HELPERS)
 
 
 class Host:
-    """c with its firewall; c2 answers."""
+    """c with its firewall."""
+
+    daemon: Process
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
@@ -86,11 +89,17 @@ class Host:
                 f"{ns} has a link-local address",
             )
         lab.nft(FIREWALL, "c")
+
+    def start_daemon(self, toml: str) -> None:
+        self.daemon = self.lab.start_fwhelpers(toml, "c", timeout=90)
+
+    def start_answerer(self) -> None:
+        """On c2, for all that is asked here."""
         specs = {
             f"{family},{'' if where[-3:] == '255' else where},{port}"
             for _, family, where, port, _, _ in ASKED.values()
         }
-        self.answerer = lab.popen("c2", *PEERS, "answer", *sorted(specs), name="answerer")
+        self.answerer = self.lab.popen("c2", *PEERS, "answer", *sorted(specs), name="answerer")
         self.answerer.wait_line("^listening$")
 
     def addresses(self, ns: str) -> str:
@@ -111,14 +120,16 @@ class Host:
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Host]:
     with Lab() as lab:
-        yield Host(lab)
+        made = Host(lab)
+        made.start_answerer()
+        yield made
 
 
 @pytest.fixture(scope="module")
 def host(bare: Host) -> Host:
     for what in ("ssdp", "netbios-ns", "mdns-v6"):
         assert bare.ask(what, 3) == "silence", "the firewall lets it through without help"
-    bare.daemon = bare.lab.start_fwhelpers(ENABLED, "c", timeout=90)  # type: ignore[attr-defined]
+    bare.start_daemon(ENABLED)
     return bare
 
 
@@ -130,8 +141,6 @@ def test_the_answer_arrives(host: Host, what: str) -> None:
 def test_the_hosts_own_copy_arrives_too(host: Host) -> None:
     """What goes to a group or to everybody is cloned for the host itself: the queue must not lose the clone."""
     lab = host.lab
-    toml = ENABLED + '[discovery.own]\nport = 20000\ngroups = ["239.1.2.3"]\nbroadcast = true\n'
-    del toml  # rows of the configuration have a test of their own
     lab.nft("insert rule inet host input udp dport { 1900, 137 } accept", "c")
     try:
         specs = ("4,239.255.255.250,1900", "4,,137")
@@ -175,6 +184,6 @@ def test_a_late_answer_is_dropped(host: Host) -> None:
 
 
 def test_nothing_failed_inside(host: Host) -> None:
-    daemon: Process = host.daemon  # type: ignore[attr-defined]
+    daemon = host.daemon
     assert not [line for line in daemon.lines if "failed" in line or "Traceback" in line]
     assert not [line for line in daemon.lines if "refused" in line]
