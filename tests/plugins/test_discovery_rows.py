@@ -24,8 +24,25 @@ MSEARCH = (
     b"MX: 3\r\nST: ssdp:all\r\n\r\n"
 )
 NOTIFY = b"NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNTS: ssdp:alive\r\n\r\n"
-PROBE = b'<?xml version="1.0"?><soap:Envelope>' + b" " * 300
-SRVRQST = bytes.fromhex("0201000032 2000 000000 0001 0002 656e") + bytes(32)
+PROBE = (
+    b'<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://www.w3.org/2003/05/soap-envelope" '
+    b'xmlns:wsa="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
+    b'xmlns:wsd="http://schemas.xmlsoap.org/ws/2005/04/discovery"><soap:Header>'
+    b"<wsa:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</wsa:To>"
+    b"<wsa:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</wsa:Action>"
+    b"<wsa:MessageID>urn:uuid:0a6dc791-2be6-4991-9af1-454778a1917a</wsa:MessageID>"
+    b"</soap:Header><soap:Body><wsd:Probe/></soap:Body></soap:Envelope>"
+)
+# version, function, length | flags (multicast), extension | xid, language | responders, type, scope, predicate, SPI
+SRVRQST = (
+    bytes.fromhex("0201000034 2000 000000 0001 0002 656e")
+    + b"\0\0"
+    + b"\0\x13service:printer:lpr\0\7default\0\0\0\0"
+)
+# Solicit: client identifier, identity association, options wanted, elapsed time
+SOLICIT = bytes.fromhex(
+    "01010203 0001000a00030001021122334455 0003000c0000000100000e1000001518 000600020017 000800020000"
+)
 SNMP_GET = bytes.fromhex(
     "302902010104067075626c6963a01c020400000001020100020100300e300c06082b060102010101000500"
 )
@@ -59,8 +76,22 @@ CASES = {
     "gvcp": (bytes.fromhex("42110002 0000ffff"), bytes.fromhex("00000003 0000ffff")),
     "sql-browser": (b"\2", b"\5"),
     "xdmcp": (b"\0\1\0\1\0\1\0", b"\0\1\0\5\0\1\0"),
-    "dhcpv6": (b"\1\1\2\3" + bytes(10), b"\2\1\2\3" + bytes(10)),
+    "dhcpv6": (SOLICIT, b"\2" + SOLICIT[1:]),
 }
+
+
+#: the same for rows that announce a port
+CASES |= {
+    "kdeconnect": (
+        b'{"id":17,"type":"kdeconnect.identity","body":{"deviceId":"_1_","deviceName":"c","tcpPort":1716}}\n',
+        b'{"id":17,"type":"kdeconnect.ping","body":{"deviceId":"_1_","deviceName":"c","message":"hello"}}\n',
+    ),
+    "localsend": (
+        b'{"alias":"c","version":"2.1","fingerprint":"f1","port":53317,"protocol":"https","announce":true}',
+        b'{"alias":"c","version":"2.1","fingerprint":"f1","port":53317,"protocol":"https","announce":false}',
+    ),
+}
+CASES = {name: case for name, case in CASES.items() if name in HELPERS}
 
 
 def said(name: str, data: bytes, reply: bool = False) -> list[Event]:
@@ -90,7 +121,8 @@ def test_request(name: str) -> None:
     assert isinstance(event, Expect)
     row = HELPERS[name].extra["row"]
     wanted = HELPERS[name].ports[0] if row.reply_port == "same" else row.reply_port
-    assert event.sport == (None if wanted == "any" else wanted)
+    assert event.sport == (None if wanted == "any" or row.announces else wanted)
+    assert event.l4 == ("tcp" if row.announces else "udp")
     assert event.peers
     assert 1 <= (event.timeout or 0) <= HELPERS[name].policies[0].timeout
 

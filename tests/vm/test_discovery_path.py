@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fwhelpers_plugins.discovery import fwhelpers_helpers
 from lab import CLIENT, CLIENT2, Lab
 from process import Process, wait_until
 
@@ -70,7 +71,13 @@ ASKED = {
     "dhcpv6": ("dhcpv6", 6, "ff02::1:2", 547, 546, DHCP6),
 }
 
-HELPERS = sorted({helper for helper, *_ in ASKED.values()})
+IDENTITY = (
+    b'{"id":1700000000000,"type":"kdeconnect.identity","body":{"deviceId":"_0a6dc791_","deviceName":"c",'
+    b'"deviceType":"desktop","protocolVersion":7,"incomingCapabilities":[],"outgoingCapabilities":[],"tcpPort":%d}}\n'
+)
+ANNOUNCES = "kdeconnect" in {helper.name for helper in fwhelpers_helpers()}
+
+HELPERS = sorted({helper for helper, *_ in ASKED.values()}) + ["kdeconnect"] * ANNOUNCES
 ENABLED = "".join(f"[helpers.{name}]\n" for name in HELPERS)
 
 
@@ -136,6 +143,18 @@ def host(bare: Host) -> Host:
 @pytest.mark.parametrize("what", ASKED)
 def test_the_answer_arrives(host: Host, what: str) -> None:
     assert host.ask(what).startswith("answer ")
+
+
+@pytest.mark.skipif(not ANNOUNCES, reason="no row announces a port yet")
+@pytest.mark.parametrize(("announced", "tried"), [(1716, 1716), (1716, 1717)])
+def test_who_hears_an_announcement_may_connect(host: Host, announced: int, tried: int) -> None:
+    lab = host.lab
+    visitor = lab.popen("c2", *PEERS, "connect", "", str(tried), "1716", name="visitor")
+    visitor.wait_line("^listening$")
+    words = ("10.0.1.255", "1716", str(announced), (IDENTITY % announced).hex(), "15")
+    said = lab.run("c", *PEERS, "announce", *words, timeout=60).stdout.strip()
+    assert said == (f"connected {CLIENT2[4]}" if announced == tried else "silence")
+    visitor.wait_line("^(connected|failed)")
 
 
 def test_the_hosts_own_copy_arrives_too(host: Host) -> None:
