@@ -104,6 +104,12 @@ class Expect:
     permanent: bool = False  #: may serve several connections until it expires
     child: str = ""  #: helper which inspects the expected connection as well
     what: str = ""  #: for people: "mountd v3", "PASV"
+    #: seconds until it is withdrawn, at most the policy's; None: the policy's
+    timeout: int | None = None
+    #: who opens it. "": `client` does. "on-link": any host on the link by which the packet left (`client` is then not
+    #: looked at), "link-local": any fe80:: address there. The last two are for requests to nobody in particular, in
+    #: helpers that are `outgoing`; where the request's addresses are translated they are refused
+    peers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +312,12 @@ class Helper:
     spec: str = ""  #: "RFC 959, 1123, 2428"
     doc: str = ""  #: one line for `fwhelpers list`
     extra: Mapping[str, Any] = field(default_factory=dict)  #: for the plugin's own use
+    #: only requests that this host sends, or forwards from interfaces that the configuration names, count; one that
+    #: arrives here opens nothing. UDP only
+    outgoing: bool = False
+    #: multicast groups (or prefixes of groups) to which requests go; with `broadcast` the only destinations that count
+    groups: Sequence[str] = ()
+    broadcast: bool = False  #: requests go to an IPv4 broadcast address
 
     @property
     def l4s(self) -> tuple[str, ...]:

@@ -12,16 +12,20 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 from fwhelpers.api import Helper, Setting
-from fwhelpers.keys import DAEMON, GUARD, HELPER, LAST_QUEUE, MAX_WORKERS, Key
+from fwhelpers.discovery import Row, taken, with_rows
+from fwhelpers.keys import DAEMON, DISCOVERY, GUARD, HELPER, LAST_QUEUE, MAX_WORKERS, Key
+from fwhelpers.rows import missing, row
 from fwhelpers.values import Network, Wrong, guess, type_name
 
 DIRECTORY = Path("/etc/fwhelpers")
 Where = tuple[str, ...]
+_TABLES = ("daemon", "helpers", "discovery")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class Config:
 
     daemon: Daemon = Daemon()
     helpers: Mapping[str, HelperConfig] = field(default_factory=dict)
+    rows: tuple[Row, ...] = ()  #: discovery protocols that the configuration itself declares
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +88,13 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What the files say. [daemon] is checked, the helpers wait for `resolve`."""
+    """What the files say. [daemon] and [discovery.NAME] are checked, the helpers wait for `resolve`."""
 
     daemon: Daemon
     tables: Mapping[str, Any]
     origins: Mapping[Where, str]
     problems: tuple[Problem, ...]
+    rows: tuple[Row, ...] = ()
 
 
 def load(path: Path = DIRECTORY) -> Draft:
@@ -110,7 +116,8 @@ def parse(texts: Iterable[tuple[str, str | Problem]]) -> Draft:
             what = str(error) if isinstance(error, ValueError) else "is nested too deeply"
             reader.problems.append(Problem(name, "", what, "see https://toml.io for the syntax"))
     daemon = reader.daemon(tables)
-    return Draft(daemon, tables, reader.origins, tuple(reader.problems))
+    rows = tuple(reader.rows(tables))
+    return Draft(daemon, tables, reader.origins, tuple(reader.problems), rows)
 
 
 def resolve(
@@ -122,11 +129,16 @@ def resolve(
     Raises ConfigError with everything that is wrong, the draft's own problems included.
     """
     reader = _Reader(draft.origins, draft.problems)
+    for one in draft.rows:
+        if taken(one, helpers):
+            what = "the name belongs to an installed helper"
+            reader.wrong(("discovery", one.name), what, "choose another")
+    helpers = with_rows(helpers, draft.rows)
     enabled = dict(reader.helpers(draft, helpers, absent or {}))
     reader.clashes(enabled, helpers)
     if reader.problems:
         raise ConfigError(dict.fromkeys(reader.problems))
-    return Config(draft.daemon, enabled)
+    return Config(draft.daemon, enabled, draft.rows)
 
 
 def default(helper: Helper) -> HelperConfig:
@@ -190,11 +202,17 @@ class _Reader:
 
     def wrong(self, path: Where, what: str, hint: str = "") -> None:
         key = ".".join(part if part.isprintable() else ascii(part) for part in path)
-        self.problems.append(Problem(self.origins.get(path, "configuration"), key, what, hint))
+        self.problems.append(Problem(self.origin(path), key, what, hint))
+
+    def origin(self, path: Where) -> str:
+        """The file that says it, or, of a key that is missing, that has the table around it."""
+        while path and path not in self.origins:
+            path = path[:-1]
+        return self.origins.get(path, "configuration")
 
     def daemon(self, tables: Mapping[str, Any]) -> Daemon:
-        for name in tables.keys() - {"daemon", "helpers"}:
-            self.wrong((name,), "unknown table", guess(name, ("daemon", "helpers"), "tables"))
+        for name in tables.keys() - set(_TABLES):
+            self.wrong((name,), "unknown table", guess(name, _TABLES, "tables"))
         given = self.table(("daemon",), tables.get("daemon", {}), DAEMON)
         blocked = given.pop("block_plugins", ())
         daemon = Daemon(blocked_plugins=blocked, **given)
@@ -207,10 +225,29 @@ class _Reader:
             )
         return daemon
 
+    def rows(self, tables: Mapping[str, Any]) -> Iterator[Row]:
+        """The discovery protocols that are declared rightly."""
+        for name, table in self.is_table(("discovery",), tables.get("discovery", {})).items():
+            path = ("discovery", name)
+            before = len(self.problems)
+            given = self.table(path, table, DISCOVERY)
+            if len(self.problems) > before:
+                continue
+            for key, error in missing(given):
+                self.wrong((*path, key), error.what, error.hint)
+            if len(self.problems) == before:
+                try:
+                    yield row(name, given)
+                except Wrong as error:
+                    self.wrong(path, error.what, error.hint)
+
     def helpers(
         self, draft: Draft, helpers: Mapping[str, Helper], absent: Mapping[str, str]
     ) -> Iterator[tuple[str, HelperConfig]]:
-        tables = self.is_table(("helpers",), draft.tables.get("helpers", {}))
+        declared: dict[str, Any] = {
+            one.name: {} for one in draft.rows
+        }  # what is declared is wanted
+        tables = declared | {**self.is_table(("helpers",), draft.tables.get("helpers", {}))}
         for name, table in tables.items():
             path = ("helpers", name)
             if name not in helpers:
@@ -265,11 +302,13 @@ class _Reader:
         """A connection can have one helper only; the kernel would silently take the first."""
         for a, b in combinations(enabled.values(), 2):
             same = set(a.ports) & set(b.ports)
-            l4 = set(helpers[a.name].l4s) & set(helpers[b.name].l4s)
-            if same and l4 and not _apart(a, b):
+            ours, theirs = helpers[a.name], helpers[b.name]
+            l4 = set(ours.l4s) & set(theirs.l4s)
+            if same and l4 and not _apart(a, b) and not _elsewhere(ours, theirs):
                 what = f"{'/'.join(sorted(l4))} port {min(same)} belongs to {a.name} as well"
                 hint = "give them different ports, interfaces, sources or destinations"
-                self.wrong(("helpers", b.name), what, hint)
+                declared = ("discovery", b.name) in self.origins
+                self.wrong(("discovery" if declared else "helpers", b.name), what, hint)
 
     def table(
         self, path: Where, table: object, keys: Iterable[Key], besides: Iterable[str] = ()
@@ -326,6 +365,14 @@ def places(
         if bool(sources) == bool(made.sources) and bool(destinations) == bool(made.destinations):
             found.append((family, sources, destinations))
     return found
+
+
+def _elsewhere(a: Helper, b: Helper) -> bool:
+    """Do their requests go to different groups?"""
+    if not (a.outgoing and b.outgoing) or (a.broadcast and b.broadcast):
+        return False
+    ours, theirs = (tuple(map(ip_network, h.groups)) for h in (a, b))
+    return not any(x.version == y.version and x.overlaps(y) for x in ours for y in theirs)
 
 
 def _apart(a: HelperConfig, b: HelperConfig) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -22,7 +23,7 @@ def faults(item: object) -> Iterator[str]:
         yield f"offers {type(item).__name__!r} where a Helper belongs"
         return
     name = item.name if isinstance(item.name, str) else repr(item.name)
-    for check in (_name, _l4s, _ports, _families, _parsers, _policies, _settings):
+    for check in (_name, _l4s, _ports, _families, _parsers, _policies, _settings, _outgoing):
         for fault in _safely(check, item):
             yield f"helper {name}: {fault}"
 
@@ -96,6 +97,26 @@ def _policy(policy: Policy) -> Iterator[str]:
         if not _between(value, low, high):
             yield f"{field} must be {low} to {high}, not {value!r}"
     yield from _port_list("ports", policy.ports)
+
+
+def _outgoing(helper: Helper) -> Iterator[str]:
+    given = bool(helper.groups or helper.broadcast)
+    if not helper.outgoing:
+        if given:
+            yield "groups and broadcast are for helpers that are outgoing"
+        return
+    if helper.l4s != ("udp",):
+        yield "an outgoing helper is for udp only"
+    if not given:
+        yield "an outgoing helper needs groups, broadcast or both"
+    families = {4} if helper.broadcast else set()
+    for group in helper.groups:
+        network = ipaddress.ip_network(group)
+        families.add(network.version)
+        if not network.is_multicast:
+            yield f"{group} is no multicast group"
+    if given and families != set(helper.families):
+        yield f"groups and broadcast are of families {sorted(families)}, not {list(helper.families)}"
 
 
 def _settings(helper: Helper) -> Iterator[str]:

@@ -73,9 +73,37 @@ GUARD = (
         values.integer(1, 1024)),
 )  # fmt: skip
 
+DISCOVERY = (
+    Key("port", "integer, 1–65535", None, "port to which requests go; must be given",
+        values.integer(1, 65535)),
+    Key("groups", "array of addresses", None,
+        "multicast groups to which requests go; these, or broadcast, must be given",
+        values.groups),
+    Key("broadcast", "boolean", False, "requests go to an IPv4 broadcast address",
+        values.boolean),
+    Key("signature", "array of strings", None,
+        'what all requests have: "OFFSET:HEX", or "OFFSET:HEX/MASK"; must be given', values.signature),
+    Key("source_port", "integer, 1–65535", None, "port from which requests leave; default: any",
+        values.integer(1, 65535)),
+    Key("reply_port", 'port, "same" or "any"', "same",
+        "port from which answers come; same: the one to which the request went",
+        values.port_or("same", "any")),
+    Key("window", "integer, 1–30", 5, "seconds during which answers may come",
+        values.integer(1, 30)),
+    Key("peers", '"on-link" or "link-local"', "on-link",
+        "who may answer: hosts on the link; only those with an fe80:: address",
+        values.choice("on-link", "link-local")),
+    Key("doc", "string", "", "one line for `fwhelpers list`", values.words),
+)  # fmt: skip
+
 #: all keys by table; a helper's table has its own settings besides
 TABLES: Mapping[str, tuple[Key, ...]] = MappingProxyType(
-    {"daemon": DAEMON, "helpers.NAME": HELPER, "helpers.NAME.guard": GUARD}
+    {
+        "daemon": DAEMON,
+        "helpers.NAME": HELPER,
+        "helpers.NAME.guard": GUARD,
+        "discovery.NAME": DISCOVERY,
+    }
 )
 
 #: names that a helper's own setting can't have

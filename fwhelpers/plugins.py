@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -17,6 +17,7 @@ from pluggy import PluginManager, PluginValidationError
 from fwhelpers import hookspecs
 from fwhelpers.api import Helper
 from fwhelpers.declaration import faults
+from fwhelpers.discovery import Row, with_rows
 
 GROUP = "fwhelpers.plugins"
 OWN = "fwhelpers"  #: our own distribution: its plugins come first, so that nobody takes their names
@@ -62,6 +63,11 @@ class Plugins:
     helpers: Mapping[str, Helper] = field(default_factory=dict)
     plugins: tuple[Plugin, ...] = ()
     problems: tuple[Problem, ...] = ()
+
+    def plus(self, rows: Iterable[Row]) -> Plugins:
+        """The same with the configuration's own discovery protocols; of names that are taken, the plugin's."""
+        declared = tuple(rows)
+        return replace(self, helpers=with_rows(self.helpers, declared)) if declared else self
 
     def absent(self) -> dict[str, str]:
         """Why a helper of this name may be missing, for the configuration's messages."""

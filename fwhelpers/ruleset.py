@@ -2,6 +2,9 @@
 
     prerouting, output  -150   after conntrack, before DNAT: give new connections their helper
     postrouting, input   290   after NAT and all filters, before the confirm: queue what matters
+    output               290   the same for requests to groups and broadcast addresses: behind it IPv4 clones the
+                               packet for the host itself, and a queue drops clones of unconfirmed connections
+                               (ip_mc_output(); nf_ct_drop_unconfirmed() in nfnetlink_queue.c)
 
 Text, not JSON: the JSON of nft 1.0.6 silently drops `flags owner`. Every word comes from here or
 through one of the checks at the end; nothing else can get in.
@@ -12,6 +15,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from fwhelpers.api import Helper
 from fwhelpers.config import Config, HelperConfig, places
@@ -27,6 +31,8 @@ _HAS_HELPER = 0x2000
 
 _L4S = ("udp", "tcp")
 _FAILS = {"closed": "", "open": "flags bypass "}  # closed first: it wins where both name a port
+
+Enabled = tuple[HelperConfig, Helper]
 
 # what nft's scanner (src/scanner.l) reads as one word, quoted or not
 _OBJECT = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,15}")
@@ -85,27 +91,61 @@ def _objects(helpers: Iterable[Helper]) -> Iterator[list[str]]:
             yield _block(f"ct helper {object_name(helper, l4)}", [kind])
 
 
-def _assignment(enabled: Sequence[tuple[HelperConfig, Helper]], label: bool) -> list[list[str]]:
-    rules = [
+def _assignment(enabled: Sequence[Enabled], label: bool) -> list[list[str]]:
+    plain = [one for one in enabled if not one[1].outgoing]
+    asking = [one for one in enabled if one[1].outgoing]
+    chains = {
+        "assign": _assign_all(plain, label),
+        # requests to groups and broadcast addresses: of others only where the configuration says so
+        "assign-forwarded": _assign_all([one for one in asking if one[0].interfaces], label),
+        "assign-outgoing": _assign_all([(replace(c, interfaces=()), h) for c, h in asking], label),
+    }
+    used = {name: rules for name, rules in chains.items() if rules}
+    # only a connection's first packet can give it one (nft_ct.c: nft_ct_helper_obj_eval)
+    sections = [_block(f"chain {n}", ["ct state != new return", *r]) for n, r in used.items()]
+    for hook, jumps in _ASSIGNING.items():
+        rules = [f"jump {name}" for name in jumps if name in used]
+        if rules:
+            sections.append(_base(f"assign-{hook}", hook, -150, rules))
+    return sections
+
+
+_ASSIGNING = {
+    "prerouting": ("assign", "assign-forwarded"),
+    "output": ("assign", "assign-outgoing"),
+}
+
+
+def _assign_all(enabled: Sequence[Enabled], label: bool) -> list[str]:
+    return [
         rule
         for config, helper in enabled
         for l4 in helper.l4s
         for rule in _assign(config, helper, l4, label)
-    ]
-    return [
-        # only a connection's first packet can give it one (nft_ct.c: nft_ct_helper_obj_eval)
-        _block("chain assign", ["ct state != new return", *rules]),
-        _base("assign-prerouting", "prerouting", -150, ["jump assign"]),
-        _base("assign-output", "output", -150, ["jump assign"]),
     ]
 
 
 def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Iterator[str]:
     ports = f"{_l4(l4)} dport {_set(_ports(config.ports))}"
     mark = f" ct label set {labels.ASSIGNED}" if label else ""
-    for where in _where(config):
+    for where in _targets(config, helper) if helper.outgoing else _where(config):
         match = [*_incoming(config.interfaces), *where, ports]
         yield f'{" ".join(match)} counter{mark} ct helper set "{object_name(helper, l4)}"'
+
+
+def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
+    """Where requests go to: groups by family, and broadcast addresses."""
+    groups = [ipaddress.ip_network(group) for group in helper.groups]
+    for family, sources, destinations in places(config):
+        limits = [
+            *_addresses(family, "saddr", sources),
+            *_addresses(family, "daddr", destinations),
+        ]
+        target = [group for group in groups if group.version == family]
+        if target:
+            yield [*limits, *_addresses(family, "daddr", target)]
+        if helper.broadcast and family == 4:
+            yield [*(limits or ["meta nfproto ipv4"]), "fib daddr type broadcast"]
 
 
 def _incoming(interfaces: Sequence[str]) -> Iterator[str]:
@@ -138,29 +178,52 @@ def _collapsed(family: int, networks: Sequence[Network]) -> list[str]:
     return [_prefix(n) for n in ipaddress.collapse_addresses(six)]
 
 
-def _steering(enabled: Sequence[tuple[HelperConfig, Helper]], queues: range) -> list[list[str]]:
-    ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in _L4S for fail in _FAILS}
-    rules = [
-        f"ct status & {_HAS_HELPER:#x} != {_HAS_HELPER:#x} accept",
-        f"ct label {labels.DONE} accept",
-        *_queue_rules(ports, "udp", queues),
+def _steering(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
+    plain = [one for one in enabled if not one[1].outgoing]
+    asking = [one for one in enabled if one[1].outgoing]
+    forwarded = sorted({name for config, _ in asking for name in config.interfaces})
+    jumps = [f"{word} jump steer-outgoing" for word in _incoming(forwarded)]
+    sections = _steer_outgoing(asking, queues) if asking else []
+    if plain:
+        sections += _steer_plain(plain, queues)
+        jumps.append("jump steer")
+    if jumps:
+        # what goes out by lo comes in again and is seen there
+        rules = ['oifname "lo" accept', *jumps]
+        sections.append(_base("steer-postrouting", "postrouting", 290, rules))
+    if plain:
+        sections.append(_base("steer-input", "input", 290, ["jump steer"]))
+    return sections
+
+
+def _steer_outgoing(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
+    ports = {("udp", fail): _steered(enabled, "udp", fail) for fail in _FAILS}
+    rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
+    return [
+        _block("chain steer-outgoing", rules),
+        _base("steer-output", "output", 290, ['oifname "lo" accept', "jump steer-outgoing"]),
     ]
+
+
+_LEFT_ALONE = (
+    f"ct status & {_HAS_HELPER:#x} != {_HAS_HELPER:#x} accept",
+    f"ct label {labels.DONE} accept",
+)
+
+
+def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
+    ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in _L4S for fail in _FAILS}
+    rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
     sections = []
     tcp = _ports({port for fail in _FAILS for port in ports["tcp", fail]})
     if tcp:
         # bytes behind the TCP header: SYN, pure ACK and FIN have none and never leave the kernel
         rules.append(f"{_original('tcp', tcp)} @ih,0,8 0x0-0xff goto steer-tcp")
         sections.append(_block("chain steer-tcp", [*_SEEN, *_queue_rules(ports, "tcp", queues)]))
-    return [
-        *sections,
-        _block("chain steer", rules),
-        # what goes out by lo comes in again and is seen there
-        _base("steer-postrouting", "postrouting", 290, ['oifname "lo" accept', "jump steer"]),
-        _base("steer-input", "input", 290, ["jump steer"]),
-    ]
+    return [*sections, _block("chain steer", rules)]
 
 
-def _steered(enabled: Sequence[tuple[HelperConfig, Helper]], l4: str, fail: str) -> set[int]:
+def _steered(enabled: Sequence[Enabled], l4: str, fail: str) -> set[int]:
     return {p for c, h in enabled if l4 in h.l4s and c.fail == fail for p in c.ports}
 
 

@@ -23,6 +23,10 @@ _TYPES = {
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@-]*")
 
 
+#: at most 64 bytes within the first 10000
+_PART = re.compile(r"([0-9]{1,4}):((?:[0-9A-Fa-f]{2}){1,64})(?:/((?:[0-9A-Fa-f]{2}){1,64}))?")
+
+
 class Wrong(ValueError):
     """What is wrong with a value, and what to do about it."""
 
@@ -83,6 +87,46 @@ def interfaces(value: object) -> tuple[str, ...]:
 def prefixes(value: object) -> tuple[Network, ...]:
     """Address prefixes, at least one; a plain address is a prefix of full length."""
     return _filled(tuple(_each(value, "prefixes", _prefix)))
+
+
+def boolean(value: object) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise Wrong(f"must be true or false, not {type_name(value)}")
+    return value
+
+
+def words(value: object) -> str:
+    """One line of text for people."""
+    if not isinstance(value, str):
+        raise Wrong(f"must be a string, not {type_name(value)}")
+    if not value.isprintable() or len(value) > 200:
+        raise Wrong("must be one line of at most 200 printable characters")
+    return value
+
+
+def groups(value: object) -> tuple[str, ...]:
+    """Multicast groups or prefixes of groups, at least one."""
+    return _filled(tuple(_each(value, "multicast groups", _group)))
+
+
+def port_or(*others: str) -> Check:
+    """A port number, or one of these words."""
+    offer = ", ".join(f'"{word}"' for word in others)
+
+    def check(value: object) -> int | str:
+        if isinstance(value, str) and not value.isdecimal():
+            if value not in others:
+                raise Wrong(f"{_quoted(value)} is not known", f"use {offer} or a port")
+            return value
+        return _integer(value, 1, 65535)
+
+    return check
+
+
+def signature(value: object) -> tuple[tuple[int, bytes, bytes], ...]:
+    """Bytes at offsets, at least one: "OFFSET:HEX" or "OFFSET:HEX/MASK" -> offset, value, mask (maybe empty)."""
+    return _filled(tuple(_each(value, "signature parts", _part)))
 
 
 def names(value: object) -> tuple[str, ...]:
@@ -152,6 +196,28 @@ def _bad_prefix(value: str) -> Wrong:
     except ValueError:
         return Wrong(f"{_quoted(value)} is no address prefix", 'like "192.0.2.0/24" or "fd00::/64"')
     return Wrong(f"{value} has bits set behind the prefix", f'write "{network}"')
+
+
+def _group(value: object) -> str:
+    network = _prefix(value)
+    if not network.is_multicast:
+        raise Wrong(f"{network} is no multicast group", "for 255.255.255.255 say broadcast = true")
+    whole = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if whole else str(network)
+
+
+def _part(value: object) -> tuple[int, bytes, bytes]:
+    if not isinstance(value, str):
+        raise Wrong(f"must hold strings, not {type_name(value)}")
+    found = _PART.fullmatch(value)
+    if found is None:
+        raise Wrong(f"{_quoted(value)} is no signature", 'like "0:424a4e50" or "2:00/f8"')
+    wanted, mask = bytes.fromhex(found[2]), bytes.fromhex(found[3] or "")
+    if mask and len(mask) != len(wanted):
+        raise Wrong(f"{_quoted(value)}: value and mask are of different length")
+    if mask and bytes(a & b for a, b in zip(wanted, mask, strict=True)) != wanted:
+        raise Wrong(f"{_quoted(value)}: the value has bits that the mask leaves out")
+    return int(found[1]), wanted, mask
 
 
 def _name(value: object) -> str:

@@ -44,7 +44,7 @@ def report(path: Path) -> Iterator[Row]:
     kernel = list(_guarded("kernel", _kernel))
     yield from kernel
     draft = config.load(path)
-    found = plugins.load(blocked=draft.daemon.blocked_plugins)
+    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     yield from _plugins(found)
     try:
         ready = Setup(config.resolve(draft, found.helpers, found.absent()), found)

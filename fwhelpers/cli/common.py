@@ -27,7 +27,7 @@ class Setup(NamedTuple):
 def setup(path: Path) -> Setup:
     """Read the configuration; raises ConfigError."""
     draft = config.load(path)
-    found = plugins.load(blocked=draft.daemon.blocked_plugins)
+    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     return Setup(config.resolve(draft, found.helpers, found.absent()), found)
 
 

@@ -78,10 +78,10 @@ def _setup(arguments: argparse.Namespace) -> tuple[Setup, list[str]]:
     draft = config.load(arguments.config)
     if arguments.config == config.DIRECTORY and not draft.tables:
         draft = config.parse([])  # none is needed to look at a file
-    found = plugins.load(blocked=draft.daemon.blocked_plugins)
+    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     given = config.resolve(draft, found.helpers, found.absent())
     rest = {name: config.default(h) for name, h in found.helpers.items()}
-    full = config.Config(given.daemon, {**rest, **given.helpers})
+    full = config.Config(given.daemon, {**rest, **given.helpers}, given.rows)
     return Setup(full, found), list(given.helpers)
 
 

@@ -19,8 +19,8 @@ def register(arguments: argparse.Namespace) -> int:
     """`fwhelpers register`: every installed helper, whatever else the configuration says."""
     from fwhelpers.daemon.register import register as register_all
 
-    blocked = config.load(arguments.config).daemon.blocked_plugins
-    found = plugins.load(blocked=blocked)
+    draft = config.load(arguments.config)
+    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     for problem in found.problems:
         warn(f"warning: {problem}")
     failed = register_all(found.helpers)

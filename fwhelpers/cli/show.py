@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from fwhelpers import config, plugins
@@ -17,7 +17,7 @@ from fwhelpers.keys import MAX_WORKERS
 def listing(arguments: argparse.Namespace) -> int:
     """`fwhelpers list`: helpers and plugins, whatever the state of the configuration."""
     draft = config.load(arguments.config)
-    found = plugins.load(blocked=draft.daemon.blocked_plugins)
+    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     enabled = _enabled(draft, found)
     if arguments.json:
         helpers = [_helper(h, h.name in enabled) for h in found.helpers.values()]
@@ -59,7 +59,7 @@ def _listing(found: plugins.Plugins, enabled: Collection[str]) -> Iterator[str]:
             h.name,
             "yes" if h.name in enabled else "no",
             ",".join(h.l4s),
-            ",".join(map(str, h.ports)),
+            ",".join(_ranges(h.ports)),
             h.doc + (f" ({h.spec})" if h.spec else ""),
         )
         for h in found.helpers.values()
@@ -75,6 +75,19 @@ def _listing(found: plugins.Plugins, enabled: Collection[str]) -> Iterator[str]:
     if found.problems:
         yield ""
         yield from (f"problem: {problem}" for problem in found.problems)
+
+
+def _ranges(ports: Sequence[int]) -> Iterator[str]:
+    """Ports as people write them: 80,8000-8003."""
+    left = sorted(ports)
+    while left:
+        size = 1
+        while size < len(left) and left[size] == left[0] + size:
+            size += 1
+        if size < 3:
+            size = 1
+        yield str(left[0]) if size == 1 else f"{left[0]}-{left[size - 1]}"
+        del left[:size]
 
 
 def ruleset(arguments: argparse.Namespace) -> int:

@@ -79,7 +79,7 @@ class Daemon:
 
     def _read(self) -> tuple[Config, Plugins]:
         draft = config.load(self._config_dir)
-        plugins = load(blocked=draft.daemon.blocked_plugins)
+        plugins = load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
         for problem in plugins.problems:
             log.warning("%s", problem)
         return config.resolve(draft, plugins.helpers, plugins.absent()), plugins
@@ -124,6 +124,7 @@ class Daemon:
             {name: self._worker_config(name) for name in self._helpers},
             tuple(self._config.daemon.blocked_plugins),
             disable_at_end=self._config.daemon.steering == "helper",
+            rows=self._config.rows,
         )
         for worker in self._workers:
             worker.order(order)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from fwhelpers.discovery import Row
 
 MAX_CONTROL = 1 << 20  #: bytes of a message between manager and worker
 
@@ -14,5 +16,6 @@ class Order:
 
     helpers: dict[str, dict[str, Any]]  #: helper name -> settings, limits
     blocked: tuple[str, ...] = ()
+    rows: tuple[Row, ...] = field(default=())  #: the configuration's own discovery protocols
     #: steering "helper": without a listener the kernel confirms nothing, so disable them when the manager is gone
     disable_at_end: bool = False

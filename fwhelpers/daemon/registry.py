@@ -24,7 +24,11 @@ PRIVATE = 32
 
 
 def kernel_objects(helper: Helper) -> list[CtHelper]:
-    """The kernel objects of a helper: one for each family and transport, disabled."""
+    """The kernel objects of a helper: one for each family and transport, disabled.
+
+    For both families, whatever the helper's own: of the one that is missing an object in an inet table would make the
+    kernel look for a module, and start modprobe, each time (nft_ct.c: nft_ct_helper_obj_init).
+    """
     unused = CtPolicy("", 1, 1)
     given = [CtPolicy("", p.max, p.timeout) for p in helper.policies]
     policies = tuple(
@@ -32,7 +36,7 @@ def kernel_objects(helper: Helper) -> list[CtHelper]:
     )
     return [
         CtHelper(helper.kernel_name, _L3[family], _L4[l4], priv_len=PRIVATE, policies=policies)
-        for family in helper.families
+        for family in _L3
         for l4 in helper.l4s
     ]
 

@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fwhelpers.daemon.maker import KernelMaker
+from fwhelpers.daemon.onlink import Links
 from fwhelpers.daemon.order import MAX_CONTROL, Order
 from fwhelpers.daemon.registry import Registry
 from fwhelpers.daemon.shared import Page
@@ -153,7 +154,7 @@ class Worker:
         self._news = News(control)
         self._answers = Answers(sock, number)
         self._netlink = NetlinkSocket()
-        self._inspector = Inspector({}, KernelMaker(self._netlink), self._news)
+        self._inspector = Inspector({}, KernelMaker(self._netlink), self._news, links=Links())
         self._order = Order({})
 
     def run(self) -> None:
@@ -168,6 +169,7 @@ class Worker:
             self._page.beat()
             if self._sock.fileno() in ready:
                 self.drain()
+            self._inspector.tick(time.monotonic())
             if self._control.fileno() in ready:
                 stopping = not self._obey()
             self._news.report()
@@ -205,7 +207,7 @@ class Worker:
         return True
 
     def _configure(self, order: Order) -> None:
-        plugins = load(blocked=order.blocked)
+        plugins = load(blocked=order.blocked).plus(order.rows)
         active = {}
         for name, given in order.helpers.items():
             helper = plugins.helpers.get(name)

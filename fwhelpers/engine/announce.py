@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import heapq
+from collections.abc import Callable, Sequence
 from errno import EBUSY, EEXIST, errorcode
 from os import strerror
 from typing import NamedTuple
 
 from fwhelpers.api import Endpoint, Expect, Helper, Policy
 from fwhelpers.engine.guard import Ledger, Limits, Refusal, judge
+from fwhelpers.engine.links import Lookup, judge_request, nowhere, peers
 from fwhelpers.engine.mangle import Edit
-from fwhelpers.engine.nat import Plan, plan
+from fwhelpers.engine.nat import Plan, answers, plan, translated
 from fwhelpers.engine.state import FlowState, Made
 from fwhelpers.engine.verdict import Maker, Note
 from fwhelpers.kernel.conntrack import Tuple
@@ -48,11 +50,20 @@ class _Refused(Exception):
 class Announcer:
     """Turns `Expect`s into expectations; remembers which flow made what."""
 
-    def __init__(self, maker: Maker, ledger: Ledger, tell: Callable[[Note], None]) -> None:
+    def __init__(
+        self,
+        maker: Maker,
+        ledger: Ledger,
+        tell: Callable[[Note], None],
+        links: Lookup = nowhere,
+    ) -> None:
         self._maker = maker
         self._ledger = ledger
         self._tell = tell
+        self._links = links
         self._waiting: list[Expectation] = []
+        self._early: list[tuple[float, int, FlowState, Tuple]] = []  # a heap
+        self._count = 0
 
     def take_waiting(self) -> list[Expectation]:
         """Expectations that must go with the verdict, as the connection is not in the table yet."""
@@ -82,18 +93,30 @@ class Announcer:
 
     def cancel(self, state: FlowState, klass: int | None) -> None:
         """Delete what the flow made and nobody used."""
-        for expected in self._take(state, klass):
-            mask = mask_for(expected)
-            self._maker.delete(Expectation(state.orig, expected, mask, zone=state.zone))
+        for expected, made in self._take(state, klass):
+            self._delete(state, expected, made)
+
+    def tick(self, now: float) -> None:
+        """Delete what must end earlier than its policy says: the kernel knows the policy's time only."""
+        while self._early and self._early[0][0] <= now:
+            _, _, state, expected = heapq.heappop(self._early)
+            made = state.made.get(expected)
+            if made is not None and made.expires <= now:  # else it was asked for again, or is gone
+                self._ledger.release(state.made.pop(expected).serial)
+                self._delete(state, expected, made)
+
+    def _delete(self, state: FlowState, expected: Tuple, made: Made) -> None:
+        self._maker.delete(Expectation(state.orig, expected, made.mask, zone=state.zone))
 
     def spent(self, state: FlowState, klass: int | None) -> None:
         """Forget what the flow made: it served."""
         self._take(state, klass)
 
-    def _take(self, state: FlowState, klass: int | None) -> list[Tuple]:
-        chosen = [t for t, made in state.made.items() if klass is None or made.klass == klass]
-        for expected in chosen:
-            self._ledger.release(state.made.pop(expected).serial)
+    def _take(self, state: FlowState, klass: int | None) -> list[tuple[Tuple, Made]]:
+        chosen = [(t, m) for t, m in state.made.items() if klass is None or m.klass == klass]
+        for expected, made in chosen:
+            self._ledger.release(made.serial)
+            del state.made[expected]
         return chosen
 
     def _expect(
@@ -107,7 +130,38 @@ class Announcer:
     ) -> Edit | None:
         klass, policy = _policy(helper, want.policy)
         _raise(judge(want, state.flow, place.reply, policy, limits))
-        wanted = plan(want, state.flow.l4, state.orig, state.reply)
+        edit = None
+        for wanted in self._plans(helper, state, place, want):
+            edit = self._open(wanted, klass, policy, limits, state, place, want, now)
+        return edit
+
+    def _plans(
+        self, helper: Helper, state: FlowState, place: Place, want: Expect
+    ) -> Sequence[Plan]:
+        if not want.peers:
+            return [plan(want, state.flow.l4, state.orig, state.reply)]
+        if not helper.outgoing:
+            raise _Refused("G8", "the helper is not declared `outgoing`")
+        if translated(state.orig, state.reply):
+            raise _Refused("G15", "the request's address is translated, answers can't be led back")
+        prefixes = self._links(place.packet.outdev)
+        _raise(judge_request(state.flow, prefixes))
+        found = peers(want, state.flow, prefixes)
+        if isinstance(found, Refusal):
+            raise _Refused(*found)
+        return [answers(want, state.flow.l4, state.orig, prefix) for prefix in found]
+
+    def _open(
+        self,
+        wanted: Plan,
+        klass: int,
+        policy: Policy,
+        limits: Limits,
+        state: FlowState,
+        place: Place,
+        want: Expect,
+        now: float,
+    ) -> Edit | None:
         text = _Text(want, place)
         if self._still_there(state, wanted, now):
             return text.edit(wanted.visible)
@@ -127,7 +181,9 @@ class Announcer:
         # an identical one makes the kernel remove and re-add: spare it that while the first is young.
         # Not for longer, as another connection of the client may have taken ours over, and ended
         made = state.made.get(wanted.tuple)
-        return made is not None and made.permanent and now - made.at < YOUNG
+        if made is None or not made.permanent:
+            return False
+        return now - made.at < min(YOUNG, (made.expires - made.at) / 4)
 
     def _make(self, expectation: Expectation, packet: Packet) -> bool:
         if not packet.confirmed:
@@ -151,14 +207,19 @@ class Announcer:
         same = [t for t, made in state.made.items() if made.klass == expectation.klass]
         for oldest in same[: max(0, len(same) - policy.max + 1)]:
             self._ledger.release(state.made.pop(oldest).serial)  # the kernel evicts it likewise
-        expires = now + policy.timeout
+        expires = now + expectation.timeout
         serial = self._ledger.grant(state.flow.client.addr, expires)
         permanent = bool(expectation.flags & _PERMANENT)
-        state.made[expectation.tuple] = Made(expectation.klass, now, expires, serial, permanent)
+        state.made[expectation.tuple] = Made(
+            expectation.klass, now, expires, serial, permanent, expectation.mask
+        )
         if (
             state.flow.l4 == "udp"
         ):  # a UDP master may die before what it expects, and takes it along
             state.keep_until = max(state.keep_until, expires)
+        if expectation.timeout < policy.timeout:
+            self._count += 1
+            heapq.heappush(self._early, (expires, self._count, state, expectation.tuple))
 
 
 class _Text:
@@ -213,16 +274,20 @@ def _expectation(
     return Expectation(
         master=state.orig,
         tuple=planned.tuple,
-        mask=mask_for(planned.tuple, want.sport is not None),
+        mask=mask_for(planned.tuple, want.sport is not None, planned.prefix),
         klass=klass,
         flags=_PERMANENT if want.permanent else 0,
-        timeout=policy.timeout,
+        timeout=_lifetime(want, policy),
         helper=want.child,
         nat=planned.nat,
         nat_dir=planned.nat_dir,
         fn=_FOLLOW if planned.nat else "",
         zone=state.zone,
     )
+
+
+def _lifetime(want: Expect, policy: Policy) -> int:
+    return policy.timeout if want.timeout is None else max(1, min(want.timeout, policy.timeout))
 
 
 def _policy(helper: Helper, name: str) -> tuple[int, Policy]:

@@ -32,6 +32,14 @@ class Prefix(NamedTuple):
     addr: bytes
     length: int
 
+    @classmethod
+    def around(cls, addr: bytes, length: int) -> Prefix:
+        """The prefix of this length that holds the address: the bits behind it are cleared."""
+        shift = len(addr) * 8 - length
+        return cls(
+            (int.from_bytes(addr, "big") >> shift << shift).to_bytes(len(addr), "big"), length
+        )
+
     def __contains__(self, addr: object) -> bool:
         if not isinstance(addr, bytes) or len(addr) != len(self.addr):
             return False
@@ -60,13 +68,36 @@ class Refusal(NamedTuple):
 
 
 def judge(want: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits) -> Refusal | None:
-    """Apply the rules that need no memory: G5 to G8. None means that the announcement may pass."""
+    """Apply the rules that need no memory: G5 to G8. None means that the announcement may pass.
+
+    Of one that any host on a link may follow, `engine.links` judges the rest of G8.
+    """
+    if want.peers:
+        return _request(want, flow, reply, policy, limits)
     return (
         _family(want, flow)
         or _address(want.server, flow, reply, limits)
         or _port(want.server.port, policy, limits)
         or _source(want.client, flow, limits)
     )
+
+
+def _request(
+    want: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits
+) -> Refusal | None:
+    if reply:
+        return Refusal("G1", "only a request may be answered by others than whom it went to")
+    if (
+        want.server.addr != flow.client.addr
+    ):  # no knob loosens this: whoever is on the link may come
+        return Refusal(
+            "G5", f"{flow.client.host} asked answers to another host, {want.server.host}"
+        )
+    family = _family(want, flow)
+    if family or (want.server == flow.client and (want.l4 or flow.l4) == flow.l4):
+        # the socket that the request left by waits for answers, whatever port it has (137, 546, 5353)
+        return family
+    return _port(want.server.port, policy, limits)
 
 
 def _family(want: Expect, flow: Flow) -> Refusal | None:

@@ -27,11 +27,12 @@ from fwhelpers.api import (
 from fwhelpers.engine.announce import Announcer, Place
 from fwhelpers.engine.guard import Ledger, Limits
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
+from fwhelpers.engine.links import Lookup, nowhere
 from fwhelpers.engine.mangle import Edit, MangleError, rewrite
 from fwhelpers.engine.state import FlowState
 from fwhelpers.engine.stream import HalfStream, StreamError
 from fwhelpers.engine.verdict import ACCEPT, Maker, Note, Verdict
-from fwhelpers.kernel import labels
+from fwhelpers.kernel import labels, queue
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.queue import Packet
@@ -42,6 +43,9 @@ MAX_KEPT = 64 * 1024 * 1024  #: bytes of streams held in memory
 _IPS_EXPECTED = 1
 _REPLY = 3  #: IP_CT_IS_REPLY and above: the reply direction
 _IAC = 0xFF
+
+#: where packets are that go out
+_LEAVING = frozenset({queue.FORWARD, queue.LOCAL_OUT, queue.POST_ROUTING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Inspector:
         maker: Maker,
         tell: Callable[[Note], None] = lambda note: None,
         max_flows: int = MAX_FLOWS,
+        links: Lookup = nowhere,
     ) -> None:
         self._helpers = dict(helpers)  #: by the name registered with the kernel
         self._tell = tell
@@ -69,7 +74,7 @@ class Inspector:
         self._flows: OrderedDict[tuple[bytes, int], FlowState] = OrderedDict()
         self._pending: dict[tuple[bytes, int], list[Expectation]] = {}
         self._kept = 0
-        self._announcer = Announcer(maker, Ledger(), tell)
+        self._announcer = Announcer(maker, Ledger(), tell, links)
 
     def configure(self, helpers: Mapping[str, Active]) -> None:
         """Take a new configuration; flows under inspection keep their parsers, unless their helper has gone."""
@@ -80,6 +85,10 @@ class Inspector:
 
     def __len__(self) -> int:
         return len(self._flows)
+
+    def tick(self, now: float) -> None:
+        """Withdraw what is over; to be called about twice a second. `now` as for `packet`."""
+        self._announcer.tick(now)
 
     def packet(self, packet: Packet, now: float) -> Verdict:
         """Judge one packet. `now` is monotonic time in seconds. Never raises."""
@@ -188,6 +197,8 @@ class Inspector:
         data: bytes,
         now: float,
     ) -> Verdict:
+        if self._helpers[state.helper].helper.outgoing and (reply or packet.hook not in _LEAVING):
+            return ACCEPT  # somebody else's request must open nothing here (G1)
         place = Place(packet, reply, data, 0, False)
         edits: list[Edit] = []
         verdict = self._act(state, place, state.parser.feed(data, reply), edits, now)

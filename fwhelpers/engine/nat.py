@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from fwhelpers.api import Endpoint, Expect
+from fwhelpers.engine.guard import Prefix
 from fwhelpers.kernel.conntrack import Tuple
 
 _PROTOCOLS = {"tcp": 6, "udp": 17}
@@ -27,6 +28,7 @@ class Plan(NamedTuple):
     nat: Tuple | None  #: real destination as source address and port (ctnetlink's convention)
     nat_dir: int
     visible: Endpoint  #: what the opener must be told
+    prefix: int | None = None  #: how many bits of the source count; None: all
 
     def at(self, port: int) -> Plan:
         """The same with another visible port."""
@@ -48,6 +50,17 @@ def plan(want: Expect, l4: str, orig: Tuple, reply: Tuple) -> Plan:
     blank = bytes(len(want.server.addr))
     saved = Tuple(want.server.addr, blank, expected.l4, want.server.port, 0)
     return Plan(expected, saved, int(to_client), visible)
+
+
+def answers(want: Expect, l4: str, orig: Tuple, source: Prefix) -> Plan:
+    """The tuple of answers that come from anywhere in a prefix to the asker itself.
+
+    For requests whose addresses are not translated: nf_nat_follow_master() would give the answer the source address
+    to which its master went, and that is a group. No function of the kernel translates the destination alone.
+    """
+    end = Endpoint(orig.src, want.server.port)
+    expected = Tuple(source.addr, end.addr, _PROTOCOLS[want.l4 or l4], want.sport or 0, end.port)
+    return Plan(expected, None, 0, end, source.length)
 
 
 def translated(orig: Tuple, reply: Tuple) -> bool:

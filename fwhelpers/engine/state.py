@@ -33,6 +33,7 @@ class Made:
     expires: float
     serial: int
     permanent: bool
+    mask: Tuple
 
 
 @dataclass(slots=True)

@@ -48,13 +48,22 @@ class Expectation:
     id: int = 0
 
 
-def mask_for(expected: Tuple, sport: bool = False) -> Tuple:
-    """The mask for an exact source address; the source port is any one unless `sport`.
+def mask_for(expected: Tuple, sport: bool = False, prefix: int | None = None) -> Tuple:
+    """The mask for an exact source address, or for the first `prefix` bits of it.
 
-    The kernel never masks the destination (struct nf_conntrack_tuple_mask has a source only).
+    The source port is any one unless `sport`. The kernel never masks the destination
+    (struct nf_conntrack_tuple_mask has a source only).
     """
-    ones = b"\xff" * len(expected.src)
-    return Tuple(ones, ones, expected.l4, 0xFFFF if sport else 0, 0xFFFF)
+    size = len(expected.src)
+    ones = b"\xff" * size
+    source = ones if prefix is None else netmask(size, prefix)
+    return Tuple(source, ones, expected.l4, 0xFFFF if sport else 0, 0xFFFF)
+
+
+def netmask(size: int, prefix: int) -> bytes:
+    """The mask of a prefix length for addresses of `size` bytes."""
+    bits = 8 * size
+    return ((1 << bits) - (1 << (bits - prefix))).to_bytes(size, "big")
 
 
 def encode_create(expectation: Expectation, excl: bool = True) -> bytes:

@@ -44,6 +44,9 @@ _CFG_CMD, _CFG_PARAMS, _CFG_MAXLEN, _CFG_MASK, _CFG_FLAGS = 1, 2, 3, 4, 5
 _BIND, _UNBIND = 1, 2
 _COPY_PACKET = 2
 
+#: enum nf_inet_hooks
+LOCAL_IN, FORWARD, LOCAL_OUT, POST_ROUTING = 1, 2, 3, 4
+
 _ATTR = Struct("=HH")
 _U32 = Struct("!I")
 _HDR = Struct("!IHB")
@@ -74,7 +77,7 @@ def encode_unbind(queue: int) -> bytes:
 class Packet:
     """A queued packet. Without conntrack entry: id 0, no helper, empty tuples."""
 
-    __slots__ = ("_at", "_buffer", "_ct", "hw_protocol", "id", "queue")
+    __slots__ = ("_at", "_buffer", "_ct", "hook", "hw_protocol", "id", "queue")
 
     def __init__(self, buffer: memoryview, queue: int, number: int) -> None:
         self._buffer = buffer
@@ -83,6 +86,7 @@ class Packet:
         self.queue = queue
         self.id = number  #: for the verdict
         self.hw_protocol = 0
+        self.hook = 0  #: where it was queued: LOCAL_IN …
 
     def _u32(self, kind: int) -> int:
         at = self._at.get(kind)
@@ -214,10 +218,11 @@ def _packet(payload: memoryview, queue: int) -> Packet | None:
     start, end = at.get(_PACKET_HDR, (0, 0))
     if end - start < _HDR.size:
         return None
-    number, hw_protocol, _ = _HDR.unpack_from(payload, start)
+    number, hw_protocol, hook = _HDR.unpack_from(payload, start)
     packet = Packet(payload, queue, number)
     packet._at = at
     packet.hw_protocol = hw_protocol
+    packet.hook = hook
     return packet
 
 

@@ -8,9 +8,10 @@ import os
 import socket
 from collections.abc import Iterator
 
-from fwhelpers.kernel import nfnl, queue
+from fwhelpers.kernel import nfnl, queue, rtnl
 from fwhelpers.kernel.nfnl import Message, NetlinkError, error_of, split
 
+_NETLINK_ROUTE = 0
 _NETLINK_NETFILTER = 12
 _SOL_NETLINK = 270
 _ADD_MEMBERSHIP, _NO_ENOBUFS, _EXT_ACK_CAP = 1, 5, 10
@@ -20,15 +21,17 @@ _MSG_DONTWAIT = 0x40
 RECEIVE = 1 << 17  #: bytes; a queued packet is at most 64 KiB and its attributes
 QUEUE_BUFFER = 8 << 20  #: bytes that the kernel may hold for a queue socket
 EVENT_BUFFER = 4 << 20
+_PATIENCE = 1.0  #: seconds that an answer of rtnetlink may take
 BATCH = 16  #: packets taken with one system call
 
 
-def _open() -> socket.socket:
+def _open(protocol: int = _NETLINK_NETFILTER) -> socket.socket:
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     try:
-        sock = socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER)
+        sock = socket.socket(socket.AF_NETLINK, kind, protocol)
     except OSError as error:
-        raise NetlinkError(error.errno or errno.EIO, "open a netfilter netlink socket") from None
+        name = "netfilter" if protocol == _NETLINK_NETFILTER else "route"
+        raise NetlinkError(error.errno or errno.EIO, f"open a {name} netlink socket") from None
     sock.bind((0, 0))
     return sock
 
@@ -73,6 +76,28 @@ class NetlinkSocket:
                         raise NetlinkError(problem, what)
                     return
                 yield bytes(message.payload)
+
+    def close(self) -> None:
+        """Close it."""
+        self._sock.close()
+
+
+class RouteSocket:
+    """Asks rtnetlink; needs no privilege."""
+
+    def __init__(self) -> None:
+        self._sock = _open(_NETLINK_ROUTE)
+        self._sock.settimeout(_PATIENCE)  # the asker holds packets meanwhile
+
+    def addresses(self) -> list[rtnl.Address]:
+        """The addresses of all interfaces. Raises OSError and DecodeError."""
+        self._sock.send(rtnl.encode_addresses())
+        found: list[rtnl.Address] = []
+        last = False
+        while not last:
+            more, last = rtnl.parse_addresses(self._sock.recv(RECEIVE))
+            found += more
+        return found
 
     def close(self) -> None:
         """Close it."""

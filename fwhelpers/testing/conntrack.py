@@ -170,9 +170,9 @@ class Conntrack:
     def _find(self, seen: Tuple) -> Expected | None:
         for one in self._expected.get(_key(seen), []):
             wanted = one.expectation
-            if wanted.tuple.src == seen.src and (
-                not wanted.mask.sport or wanted.tuple.sport == seen.sport
-            ):
+            if _masked(wanted.tuple.src, wanted.mask.src) == _masked(
+                seen.src, wanted.mask.src
+            ) and (not wanted.mask.sport or wanted.tuple.sport == seen.sport):
                 return one
         return None
 
@@ -210,6 +210,10 @@ def backwards(seen: Tuple) -> Tuple:
 def confirm(connection: Connection) -> None:
     """Its first packet has passed."""
     connection.status |= IPS_CONFIRMED
+
+
+def _masked(addr: bytes, mask: bytes) -> bytes:
+    return bytes(a & b for a, b in zip(addr, mask, strict=True))
 
 
 def _key(seen: Tuple) -> Tuple:

@@ -1,24 +1,26 @@
 """Replay a capture: which connections would the helpers have expected, and did those come?
 
-The engine and its guard are the real ones; conntrack and the steering rules are simulated.
+The engine and its guard are the real ones; conntrack and the steering rules are simulated. A capture does not tell
+which networks are on-link where it was made: the asker's /24 or /64 is assumed.
 """
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, Parser
-from fwhelpers.engine.guard import Limits
+from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.engine.headers import TCP, Segment, locate
 from fwhelpers.engine.inspect import Active, Inspector
 from fwhelpers.engine.verdict import Note, Verdict
 from fwhelpers.kernel import labels
 from fwhelpers.kernel.conntrack import IPS_CONFIRMED, Tuple
 from fwhelpers.kernel.expect import Expectation
-from fwhelpers.kernel.queue import Packet
+from fwhelpers.kernel.queue import POST_ROUTING, Packet
 from fwhelpers.testing import pcap
 from fwhelpers.testing.conntrack import Connection, Conntrack, Expected, confirm
 from fwhelpers.testing.fragments import Reassembly
@@ -72,7 +74,13 @@ class Announcement:
     def _wanted(self) -> dict[str, Any]:
         if self.expected:
             tup, mask = self.expected.expectation.tuple, self.expected.expectation.mask
-            return _tuple_dict(tup) | ({} if mask.sport else {"sport": None})
+            found = _tuple_dict(tup) | ({} if mask.sport else {"sport": None})
+            length = int.from_bytes(mask.src, "big").bit_count()
+            return (
+                found
+                if length == 8 * len(mask.src)
+                else found | {"src": f"{found['src']}/{length}"}
+            )
         end, want = self.note.refused, self.want
         return {
             "l4": (want.l4 if want else "") or self.flow.l4,
@@ -93,6 +101,8 @@ class QueuedPacket:
     now: float
     helper: str
     zone: int = 0
+    hook: int = POST_ROUTING
+    outdev: int = 1
 
     @property
     def tuple_orig_raw(self) -> bytes:
@@ -161,11 +171,11 @@ class Replay:
         self._now = _Now()
         self._active: dict[str, Active] = {}
         self._names: dict[str, str] = {}
-        self._by_port: dict[tuple[str, int], str] = {}
+        self._by_port: dict[tuple[str, int], list[Helper]] = {}
         for name, helper in helpers.items():
             self._enable(name, helper, settings.get(name, {}), limits.get(name, Limits()))
         self._table = Conntrack(self._assign)
-        self._inspector = Inspector(self._active, self, self._tell)
+        self._inspector = Inspector(self._active, self, self._tell, links=self._links)
         self._reassembly = Reassembly()
         self._found: list[Announcement] = []
 
@@ -178,7 +188,7 @@ class Replay:
         self._names[helper.kernel_name] = name
         for l4 in helper.l4s:
             for port in helper.ports:
-                self._by_port[l4, port] = helper.kernel_name
+                self._by_port.setdefault((l4, port), []).append(helper)
         if any(setting.name == _PICKUP for setting in helper.settings):
             # where a capture begins is chance: nobody could have seen to it that the helper was there
             pickup = replace(active, settings={**settings, _PICKUP: True})
@@ -186,10 +196,16 @@ class Replay:
             self._names[helper.kernel_name + _PICKUP] = name
 
     def _assign(self, seen: Tuple, midway: bool) -> str:
-        name = self._by_port.get((_L4[seen.l4], seen.dport), "")
+        fitting = (h for h in self._by_port.get((_L4[seen.l4], seen.dport), ()) if _meant(h, seen))
+        name = next((helper.kernel_name for helper in fitting), "")
         if name and midway and name + _PICKUP in self._active:
             return name + _PICKUP
         return name
+
+    def _links(self, index: int) -> list[Prefix]:
+        connection = self._now.connection
+        source = connection.orig.src if connection else bytes(4)
+        return [Prefix.around(source, 24 if len(source) == 4 else 64)]
 
     # packets
 
@@ -207,6 +223,7 @@ class Replay:
         now = self._now
         connection, reply = self._table.see(packet, segment, now.time, now.frame)
         now.connection = connection
+        self._inspector.tick(now.time)
         queued = bool(connection.helper) and (
             segment.l4 != TCP or (segment.data < segment.end and connection.steer(reply))
         )
@@ -277,6 +294,16 @@ class Replay:
         """What was found so far."""
         for announcement in self._found:
             yield announcement.as_dict()
+
+
+def _meant(helper: Helper, seen: Tuple) -> bool:
+    """Do the steering rules give such a connection this helper?"""
+    if not helper.outgoing:
+        return True
+    address = ipaddress.ip_address(seen.dst)
+    if any(address in ipaddress.ip_network(group) for group in helper.groups):
+        return True
+    return helper.broadcast and len(seen.dst) == 4 and seen.dst[3] == 255 and seen.dst != seen.src
 
 
 def _listening(parser: type[Parser], now: _Now) -> type[Parser]:

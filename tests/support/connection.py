@@ -30,6 +30,8 @@ class FakePacket:
     ct_id: int = 1
     zone: int = 0
     timeout: int = 300
+    hook: int = 4
+    outdev: int = 2
 
     @property
     def confirmed(self) -> bool:
@@ -93,8 +95,13 @@ class Connection:
         self.maker = maker or FakeMaker()
         self.notes: list[Note] = []
         self.helper = helper
-        self.inspector = inspector or Inspector(
-            {helper.kernel_name: active or Active(helper)}, self.maker, self.notes.append
+        # an inspector without flows is empty, so false
+        self.inspector = (
+            inspector
+            if inspector is not None
+            else Inspector(
+                {helper.kernel_name: active or Active(helper)}, self.maker, self.notes.append
+            )
         )
         self.l4 = l4
         self.seq = [1000, 2**32 - 20]

@@ -288,7 +288,10 @@ def test_the_shipped_file_is_valid_and_names_every_key() -> None:
     shown = tomllib.loads(bare)
     draft = config.parse([("f", bare)])
     assert config.resolve(draft, {"ftp": HELPERS["ftp"], "rpc": HELPERS["rpc"]})
-    tables = (shown["daemon"], shown["helpers"]["rpc"], shown["helpers"]["ftp"]["guard"])
+    tables = (
+        shown["daemon"], shown["helpers"]["rpc"], shown["helpers"]["ftp"]["guard"],
+        shown["discovery"]["disks"],
+    )  # fmt: skip
     for keys, table in zip(TABLES.values(), tables, strict=True):
         assert [key.name for key in keys] == list(table)
         for key in keys:
@@ -324,3 +327,99 @@ def test_any_values_make_a_config_or_a_config_error(table: dict[str, Any], name:
 @given(st.text())
 def test_any_text_makes_a_draft(text: str) -> None:
     config.parse([("f", text)])
+
+
+# discovery protocols of one's own
+
+ROW = """
+[discovery.disks]
+port = 7000
+groups = ["239.1.2.3", "ff02::1234"]
+signature = ["0:4449534b", "8:0000/f000"]
+"""
+
+
+def row(**changes: str) -> str:
+    """A table that is right, but for these keys."""
+    keys = {
+        "port": "7000", "groups": '["239.1.2.3"]', "signature": '["0:4449534b"]', **changes
+    }  # fmt: skip
+    lines = [f"{key} = {value}" for key, value in keys.items() if value]
+    return "\n".join(["[discovery.disks]", *lines])
+
+
+def test_a_row_is_a_helper() -> None:
+    made = resolve(ROW)
+    assert list(made.helpers) == ["disks"]
+    assert made.helpers["disks"].ports == (7000,)
+    assert made.helpers["disks"].families == (4, 6)
+    (declared,) = made.rows
+    assert declared.groups == ("239.1.2.3", "ff02::1234")
+    assert (declared.window, declared.reply_port, declared.peers) == (5, "same", "on-link")
+    assert declared.recognises(b"DISK1234\x0f\xff", 40000)
+    assert not declared.recognises(b"DISK1234\x1f\xff", 40000)
+
+
+def test_a_row_has_a_helpers_table_too() -> None:
+    made = resolve(ROW, '[helpers.disks]\ninterfaces = ["lan"]\n[helpers.disks.guard]\nrate = 5\n')
+    assert made.helpers["disks"].interfaces == ("lan",)
+    assert made.helpers["disks"].guard == {"rate": 5}
+
+
+def test_all_keys_of_a_row() -> None:
+    text = row(
+        groups='["ff02::1"]', source_port="546", reply_port='"any"', window="30", doc='"disks"',
+        peers='"link-local"',
+    )  # fmt: skip
+    (declared,) = resolve(text).rows
+    assert (declared.source_ports, declared.reply_port, declared.doc) == ((546,), "any", "disks")
+    assert resolve(row(reply_port="9", broadcast="true", groups="")).rows[0].reply_port == 9
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (row(port=""), "discovery.disks.port: must be given (the port to which requests go)"),
+        (row(groups=""), "discovery.disks.groups: must be given (or say broadcast = true)"),
+        (row(signature=""), "discovery.disks.signature: must be given "
+         '(what a request looks like, like "0:4449534b")'),
+        (row(port='"7000"'), "discovery.disks.port: must be an integer, not a string (write 7000 without quotes)"),
+        (row(port="0"), "discovery.disks.port: 0 is out of range (use 1 to 65535)"),
+        (row(groups='["10.0.0.1"]'), "discovery.disks.groups: 10.0.0.1/32 is no multicast group "
+         "(for 255.255.255.255 say broadcast = true)"),
+        (row(groups='["239.1.2.3/8"]'), "discovery.disks.groups: 239.1.2.3/8 has bits set behind the prefix "
+         '(write "239.0.0.0/8")'),
+        (row(group='"239.1.2.3"'), "discovery.disks.group: unknown key (did you mean groups?)"),
+        (row(window="31"), "discovery.disks.window: 31 is out of range (use 1 to 30)"),
+        (row(signature='["DISK"]'), 'discovery.disks.signature: "DISK" is no signature '
+         '(like "0:424a4e50" or "2:00/f8")'),
+        (row(signature='["0:44/f8f8"]'), 'discovery.disks.signature: "0:44/f8f8": value and mask are of '
+         "different length"),
+        (row(signature='["0:ff/f8"]'), 'discovery.disks.signature: "0:ff/f8": the value has bits that '
+         "the mask leaves out"),
+        (row(signature="[]"), "discovery.disks.signature: is empty, so nothing could ever match "
+         "(leave the key out for no limit)"),
+        (row(reply_port='"some"'), 'discovery.disks.reply_port: "some" is not known (use "same", "any" or a port)'),
+        (row(peers='"all"'), 'discovery.disks.peers: "all" is not known (use "on-link" or "link-local")'),
+        (row(peers='"link-local"'), "discovery.disks: peers: link-local answers are for IPv6 groups "
+         "(leave `peers` out)"),
+        (row(broadcast="1"), "discovery.disks.broadcast: must be true or false, not an integer"),
+        (row(doc='"a\\nb"'), "discovery.disks.doc: must be one line of at most 200 printable characters"),
+        ("[discovery]\nx = 1", "discovery.x: must be a table, not an integer (write [discovery.x])"),
+        (row().replace("disks", "ftp"), "discovery.ftp: the name belongs to an installed helper (choose another)"),
+        (row().replace("disks", "a_b"), "discovery.a_b: the name must be a letter and up to 11 letters, digits, "
+         "dashes or dots"),
+        (row() + "\n[helpers.disks]\nwindow = 3", "helpers.disks.window: unknown key"),
+        ("[discover.x]", "discover: unknown table (did you mean discovery?)"),
+    ],
+)  # fmt: skip
+def test_mistakes_in_rows(text: str, said: str) -> None:
+    (line,) = problems(text)
+    assert line.startswith(f"1.toml: {said}")
+
+
+def test_two_rows_may_share_a_port_but_not_a_group() -> None:
+    other = row().replace("disks", "tapes")
+    assert len(resolve(row(), other.replace("239.1.2.3", "239.1.2.4")).rows) == 2
+    (line,) = problems(row(), other)
+    assert line.startswith("2.toml: discovery.tapes: udp port 7000 belongs to disks as well")

@@ -30,7 +30,12 @@ HELPERS = {
     "rpc": Helper("rpc", ("udp", "tcp"), [111], Parser),
     "ftp": Helper("ftp", "tcp", [21], Parser),
     "tftp": Helper("tftp", "udp", [69], Parser),
-}
+    "ask": Helper(
+        "ask", "udp", [1900], Parser, outgoing=True,
+        groups=("239.255.255.250", "ff02::c", "ff02::1:1000/118"),
+    ),
+    "shout": Helper("shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True),
+}  # fmt: skip
 
 CASES = {
     "empty": ("", 2),
@@ -39,6 +44,24 @@ CASES = {
     "udp-only": ("[helpers.tftp]", 2),
     "steering-helper": ('[daemon]\nsteering = "helper"\n[helpers.rpc]\n[helpers.ftp]', 2),
     "fail-closed": ('[helpers.rpc]\nfail = "closed"\n[helpers.ftp]\nports = [21, 2121]', 4),
+    "discovery": (
+        """
+        [helpers.ask]
+        sources = ["10.0.1.2"]
+        families = [4]
+        [helpers.shout]
+        """,
+        2,
+    ),
+    "discovery-forwarded": (
+        """
+        [helpers.ftp]
+        [helpers.ask]
+        interfaces = ["lan"]
+        [helpers.shout]
+        """,
+        2,
+    ),
     "limits": (
         """
         [helpers.rpc]

@@ -17,19 +17,20 @@ import sys
 from collections.abc import Iterator
 from fwhelpers.api import DatagramParser, Helper
 from fwhelpers.daemon.registry import Registry, kernel_objects
-tftp = Helper("tftp", "udp", [69], DatagramParser)
+others = [Helper(name, "udp", [69], DatagramParser) for name in ("tftp", "ask", "shout")]
 registry = Registry()
 if sys.argv[1] == "add":
-    assert not registry.register([tftp])
+    assert not registry.register(others)
 else:
-    for helper in kernel_objects(tftp):
-        registry.delete(helper)
+    for one in others:
+        for helper in kernel_objects(one):
+            registry.delete(helper)
 """
 
 
 @pytest.fixture(scope="module")
 def registered() -> Iterator[None]:
-    """All helpers that the golden files name; ours, and one that no plugin of ours offers yet."""
+    """All helpers that the golden files name; ours, and those that no plugin of ours offers."""
     run([sys.executable, "-m", "fwhelpers", "register"])
     run([sys.executable, "-c", _TFTP, "add"])
     yield
@@ -39,5 +40,5 @@ def registered() -> Iterator[None]:
 
 def test_the_kernel_takes_them(registered: None, lab: Lab) -> None:
     said = {g.stem: lab.run("g", "nft", "-c", "-f", str(g), check=False).stderr for g in GOLDEN}
-    assert len(said) == 10
+    assert len(said) == 12
     assert {name: error for name, error in said.items() if error} == {}

@@ -101,3 +101,11 @@ def test_counters_without_a_service(capsys: Capture, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(counters, "read", read)
     assert main(["counters"]) == 1
     assert capsys.readouterr().err.startswith("fwhelpers: error: the service does not run\nhint: ")
+
+
+def test_list_shows_the_configurations_own_rows(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "fwhelpers.toml").write_text(
+        '[discovery.disks]\nport = 7000\nbroadcast = true\nsignature = ["0:44"]\ndoc = "disks"\n'
+    )
+    assert main(["list", "--config", str(tmp_path)]) == 0
+    assert "disks   yes      udp      7000   disks" in capsys.readouterr().out

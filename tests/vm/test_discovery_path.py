@@ -1,0 +1,208 @@
+"""Discovery on a host of its own: its firewall drops what it has not asked for, and the answers come all the same.
+
+fwhelpers runs on c, the answerers on c2; both on the same link. Nothing is forwarded.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fwhelpers_plugins.discovery import fwhelpers_helpers
+from lab import CLIENT, CLIENT2, Lab
+from process import Process, wait_until
+
+PEERS = (sys.executable, str(Path(__file__).with_name("discoverers.py")))
+
+FIREWALL = """
+table inet host {
+    counter unasked { }
+    chain input {
+        type filter hook input priority filter; policy drop;
+        iif lo accept
+        ct state established,related accept
+        meta l4proto ipv6-icmp accept
+        ip protocol igmp accept
+        udp dport 20000 accept
+        counter name unasked
+    }
+}
+"""
+
+SSDP = b'M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nMAN: "ssdp:discover"\r\nMX: 1\r\nST: ssdp:all\r\n'
+WSD = (
+    b'<?xml version="1.0" encoding="utf-8"?><soap:Envelope xmlns:soap="http://www.w3.org/2003/05/soap-envelope" '
+    b'xmlns:wsa="http://schemas.xmlsoap.org/ws/2004/08/addressing" '
+    b'xmlns:wsd="http://schemas.xmlsoap.org/ws/2005/04/discovery"><soap:Header>'
+    b"<wsa:To>urn:schemas-xmlsoap-org:ws:2005:04:discovery</wsa:To>"
+    b"<wsa:Action>http://schemas.xmlsoap.org/ws/2005/04/discovery/Probe</wsa:Action>"
+    b"<wsa:MessageID>urn:uuid:0a6dc791-2be6-4991-9af1-454778a1917a</wsa:MessageID>"
+    b'</soap:Header><soap:Body><wsd:Probe><wsd:Types xmlns:wsdp="http://schemas.xmlsoap.org/ws/2006/02/devprof">'
+    b"wsdp:Device</wsd:Types></wsd:Probe></soap:Body></soap:Envelope>"
+)
+DNS = b"\x12\x34\0\0\0\1\0\0\0\0\0\0\7printer\5local\0\0\1\0\1"
+SNMP = bytes.fromhex(
+    "302902010104067075626c6963a01c020400000001020100020100300e300c06082b060102010101000500"
+)
+NBNS = b"\x12\x34\1\x10\0\1\0\0\0\0\0\0\x20" + b"CK" + b"AA" * 15 + b"\0\0\x20\0\1"
+DHCP6 = b"\1\1\2\3" + bytes.fromhex("0001000a00030001021122334455000600020017000800020000")
+
+#: helper, family, where to, port, from which port (0: any), request
+ASKED = {
+    "ssdp": ("ssdp", 4, "239.255.255.250", 1900, 0, SSDP + b"\r\n"),
+    "ssdp-from-another-port": (
+        "ssdp",
+        4,
+        "239.255.255.250",
+        1900,
+        0,
+        SSDP + b"X-PORT: 4242\r\n\r\n",
+    ),
+    "ssdp-v6": ("ssdp", 6, "ff02::c", 1900, 0, SSDP + b"\r\n"),
+    "wsd": ("wsd", 4, "239.255.255.250", 3702, 0, WSD),
+    "mdns": ("mdns", 4, "224.0.0.251", 5353, 0, DNS),
+    "mdns-v6": ("mdns", 6, "ff02::fb", 5353, 0, DNS),
+    "llmnr": ("llmnr", 4, "224.0.0.252", 5355, 0, DNS),
+    "netbios-ns": ("netbios-ns", 4, "10.0.1.255", 137, 0, NBNS),
+    "netbios-ns-own-port": ("netbios-ns", 4, "255.255.255.255", 137, 137, NBNS),
+    "snmp": ("snmp", 4, "10.0.1.255", 161, 0, SNMP),
+    "dhcpv6": ("dhcpv6", 6, "ff02::1:2", 547, 546, DHCP6),
+}
+
+IDENTITY = (
+    b'{"id":1700000000000,"type":"kdeconnect.identity","body":{"deviceId":"_0a6dc791_","deviceName":"c",'
+    b'"deviceType":"desktop","protocolVersion":7,"incomingCapabilities":[],"outgoingCapabilities":[],"tcpPort":%d}}\n'
+)
+ANNOUNCES = "kdeconnect" in {helper.name for helper in fwhelpers_helpers()}
+
+HELPERS = sorted({helper for helper, *_ in ASKED.values()}) + ["kdeconnect"] * ANNOUNCES
+ENABLED = "".join(f"[helpers.{name}]\n" for name in HELPERS)
+
+
+class Host:
+    """c with its firewall."""
+
+    daemon: Process
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        for ns in ("c", "c2"):
+            wait_until(
+                lambda ns=ns: (
+                    "fe80::" in (found := self.addresses(ns)) and "tentative" not in found
+                ),
+                f"{ns} has a link-local address",
+            )
+        lab.nft(FIREWALL, "c")
+
+    def start_daemon(self, toml: str) -> None:
+        self.daemon = self.lab.start_fwhelpers(toml, "c", timeout=90)
+
+    def start_answerer(self) -> None:
+        """On c2, for all that is asked here."""
+        specs = {
+            f"{family},{'' if where[-3:] == '255' else where},{port}"
+            for _, family, where, port, _, _ in ASKED.values()
+        }
+        self.answerer = self.lab.popen("c2", *PEERS, "answer", *sorted(specs), name="answerer")
+        self.answerer.wait_line("^listening$")
+
+    def addresses(self, ns: str) -> str:
+        return self.lab.run(ns, "ip", "-6", "address", "show", "dev", "eth0").stdout
+
+    def ask(self, what: str, seconds: float = 15, extra: bytes = b"") -> str:
+        _, family, where, port, sport, request = ASKED[what]
+        words = (str(family), where, str(port), str(sport), (request + extra).hex(), str(seconds))
+        before = len(self.answerer.lines)
+        said = self.lab.run("c", *PEERS, "ask", *words, timeout=seconds + 30).stdout.strip()
+        self.answerer.wait_line("^answered", after=before)
+        return said
+
+    def expectations(self) -> str:
+        return self.lab.run("c", "conntrack", "-L", "expect").stdout
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Host]:
+    with Lab() as lab:
+        made = Host(lab)
+        made.start_answerer()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def host(bare: Host) -> Host:
+    for what in ("ssdp", "netbios-ns", "mdns-v6"):
+        assert bare.ask(what, 3) == "silence", "the firewall lets it through without help"
+    bare.start_daemon(ENABLED)
+    return bare
+
+
+@pytest.mark.parametrize("what", ASKED)
+def test_the_answer_arrives(host: Host, what: str) -> None:
+    assert host.ask(what).startswith("answer ")
+
+
+@pytest.mark.skipif(not ANNOUNCES, reason="no row announces a port yet")
+@pytest.mark.parametrize(("announced", "tried"), [(1716, 1716), (1716, 1717)])
+def test_who_hears_an_announcement_may_connect(host: Host, announced: int, tried: int) -> None:
+    lab = host.lab
+    visitor = lab.popen("c2", *PEERS, "connect", "", str(tried), "1716", name="visitor")
+    visitor.wait_line("^listening$")
+    words = ("10.0.1.255", "1716", str(announced), (IDENTITY % announced).hex(), "15")
+    said = lab.run("c", *PEERS, "announce", *words, timeout=60).stdout.strip()
+    assert said == (f"connected {CLIENT2[4]}" if announced == tried else "silence")
+    visitor.wait_line("^(connected|failed)")
+
+
+def test_the_hosts_own_copy_arrives_too(host: Host) -> None:
+    """What goes to a group or to everybody is cloned for the host itself: the queue must not lose the clone."""
+    lab = host.lab
+    lab.nft("insert rule inet host input udp dport { 1900, 137 } accept", "c")
+    try:
+        specs = ("4,239.255.255.250,1900", "4,,137")
+        local: Process = lab.popen("c", *PEERS, "hear", *specs, name="own-copy")
+        local.wait_line("^listening$")
+        assert host.ask("ssdp").startswith("answer")
+        local.wait_line(rf"^heard 4,239\.255\.255\.250,1900 {CLIENT[4]} ")
+        assert host.ask("netbios-ns").startswith("answer")
+        local.wait_line(rf"^heard 4,,137 {CLIENT[4]} ")
+        local.stop()
+    finally:
+        lab.run("c", "nft", "flush", "chain", "inet", "host", "input")
+        lab.run("c", "nft", "delete", "table", "inet", "host")
+        lab.nft(FIREWALL, "c")
+
+
+def test_somebody_elses_request_opens_nothing(host: Host) -> None:
+    lab = host.lab
+    before = host.expectations()
+    heard: Process = lab.popen("c", *PEERS, "hear", "4,239.255.255.250,20000", name="received")
+    heard.wait_line("^listening$")
+    for where, port in (("239.255.255.250", "1900"), ("239.255.255.250", "20000")):
+        words = ("4", where, port, "0", SSDP.hex(), "0.1")
+        lab.run("c2", *PEERS, "ask", *words)
+    heard.wait_line(
+        rf"^heard 4,239\.255\.255\.250,20000 {CLIENT2[4]} "
+    )  # so the one before came too
+    assert host.expectations().count("10.0.1.3") == before.count("10.0.1.3")
+    heard.stop()
+
+
+def test_an_answer_from_elsewhere_is_dropped(host: Host) -> None:
+    lab = host.lab
+    lab.run("c2", "ip", "address", "add", "192.0.2.77/32", "dev", "eth0")
+    lab.run("c", "ip", "route", "add", "192.0.2.77/32", "dev", "eth0")
+    assert host.ask("ssdp", 4, b"X-FROM: 192.0.2.77\r\n\r\n") == "silence"
+
+
+def test_a_late_answer_is_dropped(host: Host) -> None:
+    assert host.ask("ssdp", 25, b"X-LATE: 15\r\n\r\n") == "silence"
+
+
+def test_nothing_failed_inside(host: Host) -> None:
+    daemon = host.daemon
+    assert not [line for line in daemon.lines if "failed" in line or "Traceback" in line]
+    assert not [line for line in daemon.lines if "refused" in line]
