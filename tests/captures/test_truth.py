@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fwhelpers_plugins import ftp, rpc
+from fwhelpers_plugins import ftp, rpc, tns
 
 from fwhelpers.testing.playbook import settings_of
 from fwhelpers.testing.replay import replay_file
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
     not (CAPTURES / "truth.jsonl").is_file(), reason=f"no captures in {CAPTURES}"
 )
 
-HELPERS = {h.name: h for h in (*ftp.fwhelpers_helpers(), *rpc.fwhelpers_helpers())}
+HELPERS = {h.name: h for plugin in (ftp, rpc, tns) for h in plugin.fwhelpers_helpers()}
 SETTINGS = {
     # among the captures are programs that the default leaves out
     name: settings_of(helper, {"programs": ["any"]} if name == "rpc" else {})
@@ -114,6 +114,19 @@ def test_everything_opened_is_between_the_two_ends(file: str) -> None:
             ends = {item["master"]["src"], item["master"]["dst"]}
             assert {item["expected"]["src"], item["expected"]["dst"]} <= ends
             assert item["expected"]["dport"] >= 512
+
+
+TNS = {
+    "tns/conntrack-tools__oracle-tns-redirect.pcap": ["192.168.0.218 > 192.168.0.4:2143"],
+    "tns/cisco-system-traffic-generator_trex-core__scripts_avl_oracle.pcap": [],
+}
+
+
+@pytest.mark.parametrize("file", TNS)
+def test_redirects_of_oracle_listeners(file: str) -> None:
+    """The captures end with the announcement, so that truth.jsonl knows nothing of them."""
+    opened = [item["expected"] for item in replayed(file) if item["refused"] is None]
+    assert [f"{e['src']} > {e['dst']}:{e['dport']}" for e in opened] == TNS[file]
 
 
 def test_the_counts() -> None:
