@@ -9,6 +9,8 @@ from collections.abc import Iterable
 
 from fwhelpers.discovery import ANY, Match, Row
 
+from .validators import dhcpv6, dns, kdeconnect, netbios, slp, snmp, ssdp, wsd
+
 
 def _at(offset: int, *values: bytes, mask: bytes = b"") -> Match:
     return Match(offset, values, mask)
@@ -32,6 +34,7 @@ DNS_LIKE = (
         reply_port=5353,
         window=6,
         spec="RFC 6762",
+        validator=dns.check,
         doc="multicast DNS: unicast answers to one-shot and QU questions",
     ),
     Row(
@@ -44,6 +47,7 @@ DNS_LIKE = (
         reply_port=5355,
         window=3,
         spec="RFC 4795",
+        validator=dns.check_llmnr,
         doc="link-local multicast name resolution",
     ),
     Row(
@@ -62,6 +66,7 @@ DNS_LIKE = (
         reply_port=137,
         window=3,
         spec="RFC 1002",
+        validator=netbios.check,
         doc="NetBIOS names, as Samba and Windows look them up",
     ),
 )
@@ -77,6 +82,7 @@ DEVICES = (
         window=10,
         longest=30,
         spec="UPnP Device Architecture 2.0 §1.3",
+        validator=ssdp.check,
         doc="UPnP devices and media servers",
     ),
     Row(
@@ -89,6 +95,7 @@ DEVICES = (
         reply_port=ANY,
         window=15,
         spec="WS-Discovery 1.1",
+        validator=wsd.check,
         doc="Windows hosts, printers and scanners, ONVIF cameras",
     ),
     Row(
@@ -103,6 +110,7 @@ DEVICES = (
         reply_port=427,
         window=15,
         spec="RFC 2608, 3111",
+        validator=slp.check,
         doc="service location, older printers and servers",
     ),
     Row(
@@ -115,6 +123,7 @@ DEVICES = (
         reply_port=161,
         window=10,
         spec="RFC 3416, 3417",
+        validator=snmp.check,
         doc="SNMP requests to everybody, as CUPS looks for printers",
     ),
     Row(
@@ -267,8 +276,37 @@ HOSTS = (
         longest=120,
         peers="link-local",
         spec="RFC 8415",
+        validator=dhcpv6.check,
         doc="IPv6 addresses and prefixes for this host",
     ),
 )
 
-ROWS = (*DNS_LIKE, *DEVICES, *INDUSTRY, *HOSTS)
+#: the host says where it listens, others connect
+ANNOUNCED = (
+    Row(
+        "kdeconnect",
+        (1716,),
+        broadcast=True,
+        signature=(_at(0, b"{"),),
+        size=(40, 8192),
+        window=30,
+        announces=(1714, 1764),
+        validator=kdeconnect.check,
+        spec="KDE Connect protocol 7, 8",
+        doc="telephones that connect to this computer",
+    ),
+    Row(
+        "localsend",
+        (53317,),
+        groups=("224.0.0.167",),
+        signature=(_at(0, b"{"),),
+        size=(40, 8192),
+        window=10,
+        announces=(1024, 65535),
+        validator=kdeconnect.check_localsend,
+        spec="LocalSend protocol 2.1",
+        doc="files from neighbours",
+    ),
+)
+
+ROWS = (*DNS_LIKE, *DEVICES, *INDUSTRY, *HOSTS, *ANNOUNCED)

@@ -38,12 +38,11 @@ class Plan(NamedTuple):
 def plan(want: Expect, l4: str, orig: Tuple, reply: Tuple) -> Plan:
     """Find the expected tuple of an announcement on the connection `orig`/`reply`."""
     to_client = _towards_client(want, orig, reply)
-    source, seen, real = (
-        (reply.src, reply.dst, orig.src) if to_client else (orig.src, orig.dst, reply.src)
-    )
+    mine, theirs = (orig, reply) if to_client else (reply, orig)
+    source = theirs.src
     if want.client.addr not in (orig.src, reply.src):
         source = want.client.addr
-    visible = want.server if want.server.addr != real else Endpoint(seen, want.server.port)
+    visible = _visible(want.server, Endpoint(mine.src, mine.sport), theirs)
     expected = Tuple(source, visible.addr, _PROTOCOLS[want.l4 or l4], want.sport or 0, visible.port)
     if not translated(orig, reply):
         return Plan(expected, None, 0, visible)
@@ -61,6 +60,15 @@ def answers(want: Expect, l4: str, orig: Tuple, source: Prefix) -> Plan:
     end = Endpoint(orig.src, want.server.port)
     expected = Tuple(source.addr, end.addr, _PROTOCOLS[want.l4 or l4], want.sport or 0, end.port)
     return Plan(expected, None, 0, end, source.length)
+
+
+def _visible(announced: Endpoint, own: Endpoint, theirs: Tuple) -> Endpoint:
+    """`own`: the announcer's end of the control connection; `theirs`: the same connection as its peer sees it."""
+    if (
+        announced == own
+    ):  # a TFTP client asks with the port that it listens on: its translation exists
+        return Endpoint(theirs.dst, theirs.dport)
+    return announced if announced.addr != own.addr else Endpoint(theirs.dst, announced.port)
 
 
 def translated(orig: Tuple, reply: Tuple) -> bool:

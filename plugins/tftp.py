@@ -1,0 +1,58 @@
+"""TFTP: the server answers a request from a port of its own choice.
+
+    client                                server
+      RRQ or WRQ, port c  →  port 69
+      port c              ←  port t         DATA, ACK, OACK or ERROR: t is the server's transfer identifier
+
+RFC 1350 (§4 transfer identifiers, §5 packets), RFC 2347 (options). The requests name no address and no port: what
+comes is known from the control connection's own tuple, and nothing needs rewriting behind NAT.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from fwhelpers.api import DatagramParser, Event, Expect, Helper, Policy, hookimpl
+
+#: RFC 2347: "The maximum size of a request packet is 512 octets"
+MAX_REQUEST = 512
+
+_REQUEST = re.compile(
+    # RFC 1350 §5, fig. 5-1; RFC 2347 "Packet Formats": options and values in pairs
+    rb"\0(?P<opcode>[\1\2])[^\0]+\0(?i:netascii|octet|mail)\0(?:[^\0]+\0[^\0]*\0)*"
+)
+_WHAT = {b"\1": "RRQ", b"\2": "WRQ"}
+
+
+class Tftp(DatagramParser):
+    """Requests to port 69; nothing is remembered, each request stands for itself."""
+
+    def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
+        """Expect the server's answer to a request; any other datagram is passed over.
+
+        It never raises: anybody can forge a datagram, and the client may use its port again for a good one. For the
+        same reason there is no Done: a request sent again must renew an expectation that has run out.
+        """
+        if reply or len(data) > MAX_REQUEST:
+            return
+        match = _REQUEST.fullmatch(data)
+        if match:
+            yield Expect(self.flow.server, self.flow.client, what=_WHAT[match["opcode"]])
+
+
+@hookimpl
+def fwhelpers_helpers() -> list[Helper]:
+    """TFTP on udp/69."""
+    return [
+        Helper(
+            "tftp",
+            "udp",
+            ports=[69],
+            parser=Tftp,
+            # servers answer at once; a client that waits longer sends its request again.
+            policies=[Policy("data", max=1, timeout=30)],
+            spec="RFC 1350, 2347",
+            doc="TFTP transfers: the server's answer from its own port",
+        )
+    ]

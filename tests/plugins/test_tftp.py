@@ -1,0 +1,130 @@
+"""TFTP, as a play and through the real engine, with what conntrackd's helper gets wrong."""
+
+from __future__ import annotations
+
+import pytest
+from connection import Connection
+from fwhelpers_plugins.tftp import fwhelpers_helpers
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers.api import Expect
+from fwhelpers.testing import Playbook, client, server
+from fwhelpers.testing.invariants import check, check_restart
+from fwhelpers.testing.playbook import Said
+
+(TFTP,) = fwhelpers_helpers()
+RRQ = b"\0\1boot/file\0octet\0"
+WRQ = b"\0\2file\0netascii\0"
+OPTIONS = b"blksize\0001468\0tsize\x000\0"
+
+datagrams = st.one_of(
+    st.sampled_from(
+        [RRQ, WRQ, RRQ + OPTIONS, b"", b"\0", b"\0\1", b"\0\3\0\1data", b"\0\1a\0octet"]
+    ),
+    st.binary(max_size=600),
+    st.binary(max_size=60).map(b"\0\1".__add__),
+)
+scripts = st.lists(st.builds(Said, datagrams, st.booleans()), max_size=20)
+
+
+@given(scripts, st.sampled_from([4, 6]))
+def test_fuzz(script: list[Said], family: int) -> None:
+    outcome = check(TFTP, script, family=family)
+    assert "ParseError" not in outcome
+    assert len(outcome) <= sum(not said.reply for said in script)
+
+
+@given(scripts)
+def test_another_worker_can_take_over_at_any_time(script: list[Said]) -> None:
+    check_restart(TFTP, script)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (RRQ, "RRQ"), (WRQ, "WRQ"), (RRQ + OPTIONS, "RRQ"), (b"\0\1f\0OcTeT\0", "RRQ"),
+        (b"\0\2f\0MAIL\0", "WRQ"), (RRQ + b"rollover\0\0", "RRQ"), (b"\0\1\xc3\xa4 b\n\0octet\0", "RRQ"),
+    ],
+)  # fmt: skip
+def test_requests(data: bytes, what: str, family: int) -> None:
+    play = Playbook(TFTP, family=family)
+    assert play >> client(data) << Expect(play.server, play.client, what=what)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"\0", b"\0\1", b"\0\1\0", b"\0\1file", b"\0\1file\0", b"\0\1file\0octet", b"\0\1\0octet\0",
+        b"\0\1file\0\0", b"\0\1file\0binary\0", b"\0\1file\0octets\0", b"\1\1file\0octet\0",
+        b"\0\3file\0octet\0", b"\0\0file\0octet\0", RRQ + b"blksize\0", RRQ + b"blksize\x001468", RRQ + b"\0",
+        RRQ + b"\0001\0", b"\0\3\0\1data", b"\0\4\0\1", b"\0\5\0\1no\0", b"\0\6blksize\x00512\0",
+        b"\0\1" + b"f" * 600 + b"\0octet\0",
+    ],
+)  # fmt: skip
+def test_what_is_no_request(data: bytes) -> None:
+    # conntrackd looks at two bytes only, whatever follows or doesn't
+    assert Playbook(TFTP) >> client(data)
+
+
+def test_a_bad_datagram_does_not_end_the_flow() -> None:
+    assert Playbook(TFTP) >> client(b"junk") >> client(RRQ) << Expect
+
+
+def test_the_servers_side_asks_for_nothing() -> None:
+    # conntrackd takes requests of either direction
+    assert Playbook(TFTP) >> server(RRQ) >> server(WRQ)
+
+
+def test_a_repeated_request_asks_again() -> None:
+    play = Playbook(TFTP) >> client(RRQ) << Expect
+    assert play >> client(RRQ) << Expect
+
+
+def connection(server: str = "10.0.2.2:69", **given: str) -> Connection:
+    return Connection(TFTP, "udp", "10.0.1.2:40000", server, **given)  # type: ignore[arg-type]
+
+
+def test_one_shot_and_short() -> None:
+    c = connection()
+    c.c(RRQ)
+    (made,) = c.maker.made
+    assert c.expected == ["10.0.2.2 > 10.0.1.2:40000"]
+    assert (made.flags, made.timeout) == (0, 30)
+
+
+def test_the_first_packet_takes_it_along() -> None:
+    # the connection is not in the table yet: only the verdict can carry it
+    c = connection()
+    c.extra = {"status": 0}
+    verdict = c.c(RRQ)
+    assert c.maker.made == []
+    assert verdict.expectation is not None
+    assert verdict.expectation.tuple.dport == 40000
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_behind_masquerade(confirmed: bool) -> None:
+    # conntrackd's expectation has no NAT: the answer to the gateway is lost
+    c = connection(seen_client="192.0.2.9:1024")
+    c.extra = {"status": 8 if confirmed else 0}
+    verdict = c.c(RRQ)
+    made = c.maker.made[0] if confirmed else verdict.expectation
+    assert made is not None
+    assert (made.fn, made.tuple.dport) == ("nat-follow-master", 1024)
+    assert made.nat is not None
+    assert verdict.payload is None
+
+
+def test_ipv6() -> None:
+    c = Connection(TFTP, "udp", "[fd01::2]:40000", "[fd02::2]:69")
+    c.c(WRQ)
+    assert c.expected == ["fd02::2 > [fd01::2]:40000"]
+
+
+@pytest.mark.parametrize("port", [69, 161, 1023])
+def test_low_ports_stay_closed(port: int) -> None:
+    c = Connection(TFTP, "udp", f"10.0.1.2:{port}", "10.0.2.2:69")
+    c.c(RRQ)
+    assert (c.expected, c.refused) == ([], ["G6"])
