@@ -26,12 +26,19 @@ class Links:
         self._clock = clock
         self._at = float("-inf")
         self._known: dict[int, list[Prefix]] = {}
+        self._own: frozenset[bytes] = frozenset()
 
     def __call__(self, index: int) -> Sequence[Prefix]:
         age = self._clock() - self._at
         if age > FRESH or (index not in self._known and age > AGAIN):
             self._learn()
         return self._known.get(index, ())
+
+    def own(self, addr: bytes) -> bool:
+        """Is it an address of this machine?"""
+        if self._clock() - self._at > FRESH:
+            self._learn()
+        return addr in self._own
 
     def _learn(self) -> None:
         self._at = self._clock()
@@ -40,6 +47,7 @@ class Links:
         except (OSError, DecodeError):
             return  # what is known counts on; of what is not known nothing opens
         self._known = {}
+        self._own = frozenset(address.local for address in addresses)
         for address in addresses:
             if address.length < 8 * len(address.local) or address.local != address.network:
                 prefix = Prefix.around(address.network, address.length)

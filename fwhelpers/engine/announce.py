@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fwhelpers.api import Endpoint, Expect, Helper, Policy
 from fwhelpers.engine.guard import Ledger, Limits, Refusal, judge
-from fwhelpers.engine.links import Lookup, judge_request, nowhere, peers
+from fwhelpers.engine.links import Lookup, judge_local, judge_request, nowhere, peers
 from fwhelpers.engine.mangle import Edit
 from fwhelpers.engine.nat import Plan, answers, plan, translated
 from fwhelpers.engine.state import FlowState, Made
@@ -139,6 +139,7 @@ class Announcer:
         self, helper: Helper, state: FlowState, place: Place, want: Expect
     ) -> Sequence[Plan]:
         if not want.peers:
+            _raise(judge_local(want, state.orig, state.reply, self._links))
             return [plan(want, state.flow.l4, state.orig, state.reply)]
         if not helper.outgoing:
             raise _Refused("G8", "the helper is not declared `outgoing`")

@@ -6,13 +6,23 @@ G8): those that the kernel takes for on-link on the outgoing interface, never ev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from fwhelpers.api import Expect, Flow
 from fwhelpers.engine.guard import Prefix, Refusal
+from fwhelpers.kernel.conntrack import Tuple
 
-#: what is on-link at an interface, by its index; () for one that is not known
-Lookup = Callable[[int], Sequence[Prefix]]
+
+class Lookup(Protocol):
+    """What this machine's interfaces know."""
+
+    def __call__(self, index: int) -> Sequence[Prefix]:
+        """What is on-link at an interface, by its index; () for one that is not known."""
+
+    def own(self, addr: bytes) -> bool:
+        """Is it an address of this machine? Of one that is not known: no."""
+
 
 #: RFC 4291 §2.5.6
 LINK_LOCAL = Prefix(b"\xfe\x80" + bytes(14), 10)
@@ -26,9 +36,28 @@ _SHORTEST = {4: 8, 16: 32}
 _EVERYBODY = b"\xff" * 4
 
 
-def nowhere(index: int) -> Sequence[Prefix]:
+class Nowhere:
     """A lookup that knows no interface: nothing opens."""
-    return ()
+
+    def __call__(self, index: int) -> Sequence[Prefix]:
+        return ()
+
+    def own(self, addr: bytes) -> bool:
+        return False
+
+
+nowhere = Nowhere()
+
+
+def judge_local(want: Expect, orig: Tuple, reply: Tuple, links: Lookup) -> Refusal | None:
+    """G16: a connection that is forwarded opens nothing that ends on this machine itself."""
+    end = want.server.addr
+    # what ends here has one of its ends here, in truth or as its peer sees it
+    if end in (orig.src, reply.src) or not links.own(end):
+        return None
+    if links.own(orig.src) or links.own(reply.src):
+        return None
+    return Refusal("G16", f"{want.server.host} is this machine, which the connection only passes")
 
 
 def judge_request(flow: Flow, prefixes: Sequence[Prefix]) -> Refusal | None:

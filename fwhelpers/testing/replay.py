@@ -159,6 +159,21 @@ class _Now:
     made: dict[Tuple, Expected] = field(default_factory=dict)
 
 
+class _Links:
+    """A capture does not tell of interfaces: the asker's neighbourhood is taken for its link, nothing for our own."""
+
+    def __init__(self, now: _Now) -> None:
+        self._now = now
+
+    def __call__(self, index: int) -> list[Prefix]:
+        connection = self._now.connection
+        source = connection.orig.src if connection else bytes(4)
+        return [Prefix.around(source, 24 if len(source) == 4 else 64)]
+
+    def own(self, addr: bytes) -> bool:
+        return False
+
+
 class Replay:
     """A simulated gateway."""
 
@@ -175,7 +190,7 @@ class Replay:
         for name, helper in helpers.items():
             self._enable(name, helper, settings.get(name, {}), limits.get(name, Limits()))
         self._table = Conntrack(self._assign)
-        self._inspector = Inspector(self._active, self, self._tell, links=self._links)
+        self._inspector = Inspector(self._active, self, self._tell, links=_Links(self._now))
         self._reassembly = Reassembly()
         self._found: list[Announcement] = []
 
@@ -201,11 +216,6 @@ class Replay:
         if name and midway and name + _PICKUP in self._active:
             return name + _PICKUP
         return name
-
-    def _links(self, index: int) -> list[Prefix]:
-        connection = self._now.connection
-        source = connection.orig.src if connection else bytes(4)
-        return [Prefix.around(source, 24 if len(source) == 4 else 64)]
 
     # packets
 

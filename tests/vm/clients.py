@@ -106,6 +106,29 @@ def upload(
     return lab.run(client, *command, check=False, input=text, timeout=timeout + 20)
 
 
+def tftp_get(
+    lab: Lab, program: str, family: int = 4, *, timeout: float = 40
+) -> CompletedProcess[str]:
+    """Fetch "hello" with tftp-hpa or curl; the caller judges what came on standard output."""
+    host = lab.target(family)
+    fetch = {
+        "tftp-hpa": f"tftp -{family} -m octet {host} -c get hello /run/lab/got && cat /run/lab/got",
+        "curl": f"curl -sS --globoff tftp://{_bracket(host)}/hello",
+    }
+    command = ["timeout", str(timeout), "sh", "-c", fetch[program]]
+    return lab.run("c", *command, check=False, timeout=timeout + 20)
+
+
+def tftp_put(lab: Lab, name: str, text: str, family: int = 4, *, timeout: float = 40) -> None:
+    """Send a file with tftp-hpa."""
+    lab.namespaces["c"].path("/run/lab/upload").write_text(text)
+    lab.run(
+        *("c", "timeout", str(timeout), "tftp", f"-{family}", "-m", "octet", lab.target(family)),
+        *("-c", "put", "/run/lab/upload", name),
+        timeout=timeout + 20,
+    )
+
+
 def together(*commands: list[str], timeout: float) -> list[CompletedProcess[str]]:
     """Run commands at the same time: what must time out need not do so one after the other."""
     with ThreadPoolExecutor(len(commands)) as pool:

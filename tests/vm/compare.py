@@ -28,6 +28,11 @@ _LINE = re.compile(
 )
 _PEOPLE = {"client": CLIENT, "second client": CLIENT2, "server": SERVER}
 _GATEWAY = {*INNER.values(), *OUTER.values()}
+_LINKS = {
+    ("10.0.1.0", "255.255.255.0"): "the link",
+    ("fd01::", "ffff:ffff:ffff:ffff::"): "the link",
+    ("fe80::", "ffc0::"): "the link",
+}
 _L4 = {"6": "tcp", "17": "udp"}
 
 
@@ -158,8 +163,8 @@ def _who(address: str, mask: str = "") -> str:
     if mask and not mask.strip("0.:"):
         return "anybody"
     if mask and mask not in ("255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"):
-        return f"{address}/{mask}"
-    if address in _GATEWAY:
+        return _LINKS.get((address, mask), f"{address}/{mask}")
+    if address in _GATEWAY or address.startswith("fe80:"):  # nobody else asks from there
         return "gateway"
     return next((name for name, both in _PEOPLE.items() if address in both.values()), address)
 

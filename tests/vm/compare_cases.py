@@ -1,4 +1,4 @@
-"""What is compared: each protocol that the reference helps, with real programs; and why ours differs where it does."""
+"""What is compared: each protocol that the reference helps, with real programs where there are any."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ from functools import partial
 
 import clients
 import servers
+import test_tns
 from compare import Case
+from compare_discovery import DISCOVERY
 from lab import Lab
 from reference import Wanted
 
 
 def _fetch(way: str, family: int) -> Callable[[Lab], bool]:
     return lambda lab: clients.download(lab, way, family, timeout=12).stdout == "served by ftp\n"
+
+
+def _tftp(lab: Lab, family: int) -> bool:
+    return clients.tftp_get(lab, "curl", family, timeout=8).stdout == "served by tftp\n"
+
+
+def _redirected(lab: Lab, form: str) -> bool:
+    listener = test_tns.start_listener(lab, 4, form)
+    client = test_tns.connect(lab, lab.target(), timeout=8)
+    client.wait()
+    listener.stop()
+    return "data served by the dispatcher" in client.lines
 
 
 def _mount(lab: Lab, proto: str, family: int = 4) -> bool:
@@ -32,6 +46,15 @@ _FTP = dict(
     config="[helpers.ftp]\n",
 )
 
+_TFTP_STEPS = [(f"read request, IPv{family}", partial(_tftp, family=family)) for family in (4, 6)]
+_TFTP = dict(
+    start=servers.start_tftp,
+    conntrackd=[Wanted("tftp", "udp", 69), Wanted("tftp", "udp", 69, "ip6")],
+    kernel=[Wanted("tftp", "udp", 69, "inet")],
+    modules=["nf_conntrack_tftp", "nf_nat_tftp"],
+    config="[helpers.tftp]\n",
+)
+
 CASES = [
     Case("FTP", steps=_FTP_STEPS, **_FTP),  # type: ignore[arg-type]
     Case("FTP, client behind masquerading", steps=_FTP_STEPS[:4], nat="snat", **_FTP),  # type: ignore[arg-type]
@@ -47,29 +70,17 @@ CASES = [
         config="[helpers.rpc]\n",
         fixed=frozenset([2049]),
     ),
+    Case("TFTP", steps=_TFTP_STEPS, **_TFTP),  # type: ignore[arg-type]
+    Case("TFTP, client behind masquerading", steps=_TFTP_STEPS[:1], nat="snat", **_TFTP),  # type: ignore[arg-type]
+    Case(
+        "Oracle TNS",
+        start=lambda lab: lab.open("tcp", 1521),
+        steps=[
+            ("REDIRECT with the address, IPv4", partial(_redirected, form="one")),
+            ("the address in the DATA that follow", partial(_redirected, form="two")),
+        ],
+        conntrackd=[Wanted("tns", "tcp", 1521)],
+        config="[helpers.tns]\n",
+    ),
+    *DISCOVERY,
 ]
-
-#: (case, announcement, candidate, field) → why ours is not the same; * is any. `works` and `holes` are fields too
-REASONS: dict[tuple[str, str, str, str], str] = {
-    (
-        "FTP*",
-        "*",
-        "*",
-        "timeout",
-    ): "a data connection comes within seconds; 300 s is the one value for everything",
-    ("NFS*", "*", "*", "timeout"): "the client connects at once, and asks again for its next mount",
-    ("FTP*", "EPSV*", "conntrackd", "*"): (
-        "a bug of the reference: it compares the server's reply with the address of the other direction, "
-        "so that an EPSV never opens anything"
-    ),
-    ("FTP", "EPRT, IPv6", "conntrackd", "*"): "a bug of the reference: its parser knows IPv4 only",
-    ("FTP, client*", "*RT, IPv4", "conntrackd", "works"): (
-        "a bug of the reference: its expectation carries no translation, so the data connection ends at the gateway"
-    ),
-    (
-        "NFS*",
-        "*IPv6*",
-        "conntrackd",
-        "*",
-    ): "the reference knows version 2 of the portmapper, thus IPv4, only",
-}

@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from compare import CANDIDATES, Case, Hole, Seen
-from compare_cases import REASONS
+from compare_reasons import REASONS
 
 Found = dict[str, dict[str, Seen]]  # candidate, announcement
 

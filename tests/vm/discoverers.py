@@ -1,7 +1,7 @@
 """Askers and answerers of discovery protocols, as plain as can be.
 
 Runs in a namespace as `python discoverers.py ROLE …`, one line of output for each thing that happened.
-An answerer obeys what a request carries: `X-LATE: seconds`, `X-FROM: address`, `X-PORT: port`.
+An answerer obeys what a request carries: `X-LATE: seconds`, `X-FROM: address`, `X-PORT: port`, `X-SAY: hexadecimal`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import sys
 import threading
 import time
 
-INTERFACE = "eth0"
+#: the lab's: the gateway's has another name
+INTERFACE = "lan" if "lan" in {name for _, name in socket.if_nameindex()} else "eth0"
 
 
 def say(*words: object) -> None:
@@ -72,7 +73,7 @@ def reply(sock: socket.socket, data: bytes, peer: tuple[str, int]) -> None:
         family = 6 if sock.family == socket.AF_INET6 else 4
         port = int(orders.get(b"PORT", sock.getsockname()[1]))
         sock = udp(family, port, orders.get(b"FROM", b"").decode())
-    sock.sendto(b"an answer", peer)
+    sock.sendto(bytes.fromhex(orders.get(b"SAY", b"").decode()) or b"an answer", peer)
     say("answered", peer[0], peer[1])
 
 

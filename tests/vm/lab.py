@@ -52,6 +52,11 @@ _DNAT = """
         iifname "lan" ip6 daddr fd01::1 meta l4proto { tcp, udp } th dport { 21, 111 } dnat ip6 to fd02::2
     }
 """
+_SERVICE_DNAT = """
+add chain inet nat services {{ type nat hook prerouting priority dstnat + 1; }}
+add rule inet nat services iifname "lan" ip daddr 10.0.1.1 {l4} dport {port} dnat ip to 10.0.2.2
+add rule inet nat services iifname "lan" ip6 daddr fd01::1 {l4} dport {port} dnat ip6 to fd02::2
+"""
 NAT = {"none": "", "snat": _SNAT, "dnat": _DNAT, "both": _SNAT + _DNAT}
 
 _LINKS = """
@@ -67,15 +72,15 @@ _GATEWAY = """
 link add lan type bridge forward_delay 0 mcast_snooping 0
 link set lan-c master lan up
 link set lan-c2 master lan up
-address add 10.0.1.1/24 dev lan
+address add 10.0.1.1/24 brd + dev lan
 address add fd01::1/64 dev lan nodad
-address add 10.0.2.1/24 dev wan
+address add 10.0.2.1/24 brd + dev wan
 address add fd02::1/64 dev wan nodad
 link set lan up
 link set wan up
 """
 _END = """
-address add {four}/24 dev eth0
+address add {four}/24 brd + dev eth0
 address add {six}/64 dev eth0 nodad
 link set eth0 up
 route add default via {via4}
@@ -148,6 +153,12 @@ class Lab:
     def nft(self, text: str, ns: str = "g") -> None:
         """Load rules into the gateway."""
         self.run(ns, "nft", "-f", "-", input=text)
+
+    def open(self, l4: str, port: int) -> None:
+        """Let new connections to a further service of the server's pass, translated where the lab's are."""
+        self.nft(f"insert rule inet firewall forward ct state new {l4} dport {port} accept")
+        if self.nat in ("dnat", "both"):
+            self.nft(_SERVICE_DNAT.format(l4=l4, port=port))
 
     def target(self, family: int = 4) -> str:
         """The address by which the client knows the server."""

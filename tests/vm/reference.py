@@ -98,8 +98,11 @@ def rules(wanted: Sequence[Wanted]) -> str:
     families = {"ip": "meta nfproto ipv4", "ip6": "meta nfproto ipv6", "inet": ""}
     objects = "".join(_OBJECT.format(**w._asdict()) for w in wanted)
     rules = "".join(_RULE.format(family=families[w.l3], **w._asdict()) for w in wanted)
-    chain = f"type filter hook prerouting priority -150\n{rules}"
-    return f"table inet {TABLE} {{ {objects}\n chain assign {{ {chain} }}\n }}"
+    chains = "".join(
+        f"chain {hook} {{ type filter hook {hook} priority -150\n{rules} }}\n"
+        for hook in ("prerouting", "output")
+    )
+    return f"table inet {TABLE} {{ {objects}\n {chains} }}"
 
 
 def remove_helpers(wanted: list[Wanted]) -> None:

@@ -52,6 +52,13 @@ chmod 555 /srv/ftp
 echo 'served by ftp' > /srv/ftp/hello
 """
 
+_TFTP_FILES = """
+set -e
+mkdir -p /srv/tftp
+chmod 1777 /srv/tftp
+echo 'served by tftp' > /srv/tftp/hello
+"""
+
 
 def start_nfs(lab: Lab, *, statd: bool = False) -> None:
     """Start rpcbind, mountd and the kernel's NFS server on s; returns when all are registered."""
@@ -104,3 +111,18 @@ def start_ftp(lab: Lab) -> None:
         server.popen("sh", "-c", 'exec vsftpd "$0" 0>&1', conf_file, name=f"vsftpd{family}")
     for family in (4, 6):
         server.wait_listening("tcp", 21, family)
+
+
+def start_tftp(lab: Lab) -> None:
+    """Start tftpd-hpa on s, one for IPv4 and one for IPv6; it serves and takes /srv/tftp's files."""
+    server = lab.namespaces["s"]
+    server.run("sh", "-c", _TFTP_FILES)
+    for family, address in SERVER.items():
+        host = f"[{address}]" if family == 6 else address
+        server.popen(
+            *("in.tftpd", "--foreground", f"-{family}", "--address", f"{host}:69"),
+            *("--create", "--secure", "--user", "nobody", "/srv/tftp"),
+            name=f"tftpd{family}",
+        )
+        server.wait_listening("udp", 69, family)
+    lab.open("udp", 69)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from discovery_requests import WSD
 from lab import CLIENT2, Lab
 from process import wait_until
-from test_discovery_path import PEERS, WSD, Host
+from test_discovery_path import PEERS, Host
 
 NMBD = """
 [global]

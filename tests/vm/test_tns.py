@@ -13,16 +13,6 @@ PEER = str(Path(__file__).with_name("tns_peer.py"))
 TNS = "[helpers.tns]\n"
 PORT = "2143"
 
-OPEN = "insert rule inet firewall forward ct state new tcp dport 1521 accept\n"
-DNAT = """
-table inet nat {
-    chain tns {
-        type nat hook prerouting priority dstnat + 1;
-        iifname "lan" ip daddr 10.0.1.1 tcp dport 1521 dnat ip to 10.0.2.2
-        iifname "lan" ip6 daddr fd01::1 tcp dport 1521 dnat ip6 to fd02::2
-    }
-}
-"""
 #: the gateway under a name of another length, which the text must then have
 LONG_DNAT = """
 table inet nat {
@@ -34,15 +24,18 @@ table inet nat {
 """
 
 
-def start_listener(lab: Lab, family: int, form: str = "one") -> None:
-    lab.nft(OPEN + (DNAT if lab.nat in ("dnat", "both") else ""))
-    lab.popen(
+def start_listener(lab: Lab, family: int, form: str = "one") -> Process:
+    """A listener of the test's own on s; `form` as in tns_peer.py."""
+    lab.open("tcp", 1521)
+    listener = lab.popen(
         "s", sys.executable, PEER, "listener", SERVER[family], PORT, form, name=f"tns{family}"
     )
     lab.namespaces["s"].wait_listening("tcp", 1521, family)
+    return listener
 
 
 def connect(lab: Lab, host: str, timeout: int = 30) -> Process:
+    """A client of the test's own on c, which follows a redirect."""
     return lab.popen("c", sys.executable, PEER, "client", host, str(timeout), name="client")
 
 
@@ -70,8 +63,8 @@ def test_without_the_helper_the_firewall_drops_it(lab: Lab) -> None:
     [pytest.param(kind, marks=pytest.mark.nat(kind)) for kind in ("none", "snat", "dnat", "both")],
 )
 def test_the_client_is_served_where_it_is_redirected(lab: Lab, kind: str) -> None:
-    for family in (4, 6):
-        start_listener(lab, family)
+    start_listener(lab, 4)
+    start_listener(lab, 6)
     daemon = lab.start_fwhelpers(TNS, timeout=90)
     for family in (4, 6):
         assert served(lab, lab.target(family)) == told(lab.target(family))

@@ -60,3 +60,20 @@ def test_what_was_known_outlives_a_failure() -> None:
     kernel.now += FRESH + 1
     assert links(3)
     assert not links(4)
+
+
+def test_own_addresses() -> None:
+    kernel = Kernel()
+    links = kernel.links()
+    assert links.own(OWN)
+    assert not links.own(NET)
+    assert kernel.asked == 1
+
+
+def test_own_addresses_are_asked_for_again() -> None:
+    kernel = Kernel()
+    links = kernel.links()
+    assert links.own(OWN)
+    kernel.known = []
+    kernel.now += FRESH + 0.1
+    assert not links.own(OWN)

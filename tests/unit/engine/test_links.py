@@ -137,6 +137,20 @@ ASK = Helper(
 GROUP = "239.255.255.250:1900"
 
 
+class Known:
+    """Fixed knowledge: the networks by interface, and this machine's own addresses."""
+
+    def __init__(self, networks: dict[int, list[Prefix]], *own: str) -> None:
+        self._networks = networks
+        self._own = {Endpoint.parse(address).addr for address in own}
+
+    def __call__(self, index: int) -> list[Prefix]:
+        return self._networks.get(index, [])
+
+    def own(self, addr: bytes) -> bool:
+        return addr in self._own
+
+
 class Asked(Connection):
     """A request on its way out of interface 2, whose network is 10.0.1.0/24."""
 
@@ -152,7 +166,7 @@ class Asked(Connection):
         maker = FakeMaker()
         inspector = Inspector(
             {"ask": Active(helper, {}, Limits())}, maker, self.heard.append,
-            links=lambda index: self.known.get(index, ()),
+            links=Known(self.known),
         )  # fmt: skip
         super().__init__(helper, "udp", client, server, inspector=inspector, maker=maker, **given)
 
@@ -326,3 +340,34 @@ def test_g9_for_each_client() -> None:
         one.say(b"%d" % port, False)
     assert len(first.maker.made) == 32
     assert first.refused == ["G9"] * 8
+
+
+class Say(DatagramParser):
+    def datagram(self, data: bytes, reply: bool) -> list[Event]:
+        return [Expect(self.flow.server, Endpoint.parse(data.decode(), 40001))]
+
+
+SAY = Helper("say", "udp", [1900], Say, [Policy("answer", max=8, timeout=30)])
+LOOSE = Active(SAY, {}, Limits(address="announced"))
+
+
+def announced(host: str, *own: str, server: str = "10.0.2.2:1900") -> list[str]:
+    """What comes of an announcement of this host, on a machine with these addresses: rules, or [] for an opening."""
+    maker, heard = FakeMaker(), list[Note]()
+    inspector = Inspector({"say": LOOSE}, maker, heard.append, links=Known({}, *own))
+    connection = Connection(SAY, "udp", "10.0.1.2:40000", server, inspector=inspector, maker=maker)
+    connection.c(host.encode())
+    refused = [note.rule for note in heard if note.kind == "refused"]
+    assert bool(maker.made) is not bool(refused)
+    return refused
+
+
+def test_g16_what_is_forwarded_opens_nothing_on_this_machine() -> None:
+    assert announced("10.0.1.1", "10.0.1.1", "10.0.2.1") == ["G16"]
+    assert announced("10.0.1.9", "10.0.1.1", "10.0.2.1") == []
+
+
+def test_g16_leaves_the_hosts_own_connections_alone() -> None:
+    assert announced("10.0.1.1", "10.0.1.2", "10.0.1.1") == []  # the client is here
+    assert announced("10.0.1.1", "10.0.2.2", "10.0.1.1") == []  # the server is
+    assert announced("10.0.1.2", "10.0.1.2") == []
