@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fwhelpers_plugins import ftp, rpc, tftp, tns
+from fwhelpers_plugins import amanda, ftp, rpc, tftp, tns
 
 from fwhelpers.testing.playbook import settings_of
 from fwhelpers.testing.replay import replay_file
@@ -25,7 +25,9 @@ pytestmark = pytest.mark.skipif(
     not (CAPTURES / "truth.jsonl").is_file(), reason=f"no captures in {CAPTURES}"
 )
 
-HELPERS = {h.name: h for plugin in (ftp, rpc, tftp, tns) for h in plugin.fwhelpers_helpers()}
+HELPERS = {
+    h.name: h for plugin in (amanda, ftp, rpc, tftp, tns) for h in plugin.fwhelpers_helpers()
+}
 SETTINGS = {
     # among the captures are programs that the default leaves out
     name: settings_of(helper, {"programs": ["any"]} if name == "rpc" else {})
