@@ -1,7 +1,7 @@
 """What conntrackd did, as our configuration: a table for each of its helpers that we have.
 
-Nothing opens that did not before: what our keys can't say exactly is left out and told, a rule's condition is never
-dropped to make it fit.
+A rule's condition is never dropped to make it fit: what our keys can't say is left out and told. Where a helper of ours
+is wider by its nature (both transports, connections from without as well) that is told too.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _table(
     made.notes += _both_transports(fitting, helper)
     alive = list(_alive(fitting, given, made))
     # without its limits a helper would take connections that it never had
-    off = not alive and any(left.helper == helper.name for left in rules.left)
+    off = not alive and (bool(given) or any(left.helper == helper.name for left in rules.left))
     entries, notes = keys(fitting, alive, helper, () if off else rules.files)
     if off:
         what = f"{helper.name} stays commented out: no rule for it could be carried over"

@@ -49,7 +49,8 @@ def scan(text: str) -> Ruleset:
     scanner = _Scanner()
     for word, line in _tokens(text):
         scanner.take(word, line)
-    scanner.take("\n", 0)
+    scanner.depth = 0  # a set that is never closed is told with its rule
+    scanner.end()
     return scanner.found
 
 
