@@ -74,6 +74,17 @@ _UNREGISTER = """\
 Takes back what `register` and `run` left in the kernel. Refuses, with nothing
 changed, while another nftables table refers to one of the helpers."""
 
+_IMPORT = """\
+Prints a configuration for the helpers that conntrackd ran, each line with its
+origin. What could not be carried over is told on stderr, a line each. Nothing
+is written where a file can't be understood. Looks at no running system.
+
+examples:
+  fwhelpers import-conntrackd /etc/conntrackd/conntrackd.conf
+  iptables-save > rules.v4; nft list ruleset > rules.nft
+  fwhelpers import-conntrackd conntrackd.conf --rules rules.v4 \\
+      --rules rules.nft --output /etc/fwhelpers/conf.d/conntrackd.toml"""
+
 _COMPLETION = """\
 examples:
   source <(fwhelpers completion bash)
@@ -101,6 +112,7 @@ def build() -> argparse.ArgumentParser:
     _service(commands)
     _look(commands)
     _kernel(commands)
+    _import(commands)
     completion = _command(
         commands, "completion", "completion:show", "print completion for a shell", _COMPLETION
     )
@@ -168,6 +180,24 @@ def _kernel(commands: _Commands[argparse.ArgumentParser]) -> None:
     _command(
         commands, "unregister", "service:unregister", "remove all helpers from the kernel",
         _UNREGISTER,
+    )  # fmt: skip
+
+
+def _import(commands: _Commands[argparse.ArgumentParser]) -> None:
+    command = _command(
+        commands, "import-conntrackd", "migrate:import_conntrackd",
+        "make a configuration of conntrackd's", _IMPORT,
+    )  # fmt: skip
+    command.add_argument("file", type=Path, metavar="FILE", help="a conntrackd.conf")
+    command.add_argument(
+        "--rules", action="append", type=Path, default=[], metavar="FILE",
+        help="firewall rules that gave connections to it: a script with iptables, nft and nfct"
+        " commands, or what iptables-save, ip6tables-save, `nft list ruleset` print (may be given"
+        " several times)",
+    )  # fmt: skip
+    command.add_argument(
+        "--output", type=Path, metavar="FILE",
+        help="write this file, which must not exist yet (default: standard output)",
     )  # fmt: skip
 
 

@@ -2,15 +2,15 @@
 _fwhelpers() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command="" word words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in run|check|list|ruleset|counters|monitor|replay|register|unregister|completion) command=$word; break ;; esac
+        case $word in run|check|list|ruleset|counters|monitor|replay|register|unregister|import-conntrackd|completion) command=$word; break ;; esac
     done
     case $prev in
-        --config) compopt -o filenames
+        --config|--rules|--output) compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
         --helper|--port) return ;;
     esac
     case $command in
-        "") words="run check list ruleset counters monitor replay register unregister completion --help --version" ;;
+        "") words="run check list ruleset counters monitor replay register unregister import-conntrackd completion --help --version" ;;
         run) words="--help --config" ;;
         check) words="--help --config --json" ;;
         list) words="--help --config --json" ;;
@@ -20,10 +20,11 @@ _fwhelpers() {
         replay) words="--help --helper --port --config --json" ;;
         register) words="--help --config" ;;
         unregister) words="--help" ;;
+        import-conntrackd) words="--help --rules --output" ;;
         completion) words="bash zsh fish --help" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
-    if [[ $command == @(replay) && $cur != -* ]]; then
+    if [[ $command == @(replay|import-conntrackd) && $cur != -* ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     fi

@@ -11,6 +11,7 @@ complete -c fwhelpers -n __fish_use_subcommand -a monitor -d 'print expectations
 complete -c fwhelpers -n __fish_use_subcommand -a replay -d 'run helpers over a packet capture'
 complete -c fwhelpers -n __fish_use_subcommand -a register -d 'register all helpers with the kernel'
 complete -c fwhelpers -n __fish_use_subcommand -a unregister -d 'remove all helpers from the kernel'
+complete -c fwhelpers -n __fish_use_subcommand -a import-conntrackd -d 'make a configuration of conntrackd'\''s'
 complete -c fwhelpers -n __fish_use_subcommand -a completion -d 'print completion for a shell'
 complete -c fwhelpers -n '__fish_seen_subcommand_from run' -l help -d 'show this help message and exit'
 complete -c fwhelpers -n '__fish_seen_subcommand_from run' -l config -rF -d 'configuration directory, or a single file'
@@ -35,5 +36,9 @@ complete -c fwhelpers -n '__fish_seen_subcommand_from replay' -F
 complete -c fwhelpers -n '__fish_seen_subcommand_from register' -l help -d 'show this help message and exit'
 complete -c fwhelpers -n '__fish_seen_subcommand_from register' -l config -rF -d 'configuration directory, or a single file'
 complete -c fwhelpers -n '__fish_seen_subcommand_from unregister' -l help -d 'show this help message and exit'
+complete -c fwhelpers -n '__fish_seen_subcommand_from import-conntrackd' -l help -d 'show this help message and exit'
+complete -c fwhelpers -n '__fish_seen_subcommand_from import-conntrackd' -l rules -rF -d 'firewall rules that gave connections to it: a script with iptables, nft and nfct commands, or what iptables-save, ip6tables-save, `nft list ruleset` print'
+complete -c fwhelpers -n '__fish_seen_subcommand_from import-conntrackd' -l output -rF -d 'write this file, which must not exist yet'
+complete -c fwhelpers -n '__fish_seen_subcommand_from import-conntrackd' -F
 complete -c fwhelpers -n '__fish_seen_subcommand_from completion' -l help -d 'show this help message and exit'
 complete -c fwhelpers -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'

@@ -1,0 +1,125 @@
+"""Several rules for a helper as the one table that it has with us, without a connection more or less.
+
+A table says: each port, from each interface, from each source to each destination, each family's addresses for
+themselves. Rules that differ in one of these make one; what differs in more stays a table of its own, and has no place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from fwhelpers.migrate.limits import ANY, OWN, Assignment
+from fwhelpers.migrate.notes import Origin
+from fwhelpers.values import Network
+
+Networks = frozenset[Network]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one table can say. `addresses` are family, sources, destinations; empty sets: all."""
+
+    ports: frozenset[int]
+    interfaces: frozenset[str]
+    addresses: frozenset[tuple[int, Networks, Networks]]
+    origins: tuple[Origin, ...]
+
+    @property
+    def families(self) -> list[int]:
+        """The address families."""
+        return sorted(family for family, _, _ in self.addresses)
+
+    def everybody(self, side: int) -> bool:
+        """Does no family limit this side: 1 the sources, 2 the destinations?"""
+        return not any(one[side] for one in self.addresses)
+
+
+@dataclass(frozen=True, slots=True)
+class _Box:
+    """A rule for one family."""
+
+    ports: frozenset[int]
+    interfaces: frozenset[str]
+    family: int
+    sources: Networks
+    destinations: Networks
+    origins: tuple[Origin, ...]
+
+
+def combine(rules: Iterable[Assignment]) -> list[Limits]:
+    """The fewest tables that were found; the first holds the first rule."""
+    boxes = [_box(rule, family) for rule in rules for family in sorted(rule.families)]
+    for _ in range(2):
+        boxes = _merged(
+            boxes, lambda b: (b.ports, b.interfaces, b.family, b.sources), _destinations
+        )
+        boxes = _merged(
+            boxes, lambda b: (b.ports, b.interfaces, b.family, b.destinations), _sources
+        )
+        boxes = _merged(
+            boxes, lambda b: (b.ports, b.family, b.sources, b.destinations), _interfaces
+        )
+        boxes = _merged(
+            boxes, lambda b: (b.interfaces, b.family, b.sources, b.destinations), _ports
+        )
+    return _families(boxes)
+
+
+def _box(rule: Assignment, family: int) -> _Box:
+    return _Box(
+        rule.ports, rule.interfaces, family, rule.sources, rule.destinations, (rule.origin,)
+    )
+
+
+def _merged(
+    boxes: list[_Box], key: Callable[[_Box], Hashable], merge: Callable[[Sequence[_Box]], _Box]
+) -> list[_Box]:
+    """Those that have all but one thing in common, as one."""
+    groups: dict[Hashable, list[_Box]] = {}
+    for box in boxes:
+        groups.setdefault(key(box), []).append(box)
+    return [replace(merge(group), origins=_origins(group)) for group in groups.values()]
+
+
+def _origins(group: Iterable[_Box | Limits]) -> tuple[Origin, ...]:
+    return tuple(dict.fromkeys(origin for box in group for origin in box.origins))
+
+
+def _destinations(group: Sequence[_Box]) -> _Box:
+    return replace(group[0], destinations=_networks([box.destinations for box in group]))
+
+
+def _sources(group: Sequence[_Box]) -> _Box:
+    return replace(group[0], sources=_networks([box.sources for box in group]))
+
+
+def _networks(each: list[Networks]) -> Networks:
+    return frozenset().union(*each) if all(each) else frozenset()
+
+
+def _interfaces(group: Sequence[_Box]) -> _Box:
+    every = frozenset[str]().union(*(box.interfaces for box in group))
+    return replace(group[0], interfaces=every & {ANY, OWN} if ANY in every else every)
+
+
+def _ports(group: Sequence[_Box]) -> _Box:
+    return replace(group[0], ports=frozenset[int]().union(*(box.ports for box in group)))
+
+
+def _families(boxes: list[_Box]) -> list[Limits]:
+    """A box of each family as one table, where ports and interfaces are the same."""
+    found: list[Limits] = []
+    waiting: dict[Hashable, int] = {}
+    for box in boxes:
+        key = (box.ports, box.interfaces)
+        one = Limits(*key, frozenset({(box.family, box.sources, box.destinations)}), box.origins)
+        at = waiting.get((*key, 10 - box.family))
+        if at is None:
+            waiting.setdefault((*key, box.family), len(found))
+            found.append(one)
+        else:
+            del waiting[(*key, 10 - box.family)]
+            both = found[at].addresses | one.addresses
+            found[at] = replace(found[at], addresses=both, origins=_origins([found[at], one]))
+    return found

@@ -1,0 +1,187 @@
+"""nftables rules that give connections a helper, or look for what a helper expects, in our terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from typing import NamedTuple
+
+from fwhelpers.migrate import nft
+from fwhelpers.migrate.iptables import Finding, Left, Match
+from fwhelpers.migrate.limits import Conditions, Unfit, interface, networks, ports
+from fwhelpers.migrate.nft import Statement, Table
+from fwhelpers.migrate.notes import Origin, shown
+
+_TABLES = {"ip": {4}, "ip6": {6}, "inet": {4, 6}}
+_FAMILIES = {"ip": 4, "ipv4": 4, "ip6": 6, "ipv6": 6}
+
+
+class _Object(NamedTuple):
+    type: str
+    l4: str
+    family: int | None
+
+
+def read(file: str, text: str) -> Iterator[Finding]:
+    """What a ruleset says about helpers; all else is passed over."""
+    found = nft.scan(text)
+    objects = {key: _object(statements) for key, statements in found.objects.items()}
+    for table, chain, statement in found.rules:
+        origin = Origin(file, statement.line)
+        hook = found.hooks.get((table, chain), chain)
+        if "set" in statement.words:
+            yield _rule(table, hook, statement, objects, origin)
+        else:
+            yield from (Match(name, origin) for name in _matched(statement.words))
+
+
+def _object(statements: list[Statement]) -> _Object:
+    words = tuple(word for statement in statements for word in statement.words)
+    given = dict(pairwise(words))
+    family = _FAMILIES.get(given.get("l3proto", ""))
+    return _Object(given.get("type", "").strip('"'), given.get("protocol", ""), family)
+
+
+def _matched(words: tuple[str, ...]) -> Iterator[str]:
+    for at in range(len(words) - 2):
+        if words[at : at + 2] == ("ct", "helper"):
+            yield words[at + 2].strip('"')
+
+
+def _rule(
+    table: Table, hook: str, statement: Statement, objects: dict[tuple[Table, str], _Object],
+    origin: Origin,
+) -> Finding:  # fmt: skip
+    named = statement.words[statement.words.index("set") + 1 :][:1]
+    made = objects.get((table, "".join(named).strip('"')))
+    try:
+        if made is None:
+            raise Unfit("its ct helper object is not in these files, or it takes one from a map")
+        rule = _Rule(statement.words, Conditions(set(_TABLES.get(table[0], ()))))
+        rule.all()
+        rule.made.protocol(made.l4)
+        if made.family:
+            rule.made.family(made.family)
+        return rule.made.assignment(made.type, hook, origin)
+    except Unfit as error:
+        return Left(made.type if made else "a helper", origin, str(error))
+
+
+class _Rule:
+    """A rule's words, taken one by one."""
+
+    def __init__(self, words: tuple[str, ...], made: Conditions) -> None:
+        self.words = words
+        self.at = 0
+        self.made = made
+
+    def all(self) -> None:
+        """Take all of them; raises Unfit for those without a key."""
+        while self.at < len(self.words):
+            first = self.next()
+            if first in _SINGLE:
+                _SINGLE[first](self)
+                continue
+            pair = f"{first} {self.next()}"
+            if pair not in _PAIRS:
+                raise Unfit(f"there is no key for {shown(pair.strip())}")
+            _PAIRS[pair](self)
+
+    def next(self) -> str:
+        """The next word, empty at the end."""
+        self.at += 1
+        return self.words[self.at - 1] if self.at <= len(self.words) else ""
+
+    def values(self) -> list[str]:
+        """A value or a set of them."""
+        word = self.next()
+        if word == "==":
+            word = self.next()
+        if word != "{":
+            values = [word]
+            while self.words[self.at : self.at + 1] == (",",):
+                self.at += 1
+                values.append(self.next())
+            return [self._value(value) for value in values]
+        try:
+            end = self.words.index("}", self.at)
+        except ValueError:
+            raise Unfit("a set without an end") from None
+        inner, self.at = self.words[self.at : end], end + 1
+        return [self._value(word) for word in inner if word not in (",", ";")]
+
+    def _value(self, word: str) -> str:
+        if word in ("!=", "<", ">", "<=", ">=", "map", "vmap", ":", ".", "&", "{", ""):
+            raise Unfit(f"there is no key for {word or 'a value that is missing'}")
+        return word.strip('"')
+
+    def counter(self) -> None:
+        for word in ("packets", "bytes"):
+            if self.words[self.at : self.at + 1] == (word,):
+                self.at += 2
+
+    def comment(self) -> None:
+        self.next()
+
+    def ports(self, l4: str) -> None:
+        if l4:
+            self.made.protocol(l4)
+        self.made.ports |= ports(self.values())
+
+    def addresses(self, family: int, *, source: bool) -> None:
+        self.made.family(family)
+        given = networks(self.values())
+        if source:
+            self.made.sources |= given
+        else:
+            self.made.destinations |= given
+
+    def incoming(self) -> None:
+        self.made.interfaces |= {interface(name, "*") for name in self.values()}
+
+    def l4proto(self) -> None:
+        given = {{"6": "tcp", "17": "udp"}.get(value, value) for value in self.values()}
+        if given != {"tcp", "udp"}:  # the object says which one
+            self.made.protocol(" or ".join(sorted(given)))
+
+    def nfproto(self) -> None:
+        (value, *more) = self.values()
+        if more or value not in _FAMILIES:
+            raise Unfit(f"there is no key for nfproto {shown(value)}")
+        self.made.family(_FAMILIES[value])
+
+    def state(self) -> None:
+        if "new" not in self.values():  # the first packet alone can give a connection its helper
+            raise Unfit("its state has no first packet")
+
+    def set_helper(self) -> None:
+        if self.next() != "set":
+            raise Unfit("it asks for a helper as well")
+        self.next()  # the object's name
+
+
+_SINGLE: dict[str, Callable[[_Rule], None]] = {
+    "counter": _Rule.counter,
+    "comment": _Rule.comment,
+    "iifname": _Rule.incoming,
+    "iif": _Rule.incoming,
+    "accept": lambda rule: None,
+}
+
+_PAIRS: dict[str, Callable[[_Rule], None]] = {
+    "tcp dport": partial(_Rule.ports, l4="tcp"),
+    "udp dport": partial(_Rule.ports, l4="udp"),
+    "th dport": partial(_Rule.ports, l4=""),
+    "ip saddr": partial(_Rule.addresses, family=4, source=True),
+    "ip daddr": partial(_Rule.addresses, family=4, source=False),
+    "ip6 saddr": partial(_Rule.addresses, family=6, source=True),
+    "ip6 daddr": partial(_Rule.addresses, family=6, source=False),
+    "ip protocol": _Rule.l4proto,
+    "ip6 nexthdr": _Rule.l4proto,
+    "meta l4proto": _Rule.l4proto,
+    "meta nfproto": _Rule.nfproto,
+    "meta iifname": _Rule.incoming,
+    "ct state": _Rule.state,
+    "ct helper": _Rule.set_helper,
+}

@@ -1,0 +1,62 @@
+"""conntrackd's configuration as ours: what has no place is told, and nothing gets wider."""
+
+from __future__ import annotations
+
+import pytest
+from migration import made, notes
+
+FTP = "Type ftp inet tcp { }"
+
+
+def test_helpers_that_we_have() -> None:
+    one = made(f"{FTP}\nType rpc inet tcp {{ }}\nType rpc inet udp {{ }}")
+    assert [(table.name, table.off) for table in one.tables] == [("ftp", False), ("rpc", False)]
+    assert [str(origin) for origin, _ in one.tables[1].origins] == ["c:3", "c:4"]
+    assert one.notes == []
+
+
+@pytest.mark.parametrize(
+    ("types", "rules", "note"),
+    [
+        ("Type sane inet tcp { }", "",
+         "c:2: Type sane inet tcp is left out: this fwhelpers has no such helper (`fwhelpers list`)"),
+        ("Type lamp inet tcp { }", "",
+         "c:2: Type lamp inet tcp is left out: it is none of conntrackd's own helpers, and no plugin of that name is"
+         " installed"),
+        ("Type ssdp inet tcp { }", "",
+         "c:2: Type ssdp inet tcp is left out: our ssdp is for udp over IPv4 and IPv6"),
+        ("Type rpc inet tcp { }", "", "c:2: our rpc takes udp as well as tcp: no key limits it to one"),
+        (f"Setup no\n{FTP}", "", "c:2: Setup no: our helpers register themselves"),
+        (f"{FTP}\n}}\nStats {{ }}\nSync {{ }}\nGeneral {{", "",
+         "c:1: sections that are not about helpers are left out: Stats, Sync, General"),
+        ("", "nfct helper add ftp inet tcp", "r:1: helper ftp has no Type: it is the kernel's own, left out"),
+        ("", "nfct helper add rpc inet tcp", "r:1: helper rpc has no Type: nobody answered it, left out"),
+        (FTP, "-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\n-A F -m helper --helper ftp -j ACCEPT",
+         'r:2: this rule looks for helper "ftp": ours is "fw-ftp", change it'),
+    ],
+)  # fmt: skip
+def test_what_is_told(types: str, rules: str, note: str) -> None:
+    assert notes(made(types, rules)) == [note]
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        "-A PREROUTING -p tcp --dport 21 -m mark --mark 1 -j CT --helper ftp",
+        "ip6tables -A PREROUTING -p tcp --dport 21 -j CT --helper ftp",
+    ],
+)
+def test_limits_that_can_t_be_said_do_not_vanish(rules: str) -> None:
+    one = made(FTP, rules)
+    assert one.tables[0].off
+    assert "c:2: ftp stays commented out: no rule for it could be carried over" in notes(one)
+
+
+def test_notes_come_in_the_order_of_the_files() -> None:
+    one = made("Type lamp inet tcp { }\nSetup no", "nfct helper add sip inet udp")
+    assert [note.split(": ")[0] for note in notes(one)] == ["c:2", "c:3", "r:1"]
+
+
+def test_a_raised_maximum_is_a_guard_s_key() -> None:
+    one = made("Type ftp inet tcp { Policy ftp { ExpectMax 50 } }")
+    assert [(entry.key, entry.value) for entry in one.tables[0].guard] == [("max_per_source", 50)]

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers.migrate.iptables import Left, Match
+from fwhelpers.migrate.limits import ANY, OWN, Assignment
+from fwhelpers.migrate.nft_rules import read
+from fwhelpers.migrate.notes import Origin
+
+
+def rules(rule: str, family: str = "inet", hook: str = "prerouting", l3: str = "") -> list[object]:
+    text = (
+        f'table {family} raw {{\nct helper h {{\ntype "ftp" protocol tcp\n{l3}\n}}\n'
+        f"chain c {{ type filter hook {hook} priority raw;\n{rule}\n}}\n}}\n"
+    )
+    return list(read("f", text))
+
+
+def made(rule: str, family: str = "inet", hook: str = "prerouting", l3: str = "") -> Assignment:
+    (one,) = rules(f'{rule} ct helper set "h"', family, hook, l3)
+    assert isinstance(one, Assignment)
+    return one
+
+
+def test_a_rule() -> None:
+    assert made("tcp dport 21") == Assignment(
+        "ftp", "tcp", Origin("f", 7), frozenset({4, 6}), frozenset({21}), frozenset({ANY})
+    )
+
+
+def test_everything_that_has_a_key() -> None:
+    one = made(
+        'iifname { "e0", "e1" } ip saddr != { 10.0.0.1 }'.replace("!= ", "")
+        + " ip daddr == 10.2.0.0/16 meta l4proto { tcp, udp } tcp dport { 21, 30-31 } ct state new,established"
+        ' counter packets 1 bytes 2 comment "a, b"'
+    )
+    assert one.interfaces == {"e0", "e1"}
+    assert one.sources == {ip_network("10.0.0.1")}
+    assert one.destinations == {ip_network("10.2.0.0/16")}
+    assert one.ports == {21, 30, 31}
+    assert one.families == {4}
+
+
+@pytest.mark.parametrize(
+    ("family", "l3", "rule", "expected"),
+    [
+        ("inet", "", "meta nfproto ipv6", {6}),
+        ("ip6", "", "", {6}),
+        ("ip", "", "ip protocol tcp", {4}),
+        ("inet", "l3proto ip", "", {4}),
+        ("inet", "", "ip6 daddr fd00::/64", {6}),
+    ],
+)
+def test_families(family: str, l3: str, rule: str, expected: set[int]) -> None:
+    assert made(f"{rule} th dport 21", family, l3=l3).families == expected
+
+
+def test_the_output_hook_is_this_host() -> None:
+    assert made("tcp dport 21", hook="output").interfaces == {OWN}
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("tcp dport != 21", "there is no key for !="),
+        ("tcp dport $P", "$P is a variable"),
+        ("ip saddr @s tcp dport 21", "@s is a named set"),
+        ("tcp sport 20", "there is no key for tcp sport"),
+        ("udp dport 21", "protocol tcp has no helper"),
+        ("meta mark 1 tcp dport 21", "there is no key for meta mark"),
+        ("ct state established tcp dport 21", "its state has no first packet"),
+        ('iifname "e*" tcp dport 21', "e* is a pattern"),
+        ("", "it names no port"),
+        ("tcp dport", "ct is no port number"),
+    ],
+)
+def test_what_has_no_key(rule: str, why: str) -> None:
+    (one,) = rules(f'{rule} ct helper set "h"')
+    assert isinstance(one, Left)
+    assert (one.helper, one.why.startswith(why)) == ("ftp", True), one.why
+
+
+def test_a_set_that_is_never_closed() -> None:
+    head = 'add ct helper raw h { type "ftp" protocol tcp; }\n'
+    (one,) = read("f", head + 'add rule raw prerouting ct helper set "h" ip saddr { 10.0.0.1')
+    assert isinstance(one, Left)
+    assert one.why == "a set without an end"
+
+
+def test_a_helper_that_is_not_there() -> None:
+    (one,) = rules('tcp dport 21 ct helper set "other"')
+    assert isinstance(one, Left)
+    assert one.helper == "a helper"
+
+
+def test_rules_that_look_for_a_helper() -> None:
+    assert rules('ct state related ct helper "ftp" accept') == [Match("ftp", Origin("f", 7))]
+
+
+WORDS = st.lists(
+    st.sampled_from(["ct helper set", '"h"', "tcp dport", "21", "{", "}", ",", "ip saddr", "10.0.0.1", "counter",
+                     "iifname", "comment", "meta", "==", "ct state", "new", "set", "\n"])
+).map(" ".join)  # fmt: skip
+
+
+@given(WORDS)
+def test_any_rule_is_taken_or_left(text: str) -> None:
+    for one in rules(text):
+        assert isinstance(one, (Assignment, Left, Match))
