@@ -267,15 +267,15 @@ HOSTS = (
         "dhcpv6",
         (547,),
         groups=("ff02::1:2", "ff05::1:3"),
-        # all that a client sends: RFC 8415 §7.3
-        signature=(_at(0, *(bytes((kind,)) for kind in (1, 3, 4, 5, 6, 8, 9, 11))),),
+        # all that a client sends: RFC 8415 §7.3, RFC 9686 §4.2
+        signature=(_at(0, *(bytes((kind,)) for kind in (1, 3, 4, 5, 6, 8, 9, 11, 36))),),
         source_ports=(546,),
         size=(8, 1500),
         reply_port=ANY,  # RFC 8415 §7.2 says where a server listens, not from where it answers
         window=30,
         longest=120,
         peers="link-local",
-        spec="RFC 8415",
+        spec="RFC 8415, 9686",
         validator=dhcpv6.check,
         doc="IPv6 addresses and prefixes for this host",
     ),

@@ -39,8 +39,8 @@ REASONS: dict[tuple[str, str, str, str], str] = {
         "deliberately tighter: the request goes no further than the link, so the answer comes from there"
     ),
     ("*", "*", "*", "timeout"): "as long as the protocol lets answers take, no longer",
-    ("SSDP", "*third host*", "conntrackd", "*"): (
-        "a flaw of the reference: whoever answers may have anybody let in to any address and port, by LOCATION"
+    ("Oracle*", "*DATA*", "conntrackd", "*"): (
+        "a bug of the reference: it misses the address when it comes in a packet of its own"
     ),
     ("DHCPv6", "*ADDR-REG*", "conntrackd", "*"): (
         "a bug of the reference: it drops every message with a type that it does not know"
