@@ -7,7 +7,7 @@ from functools import partial
 
 import clients
 import servers
-import test_tns
+import test_tns_path
 from compare import Case
 from compare_discovery import DISCOVERY
 from lab import Lab
@@ -23,8 +23,8 @@ def _tftp(lab: Lab, family: int) -> bool:
 
 
 def _redirected(lab: Lab, form: str) -> bool:
-    listener = test_tns.start_listener(lab, 4, form)
-    client = test_tns.connect(lab, lab.target(), timeout=8)
+    listener = test_tns_path.start_listener(lab, 4, form)
+    client = test_tns_path.connect(lab, lab.target(), timeout=8)
     client.wait()
     listener.stop()
     return "data served by the dispatcher" in client.lines
