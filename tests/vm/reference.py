@@ -1,7 +1,8 @@
 """conntrackd with its user-space helpers on the gateway: what ours is compared with.
 
-It leaves its helpers in the kernel, where they belong to the machine, not to the network namespace: the next lab would
-find them. So all that is started here is taken away with the lab, whatever happens in between.
+Helpers belong to the machine, not to the network namespace, and conntrackd refuses to start where one of a name that
+it wants is registered otherwise. So those that an earlier lab left (ours stay registered on purpose) are removed first,
+and all that is started here is taken away with the lab, whatever happens in between.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ _RULE = """
 def start(lab: Lab, wanted: list[Wanted], queue: int = 100) -> None:
     """Start it with these helpers, assigned and in force; the lab's end removes all."""
     gateway = lab.namespaces["g"]
+    remove_helpers(wanted)
     # taken from the end: first the rules go, then the program, and then nothing refers to its helpers
     lab.cleanups.append(lambda: remove_helpers(wanted))
     conf = gateway.path("/run/lab/conntrackd.conf")
@@ -109,8 +111,8 @@ def remove_helpers(wanted: list[Wanted]) -> None:
     """Remove these from the kernel; what refers to them must be gone, or go at once."""
     names = {w.name for w in wanted}
     netlink = NetlinkSocket()
-    # the kernel drops a table's references some milliseconds after it dropped the table
-    wait_until(lambda: not _try_to_remove(netlink, names), f"{names} free to be removed", 5.0)
+    # the kernel drops a table's references some time after the table, or the namespace that it was in
+    wait_until(lambda: not _try_to_remove(netlink, names), f"{names} free to be removed")
     netlink.close()
 
 

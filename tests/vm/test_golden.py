@@ -12,19 +12,11 @@ from process import run
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.nft"))
 
-_TFTP = """
-import sys
-from collections.abc import Iterator
+_OTHERS = """
 from fwhelpers.api import DatagramParser, Helper
-from fwhelpers.daemon.registry import Registry, kernel_objects
+from fwhelpers.daemon.registry import Registry
 others = [Helper(name, "udp", [69], DatagramParser) for name in ("tftp", "ask", "shout")]
-registry = Registry()
-if sys.argv[1] == "add":
-    assert not registry.register(others)
-else:
-    for one in others:
-        for helper in kernel_objects(one):
-            registry.delete(helper)
+assert not Registry().register(others)
 """
 
 
@@ -32,9 +24,9 @@ else:
 def registered() -> Iterator[None]:
     """All helpers that the golden files name; ours, and those that no plugin of ours offers."""
     run([sys.executable, "-m", "fwhelpers", "register"])
-    run([sys.executable, "-c", _TFTP, "add"])
+    run([sys.executable, "-c", _OTHERS])
     yield
-    run([sys.executable, "-c", _TFTP, "delete"])
+    # all of ours, those of no plugin as well; it waits until the kernel has dropped a dry run's references
     run([sys.executable, "-m", "fwhelpers", "unregister"])
 
 
