@@ -21,21 +21,26 @@ from typing import Any
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper
 from fwhelpers.config import Config
-from fwhelpers.daemon import notes
+from fwhelpers.daemon import journal, sd
 from fwhelpers.daemon.files import RUNTIME, Lock, Locked, remove_status, write_status
 from fwhelpers.daemon.fleet import Fleet
+from fwhelpers.daemon.logbook import Logbook
 from fwhelpers.daemon.modules import load_modules
 from fwhelpers.daemon.order import Order
+from fwhelpers.daemon.privileges import step_down
 from fwhelpers.daemon.register import register
 from fwhelpers.daemon.registry import Registry
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft, NftError
 from fwhelpers.kernel.probe import has_net_admin
+from fwhelpers.kernel.socket import QueueSocket
 from fwhelpers.keys import MAX_WORKERS
 from fwhelpers.plugins import Plugins, load
 
 log = logging.getLogger("fwhelpers")
+
+TABLE_SOCKET = "table"  #: in the descriptor store: the socket that owns the ruleset
 
 
 class StartError(Exception):
@@ -52,15 +57,28 @@ class Daemon:
     def __init__(self, config_dir: Path, runtime: Path = RUNTIME) -> None:
         self._config_dir = config_dir
         self._runtime = runtime
-        self._fleet = Fleet(self._hear)
-        self._nft = Nft()
+        self._logbook = Logbook()
+        self._notify = sd.Notifier(os.environ)
+        self._store = sd.Store(self._notify, os.environ)
+        self._fleet = Fleet(self._hear, self._store)
+        self._nft = self._own_table()
         self._registry = Registry()
         self._problems: dict[str, str] = {}
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._applying = asyncio.Lock()
         self._lock: Lock | None = None
-        self._registered = False
+        self._registered = self._started = False
+
+    def _own_table(self) -> Nft:
+        try:
+            nft = Nft(adopt=self._store.take(TABLE_SOCKET))
+        except NftError:
+            self._store.drop_all()
+            raise
+        if not nft.adopted:
+            self._store.drop(TABLE_SOCKET)
+        return nft
 
     # up
 
@@ -73,11 +91,24 @@ class Daemon:
             )
         load_modules()
         self._lock = Lock(self._runtime)
+        step_down(*self._lock.paths)
         self._register()
         self._grow()
         await self._configure_workers()
         self._steer()
+        self._keep()
         self._publish()
+        self._started = True
+        self._notify.ready(self._summary())
+
+    def _keep(self) -> None:
+        """Have the table outlive us, now that it leads to our queues only; close those of a predecessor."""
+        for name in self._store.left():
+            release_queue(name, self._store)
+        owner = self._nft.fileno()
+        if owner is not None:
+            # the last to come, as systemd closes them in reverse: no rules before no queues
+            self._store.put(TABLE_SOCKET, owner)
 
     def _read(self) -> tuple[Config, Plugins]:
         draft = config.load(self._config_dir)
@@ -109,6 +140,7 @@ class Daemon:
         order = Order(
             {name: self._worker_config(name) for name in self._helpers},
             tuple(self._config.daemon.blocked_plugins),
+            self._plugins.identity(),
             disable_at_end=self._config.daemon.steering == "helper",
             rows=self._config.rows,
         )
@@ -140,6 +172,7 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         stop = loop.create_task(self._stop.wait())
+        feeder = loop.create_task(self._feed())
         while not self._stop.is_set():
             reload = loop.create_task(self._reload.wait())
             await asyncio.wait({stop, reload}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
@@ -148,16 +181,32 @@ class Daemon:
                 self._reload.clear()
                 await self.reload()
             self._publish()
+            self._notify.status(self._summary())
+        feeder.cancel()
+
+    async def _feed(self) -> None:
+        """Tell the watchdog that this loop goes round, and that every worker is looked after."""
+        while self._notify.watched:
+            if self._fleet.watched:
+                self._notify.alive()
+            await asyncio.sleep(self._notify.watched / 4)
+
+    def _summary(self) -> str:
+        made = sum(counts["expected"] for counts in self._fleet.totals().values())
+        names = ", ".join(self._helpers) or "no helper enabled"
+        return f"{names}; {len(self._fleet)} workers, {made} expectations so far"
 
     async def reload(self) -> None:
         """Read the configuration again and go over to it; a wrong one changes nothing."""
+        self._notify.reloading()
         try:
             wanted, plugins = self._read()
             await self.apply(wanted, plugins)
         except (config.ConfigError, StartError) as error:
             log.error("reload: %s; the former configuration stays in force", error)
-            return
-        log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
+        else:
+            log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
+        self._notify.ready(self._summary())
 
     async def apply(self, wanted: Config, plugins: Plugins | None = None) -> None:
         """Go over to another effective configuration by difference: queues and flows stay.
@@ -198,7 +247,7 @@ class Daemon:
         await self._fleet.shrink(worker_count(self._config))
 
     def _hear(self, message: dict[str, Any]) -> None:
-        notes.write(message)
+        self._logbook.write(message)
 
     def _publish(self) -> None:
         totals: dict[str, Counter[str]] = {name: Counter() for name in self._helpers}
@@ -224,20 +273,47 @@ class Daemon:
 
     async def stop(self) -> None:
         """Take all down, registration excepted. Goes on after errors; safe after a start that failed half-way."""
-        if self._lock is None:  # not even begun
-            return
+        self._notify.stopping()
+        if self._started and self._store.works and await asyncio.to_thread(sd.restarts):
+            await self._hand_over()
+        else:
+            await self._tear_down()
+        self._logbook.close()
+        if self._lock is not None:
+            self._try(lambda: remove_status(self._runtime))
+            self._lock.release()
+
+    async def _hand_over(self) -> None:
+        """Leave rules and queues, with the packets in them, to the manager that is to come."""
+        log.info("stopping; rules and queues are kept for the restart")
+        await self._fleet.leave()
+        self._try(self._nft.close)
+
+    async def _tear_down(self) -> None:
         if self._registered:
             self._try(self._registry.disable_all)
+        if self._nft.adopted or self._started:
+            # closing is not enough while the service manager holds the socket too
+            self._try(lambda: self._nft.run(ruleset.teardown()))
         self._try(self._nft.close)
+        self._store.drop(TABLE_SOCKET)
         await self._fleet.shrink(0)
-        self._try(lambda: remove_status(self._runtime))
-        self._lock.release()
+        for name in self._store.left():
+            self._try(lambda name=name: release_queue(name, self._store))  # type: ignore[misc]
 
     def _try(self, step: Callable[[], object]) -> None:
         try:
             step()
         except (OSError, NftError) as error:
             log.error("stopping: %s", error)
+
+
+def release_queue(name: str, store: sd.Store) -> None:
+    """Close a queue that a predecessor left, nothing leading to it any more. Raises OSError."""
+    fd = store.take(name)
+    store.drop(name)
+    if fd is not None:
+        QueueSocket(fd).release(int(name.removeprefix("queue-")))
 
 
 def limits(given: Any) -> Limits:
@@ -270,7 +346,7 @@ async def _main(config_dir: Path) -> None:
 
 def run(config_dir: Path) -> int:
     """Run the service until SIGTERM; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="fwhelpers: %(message)s", stream=sys.stderr)
+    journal.set_up()
     try:
         asyncio.run(_main(config_dir))
     except StartError as error:
