@@ -22,6 +22,7 @@ from fwhelpers import config, ruleset
 from fwhelpers.api import Helper
 from fwhelpers.config import Config
 from fwhelpers.daemon import journal, sd
+from fwhelpers.daemon.estate import Rules, release_queues
 from fwhelpers.daemon.files import RUNTIME, Lock, Locked, remove_status, write_status
 from fwhelpers.daemon.fleet import Fleet
 from fwhelpers.daemon.logbook import Logbook
@@ -32,15 +33,12 @@ from fwhelpers.daemon.register import register
 from fwhelpers.daemon.registry import Registry
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.kernel.nfnl import NetlinkError
-from fwhelpers.kernel.nft import Nft, NftError
+from fwhelpers.kernel.nft import NftError
 from fwhelpers.kernel.probe import has_net_admin
-from fwhelpers.kernel.socket import QueueSocket
 from fwhelpers.keys import MAX_WORKERS
 from fwhelpers.plugins import Plugins, load
 
 log = logging.getLogger("fwhelpers")
-
-TABLE_SOCKET = "table"  #: in the descriptor store: the socket that owns the ruleset
 
 
 class StartError(Exception):
@@ -61,7 +59,7 @@ class Daemon:
         self._notify = sd.Notifier(os.environ)
         self._store = sd.Store(self._notify, os.environ)
         self._fleet = Fleet(self._hear, self._store)
-        self._nft = self._own_table()
+        self._rules = Rules(self._store)
         self._registry = Registry()
         self._problems: dict[str, str] = {}
         self._stop = asyncio.Event()
@@ -69,16 +67,6 @@ class Daemon:
         self._applying = asyncio.Lock()
         self._lock: Lock | None = None
         self._registered = self._started = False
-
-    def _own_table(self) -> Nft:
-        try:
-            nft = Nft(adopt=self._store.take(TABLE_SOCKET))
-        except NftError:
-            self._store.drop_all()
-            raise
-        if not nft.adopted:
-            self._store.drop(TABLE_SOCKET)
-        return nft
 
     # up
 
@@ -96,19 +84,11 @@ class Daemon:
         self._grow()
         await self._configure_workers()
         self._steer()
-        self._keep()
+        self._rules.keep()
+        release_queues(self._store)
         self._publish()
         self._started = True
         self._notify.ready(self._summary())
-
-    def _keep(self) -> None:
-        """Have the table outlive us, now that it leads to our queues only; close those of a predecessor."""
-        for name in self._store.left():
-            release_queue(name, self._store)
-        owner = self._nft.fileno()
-        if owner is not None:
-            # the last to come, as systemd closes them in reverse: no rules before no queues
-            self._store.put(TABLE_SOCKET, owner)
 
     def _read(self) -> tuple[Config, Plugins]:
         draft = config.load(self._config_dir)
@@ -118,7 +98,7 @@ class Daemon:
         return config.resolve(draft, plugins.helpers, plugins.absent()), plugins
 
     def _register(self) -> None:
-        self._problems = register(self._plugins.helpers, self._nft)
+        self._problems = register(self._plugins.helpers, self._rules.nft)
         self._registered = True
         for name, why in self._problems.items():
             log.error("%s: not registered: %s", name, why)
@@ -156,7 +136,7 @@ class Daemon:
     def _steer(self) -> None:
         first = self._config.daemon.queues
         queues = range(first, first + worker_count(self._config))
-        self._nft.run(ruleset.build(self._config, self._helpers, queues))
+        self._rules.load(ruleset.build(self._config, self._helpers, queues))
         if self._config.daemon.steering == "helper":
             for n, helper in enumerate(self._helpers.values()):
                 self._registry.enable(helper, queues[n % len(queues)])
@@ -287,33 +267,20 @@ class Daemon:
         """Leave rules and queues, with the packets in them, to the manager that is to come."""
         log.info("stopping; rules and queues are kept for the restart")
         await self._fleet.leave()
-        self._try(self._nft.close)
+        self._try(self._rules.leave)
 
     async def _tear_down(self) -> None:
         if self._registered:
             self._try(self._registry.disable_all)
-        if self._nft.adopted or self._started:
-            # closing is not enough while the service manager holds the socket too
-            self._try(lambda: self._nft.run(ruleset.teardown()))
-        self._try(self._nft.close)
-        self._store.drop(TABLE_SOCKET)
+        self._try(lambda: self._rules.remove(ruleset.teardown()))
         await self._fleet.shrink(0)
-        for name in self._store.left():
-            self._try(lambda name=name: release_queue(name, self._store))  # type: ignore[misc]
+        self._try(lambda: release_queues(self._store))
 
     def _try(self, step: Callable[[], object]) -> None:
         try:
             step()
         except (OSError, NftError) as error:
             log.error("stopping: %s", error)
-
-
-def release_queue(name: str, store: sd.Store) -> None:
-    """Close a queue that a predecessor left, nothing leading to it any more. Raises OSError."""
-    fd = store.take(name)
-    store.drop(name)
-    if fd is not None:
-        QueueSocket(fd).release(int(name.removeprefix("queue-")))
 
 
 def limits(given: Any) -> Limits:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import pickle
 import signal
 import socket
@@ -39,6 +40,12 @@ def queue_name(number: int) -> str:
     return f"queue-{number}"
 
 
+def queue_number(name: str) -> int | None:
+    """The queue of a name in the store; None for anything else."""
+    kind, _, number = name.partition("-")
+    return int(number) if kind == "queue" and number.isdecimal() else None
+
+
 class WorkerProcess:
     """One worker and the queue that outlives it."""
 
@@ -57,6 +64,8 @@ class WorkerProcess:
         self._news = news
         self._store = store
         self._name = queue_name(number)
+        self._flows_name = f"flows-{number}"
+        self._flows = -1  # where a worker leaves what its successor needs
         self._sock: QueueSocket | None = None
         self._current: dict[str, dict[str, int]] = {}
         self._process: asyncio.subprocess.Process | None = None
@@ -98,11 +107,20 @@ class WorkerProcess:
             raise
         self._sock = sock
         self._store.put(self._name, sock.fileno())
+        left = self._store.take(self._flows_name)
+        self._flows = os.memfd_create(self._flows_name) if left is None else left
+        self._store.put(self._flows_name, self._flows)
 
     def _unbind(self) -> None:
         if self._sock is not None:
             self._store.drop(self._name)
+            self._store.drop(self._flows_name)
+            self._close()
+
+    def _close(self) -> None:
+        if self._sock is not None:
             self._sock.close()
+            os.close(self._flows)
             self._sock = None
 
     def order(self, order: Order) -> None:
@@ -152,11 +170,10 @@ class WorkerProcess:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        if not leave:
+        if leave:
+            self._close()
+        else:
             self._unbind()
-        elif self._sock is not None:
-            self._sock.close()
-            self._sock = None
 
     async def _spawn(self) -> None:
         assert self._sock is not None
@@ -166,7 +183,7 @@ class WorkerProcess:
         ours.setblocking(False)
         page = Page.create()
         isolated = ["-I"] if sys.flags.isolated else []
-        descriptors = (self._sock.fileno(), theirs.fileno(), page.fd)
+        descriptors = (self._sock.fileno(), theirs.fileno(), page.fd, self._flows)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *isolated, "-m", "fwhelpers.daemon.worker",
             *map(str, descriptors), str(self.number), pass_fds=descriptors,

@@ -1,8 +1,9 @@
 """A worker: one process, one queue. It parses what strangers send, so it knows as little as possible.
 
-Started by the supervisor with three inherited descriptors: the bound queue, a control channel, a shared page. The queue
-belongs to the manager as well: when this process dies, packets wait in it for the next one. With its first order it
-loads the plugins, then shuts itself in (see `confine`): what comes later must do with what is open and loaded by then.
+Started by the supervisor with inherited descriptors: the bound queue, a control channel, a shared page, and a file for
+what one worker leaves to the next. The queue belongs to the manager as well: when this process dies, packets wait in it
+for the next one. With its first order it loads the plugins, then shuts itself in (see `confine`): what comes later must
+do with what is open and loaded by then.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from fwhelpers.daemon.maker import KernelMaker
 from fwhelpers.daemon.onlink import Links
 from fwhelpers.daemon.order import LEAVE, MAX_CONTROL, Order
 from fwhelpers.daemon.registry import Registry
-from fwhelpers.daemon.shared import Page
+from fwhelpers.daemon.shared import Flows, Page
 from fwhelpers.engine.inspect import Active, Inspector
 from fwhelpers.engine.verdict import Note, Verdict
 from fwhelpers.kernel import labels, queue
@@ -156,8 +157,11 @@ def _describe(note: Note) -> dict[str, str]:
 class Worker:
     """The loop: drain the queue, judge, answer, beat."""
 
-    def __init__(self, sock: QueueSocket, number: int, control: socket.socket, page: Page) -> None:
+    def __init__(
+        self, sock: QueueSocket, number: int, control: socket.socket, page: Page, flows: Flows
+    ) -> None:
         self._sock = sock
+        self._flows = flows
         self._page = page
         self._control = control
         self._news = News(control)
@@ -184,7 +188,9 @@ class Worker:
             if self._control.fileno() in ready:
                 stopping = not self._obey()
             self._news.report()
-        if not self._leaving:
+        if self._leaving:
+            self._flows.leave(self._inspector.leave())
+        else:
             self._finish()
 
     def drain(self) -> int:
@@ -219,9 +225,19 @@ class Worker:
             self._plugins = load(blocked=order.blocked).plus(order.rows)
             self._sock.prepare()
             self._news.lacking(confine())
-        self._configure(order, self._plugins)
+            self._configure(order, self._plugins)
+            self._resume()
+        else:
+            self._configure(order, self._plugins)
         self._news.ready()
         return True
+
+    def _resume(self) -> None:
+        try:
+            self._inspector.resume(self._flows.left)
+        except ValueError as error:
+            self._news.problem(f"what another worker left can't be read: {error}")
+        self._flows.left = b""
 
     def _configure(self, order: Order, plugins: Plugins) -> None:
         active = {}
@@ -247,14 +263,14 @@ class Worker:
 
 def main(arguments: Iterable[str]) -> int:
     """Entry of the worker process: descriptors of queue, control and page, and the queue's number."""
-    queue_fd, control_fd, page_fd, number = map(int, arguments)
+    queue_fd, control_fd, page_fd, flows_fd, number = map(int, arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C goes to the manager, who asks us
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, f"fwhelpers-q{number}".encode(), 0, 0, 0)
     control = socket.socket(fileno=control_fd)
     control.setblocking(False)
-    Worker(QueueSocket(fd=queue_fd), number, control, Page(page_fd)).run()
+    Worker(QueueSocket(fd=queue_fd), number, control, Page(page_fd), Flows(flows_fd)).run()
     return 0
 
 
