@@ -105,7 +105,8 @@ class Throttle:
 
 def _tell_more(source: Source, more: int) -> None:
     fields = {"EVENT": source.kind, "HELPER": source.helper, "CLIENT": source.client, "MORE": more}
-    log.warning(
+    log.log(
+        _LEVELS.get(source.kind, logging.INFO),
         "%s: %s: %d more %s like the last ones", source.helper, source.client, more, source.kind,
         extra={"fields": fields},
     )  # fmt: skip
