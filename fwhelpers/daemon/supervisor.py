@@ -146,14 +146,18 @@ class WorkerProcess:
         quick = 0
         while not self._stopping:
             started = time.monotonic()
-            self.bind()
+            try:
+                self.bind()
+            except OSError as error:  # somebody took it while it was closed
+                await self._back_off(8.0, str(error))
+                continue
             await self._spawn()
             await self._watch()
             if self._bury():
                 continue
             quick = quick + 1 if time.monotonic() - started < 10 else 0
             if quick >= PATIENCE:
-                await self._back_off(min(2.0**quick, 60.0))
+                await self._back_off(min(2.0**quick, 60.0), "keeps dying")
 
     async def stop(self, *, leave: bool = False) -> None:
         """End the worker; it answers what is queued, and the queue is closed. `leave`: both go to a later manager."""
@@ -245,9 +249,9 @@ class WorkerProcess:
             self._control.close()
             self._control = None
 
-    async def _back_off(self, seconds: float) -> None:
+    async def _back_off(self, seconds: float, why: str) -> None:
         log.error(
-            "worker %d: keeps dying; its packets pass uninspected for %.0f s", self.number, seconds
+            "worker %d: %s; its packets pass uninspected for %.0f s", self.number, why, seconds
         )
         self._unbind()
         self._due = time.monotonic() + seconds + SLACK

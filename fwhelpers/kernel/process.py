@@ -76,7 +76,7 @@ def _capset(mask: int, inheritable: int) -> None:
 
 def forbid_files() -> int:
     """Take all that Landlock can take; returns its version, 0 where the kernel has none."""
-    version = _landlock_version()
+    version = landlock_version()
     if version:
         attribute = b"".join(pack("=Q", m) for m in _LANDLOCK[min(version, max(_LANDLOCK))])
         buffer = ctypes.create_string_buffer(attribute, len(attribute))
@@ -88,7 +88,8 @@ def forbid_files() -> int:
     return version
 
 
-def _landlock_version() -> int:
+def landlock_version() -> int:
+    """The version of Landlock that this kernel has; 0: none, or not enabled."""
     try:
         return _syscall(_SYS_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION)
     except OSError:
