@@ -14,18 +14,20 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper
 from fwhelpers.config import Config
+from fwhelpers.daemon import notes
 from fwhelpers.daemon.files import RUNTIME, Lock, Locked, remove_status, write_status
+from fwhelpers.daemon.fleet import Fleet
 from fwhelpers.daemon.modules import load_modules
 from fwhelpers.daemon.order import Order
 from fwhelpers.daemon.register import register
 from fwhelpers.daemon.registry import Registry
-from fwhelpers.daemon.supervisor import WorkerProcess
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft, NftError
@@ -50,13 +52,13 @@ class Daemon:
     def __init__(self, config_dir: Path, runtime: Path = RUNTIME) -> None:
         self._config_dir = config_dir
         self._runtime = runtime
-        self._workers: list[WorkerProcess] = []
-        self._tasks: dict[WorkerProcess, asyncio.Task[None]] = {}
+        self._fleet = Fleet(self._hear)
         self._nft = Nft()
         self._registry = Registry()
         self._problems: dict[str, str] = {}
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
+        self._applying = asyncio.Lock()
         self._lock: Lock | None = None
         self._registered = False
 
@@ -72,7 +74,7 @@ class Daemon:
         load_modules()
         self._lock = Lock(self._runtime)
         self._register()
-        self._grow(_worker_count(self._config))
+        self._grow()
         await self._configure_workers()
         self._steer()
         self._publish()
@@ -99,25 +101,9 @@ class Daemon:
             if name not in self._problems
         }
 
-    def _grow(self, count: int) -> None:
-        first = self._config.daemon.queues
-        fail_open = self._config.daemon.fail == "open"
-        for number in range(first + len(self._workers), first + count):
-            worker = WorkerProcess(number, fail_open, self._hear)
-            worker.bind()
-            self._workers.append(worker)
-            self._tasks[worker] = asyncio.get_running_loop().create_task(worker.run())
-
-    async def _shrink(self, count: int) -> None:
-        for worker in self._workers[count:]:
-            await self._end(worker)
-        del self._workers[count:]
-
-    async def _end(self, worker: WorkerProcess) -> None:
-        await worker.stop()
-        task = self._tasks.pop(worker)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    def _grow(self) -> None:
+        daemon = self._config.daemon
+        self._fleet.grow(daemon.queues, worker_count(self._config), daemon.fail == "open")
 
     async def _configure_workers(self) -> None:
         order = Order(
@@ -126,10 +112,8 @@ class Daemon:
             disable_at_end=self._config.daemon.steering == "helper",
             rows=self._config.rows,
         )
-        for worker in self._workers:
-            worker.order(order)
         try:
-            await asyncio.gather(*(worker.wait_ready() for worker in self._workers))
+            await self._fleet.configure(order)
         except TimeoutError:
             raise StartError("a worker did not get ready", "see its messages above") from None
 
@@ -139,7 +123,7 @@ class Daemon:
 
     def _steer(self) -> None:
         first = self._config.daemon.queues
-        queues = range(first, first + len(self._workers))
+        queues = range(first, first + worker_count(self._config))
         self._nft.run(ruleset.build(self._config, self._helpers, queues))
         if self._config.daemon.steering == "helper":
             for n, helper in enumerate(self._helpers.values()):
@@ -168,40 +152,64 @@ class Daemon:
     async def reload(self) -> None:
         """Read the configuration again and go over to it; a wrong one changes nothing."""
         try:
-            self._config, self._plugins = self._read()
+            wanted, plugins = self._read()
+            await self.apply(wanted, plugins)
         except (config.ConfigError, StartError) as error:
             log.error("reload: %s; the former configuration stays in force", error)
             return
-        self._register()
-        count = _worker_count(self._config)
-        self._grow(count)
-        await self._configure_workers()
-        surplus, self._workers = self._workers[count:], self._workers[:count]
-        self._steer()
-        self._workers += surplus
-        await self._shrink(count)
         log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
 
+    async def apply(self, wanted: Config, plugins: Plugins | None = None) -> None:
+        """Go over to another effective configuration by difference: queues and flows stay.
+
+        Raises StartError, with the former configuration in force, where that can't be done.
+        """
+        async with self._applying:
+            former = self._config, self._plugins, self._problems
+            self._config = self._in_place(wanted)
+            self._plugins = plugins or self._plugins
+            try:
+                await self._go_over()
+            except (NetlinkError, NftError, StartError) as error:
+                self._config, self._plugins, self._problems = former
+                await self._go_back()
+                raise StartError(str(error), getattr(error, "hint", "")) from error
+            self._publish()
+
+    def _in_place(self, wanted: Config) -> Config:
+        now, new = self._config.daemon, wanted.daemon
+        if (now.queues, now.fail) == (new.queues, new.fail):
+            return wanted
+        log.warning("daemon.queues and daemon.fail change with a restart only")
+        return replace(wanted, daemon=replace(new, queues=now.queues, fail=now.fail))
+
+    async def _go_over(self) -> None:
+        self._register()
+        self._grow()
+        await self._configure_workers()
+        self._steer()
+        await self._fleet.shrink(worker_count(self._config))
+
+    async def _go_back(self) -> None:
+        try:
+            await self._configure_workers()
+        except StartError as error:  # its supervisor goes on trying, with the former order
+            log.error("going back: %s", error)
+        await self._fleet.shrink(worker_count(self._config))
+
     def _hear(self, message: dict[str, Any]) -> None:
-        note = message.get("note")
-        if note:
-            level = {"refused": logging.WARNING, "failed": logging.ERROR}
-            log.log(level.get(note["kind"], logging.INFO), "%s", _sentence(note))
-        elif "problem" in message:
-            log.error("worker %d: %s", message["queue"], message["problem"])
+        notes.write(message)
 
     def _publish(self) -> None:
         totals: dict[str, Counter[str]] = {name: Counter() for name in self._helpers}
-        for worker in self._workers:
-            for kernel_name, counts in worker.totals().items():
-                name = self._name_of(kernel_name)
-                totals.setdefault(name, Counter()).update(counts)
+        for kernel_name, counts in self._fleet.totals().items():
+            totals.setdefault(self._name_of(kernel_name), Counter()).update(counts)
         write_status(
             self._runtime,
             {
                 "pid": os.getpid(),
                 "helpers": {name: dict(counts) for name, counts in totals.items()},
-                "workers": [worker.status() for worker in self._workers],
+                "workers": self._fleet.status(),
                 "problems": self._problems,
             },
         )
@@ -221,12 +229,7 @@ class Daemon:
         if self._registered:
             self._try(self._registry.disable_all)
         self._try(self._nft.close)
-        for worker in self._workers:
-            try:
-                await self._end(worker)
-            except OSError as error:
-                log.error("worker %d: %s", worker.number, error)
-        self._workers.clear()
+        await self._fleet.shrink(0)
         self._try(lambda: remove_status(self._runtime))
         self._lock.release()
 
@@ -250,18 +253,9 @@ def limits(given: Any) -> Limits:
     return Limits(**values)
 
 
-def _worker_count(loaded: Config) -> int:
+def worker_count(loaded: Config) -> int:
+    """How many workers a configuration means on this machine."""
     return loaded.daemon.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
-
-
-def _sentence(note: dict[str, str]) -> str:
-    where = f"{note['helper']}: {note['client']} → {note['server']}"
-    what = f" {note['what']}" if note["what"] else ""
-    if note["kind"] == "refused":
-        return f"{where}: refused{what} {note['endpoint']}: {note['reason']} ({note['rule']})"
-    if note["kind"] == "expected":
-        return f"{where}: expecting{what} {note['expected']}"
-    return f"{where}: {note['kind']}: {note['reason']}"
 
 
 async def _main(config_dir: Path) -> None:

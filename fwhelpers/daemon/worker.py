@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fwhelpers.daemon.maker import KernelMaker
+from fwhelpers.daemon.notes import encode_key
 from fwhelpers.daemon.onlink import Links
 from fwhelpers.daemon.order import MAX_CONTROL, Order
 from fwhelpers.daemon.registry import Registry
@@ -128,8 +129,9 @@ class News:
         return True
 
 
-def _describe(note: Note) -> dict[str, str]:
-    expected = note.expectation.tuple if note.expectation else None
+def _describe(note: Note) -> dict[str, Any]:
+    made = note.expectation
+    expected = made.tuple if made else None
     return {
         "kind": note.kind,
         "helper": note.helper,
@@ -141,6 +143,8 @@ def _describe(note: Note) -> dict[str, str]:
         "what": note.what,
         "endpoint": str(note.refused or ""),
         "expected": f"{expected.l4} port {expected.dport}" if expected else "",
+        "interface": note.interface,
+        "made": encode_key(made) if made else None,
     }
 
 

@@ -27,14 +27,16 @@ ALLOWED = {
     "declaration": {"api", "keys"},
     "config": {"api", "values", "keys", "engine", "discovery", "rows"},
     "rows": {"api", "values", "keys", "declaration", "discovery"},
+    "switches": {"config", "keys"},
     "plugins": {"api", "hookspecs", "declaration", "discovery"},
     "ruleset": {"api", "config", "values", "kernel"},
     "testing": {"api", "sansio", "hookspecs", "kernel", "engine", "values", "keys", "config", "plugins"},
     "migrate": {"api", "values", "keys", "engine"},
     "daemon": {"", "api", "discovery", "sansio", "hookspecs", "kernel", "engine", "values", "keys", "config", "plugins",
-               "ruleset"},
+               "ruleset", "switches", "bus"},
+    "bus": {""},
     "cli": {"", "api", "sansio", "hookspecs", "kernel", "engine", "values", "keys", "config", "plugins",
-            "ruleset", "daemon", "testing", "migrate"},
+            "ruleset", "daemon", "testing", "migrate", "switches", "bus"},
     "__main__": {"cli"},
 }  # fmt: skip
 
