@@ -172,6 +172,7 @@ class WorkerProcess:
         self._hang_up()
         if not self._stopping:
             log.warning("worker %d: %s, restarting it", self.number, _ending(self._process))
+            self._news({"restarted": _ending(self._process), "queue": self.number})
         self._process = None
 
     def _hang_up(self) -> None:
