@@ -41,8 +41,8 @@ class ParseError(Exception):
 class Endpoint(NamedTuple):
     """An address and a port; the address is packed, 4 or 16 bytes."""
 
-    addr: bytes
-    port: int = 0
+    addr: bytes  #: packed
+    port: int = 0  #: 0 where none is meant
 
     @classmethod
     def parse(cls, host: str, port: int = 0) -> Endpoint:
@@ -92,12 +92,12 @@ class Expect:
     carries no endpoint leaves `span` out.
     """
 
-    client: Endpoint
-    server: Endpoint
+    client: Endpoint  #: who opens it
+    server: Endpoint  #: towards whom
     l4: str = ""  #: "tcp" or "udp"; empty: as the control connection
     policy: str = ""  #: name of the helper's policy; empty: its first
-    span: tuple[int, int] | None = None
-    encode: Callable[[Endpoint], bytes] | None = None
+    span: tuple[int, int] | None = None  #: begin and end of the endpoint in the bytes
+    encode: Callable[[Endpoint], bytes] | None = None  #: writes another endpoint in its form
     #: `encode` to exactly so many bytes, None if it can't be: for IPv6, where the length must stay
     fit: Callable[[Endpoint, int], bytes | None] | None = None
     sport: int | None = None  #: source port of the expected connection; None: any
@@ -117,36 +117,36 @@ class Refuse:
     """An announcement that the protocol's own rules forbid: nothing opens, it is counted and told."""
 
     rule: str  #: the safety rule, "G4"
-    reason: str
-    endpoint: Endpoint | None = None
+    reason: str  #: for people
+    endpoint: Endpoint | None = None  #: what was announced
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
     """The flow's expectations of this policy have served (empty: of all policies)."""
 
-    policy: str = ""
+    policy: str = ""  #: name of the policy
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
     """The flow's unused expectations of this policy are no longer wanted (empty: of all policies)."""
 
-    policy: str = ""
+    policy: str = ""  #: name of the policy
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
     """The packet must not pass. For protocols that demand it; a parse problem never does."""
 
-    reason: str
+    reason: str  #: for people
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
     """Nothing more to see: the flow leaves the queue for good."""
 
-    reason: str = ""
+    reason: str = ""  #: for people
 
 
 Event = Expect | Refuse | Spent | Cancel | Drop | Done
@@ -203,7 +203,7 @@ class StreamParser(Parser):
     `max_message` bounds what is kept: a longer message is a ParseError.
     """
 
-    max_message: ClassVar[int] = 65536
+    max_message: ClassVar[int] = 65536  #: bytes
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)
@@ -241,7 +241,7 @@ class StreamParser(Parser):
 class LineParser(StreamParser):
     """Lines that end in LF (with or without CR before it)."""
 
-    max_message: ClassVar[int] = 2048
+    max_message: ClassVar[int] = 2048  #: bytes
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)
@@ -277,7 +277,7 @@ class Policy:
     At most four a helper (the kernel's limit). Above `max` the kernel drops the connection's own oldest.
     """
 
-    name: str
+    name: str  #: by which `Expect` refers to it
     max: int = 1  #: 1–255
     timeout: int = 60  #: seconds, 1–3600
     min_port: int = 1024  #: lowest destination port (safety rule G6)
@@ -289,9 +289,9 @@ class Policy:
 class Setting:
     """A key that the helper understands in its configuration table."""
 
-    name: str
-    default: Any
-    doc: str
+    name: str  #: the key
+    default: Any  #: the TOML value without one
+    doc: str  #: one line for people
     #: takes the TOML value, gives the value for `Parser.settings`; raises ValueError with a sentence
     check: Callable[[Any], Any] | None = None
 
@@ -305,11 +305,11 @@ class Helper:
     )
     l4: str | Sequence[str]  #: "tcp", "udp", or both
     ports: Sequence[int]  #: default server ports of the control connection
-    parser: type[Parser] | Mapping[str, type[Parser]]  #: or one for each l4
-    policies: Sequence[Policy] = (Policy("data"),)
-    families: Sequence[int] = (4, 6)
-    settings: Sequence[Setting] = ()
-    spec: str = ""  #: "RFC 959, 1123, 2428"
+    parser: type[Parser] | Mapping[str, type[Parser]]  #: the parser class, or one for each l4
+    policies: Sequence[Policy] = (Policy("data"),)  #: what it may open; `Expect` names one
+    families: Sequence[int] = (4, 6)  #: address families that the protocol has
+    settings: Sequence[Setting] = ()  #: its own keys in the configuration
+    spec: str = ""  #: where the protocol is written down: "RFC 959, 1123, 2428"
     doc: str = ""  #: one line for `fwhelpers list`
     extra: Mapping[str, Any] = field(default_factory=dict)  #: for the plugin's own use
     #: only requests that this host sends, or forwards from interfaces that the configuration names, count; one that

@@ -255,7 +255,9 @@ class _Reader:
                 hint = absent.get(name) or guess(name, known, "installed helpers")
                 self.wrong(path, "there is no such helper", hint)
             elif isinstance(table, dict):
-                yield name, self.helper(path, table, helpers[name], draft.daemon)
+                made = self.helper(path, table, helpers[name], draft.daemon)
+                if table.get("enabled", True):
+                    yield name, made
             else:
                 self.is_table(path, table)
 
@@ -268,6 +270,7 @@ class _Reader:
             for s in helper.settings
         }
         guard = self.table((*path, "guard"), table.get("guard", {}), GUARD)
+        given.pop("enabled", None)
         given.setdefault("ports", tuple(helper.ports))
         given.setdefault("families", tuple(helper.families))
         given.setdefault("fail", daemon.fail)

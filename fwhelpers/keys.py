@@ -43,6 +43,7 @@ DAEMON = (
 )  # fmt: skip
 
 HELPER = (
+    Key("enabled", "boolean", True, "false: as if the table were not there", values.boolean),
     Key("ports", "array of ports", None,
         "server ports of the control connection; default: the helper's own", values.ports),
     Key("families", "array of 4, 6", None, "address families; default: the helper's own",
@@ -107,7 +108,7 @@ TABLES: Mapping[str, tuple[Key, ...]] = MappingProxyType(
 )
 
 #: names that a helper's own setting can't have
-RESERVED = frozenset(key.name for key in HELPER) | {"guard", "enabled"}
+RESERVED = frozenset(key.name for key in HELPER) | {"guard"}
 
 
 def reference(helpers: Mapping[str, Helper] = MappingProxyType({})) -> str:

@@ -13,40 +13,45 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper
-from fwhelpers.config import Config
+from fwhelpers.config import Config, Draft
 from fwhelpers.daemon import journal, sd
+from fwhelpers.daemon.control import News
+from fwhelpers.daemon.errors import StartError
 from fwhelpers.daemon.estate import Rules, release_queues
 from fwhelpers.daemon.files import RUNTIME, Lock, Locked, remove_status, write_status
 from fwhelpers.daemon.fleet import Fleet
 from fwhelpers.daemon.logbook import Logbook
 from fwhelpers.daemon.modules import load_modules
-from fwhelpers.daemon.order import Order
+from fwhelpers.daemon.order import make_order
 from fwhelpers.daemon.privileges import step_down
+from fwhelpers.daemon.public import Public
 from fwhelpers.daemon.register import register
 from fwhelpers.daemon.registry import Registry
-from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.kernel.nfnl import NetlinkError
-from fwhelpers.kernel.nft import NftError
+from fwhelpers.kernel.nft import Nft, NftError
 from fwhelpers.kernel.probe import has_net_admin
 from fwhelpers.keys import MAX_WORKERS
 from fwhelpers.plugins import Plugins, load
+from fwhelpers.switches import switch
 
 log = logging.getLogger("fwhelpers")
 
 
-class StartError(Exception):
-    """Why the daemon can't start, for people; `hint` says what to do."""
+class State(NamedTuple):
+    """What is in force; to look at, not to change."""
 
-    def __init__(self, text: str, hint: str = "") -> None:
-        super().__init__(text)
-        self.hint = hint
+    config: Config
+    plugins: Plugins
+    problems: Mapping[str, str]
+    fleet: Fleet
+    nft: Nft
 
 
 class Daemon:
@@ -62,6 +67,12 @@ class Daemon:
         self._rules = Rules(self._store)
         self._registry = Registry()
         self._problems: dict[str, str] = {}
+        #: helpers enabled and disabled at run time, until the next reload
+        self.switches: dict[str, bool] = {}
+        #: what turns the files' configuration into the one for now
+        self.adjust: Callable[[Config], Config] = lambda config: config
+        self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
+        self._listeners: list[Callable[[News], None]] = []
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._applying = asyncio.Lock()
@@ -72,7 +83,8 @@ class Daemon:
 
     async def start(self) -> None:
         """Bring all up. Raises StartError; what was begun is then undone by `stop`."""
-        self._config, self._plugins = self._read()
+        self._draft, self._plugins = self._read()
+        self._config = self._resolve(self._draft, self._plugins)
         if not has_net_admin():
             raise StartError(
                 "CAP_NET_ADMIN is missing", "run as root, or under systemd with that capability"
@@ -90,18 +102,23 @@ class Daemon:
         self._started = True
         self._notify.ready(self._summary())
 
-    def _read(self) -> tuple[Config, Plugins]:
+    def _read(self) -> tuple[Draft, Plugins]:
         draft = config.load(self._config_dir)
         plugins = load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
         for problem in plugins.problems:
             log.warning("%s", problem)
-        return config.resolve(draft, plugins.helpers, plugins.absent()), plugins
+        return draft, plugins
+
+    def _resolve(self, draft: Draft, plugins: Plugins) -> Config:
+        switched = switch(draft, self.switches)
+        return self.adjust(config.resolve(switched, plugins.helpers, plugins.absent()))
 
     def _register(self) -> None:
         self._problems = register(self._plugins.helpers, self._rules.nft)
         self._registered = True
         for name, why in self._problems.items():
             log.error("%s: not registered: %s", name, why)
+            self._tell(News("helper-failed", name, details={"reason": why}))
 
     @property
     def _helpers(self) -> dict[str, Helper]:
@@ -117,21 +134,10 @@ class Daemon:
         self._fleet.grow(daemon.queues, worker_count(self._config), daemon.fail == "open")
 
     async def _configure_workers(self) -> None:
-        order = Order(
-            {name: self._worker_config(name) for name in self._helpers},
-            tuple(self._config.daemon.blocked_plugins),
-            self._plugins.identity(),
-            disable_at_end=self._config.daemon.steering == "helper",
-            rows=self._config.rows,
-        )
         try:
-            await self._fleet.configure(order)
+            await self._fleet.configure(make_order(self._config, self._helpers, self._plugins))
         except TimeoutError:
             raise StartError("a worker did not get ready", "see its messages above") from None
-
-    def _worker_config(self, name: str) -> dict[str, Any]:
-        given = self._config.helpers[name]
-        return {"settings": dict(given.settings), "limits": limits(given.guard)}
 
     def _steer(self) -> None:
         first = self._config.daemon.queues
@@ -159,7 +165,7 @@ class Daemon:
             reload.cancel()
             if self._reload.is_set():
                 self._reload.clear()
-                await self.reload()
+                await self._try_reload()
             self._publish()
             self._notify.status(self._summary())
         feeder.cancel()
@@ -176,17 +182,34 @@ class Daemon:
         names = ", ".join(self._helpers) or "no helper enabled"
         return f"{names}; {len(self._fleet)} workers, {made} expectations so far"
 
-    async def reload(self) -> None:
-        """Read the configuration again and go over to it; a wrong one changes nothing."""
-        self._notify.reloading()
+    async def _try_reload(self) -> None:
         try:
-            wanted, plugins = self._read()
-            await self.apply(wanted, plugins)
+            await self.reload()
         except (config.ConfigError, StartError) as error:
             log.error("reload: %s; the former configuration stays in force", error)
-        else:
-            log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
-        self._notify.ready(self._summary())
+
+    async def reload(self) -> None:
+        """Read the configuration again and go over to it; what was switched at run time is forgotten.
+
+        Raises ConfigError and StartError; the former configuration is in force then.
+        """
+        former = self.switches
+        self._notify.reloading()
+        try:
+            draft, plugins = self._read()
+            self.switches = {}
+            await self.apply(self._resolve(draft, plugins), plugins)
+        except (config.ConfigError, StartError):
+            self.switches = former
+            raise
+        finally:
+            self._notify.ready(self._summary())
+        self._draft = draft
+        log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
+
+    async def refresh(self) -> None:
+        """Go over to what `switches` and `adjust` now make of the files, as they were read. Raises as `reload`."""
+        await self.apply(self._resolve(self._draft, self._plugins))
 
     async def apply(self, wanted: Config, plugins: Plugins | None = None) -> None:
         """Go over to another effective configuration by difference: queues and flows stay.
@@ -194,8 +217,11 @@ class Daemon:
         Raises StartError, with the former configuration in force, where that can't be done.
         """
         async with self._applying:
+            wanted = self._in_place(wanted)
+            if plugins is None and wanted == self._config:
+                return
             former = self._config, self._plugins, self._problems
-            self._config = self._in_place(wanted)
+            self._config = wanted
             self._plugins = plugins or self._plugins
             try:
                 await self._go_over()
@@ -204,6 +230,7 @@ class Daemon:
                 await self._go_back()
                 raise StartError(str(error), getattr(error, "hint", "")) from error
             self._publish()
+            self._tell(News("ruleset-replaced", details={"helpers": list(self._helpers)}))
 
     def _in_place(self, wanted: Config) -> Config:
         now, new = self._config.daemon, wanted.daemon
@@ -228,11 +255,32 @@ class Daemon:
 
     def _hear(self, message: dict[str, Any]) -> None:
         self._logbook.write(message)
+        self.on_message(message)
+
+    def listen(self, listener: Callable[[News], None]) -> None:
+        """Call it with what happens from now on."""
+        self._listeners.append(listener)
+
+    def _tell(self, news: News) -> None:
+        for listener in self._listeners:
+            listener(news)
+
+    @property
+    def state(self) -> State:
+        """What is in force."""
+        return State(self._config, self._plugins, self._problems, self._fleet, self._rules.nft)
+
+    def name_of(self, kernel_name: str) -> str:
+        """The configuration's name of a helper."""
+        for name, helper in self._plugins.helpers.items():
+            if helper.kernel_name == kernel_name:
+                return name
+        return kernel_name
 
     def _publish(self) -> None:
         totals: dict[str, Counter[str]] = {name: Counter() for name in self._helpers}
         for kernel_name, counts in self._fleet.totals().items():
-            totals.setdefault(self._name_of(kernel_name), Counter()).update(counts)
+            totals.setdefault(self.name_of(kernel_name), Counter()).update(counts)
         write_status(
             self._runtime,
             {
@@ -242,12 +290,6 @@ class Daemon:
                 "problems": self._problems,
             },
         )
-
-    def _name_of(self, kernel_name: str) -> str:
-        for name, helper in self._plugins.helpers.items():
-            if helper.kernel_name == kernel_name:
-                return name
-        return kernel_name
 
     # down
 
@@ -283,19 +325,6 @@ class Daemon:
             log.error("stopping: %s", error)
 
 
-def limits(given: Any) -> Limits:
-    """Make the guard's limits of a checked `[helpers.NAME.guard]` table."""
-    values = dict(given)
-    if "allow_ports" in values:
-        values["allow_ports"] = frozenset(values["allow_ports"])
-    if "addresses" in values:
-        values["addresses"] = tuple(
-            Prefix(network.network_address.packed, network.prefixlen)
-            for network in values["addresses"]
-        )
-    return Limits(**values)
-
-
 def worker_count(loaded: Config) -> int:
     """How many workers a configuration means on this machine."""
     return loaded.daemon.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
@@ -303,11 +332,14 @@ def worker_count(loaded: Config) -> int:
 
 async def _main(config_dir: Path) -> None:
     daemon = Daemon(config_dir)
+    public = Public(daemon, config_dir)
     try:
         await daemon.start()
+        public.start()
         print("fwhelpers: ready", flush=True)
         await daemon.serve()
     finally:
+        await public.stop()
         await daemon.stop()
 
 

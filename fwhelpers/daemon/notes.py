@@ -1,25 +1,15 @@
-"""What workers tell, as lines of the log."""
+"""What workers tell: in words, and as keys of expectations."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-log = logging.getLogger("fwhelpers")
-
-_LEVEL = {"refused": logging.WARNING, "failed": logging.ERROR}
-
-
-def write(message: dict[str, Any]) -> None:
-    """Log a worker's message, where it is one for people."""
-    note = message.get("note")
-    if note:
-        log.log(_LEVEL.get(note["kind"], logging.INFO), "%s", sentence(note))
-    elif "problem" in message:
-        log.error("worker %d: %s", message["queue"], message["problem"])
+from fwhelpers.engine.tracker import Key, key_of
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.expect import Expectation
 
 
-def sentence(note: dict[str, str]) -> str:
+def sentence(note: dict[str, Any]) -> str:
     """A note in words."""
     where = f"{note['helper']}: {note['client']} → {note['server']}"
     what = f" {note['what']}" if note["what"] else ""
@@ -28,3 +18,24 @@ def sentence(note: dict[str, str]) -> str:
     if note["kind"] == "expected":
         return f"{where}: expecting{what} {note['expected']}"
     return f"{where}: {note['kind']}: {note['reason']}"
+
+
+def encode_key(made: Expectation) -> list[Any]:
+    """What tells an expectation from others, for JSON."""
+    key = key_of(made)
+    return [key.zone, *(_encode(value) for value in (key.expected, key.mask))]
+
+
+def decode_key(given: list[Any]) -> Key:
+    """The same, back. Raises ValueError and TypeError for anything else."""
+    zone, expected, mask = given
+    return Key(int(zone), _decode(expected), _decode(mask))
+
+
+def _encode(value: Tuple) -> list[Any]:
+    return [value.src.hex(), value.dst.hex(), *value[2:]]
+
+
+def _decode(given: list[Any]) -> Tuple:
+    src, dst, l4, sport, dport = given
+    return Tuple(bytes.fromhex(src), bytes.fromhex(dst), int(l4), int(sport), int(dport))

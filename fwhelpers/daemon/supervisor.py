@@ -240,6 +240,7 @@ class WorkerProcess:
         wanted = self._stopping or (self._replacing and self._process.returncode == 0)
         if not wanted:
             log.warning("worker %d: %s, restarting it", self.number, _ending(self._process))
+            self._news({"restarted": _ending(self._process), "queue": self.number})
         self._process = None
         return wanted
 

@@ -26,6 +26,7 @@ from typing import Any
 from fwhelpers.daemon.audit import hole
 from fwhelpers.daemon.confine import confine
 from fwhelpers.daemon.maker import KernelMaker
+from fwhelpers.daemon.notes import encode_key
 from fwhelpers.daemon.onlink import Links
 from fwhelpers.daemon.order import LEAVE, MAX_CONTROL, Order
 from fwhelpers.daemon.registry import Registry
@@ -139,7 +140,8 @@ class News:
         return True
 
 
-def _describe(note: Note) -> dict[str, str]:
+def _describe(note: Note) -> dict[str, Any]:
+    made = note.expectation
     return {
         "kind": note.kind,
         "helper": note.helper,
@@ -150,7 +152,9 @@ def _describe(note: Note) -> dict[str, str]:
         "rule": note.rule,
         "what": note.what,
         "endpoint": str(note.refused or ""),
-        "expected": hole(note.expectation) if note.expectation else "",
+        "expected": hole(made) if made else "",
+        "interface": note.interface,
+        "made": encode_key(made) if made else None,
     }
 
 

@@ -41,6 +41,11 @@ class Place(NamedTuple):
     #: the kernel adjusts IPv6 sequence numbers wrongly: nf_ct_tcp_seqadj_set() reads them at ip_hdrlen()
     fixed_length: bool
 
+    @property
+    def interface(self) -> int:
+        """Index of the interface by which it came; where this host sent it, by which it leaves."""
+        return self.packet.indev or self.packet.outdev
+
 
 class _Refused(Exception):
     def __init__(self, rule: str, reason: str) -> None:
@@ -85,11 +90,8 @@ class Announcer:
             return self._expect(helper, limits, state, place, want, now)
         except _Refused as refused:
             rule, reason = refused.refusal
-            self._tell(
-                Note(
-                    "refused", state.helper, state.flow, reason, rule, None, want.server, want.what
-                )
-            )
+            told = Note("refused", state.helper, state.flow, reason, rule, None, want.server)
+            self._tell(told._replace(what=want.what, interface=place.interface))
             return None
 
     def cancel(self, state: FlowState, klass: int | None) -> None:
@@ -182,9 +184,8 @@ class Announcer:
             expectation = _expectation(state, candidate, want, klass, policy)
             if self._make(expectation, place.packet):
                 self._enter(state, expectation, policy, now)
-                self._tell(
-                    Note("expected", state.helper, state.flow, "", "", expectation, None, want.what)
-                )
+                told = Note("expected", state.helper, state.flow, expectation=expectation)
+                self._tell(told._replace(what=want.what, interface=place.interface))
                 return edit
         raise _Refused("G15", f"port {want.server.port} and those after it are taken")
 

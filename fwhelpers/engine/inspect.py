@@ -340,17 +340,8 @@ class Inspector:
             if edit:
                 edits.append(edit)
         elif isinstance(event, Refuse):
-            self._tell(
-                Note(
-                    "refused",
-                    state.helper,
-                    state.flow,
-                    event.reason,
-                    event.rule,
-                    None,
-                    event.endpoint,
-                )
-            )
+            told = Note("refused", state.helper, state.flow, event.reason, event.rule)
+            self._tell(told._replace(refused=event.endpoint, interface=place.interface))
         elif isinstance(event, (Cancel, Spent)):
             klass = _class_of(self._helpers[state.helper].helper, event.policy)
             settle = self._announcer.cancel if isinstance(event, Cancel) else self._announcer.spent

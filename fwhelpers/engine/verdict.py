@@ -46,6 +46,9 @@ class Note(NamedTuple):
     expectation: Expectation | None = None
     refused: Any = None  #: the Endpoint that a refused announcement named
     what: str = ""
+    interface: int = (
+        0  #: index of the one by which the announcement came (went, if it is this host's), if known
+    )
 
 
 class Maker(Protocol):

@@ -39,6 +39,10 @@ _V4_SRC, _V4_DST, _V6_SRC, _V6_DST = 1, 2, 3, 4
 _PROTO_NUM, _PROTO_SRC, _PROTO_DST = 1, 2, 3
 
 _NEW, _GET, _DELETE = 0, 1, 2
+NEW, DELETE = _NEW, _DELETE
+
+#: multicast groups of the events: new, destroy
+GROUPS = (1, 3)
 
 
 class Tuple(NamedTuple):

@@ -6,6 +6,7 @@ import ctypes
 import errno
 import os
 import socket
+import struct
 from collections.abc import Iterator
 
 from fwhelpers.kernel import nfnl, queue, rtnl
@@ -15,7 +16,7 @@ _NETLINK_ROUTE = 0
 _NETLINK_NETFILTER = 12
 _SOL_NETLINK = 270
 _ADD_MEMBERSHIP, _NO_ENOBUFS, _EXT_ACK_CAP = 1, 5, 10
-_SO_RCVBUFFORCE = 33
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
 _MSG_DONTWAIT = 0x40
 
 RECEIVE = 1 << 17  #: bytes; a queued packet is at most 64 KiB and its attributes
@@ -41,6 +42,13 @@ def _grow(sock: socket.socket, size: int) -> None:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
     except OSError:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+
+
+def _filter(sock: socket.socket, program: bytes) -> None:
+    code = ctypes.create_string_buffer(program, len(program))
+    # struct sock_fprog: number of instructions, where they are
+    head = struct.pack("HP", len(program) // 8, ctypes.addressof(code))
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, head)
 
 
 class NetlinkSocket:
@@ -107,10 +115,12 @@ class RouteSocket:
 class EventSocket:
     """Multicast events. A lost one is told as `None`: dump again."""
 
-    def __init__(self, groups: tuple[int, ...]) -> None:
+    def __init__(self, groups: tuple[int, ...], program: bytes = b"") -> None:
         self._sock = _open()
         self._sock.setblocking(False)
         _grow(self._sock, EVENT_BUFFER)
+        if program:  # before the first event can come
+            _filter(self._sock, program)
         for group in groups:
             self._sock.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
         self.overflows = 0

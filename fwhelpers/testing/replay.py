@@ -102,6 +102,7 @@ class QueuedPacket:
     helper: str
     zone: int = 0
     hook: int = POST_ROUTING
+    indev: int = 0
     outdev: int = 1
 
     @property

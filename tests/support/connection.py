@@ -31,6 +31,7 @@ class FakePacket:
     zone: int = 0
     timeout: int = 300
     hook: int = 4
+    indev: int = 0
     outdev: int = 2
 
     @property

@@ -164,7 +164,7 @@ def test_blocked_plugins_are_known_before_any_plugin() -> None:
         ('[helpers.ftp]\nsources = ["fd00::/64"]\ndestinations = ["10.0.0.0/8"]',
          "helpers.ftp: sources and destinations have no address family in common"),
         ("[helpers.bare]", "helpers.bare: has no default ports (say ports = [...])"),
-        ("[helpers.ftp]\nloose = true", "helpers.ftp.loose: unknown key (known keys: destinations, fail, "
+        ("[helpers.ftp]\nloose = true", "helpers.ftp.loose: unknown key (known keys: destinations, enabled, fail, "
                                         "families, guard, interfaces, ports, sources)"),
         ("[helpers.rpc]\nloose = 1", "helpers.rpc.loose: must be a boolean, not an integer"),
         ("[helpers.rpc]\nprograms = 1", "helpers.rpc.programs: must be an array of programs"),

@@ -12,9 +12,11 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
+import layer
 import pytest
 from bridge import Bridge, write_report
 from lab import Lab
+from system import System
 
 HERE = Path(__file__).parent
 INSIDE = bool(os.environ.get("FWHELPERS_INSIDE"))
@@ -32,8 +34,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    if not INSIDE and not session.config.option.collectonly:
-        session.config.stash[_bridge].expect([i.nodeid for i in session.items if _is_ours(i)])
+    if INSIDE or session.config.option.collectonly:
+        return
+    ours = [i for i in session.items if _is_ours(i)]
+    session.config.stash[_bridge].expect([i.nodeid for i in ours])
+    if os.geteuid() == 0 and any("system" in getattr(i, "fixturenames", ()) for i in ours):
+        layer.make(layer.packages())
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -79,3 +85,9 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with Lab(mark.args[0] if mark else "none", Path("/tmp/fwhelpers-lab") / name) as made:
         request.node.stash[_lab] = made
         yield made
+
+
+@pytest.fixture
+def system(lab: Lab) -> System:
+    """A Debian system under systemd as the lab's gateway, our packages installed; the test boots it."""
+    return System(lab, layer.made())
