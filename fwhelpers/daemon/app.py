@@ -308,6 +308,7 @@ class Daemon:
     async def _hand_over(self) -> None:
         """Leave rules and queues, with the packets in them, to the manager that is to come."""
         log.info("stopping; rules and queues are kept for the restart")
+        self._try(self._registry.disable_all)  # should nobody come, the kernel must not wait for us
         await self._fleet.leave()
         self._try(self._rules.leave)
 

@@ -72,7 +72,11 @@ def _give_up() -> None:
 
 
 def _landlock() -> str | None:
-    return None if process.forbid_files() else "not in this kernel, or not enabled (lsm=)"
+    return (
+        None
+        if process.forbid_files()
+        else "not in this kernel, not enabled (lsm=), or not allowed here"
+    )
 
 
 def _filter() -> str | None:

@@ -24,6 +24,8 @@ def install(system: System) -> None:
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "fwhelpers", site / "fwhelpers", ignore=ignore)
     shutil.copytree(ROOT / "plugins", site / "fwhelpers_plugins", ignore=ignore)
+    for file in (ROOT / "dbus").glob("*.xml"):
+        system.write(f"{SITE}/fwhelpers/dbus/{file.name}", file.read_text())
     if not (site / "pluggy").is_dir():
         shutil.copytree(Path(pluggy.__file__).parent, site / "pluggy", ignore=ignore)
     described(system, "fwhelpers", _entry_points())
@@ -32,6 +34,9 @@ def install(system: System) -> None:
         system.write(f"{UNITS}/{unit.name}", unit.read_text())
     for drop_in in units.glob("*.service.d/*.conf"):
         system.write(f"{UNITS}/{drop_in.parent.name}/{drop_in.name}", drop_in.read_text())
+    for file in (ROOT / "dbus").glob("*.conf"):
+        system.write(f"/usr/share/dbus-1/system.d/{file.name}", file.read_text())
+    system.write("/usr/lib/tmpfiles.d/fwhelpers.conf", (units / "fwhelpers.tmpfiles").read_text())
     sysusers = (units / "fwhelpers.sysusers").read_text()
     system.write("/usr/lib/sysusers.d/fwhelpers.conf", sysusers)
     # emulated, everything takes longer; a watchdog that bites because of that would prove nothing
@@ -59,6 +64,8 @@ def boot(lab: Lab, config: str, *units: str) -> System:
     configure(system, config)
     system.boot(*units)
     system.run("systemd-sysusers", "/usr/lib/sysusers.d/fwhelpers.conf")
+    system.run("systemd-tmpfiles", "--create", "/usr/lib/tmpfiles.d/fwhelpers.conf")
+    system.systemctl("reload", "dbus.service", check=False)  # its policy names that user
     return system
 
 

@@ -30,7 +30,7 @@ done = failed = 0
 passive = True
 while not os.path.exists("/run/lab/end"):
     try:
-        with ftplib.FTP("10.0.2.2", "ftp", "x", timeout=60) as ftp:
+        with ftplib.FTP("10.0.2.2", "ftp", "x", timeout=150) as ftp:
             ftp.set_pasv(passive)
             for _ in range(3):
                 got = io.BytesIO()
@@ -57,7 +57,8 @@ echo end $done $failed
 
 def loops(lab: Lab) -> list[Process]:
     """FTP sessions and NFS mounts, one after the other, without end."""
-    mount = " ".join(mount_command(lab, "udp"))
+    # emulated, a restart takes tens of seconds, longer than mount.nfs waits for one answer
+    mount = " ".join(mount_command(lab, "udp")).replace("retry=0", "retry=5")
     shell = _MOUNT_LOOP.format(mount=mount, where="/run/mnt")
     ftp = lab.popen("c", python(), "-c", _FTP_LOOP, name="ftp-loop")
     other = lab.popen("c2", python(), "-c", _FTP_LOOP, name="ftp-loop-2")
@@ -69,14 +70,14 @@ def progress(running: list[Process]) -> None:
     """Wait until each has done something more."""
     seen = [len(process.lines) for process in running]
     for process, after in zip(running, seen, strict=True):
-        process.wait_line(r"^(ftp|mounts) \d", after=after)
+        process.wait_line(r"^(ftp|mounts) \d", 200, after=after)
 
 
 def finish(lab: Lab, running: list[Process]) -> list[tuple[int, int]]:
     """End them; returns how many were done, how many failed."""
     for name in ("c", "c2"):
         lab.namespaces[name].path("/run/lab/end").touch()
-    ends = [process.wait_line(r"^end (\d+) (\d+)", 120) for process in running]
+    ends = [process.wait_line(r"^end (\d+) (\d+)", 200) for process in running]
     return [(int(end[1]), int(end[2])) for end in ends]
 
 
