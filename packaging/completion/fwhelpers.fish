@@ -10,6 +10,7 @@ complete -c fwhelpers -n __fish_use_subcommand -a counters -d 'print the running
 complete -c fwhelpers -n __fish_use_subcommand -a monitor -d 'print expectations as they come and go'
 complete -c fwhelpers -n __fish_use_subcommand -a replay -d 'run helpers over a packet capture'
 complete -c fwhelpers -n __fish_use_subcommand -a register -d 'register all helpers with the kernel'
+complete -c fwhelpers -n __fish_use_subcommand -a release -d 'let no connection wait for a dead service'
 complete -c fwhelpers -n __fish_use_subcommand -a unregister -d 'remove all helpers from the kernel'
 complete -c fwhelpers -n __fish_use_subcommand -a import-conntrackd -d 'make a configuration of conntrackd'\''s'
 complete -c fwhelpers -n __fish_use_subcommand -a completion -d 'print completion for a shell'
@@ -35,6 +36,7 @@ complete -c fwhelpers -n '__fish_seen_subcommand_from replay' -l json -d 'print 
 complete -c fwhelpers -n '__fish_seen_subcommand_from replay' -F
 complete -c fwhelpers -n '__fish_seen_subcommand_from register' -l help -d 'show this help message and exit'
 complete -c fwhelpers -n '__fish_seen_subcommand_from register' -l config -rF -d 'configuration directory, or a single file'
+complete -c fwhelpers -n '__fish_seen_subcommand_from release' -l help -d 'show this help message and exit'
 complete -c fwhelpers -n '__fish_seen_subcommand_from unregister' -l help -d 'show this help message and exit'
 complete -c fwhelpers -n '__fish_seen_subcommand_from import-conntrackd' -l help -d 'show this help message and exit'
 complete -c fwhelpers -n '__fish_seen_subcommand_from import-conntrackd' -l rules -rF -d 'firewall rules that gave connections to it: a script with iptables, nft and nfct commands, or what iptables-save, ip6tables-save, `nft list ruleset` print'
