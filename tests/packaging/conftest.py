@@ -2,30 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-
-
-def run(*argv: str | Path, **given: object) -> str:
-    """Run a program to its end, give what it printed; what it complained of is in the failure."""
-    done = subprocess.run(
-        [str(word) for word in argv], capture_output=True, text=True, check=False, **given
-    )  # type: ignore[call-overload]
-    assert done.returncode == 0, f"{argv[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
-    return str(done.stdout)
-
-
-def need(*programs: str) -> None:
-    """Skip where a program is missing; `./dev` installs them all."""
-    missing = [name for name in programs if not shutil.which(name)]
-    if missing:
-        pytest.skip(f"no {', '.join(missing)} (./dev check installs it)")
+from shipped import ROOT, build_wheel, need, run
 
 
 @pytest.fixture(scope="session")
@@ -34,17 +14,6 @@ def debs() -> dict[str, Path]:
     need("dpkg-buildpackage", "dh", "lintian")
     files = map(Path, run(ROOT / "packaging/build-deb").split())
     return {file.name.split("_")[0]: file for file in files}
-
-
-def build_wheel(source: Path, folder: Path) -> Path:
-    """Build a wheel of a copy: setuptools writes into its source."""
-    skip = shutil.ignore_patterns("__pycache__", "*.egg-info", "build", ".*", "tests", "docs")
-    copy = folder / source.name
-    shutil.copytree(source, copy, ignore=skip)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    run(*command, "--wheel-dir", folder, copy)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
 
 
 @pytest.fixture(scope="session")
@@ -57,10 +26,3 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def plugin_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of the example plugin."""
     return build_wheel(ROOT / "examples/fwhelpers-foo", tmp_path_factory.mktemp("plugin-wheel"))
-
-
-def make_venv(folder: Path, *wheels: Path) -> Path:
-    """A virtual environment that sees nothing of the system, with wheels in it; gives its bin."""
-    run(sys.executable, "-m", "venv", folder)
-    run(folder / "bin/pip", "--quiet", "--disable-pip-version-check", "install", *wheels)
-    return folder / "bin"

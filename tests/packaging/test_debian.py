@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run
+from shipped import ROOT, run
 
 import fwhelpers
 

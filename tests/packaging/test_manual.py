@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, need
 from manual import commands, plugin, settings
 from manual.__main__ import main, pages
 from manual.members import members
+from shipped import ROOT, need
 
 from fwhelpers import api, keys, plugins, testing
 from fwhelpers.cli import parser

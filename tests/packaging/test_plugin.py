@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, make_venv, need, run
+from shipped import ROOT, make_venv, need, run
 
 PLUGIN = ROOT / "examples/fwhelpers-foo"
 PAGE = ROOT / "docs/plugins.md"

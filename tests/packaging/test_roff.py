@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from conftest import need
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from manual import roff
+from shipped import need
 
 
 @pytest.mark.parametrize(

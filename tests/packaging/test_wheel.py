@@ -8,7 +8,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from conftest import ROOT, make_venv, run
+from shipped import ROOT, make_venv, run
 
 import fwhelpers
 
