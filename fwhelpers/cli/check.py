@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from fwhelpers import __version__, config, plugins
-from fwhelpers.cli.common import Setup, print_json
+from fwhelpers.cli.common import Setup, print_json, resolved
 from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.show import text
 
@@ -47,7 +47,7 @@ def report(path: Path) -> Iterator[Row]:
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     yield from _plugins(found)
     try:
-        ready = Setup(config.resolve(draft, found.helpers, found.absent()), found)
+        ready = Setup(resolved(draft, found), found)
     except config.ConfigError as error:
         yield from (Row("config", p.file, False, _what(p), p.hint) for p in error.problems)
         yield Row("ruleset", "dry run", False, "not done: the configuration is wrong")

@@ -28,6 +28,7 @@ from fwhelpers.daemon.modules import load_modules
 from fwhelpers.daemon.order import Order
 from fwhelpers.daemon.register import register
 from fwhelpers.daemon.registry import Registry
+from fwhelpers.daemon.surroundings import Surroundings
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft, NftError
@@ -61,12 +62,15 @@ class Daemon:
         self._applying = asyncio.Lock()
         self._lock: Lock | None = None
         self._registered = False
+        self._surroundings = Surroundings(self._go_with)
+        self._following: asyncio.Task[None] | None = None
 
     # up
 
     async def start(self) -> None:
         """Bring all up. Raises StartError; what was begun is then undone by `stop`."""
-        self._config, self._plugins = self._read()
+        self._base, self._plugins = self._read()
+        self._config = self._adapted()
         if not has_net_admin():
             raise StartError(
                 "CAP_NET_ADMIN is missing", "run as root, or under systemd with that capability"
@@ -74,10 +78,26 @@ class Daemon:
         load_modules()
         self._lock = Lock(self._runtime)
         self._register()
+        await self._surroundings.start()
+        self._config = self._adapted()
         self._grow()
         await self._configure_workers()
         self._steer()
         self._publish()
+
+    def _adapted(self) -> Config:
+        """The configuration together with what firewalld and NetworkManager say."""
+        return self._surroundings.adapt(self._base, self._plugins.helpers)
+
+    async def _go_with(self, what: str) -> None:
+        """Something changed around us; after a firewall's start or reload it is looked whether all is in place."""
+        if self._adapted() != self._config or {"reloaded", "started"} & set(what.split(", ")):
+            try:
+                await self.apply(self._base)
+            except StartError as error:
+                log.error("%s: %s; the former state stays in force", what, error)
+            else:
+                log.info("%s: %s", what, ", ".join(self._helpers) or "no helper enabled")
 
     def _read(self) -> tuple[Config, Plugins]:
         draft = config.load(self._config_dir)
@@ -140,6 +160,7 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         stop = loop.create_task(self._stop.wait())
+        self._following = loop.create_task(self._surroundings.run())
         while not self._stop.is_set():
             reload = loop.create_task(self._reload.wait())
             await asyncio.wait({stop, reload}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
@@ -160,18 +181,19 @@ class Daemon:
         log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
 
     async def apply(self, wanted: Config, plugins: Plugins | None = None) -> None:
-        """Go over to another effective configuration by difference: queues and flows stay.
+        """Go over to another configuration by difference: queues and flows stay. Zones come on top of it.
 
         Raises StartError, with the former configuration in force, where that can't be done.
         """
         async with self._applying:
-            former = self._config, self._plugins, self._problems
-            self._config = self._in_place(wanted)
+            former = self._base, self._config, self._plugins, self._problems
+            self._base = self._in_place(wanted)
             self._plugins = plugins or self._plugins
+            self._config = self._adapted()
             try:
                 await self._go_over()
             except (NetlinkError, NftError, StartError) as error:
-                self._config, self._plugins, self._problems = former
+                self._base, self._config, self._plugins, self._problems = former
                 await self._go_back()
                 raise StartError(str(error), getattr(error, "hint", "")) from error
             self._publish()
@@ -226,6 +248,9 @@ class Daemon:
         """Take all down, registration excepted. Goes on after errors; safe after a start that failed half-way."""
         if self._lock is None:  # not even begun
             return
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
         if self._registered:
             self._try(self._registry.disable_all)
         self._try(self._nft.close)

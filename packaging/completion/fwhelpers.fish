@@ -11,6 +11,8 @@ complete -c fwhelpers -n __fish_use_subcommand -a monitor -d 'print expectations
 complete -c fwhelpers -n __fish_use_subcommand -a replay -d 'run helpers over a packet capture'
 complete -c fwhelpers -n __fish_use_subcommand -a register -d 'register all helpers with the kernel'
 complete -c fwhelpers -n __fish_use_subcommand -a unregister -d 'remove all helpers from the kernel'
+complete -c fwhelpers -n __fish_use_subcommand -a zones -d 'tell for each of firewalld'\''s zones which helpers act'
+complete -c fwhelpers -n __fish_use_subcommand -a firewalld-files -d 'write firewalld'\''s files for helpers'
 complete -c fwhelpers -n __fish_use_subcommand -a import-conntrackd -d 'make a configuration of conntrackd'\''s'
 complete -c fwhelpers -n __fish_use_subcommand -a completion -d 'print completion for a shell'
 complete -c fwhelpers -n '__fish_seen_subcommand_from run' -l help -d 'show this help message and exit'
@@ -35,7 +37,14 @@ complete -c fwhelpers -n '__fish_seen_subcommand_from replay' -l json -d 'print 
 complete -c fwhelpers -n '__fish_seen_subcommand_from replay' -F
 complete -c fwhelpers -n '__fish_seen_subcommand_from register' -l help -d 'show this help message and exit'
 complete -c fwhelpers -n '__fish_seen_subcommand_from register' -l config -rF -d 'configuration directory, or a single file'
+complete -c fwhelpers -n '__fish_seen_subcommand_from register' -l no-pin -d 'register only: for modprobe, which the kernel runs while it loads somebody'\''s ruleset'
 complete -c fwhelpers -n '__fish_seen_subcommand_from unregister' -l help -d 'show this help message and exit'
+complete -c fwhelpers -n '__fish_seen_subcommand_from zones' -l help -d 'show this help message and exit'
+complete -c fwhelpers -n '__fish_seen_subcommand_from zones' -l config -rF -d 'configuration directory, or a single file'
+complete -c fwhelpers -n '__fish_seen_subcommand_from zones' -l json -d 'print JSON'
+complete -c fwhelpers -n '__fish_seen_subcommand_from firewalld-files' -l help -d 'show this help message and exit'
+complete -c fwhelpers -n '__fish_seen_subcommand_from firewalld-files' -l helper -x -d 'only this helper'
+complete -c fwhelpers -n '__fish_seen_subcommand_from firewalld-files' -F
 complete -c fwhelpers -n '__fish_seen_subcommand_from import-conntrackd' -l help -d 'show this help message and exit'
 complete -c fwhelpers -n '__fish_seen_subcommand_from import-conntrackd' -l rules -rF -d 'firewall rules that gave connections to it: a script with iptables, nft and nfct commands, or what iptables-save, ip6tables-save, `nft list ruleset` print'
 complete -c fwhelpers -n '__fish_seen_subcommand_from import-conntrackd' -l output -rF -d 'write this file, which must not exist yet'
