@@ -6,7 +6,7 @@ import argparse
 import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fwhelpers import plugins
 from fwhelpers.api import Helper
@@ -32,17 +32,33 @@ def zones(arguments: argparse.Namespace) -> int:
     return 0
 
 
+class Asked(NamedTuple):
+    """What firewalld said; `services` are the names of all that it knows."""
+
+    snapshot: Snapshot
+    backend: str
+    services: frozenset[str]
+
+
 def ask() -> Snapshot | None:
     """firewalld's settings; None if it does not run. Raises CliError."""
+    asked = ask_all()
+    return asked and asked.snapshot
+
+
+def ask_all() -> Asked | None:
+    """The same with what `check` wants to know besides. Raises CliError."""
     from fwhelpers.daemon import firewalld
     from fwhelpers.daemon.dbus_client import BusError, Client, available
 
-    async def asking() -> Snapshot | None:
+    async def asking() -> Asked | None:
         client = Client(lambda _: None)
         await client.connect()
         try:
-            there = await client.owner(firewalld.NAME)
-            return await firewalld.snapshot(client) if there else None
+            if not await client.owner(firewalld.NAME):
+                return None
+            found = await firewalld.snapshot(client)
+            return Asked(found, await firewalld.backend(client), await firewalld.services(client))
         finally:
             client.close()
 

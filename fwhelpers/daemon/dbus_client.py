@@ -15,6 +15,7 @@ from typing import Any
 
 BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 ADDRESS = "unix:path=/var/run/dbus/system_bus_socket"  #: where the specification has it
+LIBRARY = "the Python library dbus-fast is missing (Debian, Fedora: python3-dbus-fast)"
 PATIENCE = 20.0  #: seconds for an answer; firewalld answers nothing while it loads
 
 
@@ -42,7 +43,7 @@ def available() -> str:
     try:
         import dbus_fast  # noqa: F401
     except ImportError:
-        return "the Python library dbus-fast is missing (Debian, Fedora: python3-dbus-fast)"
+        return LIBRARY
     address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or ADDRESS
     path = address.partition("unix:path=")[2].partition(",")[0]
     if path and not os.path.exists(path):
@@ -87,6 +88,8 @@ class Client:
         from dbus_fast.constants import MessageFlag
 
         name, path, interface = target
+        if self._bus is None:
+            raise BusError(f"{interface}.{member}: not connected")
         message = Message(
             destination=name, path=path, interface=interface, member=member,
             signature=signature, body=list(body),
@@ -134,8 +137,16 @@ class Client:
 
     def close(self) -> None:
         """Disconnect."""
-        if self._bus is not None:
-            self._bus.disconnect()
+        bus, self._bus = self._bus, None
+        sock = getattr(bus, "_sock", None)
+        if sock is None or sock.fileno() < 0:
+            return
+        # its own disconnect() closes the descriptor under the loop, which then trips over the next one of that number,
+        # and logs a traceback where the bus went first
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(sock.fileno())
+        loop.remove_writer(sock.fileno())
+        sock.close()
 
 
 def plain(value: Any) -> Any:

@@ -66,6 +66,20 @@ async def snapshot(client: Client) -> Snapshot:
     )  # fmt: skip
 
 
+async def backend(client: Client) -> str:
+    """What it writes its rules with: "nftables", "iptables"; empty if it does not say."""
+    try:
+        where = (NAME, f"{PATH}/config", f"{NAME}.config")
+        return str(await client.property(where, "FirewallBackend"))
+    except BusError:
+        return ""
+
+
+async def services(client: Client) -> frozenset[str]:
+    """The names of all services that it knows. Raises BusError."""
+    return frozenset(await client.call(MAIN, "listServices"))
+
+
 class _Questions:
     """Questions for which we may lack the right (polkit's server profile), or whose object may just have gone."""
 

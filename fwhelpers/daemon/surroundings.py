@@ -84,6 +84,12 @@ class Surroundings:
 
     async def run(self) -> None:
         """Follow until cancelled; a bus that is not there, or goes away, is tried again."""
+        try:
+            await self._run()
+        finally:
+            self._drop()
+
+    async def _run(self) -> None:
         pause = RETRY
         while True:
             try:

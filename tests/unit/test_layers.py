@@ -35,7 +35,7 @@ ALLOWED = {
     "assign_rules": {"api", "config", "scope", "words", "kernel"},
     "ruleset": {"api", "config", "values", "kernel", "scope", "words", "assign_rules"},
     "connections": {"config", "values"},
-    "zones": {"api", "config", "scope", "values"},
+    "zones": {"api", "config", "scope", "values", "words"},
     "testing": {"api", "sansio", "hookspecs", "kernel", "engine", "values", "keys", "config", "plugins"},
     "migrate": {"api", "values", "keys", "engine"},
     "daemon": {"", "api", "discovery", "sansio", "hookspecs", "kernel", "engine", "values", "keys", "config", "plugins",

@@ -1,4 +1,4 @@
-"""The distribution's firewalld on the gateway, or on a client, with a system bus of its own; as installed with our files."""
+"""The distribution's firewalld in a namespace of the lab, with a system bus of its own; as installed with our files."""
 
 from __future__ import annotations
 
