@@ -16,16 +16,19 @@ _ACTIVATED = 2  #: NM_ACTIVE_CONNECTION_STATE_ACTIVATED
 #: properties that matter; statistics, leases and signal strengths change all the time
 _DEVICE_KEYS = {"Interface", "IpInterface", "ActiveConnection", "DeviceType"}
 _ACTIVE_KEYS = {"Id", "Uuid", "Devices", "State"}
+_KEYS = {DEVICE: _DEVICE_KEYS, ACTIVE: _ACTIVE_KEYS, NAME: {"Startup"}}
 
 
-async def devices(client: Client) -> tuple[Device, ...]:
-    """All devices. Raises BusError."""
+async def devices(client: Client) -> tuple[Device, ...] | None:
+    """All devices; None while it starts and has not yet taken over what is up. Raises BusError."""
     return decode(await client.call(OBJECTS, "GetManagedObjects"))
 
 
-def decode(objects: Any) -> tuple[Device, ...]:
+def decode(objects: Any) -> tuple[Device, ...] | None:
     """The answer to GetManagedObjects; what is of another kind than documented counts as missing."""
     found = objects if isinstance(objects, Mapping) else {}
+    if any(interfaces.get(NAME, {}).get("Startup") for interfaces in found.values()):
+        return None
     names: dict[str, set[str]] = {}
     for interfaces in found.values():
         active = interfaces.get(ACTIVE, {})
@@ -60,7 +63,7 @@ class Follower:
     async def listen(self, client: Client) -> None:
         """Ask for the signals, then look whether it is there. Raises BusError."""
         properties = "org.freedesktop.DBus.Properties"
-        for interface in (DEVICE, ACTIVE):
+        for interface in _KEYS:
             await client.listen(
                 sender=NAME, interface=properties, member="PropertiesChanged", arg0=interface
             )
@@ -82,5 +85,4 @@ def _matters(signal: Signal) -> bool:
         return True
     if signal.member != "PropertiesChanged" or len(signal.body) < 2:
         return False
-    keys = {DEVICE: _DEVICE_KEYS, ACTIVE: _ACTIVE_KEYS}.get(signal.body[0], set())
-    return bool(keys & set(signal.body[1]))
+    return bool(_KEYS.get(signal.body[0], set()) & set(signal.body[1]))

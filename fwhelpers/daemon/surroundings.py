@@ -156,7 +156,7 @@ class Surroundings:
                 self._tell(f"firewalld: {error}; what it said before stays in force")
         if self._manager.there and self._named:
             try:
-                self._devices = await networkmanager.devices(client)
+                self._devices = await networkmanager.devices(client) or self._devices
             except BusError as error:
                 self._tell(f"NetworkManager: {error}; what it said before stays in force")
 

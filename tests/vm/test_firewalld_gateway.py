@@ -29,6 +29,10 @@ SETUP = """
 --new-policy=lan-wan
 --policy=lan-wan --add-ingress-zone=internal
 --policy=lan-wan --add-egress-zone=public
+--new-policy=work-wan
+--policy=work-wan --add-ingress-zone=work
+--policy=work-wan --add-egress-zone=public
+--policy=work-wan --add-service=fw-ftp
 """
 
 
@@ -119,9 +123,11 @@ def test_runtime_to_permanent_and_nfs(gate: Gate) -> None:
 
 def test_an_interface_moves_between_zones(helped: Gate) -> None:
     talk = helped.talk()
+    helped.change("--zone=work", "--change-interface=lan", line="ZoneChanged|InterfaceAdded")
+    assert helped.fetch()
+    assert helped.go(talk), "a flow in progress lost its helper"
     helped.change("--zone=home", "--change-interface=lan", line="ZoneChanged|InterfaceAdded")
     assert not helped.fetch()
-    assert helped.go(talk), "a flow in progress lost its helper"
     helped.change("--zone=home", "--add-source=10.0.1.3", line="Source")
     assert not helped.fetch("c2")
     helped.change("--zone=internal", "--change-source=10.0.1.3", line="Source")
