@@ -85,6 +85,7 @@ class Config:
     helpers: Mapping[str, HelperConfig] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()  #: discovery protocols that the configuration itself declares
     firewalld: Firewalld = Firewalld()
+    disabled: frozenset[str] = frozenset()  #: helpers that the files switch off, whatever zones say
     scope: Scope = field(default_factory=Scope)  #: what firewalld's zones add
 
 
@@ -143,7 +144,12 @@ def resolve(
     reader.clashes(enabled, helpers)
     if reader.problems:
         raise ConfigError(dict.fromkeys(reader.problems))
-    return Config(draft.daemon, enabled, draft.rows, draft.firewalld)
+    return Config(draft.daemon, enabled, draft.rows, draft.firewalld, _disabled(draft))
+
+
+def _disabled(draft: Draft) -> frozenset[str]:
+    tables = draft.tables.get("helpers", {}).items()
+    return frozenset(n for n, t in tables if isinstance(t, dict) and t.get("enabled") is False)
 
 
 def default(helper: Helper) -> HelperConfig:
@@ -211,6 +217,8 @@ class _Reader:
         tables = declared | {**self.is_table(("helpers",), draft.tables.get("helpers", {}))}
         for name, table in tables.items():
             path = ("helpers", name)
+            if name not in helpers and table == {"enabled": False}:
+                continue  # switched off, then uninstalled
             if name not in helpers:
                 known = sorted(helpers)
                 hint = absent.get(name) or guess(name, known, "installed helpers")
@@ -231,12 +239,13 @@ class _Reader:
             for s in helper.settings
         }
         guard = self.table((*path, "guard"), table.get("guard", {}), GUARD)
-        given.pop("enabled", None)
+        enabled = given.pop("enabled", True)
         given.setdefault("ports", tuple(helper.ports))
         given.setdefault("families", tuple(helper.families))
         given.setdefault("fail", daemon.fail)
         made = HelperConfig(helper.name, settings=settings, guard=guard, **given)
-        self.possible(path, made, helper)
+        if enabled:
+            self.possible(path, made, helper)
         return made
 
     def default(self, path: Where, setting: Setting) -> Any:

@@ -51,7 +51,9 @@ FIREWALLD = (
 )  # fmt: skip
 
 HELPER = (
-    Key("enabled", "boolean", True, "false: as if the table were not there", values.boolean),
+    Key("enabled", "boolean", True,
+        "false: switched off, as if the table were not there, and for firewalld's zones, too",
+        values.boolean),
     Key("ports", "array of ports", None,
         "server ports of the control connection; default: the helper's own", values.ports),
     Key("families", "array of 4, 6", None, "address families; default: the helper's own",

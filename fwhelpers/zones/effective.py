@@ -15,9 +15,8 @@ def with_scope(config: Config, helpers: Mapping[str, Helper], scope: Scope) -> C
 
     Raises ConfigError if a helper's own defaults are wrong.
     """
-    acts = tuple(
-        a for a in scope.acts if a.helper in helpers and a.helper not in config.firewalld.ignore
-    )
+    off = config.disabled | set(config.firewalld.ignore)
+    acts = tuple(act for act in scope.acts if act.helper in helpers and act.helper not in off)
     enabled = dict(config.helpers)
     for name in dict.fromkeys(act.helper for act in acts):
         if name not in enabled:

@@ -185,9 +185,12 @@ def test_zones_enable_and_the_files_keep_what_they_say() -> None:
     assert {act.helper for act in made.scope.acts} == {"rpc", "ftp"}
 
 
-def test_ignored_helpers_are_not_enabled() -> None:
+@pytest.mark.parametrize(
+    "text", ['[firewalld]\nignore = ["ftp"]', "[helpers.ftp]\nenabled = false"]
+)
+def test_ignored_and_disabled_helpers_are_not_enabled(text: str) -> None:
     found = read(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
-    made = effective('[firewalld]\nignore = ["ftp"]\n', found)
+    made = effective(text, found)
     assert list(made.helpers) == ["rpc"]
     assert {act.helper for act in made.scope.acts} == {"rpc"}
 
