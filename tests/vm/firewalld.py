@@ -56,6 +56,22 @@ class Firewalld:
         inside.path("/run/lab/bus.conf").write_text(_BUS)
         self.bus = self.start_bus()
 
+    def write(self, kind: str, name: str, text: str) -> None:
+        """Write permanent settings, while it does not run: far quicker than a firewall-cmd for each."""
+        xml = f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
+        self.lab.namespaces[self.ns].path(f"/etc/firewalld/{kind}/{name}.xml").write_text(xml)
+
+    def zone(self, name: str, *interfaces: str, services: tuple[str, ...] = ()) -> None:
+        """A zone's permanent settings."""
+        inner = [f'<interface name="{one}"/>' for one in interfaces]
+        inner += [f'<service name="{one}"/>' for one in services]
+        self.write("zones", name, f"<zone>{''.join(inner)}</zone>")
+
+    def policy(self, name: str, ingress: str, egress: str, *inner: str) -> None:
+        """A policy's permanent settings; `inner` are elements."""
+        zones = f'<ingress-zone name="{ingress}"/><egress-zone name="{egress}"/>'
+        self.write("policies", name, f'<policy target="CONTINUE">{zones}{"".join(inner)}</policy>')
+
     def start_bus(self) -> Process:
         """Start the bus."""
         where = self.lab.namespaces[self.ns].path("/run/lab/bus")

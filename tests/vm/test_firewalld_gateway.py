@@ -19,22 +19,6 @@ from servers import start_ftp, start_nfs
 
 PEERS = str(Path(__file__).with_name("peers.py"))
 
-SETUP = """
---zone=internal --add-interface=lan
---zone=public --add-interface=wan
---new-policy=open
---policy=open --add-ingress-zone=ANY
---policy=open --add-egress-zone=ANY
---policy=open --add-port=21/tcp
---new-policy=lan-wan
---policy=lan-wan --add-ingress-zone=internal
---policy=lan-wan --add-egress-zone=public
---new-policy=work-wan
---policy=work-wan --add-ingress-zone=work
---policy=work-wan --add-egress-zone=public
---policy=work-wan --add-service=fw-ftp
-"""
-
 
 class Gate:
     """The lab behind firewalld; `daemon` follows it."""
@@ -45,10 +29,13 @@ class Gate:
         start_nfs(lab)
         lab.fwhelpers("register")
         self.firewalld = Firewalld(lab)
+        self.firewalld.zone("internal", "lan")
+        self.firewalld.zone("public", "wan")
+        # the control port is open whatever happens
+        self.firewalld.policy("open", "ANY", "ANY", '<port port="21" protocol="tcp"/>')
+        self.firewalld.policy("lan-wan", "internal", "public")
+        self.firewalld.policy("work-wan", "work", "public", '<service name="fw-ftp"/>')
         self.firewalld.start()
-        for line in SETUP.strip().splitlines():
-            self.cmd("--permanent", *line.split())
-        self.cmd("--reload")
         self.daemon: Process = self.firewalld.start_fwhelpers()
 
     def cmd(self, *arguments: str) -> None:
