@@ -152,6 +152,11 @@ class Surroundings:
         if self._follower.there and self._follow:
             try:
                 self._snapshot = await firewalld.snapshot(client)
+                if self._snapshot.denied:
+                    self._tell(
+                        f"firewalld: not all may be read: {self._snapshot.denied} (polkit's"
+                        " rules.d lacks fwhelpers-firewalld.rules)"
+                    )
             except BusError as error:
                 self._tell(f"firewalld: {error}; what it said before stays in force")
         if self._manager.there and self._named:
