@@ -38,6 +38,12 @@ class Signal:
     body: list[Any] = field(default_factory=list)
 
 
+def is_owner_change(signal: Signal, name: str) -> bool:
+    """Does the bus itself (anybody may send us what looks like it) say that a name changed hands?"""
+    ours = signal.sender == BUS[0] and signal.member == "NameOwnerChanged"
+    return ours and len(signal.body) == 3 and signal.body[0] == name
+
+
 def available() -> str:
     """Why there can't be a connection; empty if there can."""
     try:

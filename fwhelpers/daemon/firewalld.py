@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fwhelpers.daemon.dbus_client import BusError, Client, Signal
+from fwhelpers.daemon.dbus_client import BusError, Client, Signal, is_owner_change
 from fwhelpers.zones import decode
 from fwhelpers.zones.model import Policy, Service, Snapshot, Zone
 
@@ -155,10 +155,10 @@ class Follower:
 
     def hear(self, signal: Signal) -> None:
         """A signal of the bus."""
-        if signal.member == "NameOwnerChanged" and signal.body[:1] == [NAME]:
+        if is_owner_change(signal, NAME):
             self._owner = str(signal.body[2])
             self._matters("started" if self._owner else "gone")
-        elif signal.sender == self._owner and _matters(signal):
+        elif self._owner and signal.sender == self._owner and _matters(signal):
             self._matters("reloaded" if signal.member == "Reloaded" else signal.member)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fwhelpers.connections import TYPES, Device
-from fwhelpers.daemon.dbus_client import Client, Signal
+from fwhelpers.daemon.dbus_client import Client, Signal, is_owner_change
 
 NAME = "org.freedesktop.NetworkManager"
 OBJECTS = (NAME, "/org/freedesktop", "org.freedesktop.DBus.ObjectManager")
@@ -73,10 +73,10 @@ class Follower:
 
     def hear(self, signal: Signal) -> None:
         """A signal of the bus."""
-        if signal.member == "NameOwnerChanged" and signal.body[:1] == [NAME]:
+        if is_owner_change(signal, NAME):
             self._owner = str(signal.body[2])
             self._matters("NetworkManager started" if self._owner else "NetworkManager gone")
-        elif signal.sender == self._owner and _matters(signal):
+        elif self._owner and signal.sender == self._owner and _matters(signal):
             self._matters("connections")
 
 

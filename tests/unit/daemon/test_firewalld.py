@@ -38,6 +38,7 @@ def test_nobody_else_is_believed() -> None:
     news: list[str] = []
     follower = Follower(news.append)
     follower.hear(Signal(BUS, "/", BUS, "NameOwnerChanged", ["org.example", "", ":1.7"]))
+    follower.hear(Signal(":1.9", "/", BUS, "NameOwnerChanged", [NAME, "", ":1.9"]))
     assert not follower.there
     follower.hear(Signal("", "/", NAME, "Reloaded"))
     assert news == []
