@@ -156,9 +156,10 @@ def _queue_rules(
     ports: Mapping[tuple[str, str], set[int]], l4: str, queues: range
 ) -> Iterator[str]:
     # a range (1000-1001) would pick by the packet's addresses, which NAT makes different in each direction:
-    # the request would meet one worker, its answer another
+    # the request would meet one worker, its answer another. A seed of one's own, or each ruleset has another
+    # (nft_jhash_init()), and a flow changes its worker with each reload
     first, count = queues[0], len(queues)
-    target = str(first) if count == 1 else f"jhash ct id mod {count} offset {first}"
+    target = str(first) if count == 1 else f"jhash ct id mod {count} seed 0x1 offset {first}"
     for fail, flags in _FAILS.items():
         if ports[l4, fail]:
             yield f"{_original(l4, port_numbers(ports[l4, fail]))} counter queue {flags}to {target}"

@@ -70,6 +70,11 @@ Registers every installed helper with the kernel, disabled, and pins it, so that
 a firewall whose rules name it can load them. `run` does so too; a unit that
 runs before the firewall starts needs it alone."""
 
+_RELEASE = """\
+Sets every helper of ours in the kernel to disabled, so that no connection waits
+for a service that is not there. Needed only with steering = "helper", after the
+service was killed; its unit does so by itself."""
+
 _UNREGISTER = """\
 Takes back what `register` and `run` left in the kernel. Refuses, with nothing
 changed, while another nftables table refers to one of the helpers."""
@@ -195,6 +200,10 @@ def _kernel(commands: _Commands[argparse.ArgumentParser]) -> None:
     register.add_argument(
         "--no-pin", action="store_true",
         help="register only: for modprobe, which the kernel runs while it loads somebody's ruleset",
+    )  # fmt: skip
+    _command(
+        commands, "release", "service:release", "let no connection wait for a dead service",
+        _RELEASE,
     )  # fmt: skip
     _command(
         commands, "unregister", "service:unregister", "remove all helpers from the kernel",

@@ -1,4 +1,4 @@
-"""`run`, `register`, `unregister`: what changes the system. The daemon's own code does it."""
+"""`run`, `register`, `release`, `unregister`: what changes the system. The daemon's own code does it."""
 
 from __future__ import annotations
 
@@ -29,6 +29,14 @@ def register(arguments: argparse.Namespace) -> int:
     done = [name for name in found.helpers if name not in failed]
     print(f"registered: {', '.join(done) or 'none'}")
     return 1 if failed else 0
+
+
+def release(arguments: argparse.Namespace) -> int:
+    """`fwhelpers release`."""
+    from fwhelpers.daemon.registry import Registry
+
+    Registry().disable_all()
+    return 0
 
 
 def unregister(arguments: argparse.Namespace) -> int:

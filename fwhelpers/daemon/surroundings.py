@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from fwhelpers import connections
 from fwhelpers.api import Helper
@@ -29,7 +29,7 @@ QUIET, LONGEST = (
 FIRST = 5.0  #: seconds that a start waits for answers
 RETRY, LONGEST_RETRY = 1.0, 30.0  #: seconds between attempts to reach the bus
 
-Changed = Callable[[str], Awaitable[None]]
+Changed = Callable[[set[str]], Awaitable[None]]
 
 
 class Surroundings:
@@ -165,10 +165,10 @@ class Surroundings:
             except BusError as error:
                 self._tell(f"NetworkManager: {error}; what it said before stays in force")
 
-    async def _report(self, news: Iterable[str]) -> None:
+    async def _report(self, news: set[str]) -> None:
         if "gone" in news:
             log.warning("firewalld is gone; its zones as last seen stay in force until it returns")
-        await self._changed(", ".join(sorted(news)))
+        await self._changed(news)
 
     def _tell(self, text: str) -> None:
         """Once, not at each attempt."""

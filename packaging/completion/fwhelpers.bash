@@ -2,7 +2,7 @@
 _fwhelpers() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command="" word words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in run|check|list|ruleset|counters|monitor|replay|register|unregister|zones|firewalld-files|import-conntrackd|completion) command=$word; break ;; esac
+        case $word in run|check|list|ruleset|counters|monitor|replay|register|release|unregister|zones|firewalld-files|import-conntrackd|completion) command=$word; break ;; esac
     done
     case $prev in
         --config|--rules|--output) compopt -o filenames
@@ -10,7 +10,7 @@ _fwhelpers() {
         --helper|--port) return ;;
     esac
     case $command in
-        "") words="run check list ruleset counters monitor replay register unregister zones firewalld-files import-conntrackd completion --help --version" ;;
+        "") words="run check list ruleset counters monitor replay register release unregister zones firewalld-files import-conntrackd completion --help --version" ;;
         run) words="--help --config" ;;
         check) words="--help --config --json" ;;
         list) words="--help --config --json" ;;
@@ -19,6 +19,7 @@ _fwhelpers() {
         monitor) words="--help --json" ;;
         replay) words="--help --helper --port --config --json" ;;
         register) words="--help --config --no-pin" ;;
+        release) words="--help" ;;
         unregister) words="--help" ;;
         zones) words="--help --config --json" ;;
         firewalld-files) words="--help --helper" ;;

@@ -22,7 +22,7 @@ class Watcher:
     def __init__(self, firewalld: Firewalld, toml: str = "") -> None:
         self._firewalld = firewalld
         self._base = config.resolve(config.parse([("f", toml)]), HELPERS)
-        self._heard: asyncio.Queue[str] = asyncio.Queue()
+        self._heard: asyncio.Queue[set[str]] = asyncio.Queue()
         self.surroundings = Surroundings(self._heard.put)
         self.effective()
 
@@ -37,7 +37,7 @@ class Watcher:
     async def cmd(self, *arguments: str) -> None:
         await asyncio.to_thread(self._firewalld.cmd, *arguments)
 
-    async def change(self, *arguments: str) -> str:
+    async def change(self, *arguments: str) -> set[str]:
         """Change something; what was heard of it."""
         while not self._heard.empty():
             self._heard.get_nowait()
@@ -46,7 +46,7 @@ class Watcher:
 
     async def heard(self, what: str) -> None:
         """Wait for it."""
-        while what not in await asyncio.wait_for(self._heard.get(), 60):
+        while what not in {"", *await asyncio.wait_for(self._heard.get(), 60)}:
             pass
 
 

@@ -51,7 +51,7 @@ ALLOWED = {
 PURE_KERNEL = {"conntrack", "expect", "queue", "labels"}
 
 #: where the module `socket` may be used; api and sansio use its address functions alone
-SOCKETS = {"kernel.socket", "kernel.nft", "kernel.probe", "daemon", "cli", "testing"}
+SOCKETS = {"kernel.socket", "kernel.nft", "kernel.probe", "daemon", "cli", "testing", "bus"}
 ADDRESS_FUNCTIONS = {"inet_pton", "inet_ntop", "inet_aton", "inet_ntoa", "AF_INET", "AF_INET6"}
 
 
@@ -164,12 +164,15 @@ TESTED_IN = {
 #: daemon/ and the kernel's I/O are tested on a real kernel
 TESTED_IN_VM = {"daemon", "kernel.socket", "kernel.nft", "kernel.probe"}
 
+#: on a message bus of its own: tests/dbus
+TESTED_ON_A_BUS = {"bus.wire"}
+
 
 @pytest.mark.parametrize("name", MODULES)
 def test_every_module_has_its_test(name: str) -> None:
     if (
         MODULES[name].name == "__init__.py"
-        or name in NO_OWN_TEST | TESTED_IN_VM
+        or name in NO_OWN_TEST | TESTED_IN_VM | TESTED_ON_A_BUS
         or layer(name) in TESTED_IN_VM
     ):
         return

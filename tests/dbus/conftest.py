@@ -1,0 +1,64 @@
+"""A message bus of its own for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from message_bus import Client, MessageBus, Play, Program, Starter
+
+from fwhelpers.bus.wire import Connection
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[MessageBus]:
+    if shutil.which("dbus-daemon") is None:
+        pytest.skip("no dbus-daemon (apt-get install dbus)")
+    made = MessageBus(tmp_path)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def start(bus: MessageBus) -> Iterator[Starter]:
+    """Start a Python program of this folder on the bus."""
+    running: list[Program] = []
+
+    def begin(script: str, *arguments: str, line: str) -> Program:
+        program = Program(sys.executable, str(HERE / script), bus.address, *arguments, env=bus.env)
+        running.append(program)
+        program.wait_line(line)
+        return program
+
+    yield begin
+    for program in reversed(running):
+        program.end()
+
+
+@pytest.fixture
+def service(start: Starter) -> Program:
+    return start("service.py", line="^on D-Bus")
+
+
+@pytest.fixture
+def play(bus: MessageBus) -> Play:
+    """Run a scenario with a client of ours."""
+
+    def run(scenario: Callable[[Client], Awaitable[Any]]) -> Any:
+        async def whole() -> Any:
+            connection = await Connection.open(bus.address)
+            try:
+                return await scenario(Client(connection))
+            finally:
+                connection.close()
+
+        return asyncio.run(whole())
+
+    return run

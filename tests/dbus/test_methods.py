@@ -1,0 +1,226 @@
+"""Every method, property and signal of the service, its errors, and its introspection against the XML files."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import Any
+
+import pytest
+from message_bus import Client, Play, Program
+
+from fwhelpers.bus import names
+from fwhelpers.bus.fields import Typed
+from fwhelpers.bus.wire import BusError
+
+FILES = Path(__file__).parents[2] / "dbus"
+
+pytestmark = pytest.mark.usefixtures("service")
+
+
+def root_only(play: Play) -> None:
+    import os
+
+    if os.geteuid() != 0:
+        pytest.skip("without polkit only root may do this")
+
+
+def error_of(play: Play, member: str, signature: str = "", *body: Any, **more: Any) -> BusError:
+    async def scenario(client: Client) -> BusError:
+        interface = more.pop("interface", names.MANAGER)
+        with pytest.raises(BusError) as caught:
+            await client.call(interface, member, signature, *body, **more)
+        assert "Traceback" not in str(caught.value)
+        assert ".py" not in str(caught.value)
+        return caught.value
+
+    error: BusError = play(scenario)
+    return error
+
+
+def canonical(element: ElementTree.Element) -> Any:
+    """An element without white space and comments."""
+    return element.tag, sorted(element.attrib.items()), [canonical(e) for e in element]
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        (names.MANAGER, names.PATH),
+        (names.EXPECTATIONS, names.PATH),
+        (names.HELPER, names.helper_path("a.b-c")),
+        (names.WORKER, names.worker_path(1000)),
+    ],
+)
+def test_introspection_is_what_the_file_says(play: Play, name: str, path: str) -> None:
+    async def scenario(client: Client) -> str:
+        (text,) = await client.call(names.INTROSPECTABLE, "Introspect", path=path)
+        return str(text)
+
+    shown = ElementTree.fromstring(play(scenario))
+    (live,) = [i for i in shown if i.get("name") == name]
+    (file,) = ElementTree.fromstring((FILES / f"{name}.xml").read_text())
+    assert canonical(live) == canonical(file)
+
+
+def test_the_way_to_the_objects_can_be_found(play: Play) -> None:
+    async def scenario(client: Client) -> list[str]:
+        path, found = "", []
+        for _ in range(6):
+            (text,) = await client.call(names.INTROSPECTABLE, "Introspect", path=path or "/")
+            nodes = [n.get("name", "") for n in ElementTree.fromstring(text) if n.tag == "node"]
+            found.append(",".join(nodes))
+            path = f"{path}/{nodes[0]}"
+        return found
+
+    assert play(scenario) == ["io", "github", "fwhelpers", "FwHelpers1", "helpers,workers",
+                              "a_2eb_2dc,ftp,rpc"]  # fmt: skip
+
+
+def test_objects(play: Play) -> None:
+    async def scenario(client: Client) -> Any:
+        (objects,) = await client.call(names.OBJECT_MANAGER, "GetManagedObjects")
+        return objects
+
+    objects = play(scenario)
+    assert sorted(objects) == sorted(
+        [names.helper_path(n) for n in ("ftp", "rpc", "a.b-c")] + [names.worker_path(1000)]
+    )
+    ftp = objects[names.helper_path("ftp")][names.HELPER]
+    assert (ftp["Name"], ftp["Enabled"], ftp["Ports"]) == ("ftp", True, [21, 2121])
+    assert ftp["Counters"] == {"expected": 3, "refused": 1}
+    assert objects[names.worker_path(1000)][names.WORKER]["Pid"] == 77
+
+
+def test_properties(play: Play) -> None:
+    async def scenario(client: Client) -> Any:
+        (version,) = await client.call(names.PROPERTIES, "Get", "ss", names.MANAGER, "Version")
+        (everything,) = await client.call(names.PROPERTIES, "GetAll", "s", names.MANAGER)
+        (nothing,) = await client.call(names.PROPERTIES, "GetAll", "s", names.PEER)
+        return version, everything, nothing
+
+    version, everything, nothing = play(scenario)
+    assert version == "9"
+    assert everything == {"Version": "9", "EnabledHelpers": ["ftp"], "Problems": {"rpc": "no"},
+                          "Steering": "rules", "Fail": "open"}  # fmt: skip
+    assert nothing == {}
+
+
+def test_what_anybody_may_read(play: Play) -> None:
+    async def scenario(client: Client) -> Any:
+        (helpers,) = await client.manager("ListHelpers")
+        (ftp,) = await client.manager("DescribeHelper", "s", "ftp")
+        (plugins,) = await client.manager("ListPlugins")
+        counters, workers = await client.manager("GetCounters")
+        return helpers, ftp, plugins, counters, workers
+
+    helpers, ftp, plugins, counters, workers = play(scenario)
+    assert [one["name"] for one in helpers] == ["ftp", "rpc", "a.b-c"]
+    assert ftp == helpers[0]
+    assert ftp["policies"] == [{"name": "data", "max": 1, "timeout": 60, "min_port": 1024}]
+    assert plugins[0]["module"] == "m"
+    assert counters["ftp"] == {"expected": 3, "refused": 1}
+    assert workers[0]["queue"] == 1000
+
+
+def test_managing(play: Play) -> None:
+    root_only(play)
+
+    async def scenario(client: Client) -> Any:
+        await client.listen()
+        kept = {"persist": Typed("b", True)}
+        (enabled,) = await client.manager("EnableHelper", "sa{sv}", "rpc", kept)
+        (disabled,) = await client.manager("DisableHelper", "sa{sv}", "ftp", {})
+        replaced = await client.wait_signal("RulesetReplaced")
+        changed = await client.wait_signal(
+            "PropertiesChanged", lambda s: s.path == names.helper_path("rpc")
+        )
+        (ruleset,) = await client.manager("GetRuleset")
+        (findings,) = await client.manager("Probe")
+        return enabled, disabled, replaced, changed, ruleset, findings
+
+    enabled, disabled, replaced, changed, ruleset, findings = play(scenario)
+    assert enabled == {"name": "rpc", "enabled": True, "persisted": "/file"}
+    assert disabled == {"name": "ftp", "enabled": False, "persisted": ""}
+    assert replaced.body == ({"helpers": ["ftp", "rpc"]},)
+    assert changed.body == (names.HELPER, {"Enabled": True}, [])
+    assert ruleset.startswith("table inet fwhelpers")
+    assert findings == [{"name": "rights", "ok": True, "detail": "all", "hint": ""}]
+
+
+def test_news(service: Program, play: Play) -> None:
+    async def scenario(client: Client) -> Any:
+        await client.listen()
+        service.say(do="restart-worker")
+        service.say(do="fail-helper")
+        service.say(do="remove-helper")
+        restarted = await client.wait_signal("WorkerRestarted")
+        failed = await client.wait_signal("HelperFailed")
+        removed = await client.wait_signal("InterfacesRemoved")
+        worker = await client.wait_signal("PropertiesChanged")
+        return restarted, failed, removed, worker
+
+    restarted, failed, removed, worker = play(scenario)
+    assert restarted.body == (names.worker_path(1000), {"reason": "died of SIGKILL"})
+    assert failed.body == ("rpc", {"reason": "a bug"})
+    assert removed.body == (names.helper_path("rpc"), [names.HELPER])
+    assert worker.body == (names.WORKER, {"Restarts": 1}, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "member", "given"),
+    [
+        (names.NO_SUCH_HELPER, "DescribeHelper", ("s", "no\nsuch")),
+        (names.UNKNOWN_METHOD, "Nothing", ()),
+        (names.INVALID_ARGS, "DescribeHelper", ("u", 5)),
+        (names.INVALID_ARGS, "ListHelpers", ("s", "x")),
+    ],
+)
+def test_errors_that_anybody_meets(play: Play, error: str, member: str, given: Any) -> None:
+    assert error_of(play, member, *given).name == error
+
+
+def test_errors_of_a_manager(play: Play) -> None:
+    root_only(play)
+    switch = ("EnableHelper", "sa{sv}")
+    assert error_of(play, *switch, "nosuch", {}).name == names.NO_SUCH_HELPER
+    assert error_of(play, *switch, "ftp", {"persit": Typed("b", True)}).name == names.INVALID_ARGS
+    wrong = error_of(play, *switch, "ftp", {"persist": Typed("s", "yes")})
+    assert (wrong.name, str(wrong)) == (names.INVALID_ARGS, "option persist is of the wrong type")
+    bad = error_of(play, "Reload", "a{sv}", {})
+    assert (bad.name, str(bad)) == (
+        names.BAD_CONFIGURATION, "fwhelpers.toml: daemon.x: unknown key",
+    )  # fmt: skip
+
+
+def test_a_bug_is_no_traceback_for_strangers(service: Program, play: Play) -> None:
+    root_only(play)
+    error = error_of(play, "EnableHelper", "sa{sv}", "broken", {})
+    assert (error.name, str(error)) == (names.FAILED, "internal error, see the service's log")
+    service.wait_line("ZeroDivisionError: a bug")
+
+
+@pytest.mark.parametrize(
+    ("error", "interface", "member", "given", "path"),
+    [
+        (names.UNKNOWN_OBJECT, names.MANAGER, "ListHelpers", (), names.PATH + "/nothing"),
+        (names.UNKNOWN_OBJECT, names.PEER, "Ping", (), "/org"),
+        (names.UNKNOWN_INTERFACE, names.HELPER, "X", (), names.PATH),
+        (names.UNKNOWN_INTERFACE, names.MANAGER, "ListHelpers", (), "/io/github"),
+        (names.UNKNOWN_PROPERTY, names.PROPERTIES, "Get", ("ss", names.MANAGER, "X"), names.PATH),
+        (names.UNKNOWN_INTERFACE, names.PROPERTIES, "GetAll", ("s", "a.b"), names.PATH),
+        (names.READ_ONLY, names.PROPERTIES, "Set",
+         ("ssv", names.MANAGER, "Version", Typed("s", "1")), names.PATH),
+    ],
+)  # fmt: skip
+def test_errors_of_the_standard_interfaces(
+    play: Play, error: str, interface: str, member: str, given: Any, path: str
+) -> None:
+    assert error_of(play, member, *given, interface=interface, path=path).name == error
+
+
+def test_peer(play: Play) -> None:
+    async def scenario(client: Client) -> Any:
+        return await client.call(names.PEER, "Ping")
+
+    assert play(scenario) == []

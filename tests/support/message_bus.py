@@ -1,0 +1,187 @@
+"""A message bus of one's own, with the system bus's policy and ours; programs and clients on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from fwhelpers.bus import names
+from fwhelpers.bus.wire import Call, Connection
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+
+_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>system</type>
+  <listen>unix:path={socket}</listen>
+  <auth>EXTERNAL</auth>
+  <!-- as /usr/share/dbus-1/system.conf has it -->
+  <policy context="default">
+    <allow user="*"/>
+    <deny own="*"/>
+    <deny send_type="method_call"/>
+    <allow send_type="signal"/>
+    <allow send_requested_reply="true" send_type="method_return"/>
+    <allow send_requested_reply="true" send_type="error"/>
+    <allow receive_type="method_call"/>
+    <allow receive_type="method_return"/>
+    <allow receive_type="error"/>
+    <allow receive_type="signal"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Introspectable"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Properties"/>
+    <allow send_destination="org.freedesktop.DBus" send_interface="org.freedesktop.DBus.Peer"/>
+  </policy>
+  <include>{policy}</include>
+  <policy user="{user}">
+    <allow own="org.freedesktop.PolicyKit1"/>
+    <allow send_destination="org.freedesktop.PolicyKit1"/>
+    <allow own="io.github.fwhelpers.FwHelpers1"/>
+    <allow send_interface="org.freedesktop.DBus.Peer" send_member="Ping"/>
+  </policy>
+</busconfig>
+"""
+
+
+class Program:
+    """A process whose lines can be waited for."""
+
+    def __init__(self, *argv: str, env: dict[str, str] | None = None) -> None:
+        self.lines: list[str] = []
+        self._news = threading.Condition()
+        self.process = subprocess.Popen(
+            argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True, env={**os.environ, **(env or {})},
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._news:
+                self.lines.append(line.rstrip("\n"))
+                self._news.notify_all()
+
+    def wait_line(self, pattern: str, after: int = 0) -> str:
+        def found() -> str | None:
+            return next((x for x in self.lines[after:] if re.search(pattern, x)), None)
+
+        with self._news:
+            assert self._news.wait_for(found, PATIENCE), f"no {pattern!r} in {self.lines}"
+            line = found()
+        assert line is not None
+        return line
+
+    def say(self, **command: Any) -> Any:
+        """Give a command, return what it answers."""
+        assert self.process.stdin is not None
+        before = len(self.lines)
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.wait_line('^{"done"', before))["done"]
+
+    def end(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+        self.process.kill()
+        self.process.wait()
+        self._thread.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+
+class MessageBus:
+    """A dbus-daemon that can be stopped and started."""
+
+    def __init__(self, where: Path) -> None:
+        self.socket = where / "bus"
+        self.address = f"unix:path={self.socket}"
+        self._config = where / "bus.conf"
+        policy = ROOT / "dbus" / f"{names.NAME}.conf"
+        self._config.write_text(
+            _CONFIG.format(socket=self.socket, policy=policy, user=os.geteuid())
+        )
+        self._daemon: Program | None = None
+        self.start()
+
+    def start(self) -> None:
+        self.socket.unlink(missing_ok=True)
+        argv = ("dbus-daemon", f"--config-file={self._config}", "--nofork", "--print-address")
+        self._daemon = Program(*argv, "--nosyslog")
+        self._daemon.wait_line("^unix:")
+
+    def stop(self) -> None:
+        if self._daemon is not None:
+            self._daemon.end()
+            self._daemon = None
+
+    def memory(self) -> int:
+        """Resident bytes of the dbus-daemon."""
+        assert self._daemon is not None
+        status = Path(f"/proc/{self._daemon.process.pid}/statm").read_text().split()
+        return int(status[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {"DBUS_SYSTEM_BUS_ADDRESS": self.address}
+
+
+class Client:
+    """A client of ours; it remembers the signals that it gets."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.signals: list[Call] = []
+        self._news = asyncio.Event()
+        connection.on_signal = self._hear
+
+    def _hear(self, signal: Call) -> None:
+        self.signals.append(signal)
+        self._news.set()
+
+    async def listen(self) -> None:
+        await self.connection.add_match(f"type='signal',sender='{names.NAME}'")
+
+    async def call(
+        self, interface: str, member: str, signature: str = "", *body: Any, path: str = names.PATH,
+        interactive: bool = False,
+    ) -> list[Any]:  # fmt: skip
+        return await self.connection.call(
+            names.NAME, path, interface, member, signature, body, interactive=interactive
+        )
+
+    async def manager(self, member: str, signature: str = "", *body: Any, **more: Any) -> list[Any]:
+        return await self.call(names.MANAGER, member, signature, *body, **more)
+
+    async def expectations(self, member: str, signature: str = "", *body: Any) -> list[Any]:
+        return await self.call(names.EXPECTATIONS, member, signature, *body)
+
+    async def wait_signal(self, member: str, true: Callable[[Call], bool] = lambda s: True) -> Call:
+        end = time.monotonic() + PATIENCE
+        while True:
+            for signal_ in self.signals:
+                if signal_.member == member and true(signal_):
+                    return signal_
+            assert time.monotonic() < end, f"no {member} in {[s.member for s in self.signals]}"
+            self._news.clear()
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+
+Starter = Callable[..., Program]
+Play = Callable[[Callable[[Client], Awaitable[Any]]], Any]
