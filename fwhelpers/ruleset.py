@@ -26,8 +26,8 @@ TABLE = "fwhelpers"
 PIN_TABLE = "fwhelpers_pin"
 CHECK_TABLE = "fwhelpers_check"  #: for dry runs: TABLE belongs to the daemon, if one runs
 
-#: enum ip_conntrack_status: IPS_HELPER
-_HAS_HELPER = 0x2000
+#: enum ip_conntrack_status: IPS_HELPER, IPS_EXPECTED
+_HAS_HELPER, _EXPECTED = 0x2000, 1
 
 _L4S = ("udp", "tcp")
 _FAILS = {"closed": "", "open": "flags bypass "}  # closed first: it wins where both name a port
@@ -99,6 +99,7 @@ def _assignment(enabled: Sequence[Enabled], label: bool) -> list[list[str]]:
         # requests to groups and broadcast addresses: of others only where the configuration says so
         "assign-forwarded": _assign_all([one for one in asking if one[0].interfaces], label),
         "assign-outgoing": _assign_all([(replace(c, interfaces=()), h) for c, h in asking], label),
+        "assign-heard": [r for c, h in asking if h.heard for r in _assign_heard(c, h, label)],
     }
     used = {name: rules for name, rules in chains.items() if rules}
     # only a connection's first packet can give it one (nft_ct.c: nft_ct_helper_obj_eval)
@@ -111,7 +112,7 @@ def _assignment(enabled: Sequence[Enabled], label: bool) -> list[list[str]]:
 
 
 _ASSIGNING = {
-    "prerouting": ("assign", "assign-forwarded"),
+    "prerouting": ("assign", "assign-forwarded", "assign-heard"),
     "output": ("assign", "assign-outgoing"),
 }
 
@@ -131,6 +132,16 @@ def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Itera
     for where in _targets(config, helper) if helper.outgoing else _where(config):
         match = [*_incoming(config.interfaces), *where, ports]
         yield f'{" ".join(match)} counter{mark} ct helper set "{object_name(helper, l4)}"'
+
+
+def _assign_heard(config: HelperConfig, helper: Helper, label: bool) -> Iterator[str]:
+    """What others announce to a group, and this host hears; who asks does not matter here."""
+    mark = f" ct label set {labels.ASSIGNED}" if label else ""
+    begins = f"@ih,0,{8 * len(helper.heard)} {int.from_bytes(helper.heard, 'big'):#x}"
+    for where in _targets(replace(config, sources=()), replace(helper, broadcast=False)):
+        match = [*_incoming(config.interfaces), *where, f"udp dport {_set(_ports(config.ports))}"]
+        assign = f'ct helper set "{object_name(helper, "udp")}"'
+        yield f"{' '.join(match)} {begins} counter{mark} {assign}"
 
 
 def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
@@ -182,17 +193,22 @@ def _steering(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     plain = [one for one in enabled if not one[1].outgoing]
     asking = [one for one in enabled if one[1].outgoing]
     forwarded = sorted({name for config, _ in asking for name in config.interfaces})
-    jumps = [f"{word} jump steer-outgoing" for word in _incoming(forwarded)]
     sections = _steer_outgoing(asking, queues) if asking else []
-    if plain:
-        sections += _steer_plain(plain, queues)
-        jumps.append("jump steer")
-    if jumps:
+    heard = [one for one in asking if one[1].heard]
+    sections += _steer_heard(heard, queues) if heard else []
+    sections += _steer_plain(plain, queues) if plain else []
+    children = _steer_children([one for one in enabled if one[1].children], queues)
+    sections += children
+    first = ["jump steer-children"] if children else []
+    last = ["jump steer"] if plain else []
+    leaving = [*first, *(f"{word} jump steer-outgoing" for word in _incoming(forwarded)), *last]
+    if leaving:
         # what goes out by lo comes in again and is seen there
-        rules = ['oifname "lo" accept', *jumps]
+        rules = ['oifname "lo" accept', *leaving]
         sections.append(_base("steer-postrouting", "postrouting", 290, rules))
-    if plain:
-        sections.append(_base("steer-input", "input", 290, ["jump steer"]))
+    coming = [*first, *(["jump steer-heard"] if heard else []), *last]
+    if coming:
+        sections.append(_base("steer-input", "input", 290, coming))
     return sections
 
 
@@ -205,6 +221,54 @@ def _steer_outgoing(enabled: Sequence[Enabled], queues: range) -> list[list[str]
     ]
 
 
+def _steer_heard(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
+    ports = {("udp", fail): _steered(enabled, "udp", fail) for fail in _FAILS}
+    # what this host announces itself comes back to it
+    rules = ["fib saddr type local return", *_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
+    return [_block("chain steer-heard", rules)]
+
+
+def _steer_children(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
+    """Connections that a helper expected and inspects as well: they have inherited it, at whatever port."""
+    tcp = _children(enabled, "tcp", queues)
+    udp = _children(enabled, "udp", queues)
+    rules = [
+        f"ct status & {_EXPECTED:#x} != {_EXPECTED:#x} return",
+        f"ct label {labels.DONE} return",
+    ]
+    sections = []
+    if tcp:
+        rules += [
+            f"{_inherited(h)} meta l4proto tcp @ih,0,8 0x0-0xff goto steer-children-tcp"
+            for _, h in enabled
+            if "tcp" in h.children
+        ]
+        sections.append(_block("chain steer-children-tcp", [*_SEEN, *tcp]))
+    return [*sections, _block("chain steer-children", [*rules, *udp])] if tcp or udp else []
+
+
+def _children(enabled: Sequence[Enabled], l4: str, queues: range) -> list[str]:
+    return [
+        f"{_inherited(helper)} meta l4proto {_l4(l4)} counter queue {_FAILS[config.fail]}to {target}"
+        for config, helper in enabled
+        if l4 in helper.children
+        for target in _together(queues)
+    ]
+
+
+def _inherited(helper: Helper) -> str:
+    # as a match `ct helper` is the master's (nft_ct.c, nft_ct_get_eval)
+    return f'ct helper "{_word(helper.kernel_name)}"'
+
+
+def _together(queues: range) -> list[str]:
+    """All of a client's connections to one queue; each family has a rule of its own."""
+    first, count = queues[0], len(queues)
+    if count == 1:
+        return [str(first)]
+    return [f"jhash ct original {k} saddr mod {count} offset {first}" for k in ("ip", "ip6")]
+
+
 _LEFT_ALONE = (
     f"ct status & {_HAS_HELPER:#x} != {_HAS_HELPER:#x} accept",
     f"ct label {labels.DONE} accept",
@@ -213,13 +277,23 @@ _LEFT_ALONE = (
 
 def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in _L4S for fail in _FAILS}
-    rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
+    together = [one for one in enabled if one[1].together]
+    bound = {(l4, fail): _steered(together, l4, fail) for l4 in _L4S for fail in _FAILS}
+    rest = {key: ports[key] - bound[key] for key in ports}
+
+    def queue(l4: str) -> list[str]:
+        return [
+            *_queue_rules(bound, l4, queues, _together(queues)),
+            *_queue_rules(rest, l4, queues),
+        ]
+
+    rules = [*_LEFT_ALONE, *queue("udp")]
     sections = []
     tcp = _ports({port for fail in _FAILS for port in ports["tcp", fail]})
     if tcp:
         # bytes behind the TCP header: SYN, pure ACK and FIN have none and never leave the kernel
         rules.append(f"{_original('tcp', tcp)} @ih,0,8 0x0-0xff goto steer-tcp")
-        sections.append(_block("chain steer-tcp", [*_SEEN, *_queue_rules(ports, "tcp", queues)]))
+        sections.append(_block("chain steer-tcp", [*_SEEN, *queue("tcp")]))
     return [*sections, _block("chain steer", rules)]
 
 
@@ -239,15 +313,19 @@ _SEEN = (
 
 
 def _queue_rules(
-    ports: Mapping[tuple[str, str], set[int]], l4: str, queues: range
+    ports: Mapping[tuple[str, str], set[int]],
+    l4: str,
+    queues: range,
+    targets: Sequence[str] = (),
 ) -> Iterator[str]:
     # a range (1000-1001) would pick by the packet's addresses, which NAT makes different in each direction:
     # the request would meet one worker, its answer another
     first, count = queues[0], len(queues)
-    target = str(first) if count == 1 else f"jhash ct id mod {count} offset {first}"
+    own = str(first) if count == 1 else f"jhash ct id mod {count} offset {first}"
     for fail, flags in _FAILS.items():
         if ports[l4, fail]:
-            yield f"{_original(l4, _ports(ports[l4, fail]))} counter queue {flags}to {target}"
+            match = _original(l4, _ports(ports[l4, fail]))
+            yield from (f"{match} counter queue {flags}to {to}" for to in targets or (own,))
 
 
 def _original(l4: str, ports: Sequence[str]) -> str:

@@ -29,20 +29,23 @@ from fwhelpers.engine.guard import Ledger, Limits
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
 from fwhelpers.engine.links import Lookup, nowhere
 from fwhelpers.engine.mangle import Edit, MangleError, rewrite
+from fwhelpers.engine.memory import Memory
 from fwhelpers.engine.state import FlowState
 from fwhelpers.engine.stream import HalfStream, StreamError
 from fwhelpers.engine.verdict import ACCEPT, Maker, Note, Verdict
 from fwhelpers.kernel import labels, queue
-from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.conntrack import IPS_EXPECTED, IPS_FIXED_TIMEOUT, Tuple
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.queue import Packet
 
 MAX_FLOWS = 16384
 MAX_KEPT = 64 * 1024 * 1024  #: bytes of streams held in memory
 
-_IPS_EXPECTED = 1
 _REPLY = 3  #: IP_CT_IS_REPLY and above: the reply direction
 _IAC = 0xFF
+
+#: seconds that a TCP connection whose lifetime is fixed may be silent, beyond what it expects
+_SILENT = 600
 
 #: where packets are that go out
 _LEAVING = frozenset({queue.FORWARD, queue.LOCAL_OUT, queue.POST_ROUTING})
@@ -73,6 +76,7 @@ class Inspector:
         self._max_flows = max_flows
         self._flows: OrderedDict[tuple[bytes, int], FlowState] = OrderedDict()
         self._pending: dict[tuple[bytes, int], list[Expectation]] = {}
+        self._memories: dict[str, Memory] = {}
         self._kept = 0
         self._announcer = Announcer(maker, Ledger(), tell, links)
 
@@ -123,9 +127,16 @@ class Inspector:
             return None
         orig, reply = packet.orig, packet.reply
         l4 = "tcp" if segment.l4 == TCP else "udp"
-        flow = Flow(l4, Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport))
+        client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
+        expected = bool(packet.status & IPS_EXPECTED)
+        heard = bool(active.helper.heard) and packet.hook == queue.LOCAL_IN and not expected
+        flow = Flow(l4, client, server, heard)
         parser = active.helper.parser_for(l4)(flow, active.settings)
+        parser.memory = self._memories.setdefault(packet.helper, Memory())
         state = FlowState(flow, packet.helper, orig, reply, packet.zone, parser)
+        # whoever answers or announces must not use up what those have who asked: those share with whom they came to
+        came = active.helper.outgoing and l4 == "udp" and (heard or expected)
+        state.charged = packet.helper.encode() + (server if came else client).addr
         if any(packet.info):
             try:
                 state.restore(packet.info)
@@ -153,6 +164,7 @@ class Inspector:
     def _poison(self, state: FlowState, reason: str, kind: str = "poisoned") -> None:
         if not state.finished:
             state.finished = reason
+            state.keep_until = 0.0
             self._announcer.cancel(state, None)
             self._tell(Note(kind, state.helper, state.flow, reason))
 
@@ -180,8 +192,8 @@ class Inspector:
             self._poison(state, str(error))
         if state.finished:
             state.marked = True
-            return verdict.but(done=True)
-        verdict = self._remember(packet, state, verdict, now)
+            return self._lasting(packet, state, verdict.but(done=True), now)
+        verdict = self._lasting(packet, state, self._remember(packet, state, verdict), now)
         waiting = self._announcer.take_waiting()
         if waiting:
             self._pending[key] = waiting
@@ -197,14 +209,21 @@ class Inspector:
         data: bytes,
         now: float,
     ) -> Verdict:
-        if self._helpers[state.helper].helper.outgoing and (reply or packet.hook not in _LEAVING):
-            return ACCEPT  # somebody else's request must open nothing here (G1)
+        if not self._counts(packet, state, reply):
+            return ACCEPT
         place = Place(packet, reply, data, 0, False)
         edits: list[Edit] = []
         verdict = self._act(state, place, state.parser.feed(data, reply), edits, now)
         if edits and verdict.accept:
             return verdict.but(payload=rewrite(bytes(packet.payload), segment, 0, edits))
         return verdict
+
+    def _counts(self, packet: Packet, state: FlowState, reply: bool) -> bool:
+        """G1: of an outgoing helper's flows only what leaves, what was announced to all, and what was asked for."""
+        if not self._helpers[state.helper].helper.outgoing or packet.status & IPS_EXPECTED:
+            return True
+        leaves = packet.hook in _LEAVING
+        return not reply and leaves != state.flow.heard
 
     def _tcp(
         self,
@@ -322,6 +341,9 @@ class Inspector:
                     event.endpoint,
                 )
             )
+        elif isinstance(event, Cancel) and event.want is not None:
+            active = self._helpers[state.helper]
+            self._announcer.withdraw(active.helper, active.limits, state, place, event.want)
         elif isinstance(event, (Cancel, Spent)):
             klass = _class_of(self._helpers[state.helper].helper, event.policy)
             settle = self._announcer.cancel if isinstance(event, Cancel) else self._announcer.spent
@@ -336,18 +358,29 @@ class Inspector:
 
     # what goes back to the kernel
 
-    def _remember(self, packet: Packet, state: FlowState, verdict: Verdict, now: float) -> Verdict:
-        if (
-            not packet.status & _IPS_EXPECTED
-        ):  # the kernel refuses it for connections that were expected
+    def _remember(self, packet: Packet, state: FlowState, verdict: Verdict) -> Verdict:
+        # the kernel refuses it for connections that were expected
+        if not packet.status & IPS_EXPECTED:
             info = state.snapshot()
             if info is not None and info != state.info:
                 state.info = info
                 verdict = verdict.but(info=info)
+        return verdict
+
+    def _lasting(self, packet: Packet, state: FlowState, verdict: Verdict, now: float) -> Verdict:
         remaining = state.keep_until - now
+        if state.flow.l4 == "tcp" and state.keep_until:
+            return self._fixed(packet, verdict, max(remaining, _SILENT))
         if remaining > 0 and packet.timeout < remaining:
             verdict = verdict.but(timeout=int(remaining) + 1)
         return verdict
+
+    def _fixed(self, packet: Packet, verdict: Verdict, seconds: float) -> Verdict:
+        # a TCP connection that closes would have 120 seconds left, or 10, and its expectations with it: with this bit
+        # nothing but we change its lifetime (nf_conntrack_core.c, __nf_ct_refresh_acct())
+        if packet.status & IPS_FIXED_TIMEOUT and packet.timeout >= seconds:
+            return verdict
+        return verdict.but(timeout=int(seconds) + 1, status=packet.status | IPS_FIXED_TIMEOUT)
 
     def _attach_next(self, key: tuple[bytes, int], verdict: Verdict) -> Verdict:
         waiting = self._pending[key]

@@ -32,6 +32,7 @@ class FakePacket:
     timeout: int = 300
     hook: int = 4
     outdev: int = 2
+    indev: int = 2
 
     @property
     def confirmed(self) -> bool:
@@ -48,6 +49,7 @@ class FakeMaker:
 
     made: list[Expectation] = field(default_factory=list)
     deleted: list[Tuple] = field(default_factory=list)
+    released: list[Tuple] = field(default_factory=list)
     errors: Callable[[Expectation], int] = lambda expectation: 0
 
     def create(self, expectation: Expectation) -> int:
@@ -64,6 +66,9 @@ class FakeMaker:
 
     def delete(self, expectation: Expectation) -> None:
         self.deleted.append(expectation.tuple)
+
+    def release(self, expectation: Expectation) -> None:
+        self.released.append(expectation.tuple)
 
 
 def end(text: str) -> Endpoint:

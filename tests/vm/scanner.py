@@ -51,9 +51,10 @@ def scan(lab: Lab, family: int = 4, *more: str, timeout: float = 60) -> Complete
     """Scan a picture into /run/lab/picture; its first line is on standard output. The caller judges."""
     host = lab.target(family)
     device = f"net:[{host}]:test:0" if family == 6 else f"net:{host}:test:0"
-    command = ["scanimage", "-d", device, *_PICTURE, *more]
+    # scanimage takes a first SIGTERM for a wish to end the scan in good order, and waits on
+    command = ["timeout", "-k5", str(timeout), "scanimage", "-d", device, *_PICTURE, *more]
     return lab.run(
-        "c", "env", "SANE_CONFIG_DIR=/run/lab/sane", "timeout", str(timeout), "sh", "-c",
-        'rm -f /run/lab/picture; "$@" > /run/lab/picture; head -n1 /run/lab/picture', "scan", *command,
-        check=False, timeout=timeout + 30,
+        "c", "env", "SANE_CONFIG_DIR=/run/lab/sane", "sh", "-c",
+        'rm -f /run/lab/picture; "$@" > /run/lab/picture; status=$?; head -n1 /run/lab/picture; exit $status',
+        "scan", *command, check=False, timeout=timeout + 30,
     )  # fmt: skip
