@@ -17,6 +17,8 @@ from test_discovery_hosts import MINIDLNA
 from test_discovery_path import Host
 
 PEER = (sys.executable, str(Path(__file__).with_name("upnp_peer.py")))
+#: its bindings are the distribution's
+GUPNP = ("/usr/bin/python3", str(Path(__file__).with_name("gupnp_control.py")))
 STRICT = """
 table inet host {
     counter unasked { }
@@ -104,7 +106,7 @@ def test_a_media_server(host: Host) -> None:
     control.wait_line(rf"^located {CLIENT2[4]} 8200$", 60)
     control.wait_line("^description True$", 60)
     control.wait_line("^subscribed$", 60)
-    control.wait_line(rf"^event {CLIENT2[4]} NOTIFY", 60)
+    control.wait_line(rf"^connected {CLIENT2[4]}$", 60)
     (expected,) = events_expected(host)
     assert f"dst={CLIENT[4]}" in expected
     assert f"dport={CALLBACK}" in expected
@@ -173,6 +175,20 @@ def test_gssdp_discover(host: Host) -> None:
         check=False, timeout=90,
     )  # fmt: skip
     assert f"Location: http://{CLIENT2[4]}:8200/rootDesc.xml" in done.stdout
+
+
+def test_gupnp(host: Host) -> None:
+    """GNOME's library, which picks a port of its own for events."""
+    lab = host.lab
+    service = "urn:schemas-upnp-org:service:ContentDirectory:1"
+    control = lab.popen("c", *GUPNP, CLIENT[4], service, "SystemUpdateID", name="gupnp")
+    control.wait_line(rf"^found http://{CLIENT2[4]}:8200/", 90)
+    there = ("-L", "-p", "tcp", "--orig-src", CLIENT2[4], "--state", "ESTABLISHED")
+    wait_until(
+        lambda: f"src={CLIENT2[4]}" in lab.run("c", "conntrack", *there, check=False).stdout,
+        "minidlna has connected to GUPnP's port",
+    )
+    control.stop()
 
 
 def test_nothing_failed_inside(host: Host) -> None:

@@ -71,6 +71,7 @@ def listener(callback: str) -> socket.socket:
     def serve() -> None:
         while True:
             conn, peer = sock.accept()
+            say("connected", peer[0])
             with conn:
                 conn.settimeout(20)
                 head = b""
