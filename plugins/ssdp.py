@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -67,29 +67,17 @@ class Ssdp(Discovery):
         return [replace(e, child=True) if isinstance(e, Expect) else e for e in events]
 
     def _answered(self, data: bytes) -> Iterator[Event]:
-        try:
-            headers = ssdp.response(data)
-        except ParseError as error:
-            yield Refuse("G11", str(error), self.flow.client)
-            return
-        if headers is not None:
-            # what the asker opens is told by its address alone
-            yield from self._located(headers, Expect(self.flow.server, self.flow.client))
+        # what the asker opens is told by its address alone
+        return self._located(_read(ssdp.response, data), Expect(self.flow.server, self.flow.client))
 
     def _announced(self, data: bytes) -> Iterator[Event]:
-        try:
-            headers = ssdp.announcement(data)
-        except ParseError as error:
-            yield Refuse("G11", str(error), self.flow.client)
-            return
-        if headers is not None:
-            anybody = Expect(self.flow.server, self.flow.client, peers=self.row.peers)
-            yield from self._located(headers, anybody)
+        anybody = Expect(self.flow.server, self.flow.client, peers=self.row.peers)
+        return self._located(_read(ssdp.announcement, data), anybody)
 
-    def _located(self, headers: dict[bytes, bytes], opener: Expect) -> Iterator[Event]:
-        location = headers.get(b"LOCATION", b"")
-        if location[:8].lower() == b"https://":
-            return  # nothing of it could be read, and who may connect to it needs no helper for that
+    def _located(self, headers: Headers | None, opener: Expect) -> Iterator[Event]:
+        location = headers[b"LOCATION"] if headers else b""
+        if not headers or location[:8].lower() == b"https://":
+            return  # of https nothing could be read, and who may connect to it needs no helper for that
         try:
             where = parse_url(location)
         except ParseError as error:
@@ -111,11 +99,19 @@ class Ssdp(Discovery):
             yield want
 
 
+def _read(check: Callable[[bytes], Headers | None], data: bytes) -> Headers | None:
+    # anybody on the link may send anything there: what is no SSDP announces nothing, and is passed over
+    try:
+        return check(data)
+    except ParseError:
+        return None
+
+
 def _group(end: Endpoint) -> bool:
     return ipaddress.ip_address(end.addr).is_multicast
 
 
-def _lasts(headers: dict[bytes, bytes]) -> int:
+def _lasts(headers: Headers) -> int:
     match = _MAX_AGE.fullmatch(headers.get(b"CACHE-CONTROL", b""))
     return max(1, min(decimal(match[1], 999999), LONGEST)) if match else _USUAL
 
