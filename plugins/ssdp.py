@@ -39,9 +39,10 @@ from .gena import EVENT, Gena
 from .validators import ssdp
 from .validators.query import shown
 
-LONGEST = (
-    3600  #: seconds for which a device stays reachable; it announces itself again before: §1.2.2
-)
+Headers = dict[bytes, bytes]
+
+#: seconds for which a device stays reachable; it announces itself again before: §1.2.2
+LONGEST = 3600
 _USUAL = 1800
 _MAX_AGE = re.compile(rb"(?:.*,)?\s*max-age\s*=\s*([0-9]{1,6})\s*(?:,.*)?", re.IGNORECASE)
 
