@@ -41,8 +41,8 @@ def check(arguments: argparse.Namespace) -> int:
 
 def report(path: Path) -> Iterator[Row]:
     """All findings. A section that fails altogether becomes a finding itself."""
-    kernel = list(_guarded("kernel", _kernel))
-    yield from kernel
+    yield from _guarded("system", _system)
+    yield from _guarded("kernel", _kernel)
     draft = config.load(path)
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     yield from _plugins(found)
@@ -56,11 +56,18 @@ def report(path: Path) -> Iterator[Row]:
     yield from _guarded("ruleset", lambda: _ruleset(ready))
 
 
+def _system() -> Iterator[Row]:
+    from fwhelpers.cli.system import findings
+
+    for finding in findings(platform.release()):
+        yield Row("system", *finding)
+
+
 def _kernel() -> Iterator[Row]:
     from fwhelpers.kernel.probe import probe
 
     for finding in probe():
-        yield Row("kernel", finding.name, finding.ok, finding.detail, finding.hint)
+        yield Row("kernel", *finding)
 
 
 def _plugins(found: plugins.Plugins) -> Iterator[Row]:

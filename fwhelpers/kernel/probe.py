@@ -44,8 +44,7 @@ def probe() -> list[Finding]:
         _dump("expectations over netlink", expect.encode_dump(), "nf_conntrack_netlink"),
         _dump("user-space helpers", cthelper.encode_dump(), "nfnetlink_cthelper"),
         _attempt("queue with conntrack", _queue, _queue_hint),
-        _attempt("nftables binding", lambda: Nft().close(), lambda _: ""),
-        *(_nft(name, rule) for name, rule in _RULES),
+        *_rules(),
         *_kernel_helpers(),
         _confinement(),
     ]
@@ -91,6 +90,12 @@ def _queue_hint(error: Exception) -> str:
     if isinstance(error, NetlinkError) and error.errno == errno.EBUSY:
         return "another program holds queue 65531, which this test uses"
     return "modprobe nfnetlink_queue; the kernel needs NETFILTER_NETLINK_GLUE_CT (Debian's and Fedora's have it)"
+
+
+def _rules() -> list[Finding]:
+    """Without libnftables each rule would be told to need a newer kernel, which it doesn't."""
+    binding = _attempt("nftables", lambda: Nft().close(), lambda _: "")
+    return [_nft(name, rule) for name, rule in _RULES] if binding.ok else [binding]
 
 
 def _nft(name: str, rule: str) -> Finding:
