@@ -90,6 +90,20 @@ examples:
   fwhelpers import-conntrackd conntrackd.conf --rules rules.v4 \\
       --rules rules.nft --output /etc/fwhelpers/conf.d/conntrackd.toml"""
 
+_ZONES = """\
+Asks the running firewalld; needs no rights but those to read its settings.
+
+examples:
+  fwhelpers zones
+  fwhelpers zones --json | jq '.zones[] | select(.helpers | length > 0)'"""
+
+_FILES = """\
+Writes helpers/*.xml and services/*.xml for /usr/lib/firewalld, and a file for
+/usr/lib/modprobe.d: for who packages a helper of his own.
+
+example:
+  fwhelpers firewalld-files --helper foo debian/tmp/firewalld"""
+
 _COMPLETION = """\
 examples:
   source <(fwhelpers completion bash)
@@ -117,6 +131,7 @@ def build() -> argparse.ArgumentParser:
     _service(commands)
     _look(commands)
     _kernel(commands)
+    _firewalld(commands)
     _import(commands)
     completion = _command(
         commands, "completion", "completion:show", "print completion for a shell", _COMPLETION
@@ -182,6 +197,10 @@ def _kernel(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands, "register", "service:register", "register all helpers with the kernel", _REGISTER
     )
     _config(register)
+    register.add_argument(
+        "--no-pin", action="store_true",
+        help="register only: for modprobe, which the kernel runs while it loads somebody's ruleset",
+    )  # fmt: skip
     _command(
         commands, "release", "service:release", "let no connection wait for a dead service",
         _RELEASE,
@@ -189,6 +208,23 @@ def _kernel(commands: _Commands[argparse.ArgumentParser]) -> None:
     _command(
         commands, "unregister", "service:unregister", "remove all helpers from the kernel",
         _UNREGISTER,
+    )  # fmt: skip
+
+
+def _firewalld(commands: _Commands[argparse.ArgumentParser]) -> None:
+    zones = _command(
+        commands, "zones", "zones:zones", "tell for each of firewalld's zones which helpers act",
+        _ZONES,
+    )  # fmt: skip
+    _config(zones)
+    _json(zones)
+    files = _command(
+        commands, "firewalld-files", "zones:files", "write firewalld's files for helpers", _FILES
+    )
+    files.add_argument("directory", type=Path, metavar="DIR", help="where to; made if missing")
+    files.add_argument(
+        "--helper", action="append", metavar="NAME",
+        help="only this helper (may be given several times; default: all that are installed)",
     )  # fmt: skip
 
 

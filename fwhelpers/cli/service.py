@@ -23,7 +23,7 @@ def register(arguments: argparse.Namespace) -> int:
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     for problem in found.problems:
         warn(f"warning: {problem}")
-    failed = register_all(found.helpers)
+    failed = register_all(found.helpers, pin=not arguments.no_pin)
     for name, why in failed.items():
         warn(f"error: {name}: {why}")
     done = [name for name in found.helpers if name not in failed]

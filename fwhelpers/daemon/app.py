@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +27,7 @@ from fwhelpers.daemon.errors import StartError
 from fwhelpers.daemon.estate import Rules, release_queues
 from fwhelpers.daemon.files import RUNTIME, Lock, Locked, remove_status, write_status
 from fwhelpers.daemon.fleet import Fleet
+from fwhelpers.daemon.following import Following
 from fwhelpers.daemon.logbook import Logbook
 from fwhelpers.daemon.modules import load_modules
 from fwhelpers.daemon.order import make_order
@@ -70,7 +71,9 @@ class Daemon:
         #: helpers enabled and disabled at run time, until the next reload
         self.switches: dict[str, bool] = {}
         #: what turns the files' configuration into the one for now
-        self.adjust: Callable[[Config], Config] = lambda config: config
+        self.adjust: Callable[[Config, Mapping[str, Helper]], Config] = lambda config, _: config
+        #: awaited at the start, before rules are made: `adjust` may know more then
+        self.prepare: Callable[[], Awaitable[None]] = _nothing
         self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
         self._listeners: list[Callable[[News], None]] = []
         self._stop = asyncio.Event()
@@ -93,6 +96,8 @@ class Daemon:
         self._lock = Lock(self._runtime)
         step_down(*self._lock.paths)
         self._register()
+        await self.prepare()
+        self._config = self._resolve(self._draft, self._plugins)
         self._grow()
         await self._configure_workers()
         self._steer()
@@ -111,7 +116,8 @@ class Daemon:
 
     def _resolve(self, draft: Draft, plugins: Plugins) -> Config:
         switched = switch(draft, self.switches)
-        return self.adjust(config.resolve(switched, plugins.helpers, plugins.absent()))
+        resolved = config.resolve(switched, plugins.helpers, plugins.absent())
+        return self.adjust(resolved, plugins.helpers)
 
     def _register(self) -> None:
         self._problems = register(self._plugins.helpers, self._rules.nft)
@@ -207,18 +213,23 @@ class Daemon:
         self._draft = draft
         log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
 
-    async def refresh(self) -> None:
-        """Go over to what `switches` and `adjust` now make of the files, as they were read. Raises as `reload`."""
-        await self.apply(self._resolve(self._draft, self._plugins))
+    async def refresh(self, anew: bool = False) -> None:
+        """Go over to what `switches` and `adjust` now make of the files, as they were read. Raises as `reload`.
 
-    async def apply(self, wanted: Config, plugins: Plugins | None = None) -> None:
+        `anew` registers and loads all again, though nothing else has changed.
+        """
+        await self.apply(self._resolve(self._draft, self._plugins), anew=anew)
+
+    async def apply(
+        self, wanted: Config, plugins: Plugins | None = None, anew: bool = False
+    ) -> None:
         """Go over to another effective configuration by difference: queues and flows stay.
 
         Raises StartError, with the former configuration in force, where that can't be done.
         """
         async with self._applying:
             wanted = self._in_place(wanted)
-            if plugins is None and wanted == self._config:
+            if plugins is None and wanted == self._config and not anew:
                 return
             former = self._config, self._plugins, self._problems
             self._config = wanted
@@ -326,6 +337,10 @@ class Daemon:
             log.error("stopping: %s", error)
 
 
+async def _nothing() -> None:
+    pass
+
+
 def worker_count(loaded: Config) -> int:
     """How many workers a configuration means on this machine."""
     return loaded.daemon.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
@@ -334,12 +349,15 @@ def worker_count(loaded: Config) -> int:
 async def _main(config_dir: Path) -> None:
     daemon = Daemon(config_dir)
     public = Public(daemon, config_dir)
+    following = Following(daemon)
     try:
         await daemon.start()
         public.start()
+        following.start()
         print("fwhelpers: ready", flush=True)
         await daemon.serve()
     finally:
+        await following.stop()
         await public.stop()
         await daemon.stop()
 

@@ -46,6 +46,8 @@ def system(monkeypatch: pytest.MonkeyPatch, installed: Plugins) -> SimpleNamespa
     monkeypatch.setattr(check, "_system", installed)
     monkeypatch.setattr(check, "_registered", lambda ready: state.registered)
     monkeypatch.setattr("fwhelpers.kernel.nft.Nft", Nft)
+    monkeypatch.setattr("fwhelpers.cli.surroundings.firewalld", lambda ready: iter(()))
+    monkeypatch.setattr("fwhelpers.cli.surroundings.rulesets", lambda: iter(()))
     return state
 
 

@@ -21,7 +21,7 @@ COMMANDS = subcommands()
 def test_the_commands() -> None:
     assert list(COMMANDS) == [
         "run", "check", "list", "ruleset", "counters", "monitor", "replay", "register",
-        "release", "unregister", "import-conntrackd", "completion",
+        "release", "unregister", "zones", "firewalld-files", "import-conntrackd", "completion",
     ]  # fmt: skip
 
 

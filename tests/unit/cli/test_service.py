@@ -26,7 +26,8 @@ def test_register_takes_every_installed_helper(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def register(helpers: Mapping[str, Helper]) -> dict[str, str]:
+    def register(helpers: Mapping[str, Helper], pin: bool) -> dict[str, str]:
+        assert pin
         assert list(helpers) == ["foo", "bar"]
         return problem
 
