@@ -86,7 +86,7 @@ def object_name(helper: Helper, l4: str) -> str:
 
 def _objects(helpers: Iterable[Helper]) -> Iterator[list[str]]:
     for helper in helpers:
-        for l4 in helper.l4s:
+        for l4 in helper.registered:
             kind = f'type "{_word(helper.kernel_name)}" protocol {_l4(l4)}'
             yield _block(f"ct helper {object_name(helper, l4)}", [kind])
 
