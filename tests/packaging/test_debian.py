@@ -80,7 +80,7 @@ def test_every_data_file_of_the_tree_is_in_a_package(debs: Debs) -> None:
     there = [f for name in folders for f in (ROOT / "packaging" / name).rglob("*") if f.is_file()]
     there += [file for file in (ROOT / "dbus").rglob("*") if file.is_file()]
     renamed = {
-        "fwhelpers.bash": "fwhelpers", "fwhelpers.sysusers": "fwhelpers.conf",
+        "fwhelpers.bash": "fwhelpers", "fwhelpers.sysusers": "fwhelpers.conf", "fwhelpers.tmpfiles": "fwhelpers.conf",
         "modprobe.conf": "fwhelpers-firewalld.conf",
     }  # fmt: skip
     # Debian's packages bring no presets: what is installed is enabled there

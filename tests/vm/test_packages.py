@@ -1,4 +1,4 @@
-"""The Debian packages under a real systemd: installed, upgraded with traffic running, removed, purged; a plugin's too."""
+"""The Debian packages under a real systemd: installed, upgraded under traffic, removed, purged; a plugin's too."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def registered() -> set[str]:
 
 
 def version(system: System) -> str:
-    done = system.run("dpkg-query", "-Wf", "${db:Status-Abbrev}${Version}", "fwhelpers", check=False)
+    done = system.run(
+        "dpkg-query", "-Wf", "${db:Status-Abbrev}${Version}", "fwhelpers", check=False
+    )
     return done.stdout
 
 
