@@ -56,7 +56,7 @@ def test_the_changelog_has_the_program_s_version(debs: Debs) -> None:
         "/usr/lib/tmpfiles.d/fwhelpers.conf",
         "/usr/share/dbus-1/system.d/io.github.fwhelpers.FwHelpers1.conf",
         "/usr/share/dbus-1/system-services/io.github.fwhelpers.FwHelpers1.service",
-        "/usr/share/fwhelpers/desktop.toml",
+        "/usr/share/fwhelpers/conf.d/desktop.toml",
         "/usr/share/polkit-1/actions/io.github.fwhelpers.FwHelpers1.policy",
         "/usr/share/bash-completion/completions/fwhelpers",
         "/usr/share/zsh/vendor-completions/_fwhelpers",
