@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,16 +18,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fwhelpers.bus import names
+from fwhelpers.bus.address import BusGone, reachable
 from fwhelpers.bus.fields import Typed
 
+__all__ = ["BusError", "BusGone", "Call", "Connection"]
+
 TIMEOUT = 25.0  #: seconds that a peer may take to answer, as in libdbus
-SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 
 _NAME_OWNER, _DO_NOT_QUEUE = 1, 4  # RequestName: reply, flag
-
-
-class BusGone(Exception):
-    """There is no bus, or the connection to it has ended."""
 
 
 class BusError(Exception):
@@ -52,29 +49,6 @@ class Call:
     serial: int = 0
     interactive: bool = False  #: the caller allows that its user is asked for a password
     wants_reply: bool = True
-
-
-def system_bus() -> str:
-    """The address of the system bus."""
-    return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or SYSTEM_BUS
-
-
-def reachable(address: str) -> None:
-    """Raises BusGone if there is no bus; it is quick, and loads no library."""
-    path = _option(address, "path")
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except OSError as error:
-            raise BusGone(f"no message bus at {path}: {os.strerror(error.errno or 0)}") from None
-
-
-def _option(address: str, key: str) -> str:
-    transport, _, options = address.split(";")[0].partition(":")
-    found = dict(o.partition("=")[::2] for o in options.split(","))
-    return found.get(key, "") if transport == "unix" else ""
 
 
 class Connection:
@@ -127,14 +101,20 @@ class Connection:
         body: Sequence[Any] = (),
         *,
         interactive: bool = False,
+        start: bool = True,
         patience: float | None = TIMEOUT,
     ) -> list[Any]:
-        """Call a method; `patience`: seconds. Raises BusError, BusGone and TimeoutError."""
+        """Call a method. Raises BusError, BusGone and TimeoutError.
+
+        `interactive`: our user may be asked for a password. `start`: the bus may start the other side.
+        `patience`: seconds.
+        """
         flags = self._library.MessageFlag
+        given = flags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else flags.NONE
+        given |= flags.NONE if start else flags.NO_AUTOSTART
         message = self._message(
             destination=destination, path=path, interface=interface, member=member,
-            signature=signature, body=self._pack(body),
-            flags=flags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else flags.NONE,
+            signature=signature, body=self._pack(body), flags=given,
         )  # fmt: skip
         async with asyncio.timeout(patience):
             async with self._turn:

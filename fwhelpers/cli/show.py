@@ -15,10 +15,14 @@ from fwhelpers.keys import MAX_WORKERS
 
 
 def listing(arguments: argparse.Namespace) -> int:
-    """`fwhelpers list`: helpers and plugins, whatever the state of the configuration."""
-    draft = config.load(arguments.config)
+    """`fwhelpers list`: helpers and plugins, whatever the state of the configuration.
+
+    What is enabled is asked of the running service, unless a configuration is named.
+    """
+    draft = config.load(arguments.config or config.DIRECTORY)
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
-    enabled = _enabled(draft, found)
+    running = None if arguments.config else _running()
+    enabled = _enabled(draft, found) if running is None else running
     if arguments.json:
         helpers = [_helper(h, h.name in enabled) for h in found.helpers.values()]
         problems = [str(p) for p in found.problems]
@@ -26,6 +30,25 @@ def listing(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(_listing(found, enabled)))
     return 0
+
+
+def _running() -> Collection[str] | None:
+    """What the running service has enabled; None: there is none."""
+    from fwhelpers.bus.address import BusGone, reachable, system_bus
+
+    try:
+        reachable(system_bus())
+    except BusGone:
+        return None
+    from fwhelpers.cli.client import Service, ask
+
+    async def scenario(service: Service) -> list[str]:
+        return list((await service.summary())["EnabledHelpers"])
+
+    try:
+        return ask(scenario)
+    except CliError:  # the files have it as well
+        return None
 
 
 def _enabled(draft: config.Draft, found: plugins.Plugins) -> Collection[str]:
