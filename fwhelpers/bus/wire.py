@@ -55,14 +55,16 @@ class Connection:
     """Made by `open`. `on_call` and `on_signal` get what comes; neither may block or raise."""
 
     def __init__(self, bus: Any, library: Any) -> None:
-        self.on_call: Callable[[Call], None] = lambda call: None
+        #: None: the library answers, a ping for one
+        self.on_call: Callable[[Call], None] | None = None
         self.on_signal: Callable[[Call], None] = lambda call: None
         self._bus = bus
         self._library = library
         self._turn = asyncio.Lock()
         self._closed = False
         self._flight: asyncio.Future[None] | None = None
-        self._gone = asyncio.ensure_future(self._wait_end())
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ending = asyncio.ensure_future(self._wait_end())
         # the library watches the socket itself, and a loop can watch a descriptor but once
         self._watched = os.dup(bus._fd)
         self._room = select.poll()
@@ -122,9 +124,12 @@ class Connection:
                 answer = asyncio.ensure_future(self._bus.call(message))
                 await asyncio.sleep(0)  # it is on its way when the next one's turn comes
             try:
-                reply = await answer
-            except (OSError, EOFError) as error:  # of the connection: a peer's error is a reply
-                raise BusGone(f"the message bus has gone: {_words(error)}") from None
+                await asyncio.wait({answer, self._gone}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                answer.cancel()
+        # a peer's error is a reply: an exception is the connection's end
+        failed = answer.cancelled() or not answer.done() or answer.exception() is not None
+        reply = None if failed else answer.result()
         if reply is None:
             raise BusGone("the message bus has gone")
         if reply.message_type is self._library.MessageType.ERROR:
@@ -220,9 +225,9 @@ class Connection:
 
     def _take(self, message: Any) -> bool:
         kinds = self._library.MessageType
-        if message.message_type is kinds.METHOD_CALL:
+        if message.message_type is kinds.METHOD_CALL and self.on_call is not None:
             self.on_call(self._call_of(message))
-            return True  # else the library would answer
+            return True  # else the library would answer too
         if message.message_type is kinds.SIGNAL:
             self.on_signal(self._call_of(message))
         return False
@@ -250,11 +255,16 @@ class Connection:
     async def _wait_end(self) -> None:
         with suppress(Exception):  # it raises what ended it
             await self._bus.wait_for_disconnect()
+        if not self._gone.done():
+            self._gone.set_result(None)
 
     def close(self) -> None:
         """End it."""
         if not self._closed:
             self._closed = True
+            self._ending.cancel()
+            if not self._gone.done():
+                self._gone.set_result(None)  # the library would not tell those who wait
             _shut(self._bus)
             os.close(self._watched)
 
