@@ -152,7 +152,7 @@ class Connection:
             kind = self._library.MessageType.ERROR
             await self._send(
                 message_type=kind, destination=call.sender, reply_serial=call.serial,
-                error_name=name, signature="s", body=[text],
+                error_name=name, signature="s", body=self._pack([text]),
             )  # fmt: skip
 
     async def signal(
@@ -276,8 +276,10 @@ class Connection:
     def _pack(self, value: Any) -> Any:
         if isinstance(value, Typed):
             return self._library.Variant(value.signature, self._pack(value.value), verify=False)
+        if isinstance(value, str):
+            return value if value.isascii() and "\0" not in value else _Text(_valid(value))
         if isinstance(value, Mapping):
-            return {key: self._pack(inner) for key, inner in value.items()}
+            return {self._pack(key): self._pack(inner) for key, inner in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._pack(inner) for inner in value]
         return value
@@ -290,6 +292,20 @@ class Connection:
         if isinstance(value, (list, tuple)):
             return [self._plain(inner) for inner in value]
         return value
+
+
+class _Text(str):
+    """Text as dbus-fast up to 1.84 needs it: it writes the number of characters where that of bytes belongs."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self.encode())
+
+
+def _valid(text: str) -> str:
+    # the bus hangs up on whoever sends it anything else
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _library() -> Any:

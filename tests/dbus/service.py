@@ -45,6 +45,7 @@ class Fake:
 
     def __init__(self) -> None:
         self.found = {name: helper(name, name == "ftp") for name in ("ftp", "rpc", "a.b-c")}
+        self.found["a.b-c"]["description"] = "§ 1 … \0 \udc80"
         self.restarts = 0
         self.listeners: list[Callable[[News], None]] = []
 
