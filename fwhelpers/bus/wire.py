@@ -326,7 +326,13 @@ def _shut(bus: Any) -> None:
         return
     with suppress(Exception):
         bus.disconnect()
-    for part in ("_stream", "_sock"):  # the library leaves them to the garbage collector
+    # The library lets go of the descriptor when it next reads, and leaves closing to the garbage collector. Whoever is
+    # given the same number meanwhile would never be woken.
+    loop = asyncio.get_running_loop()
+    for stop in (loop.remove_reader, loop.remove_writer):
+        with suppress(Exception):
+            stop(bus._fd)
+    for part in ("_stream", "_sock"):
         with suppress(Exception):
             getattr(bus, part).close()
 

@@ -82,3 +82,16 @@ def test_a_peer_that_hangs_up_at_once(tmp_path: Path) -> None:
             return str(caught.value)
 
     assert "can't be used" in asyncio.run(scenario())
+
+
+def test_a_closed_connection_s_number_serves_the_next(bus: MessageBus) -> None:
+    async def scenario() -> set[str]:
+        names_given = set()
+        for _ in range(5):
+            connection = await Connection.open(bus.address)
+            assert await connection.uid_of(connection.name) >= 0
+            names_given.add(connection.name)
+            connection.close()
+        return names_given
+
+    assert len(asyncio.run(scenario())) == 5
