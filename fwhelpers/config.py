@@ -18,14 +18,26 @@ from pathlib import Path
 from typing import Any
 
 from fwhelpers.api import Helper, Setting
+from fwhelpers.config_files import ConfigError as ConfigError
+from fwhelpers.config_files import Problem as Problem
+from fwhelpers.config_files import Where, merge, texts
 from fwhelpers.discovery import Row, taken, with_rows
-from fwhelpers.keys import DAEMON, DISCOVERY, GUARD, HELPER, LAST_QUEUE, MAX_WORKERS, Key
+from fwhelpers.keys import (
+    DAEMON,
+    DISCOVERY,
+    FIREWALLD,
+    GUARD,
+    HELPER,
+    LAST_QUEUE,
+    MAX_WORKERS,
+    Key,
+)
 from fwhelpers.rows import missing, row
+from fwhelpers.scope import Scope
 from fwhelpers.values import Network, Wrong, guess, type_name
 
 DIRECTORY = Path("/etc/fwhelpers")
-Where = tuple[str, ...]
-_TABLES = ("daemon", "helpers", "discovery")
+_TABLES = ("daemon", "helpers", "discovery", "firewalld")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,14 @@ class Daemon:
     steering: str = "rules"
     fail: str = "open"
     blocked_plugins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Firewalld:
+    """The table [firewalld]."""
+
+    follow: bool = True
+    ignore: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +73,8 @@ class HelperConfig:
     settings: Mapping[str, Any] = field(default_factory=dict)
     #: the fields of `engine.guard.Limits` that are given
     guard: Mapping[str, Any] = field(default_factory=dict)
+    #: whether it acts where the limits above say; if not, only where `Config.scope` says
+    general: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +84,9 @@ class Config:
     daemon: Daemon = Daemon()
     helpers: Mapping[str, HelperConfig] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()  #: discovery protocols that the configuration itself declares
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong."""
-
-    file: str
-    key: str
-    what: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        where = f"{self.file}: {self.key}" if self.key else self.file
-        return f"{where}: {self.what}" + (f" ({self.hint})" if self.hint else "")
-
-
-class ConfigError(Exception):
-    """Everything that is wrong with a configuration; a line each."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+    firewalld: Firewalld = Firewalld()
+    disabled: frozenset[str] = frozenset()  #: helpers that the files switch off, whatever zones say
+    scope: Scope = field(default_factory=Scope)  #: what firewalld's zones add
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +98,12 @@ class Draft:
     origins: Mapping[Where, str]
     problems: tuple[Problem, ...]
     rows: tuple[Row, ...] = ()
+    firewalld: Firewalld = Firewalld()
 
 
 def load(path: Path = DIRECTORY) -> Draft:
     """Read a configuration directory (or one file). `resolve` tells what is wrong with it."""
-    return parse(_texts(path))
+    return parse(texts(path))
 
 
 def parse(texts: Iterable[tuple[str, str | Problem]]) -> Draft:
@@ -111,13 +115,15 @@ def parse(texts: Iterable[tuple[str, str | Problem]]) -> Draft:
             reader.problems.append(text)
             continue
         try:
-            _merge(tables, tomllib.loads(text), name, reader.origins)
+            merge(tables, tomllib.loads(text), name, reader.origins)
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             what = str(error) if isinstance(error, ValueError) else "is nested too deeply"
             reader.problems.append(Problem(name, "", what, "see https://toml.io for the syntax"))
     daemon = reader.daemon(tables)
     rows = tuple(reader.rows(tables))
-    return Draft(daemon, tables, reader.origins, tuple(reader.problems), rows)
+    given = reader.table(("firewalld",), tables.get("firewalld", {}), FIREWALLD)
+    firewalld = Firewalld(**given)
+    return Draft(daemon, tables, reader.origins, tuple(reader.problems), rows, firewalld)
 
 
 def resolve(
@@ -138,7 +144,12 @@ def resolve(
     reader.clashes(enabled, helpers)
     if reader.problems:
         raise ConfigError(dict.fromkeys(reader.problems))
-    return Config(draft.daemon, enabled, draft.rows)
+    return Config(draft.daemon, enabled, draft.rows, draft.firewalld, _disabled(draft))
+
+
+def _disabled(draft: Draft) -> frozenset[str]:
+    tables = draft.tables.get("helpers", {}).items()
+    return frozenset(n for n, t in tables if isinstance(t, dict) and t.get("enabled") is False)
 
 
 def default(helper: Helper) -> HelperConfig:
@@ -147,50 +158,6 @@ def default(helper: Helper) -> HelperConfig:
         return HelperConfig(helper.name, ())
     draft = parse([("defaults", f'[helpers."{helper.name}"]')])
     return resolve(draft, {helper.name: helper}).helpers[helper.name]
-
-
-def _texts(path: Path) -> Iterator[tuple[str, str | Problem]]:
-    if not path.is_dir():
-        if path.exists() or path.suffix == ".toml":
-            yield _text(path)
-        else:
-            hint = "make it, or name another with --config"
-            yield str(path), Problem(str(path), "", "there is no such directory", hint)
-        return
-    first = path / "fwhelpers.toml"
-    try:
-        found = sorted((path / "conf.d").glob("*.toml"))
-    except OSError as error:
-        yield str(path), Problem(str(path), "", f"can't be listed: {error.strerror}")
-        return
-    for file in [first, *found] if first.exists() else found:
-        yield _text(file)
-
-
-def _text(file: Path) -> tuple[str, str | Problem]:
-    name = str(file)
-    try:
-        return name, file.read_text("utf-8")
-    except OSError as error:
-        hint = "run as root" if isinstance(error, PermissionError) else ""
-        return name, Problem(name, "", f"can't be read: {error.strerror}", hint)
-    except UnicodeDecodeError as error:
-        return name, Problem(name, "", f"is not UTF-8 (byte {error.start})", "save it as UTF-8")
-
-
-def _merge(
-    into: dict[str, Any], table: Mapping[str, Any], file: str, origins: dict[Where, str],
-    at: Where = (),
-) -> None:  # fmt: skip
-    for key, value in table.items():
-        here = (*at, key)
-        origins[here] = file
-        if isinstance(value, dict):
-            if not isinstance(into.get(key), dict):
-                into[key] = {}
-            _merge(into[key], value, file, origins, here)
-        else:
-            into[key] = value
 
 
 class _Reader:
@@ -250,6 +217,8 @@ class _Reader:
         tables = declared | {**self.is_table(("helpers",), draft.tables.get("helpers", {}))}
         for name, table in tables.items():
             path = ("helpers", name)
+            if name not in helpers and table == {"enabled": False}:
+                continue  # switched off, then uninstalled
             if name not in helpers:
                 known = sorted(helpers)
                 hint = absent.get(name) or guess(name, known, "installed helpers")
@@ -270,12 +239,13 @@ class _Reader:
             for s in helper.settings
         }
         guard = self.table((*path, "guard"), table.get("guard", {}), GUARD)
-        given.pop("enabled", None)
+        enabled = given.pop("enabled", True)
         given.setdefault("ports", tuple(helper.ports))
         given.setdefault("families", tuple(helper.families))
         given.setdefault("fail", daemon.fail)
         made = HelperConfig(helper.name, settings=settings, guard=guard, **given)
-        self.possible(path, made, helper)
+        if enabled:
+            self.possible(path, made, helper)
         return made
 
     def default(self, path: Where, setting: Setting) -> Any:
@@ -379,7 +349,11 @@ def _elsewhere(a: Helper, b: Helper) -> bool:
 
 
 def _apart(a: HelperConfig, b: HelperConfig) -> bool:
-    if a.interfaces and b.interfaces and not set(a.interfaces) & set(b.interfaces):
+    named = {*a.interfaces, *b.interfaces}
+    # what a reference to NetworkManager's connections will mean, nobody knows yet
+    unknown = any(":" in name for name in named)
+    both = a.interfaces and b.interfaces and not unknown
+    if both and not set(a.interfaces) & set(b.interfaces):
         return True
     return not any(
         fa == fb and _meet(sa, sb) and _meet(da, db)

@@ -42,14 +42,25 @@ DAEMON = (
         values.names),
 )  # fmt: skip
 
+FIREWALLD = (
+    Key("follow", "boolean", True,
+        "a service of firewalld that names a helper enables it where the service's zone or policy is",
+        values.boolean),
+    Key("ignore", "array of names", [], "helpers that firewalld's services do not enable",
+        values.names),
+)  # fmt: skip
+
 HELPER = (
-    Key("enabled", "boolean", True, "false: as if the table were not there", values.boolean),
+    Key("enabled", "boolean", True,
+        "false: switched off, as if the table were not there, and for firewalld's zones, too",
+        values.boolean),
     Key("ports", "array of ports", None,
         "server ports of the control connection; default: the helper's own", values.ports),
     Key("families", "array of 4, 6", None, "address families; default: the helper's own",
         values.families),
     Key("interfaces", "array of names", None,
-        "where control connections come in; default: anywhere, and from this host itself",
+        "where control connections come in; default: anywhere, and from this host itself."
+        ' NetworkManager\'s: "connection:NAME", "type:wifi"',
         values.interfaces),
     Key("sources", "array of prefixes", None, "clients; default: all", values.prefixes),
     Key("destinations", "array of prefixes", None,
@@ -101,6 +112,7 @@ DISCOVERY = (
 TABLES: Mapping[str, tuple[Key, ...]] = MappingProxyType(
     {
         "daemon": DAEMON,
+        "firewalld": FIREWALLD,
         "helpers.NAME": HELPER,
         "helpers.NAME.guard": GUARD,
         "discovery.NAME": DISCOVERY,

@@ -75,6 +75,10 @@ class Plugins:
         broken = {p.plugin.name: str(p) for p in self.problems if p.plugin}
         return {name: text for name, text in {**broken, **why}.items() if name not in self.helpers}
 
+    def identity(self) -> tuple[str, ...]:
+        """Which plugins are in use: what differs has to be loaded by a process that has not loaded any."""
+        return tuple(f"{p.distribution} {p.name}" for p in self.plugins if p.state == "loaded")
+
     def describe(self) -> list[dict[str, Any]]:
         """The plugins as plain data."""
         return [

@@ -7,36 +7,37 @@
                                (ip_mc_output(); nf_ct_drop_unconfirmed() in nfnetlink_queue.c)
 
 Text, not JSON: the JSON of nft 1.0.6 silently drops `flags owner`. Every word comes from here or
-through one of the checks at the end; nothing else can get in.
+through one of the checks in words.py; nothing else can get in.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fwhelpers.api import Helper
-from fwhelpers.config import Config, HelperConfig, places
+from fwhelpers.assign_rules import Enabled, assignment, incoming, object_name
+from fwhelpers.config import Config, HelperConfig
 from fwhelpers.kernel import labels
-from fwhelpers.values import Network
-
-TABLE = "fwhelpers"
-PIN_TABLE = "fwhelpers_pin"
-CHECK_TABLE = "fwhelpers_check"  #: for dry runs: TABLE belongs to the daemon, if one runs
+from fwhelpers.scope import Scope
+from fwhelpers.words import CHECK_TABLE as CHECK_TABLE
+from fwhelpers.words import (
+    L4S,
+    base_chain,
+    block,
+    one_of,
+    port_numbers,
+    transport,
+    whole_table,
+    word,
+)
+from fwhelpers.words import PIN_TABLE as PIN_TABLE
+from fwhelpers.words import TABLE as TABLE
 
 #: enum ip_conntrack_status: IPS_HELPER
 _HAS_HELPER = 0x2000
 
-_L4S = ("udp", "tcp")
 _FAILS = {"closed": "", "open": "flags bypass "}  # closed first: it wins where both name a port
-
-Enabled = tuple[HelperConfig, Helper]
-
-# what nft's scanner (src/scanner.l) reads as one word, quoted or not
-_OBJECT = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,15}")
-_INTERFACE = re.compile(r"[A-Za-z0-9_.+=@-]{1,15}")
 
 
 def build(
@@ -58,131 +59,44 @@ def build(
     steer = config.daemon.steering == "rules"
     sections = [["flags owner"]]
     if enabled and not unregistered:
-        sections += [*_objects(h for _, h in enabled), *_assignment(enabled, steer)]
+        sections += [*_objects(h for _, h in enabled), *assignment(enabled, config.scope, steer)]
     if enabled and steer:
-        sections += _steering(enabled, queues)
-    return teardown(table) + _table(table, sections)
+        sections += _steering([(_with_ports(c, config.scope), h) for c, h in enabled], queues)
+    return teardown(table) + whole_table(table, sections)
+
+
+def _with_ports(config: HelperConfig, scope: Scope) -> HelperConfig:
+    """Steering goes by the port to which a connection was made, and zones may name others."""
+    return replace(config, ports=tuple(sorted({*config.ports, *scope.ports(config.name)})))
 
 
 def teardown(table: str = TABLE) -> str:
     """Delete our steering table, whether or not it is there."""
-    return _table(table, [["flags owner"]]) + f"delete table inet {_word(table)}\n"
+    return whole_table(table, [["flags owner"]]) + f"delete table inet {word(table)}\n"
 
 
 def pin_table(helpers: Iterable[Helper]) -> str:
     """A table without owner that refers to each helper; added again it takes what is new."""
-    return _table(PIN_TABLE, list(_objects(helpers)))
+    return whole_table(PIN_TABLE, list(_objects(helpers)))
 
 
 def unpin() -> str:
     """Delete the pins, whether or not they are there."""
-    return _table(PIN_TABLE, []) + f"delete table inet {PIN_TABLE}\n"
-
-
-def object_name(helper: Helper, l4: str) -> str:
-    """The name of a helper's nftables object."""
-    return _word(f"{helper.name}-{_l4(l4)}")
+    return whole_table(PIN_TABLE, []) + f"delete table inet {PIN_TABLE}\n"
 
 
 def _objects(helpers: Iterable[Helper]) -> Iterator[list[str]]:
     for helper in helpers:
         for l4 in helper.l4s:
-            kind = f'type "{_word(helper.kernel_name)}" protocol {_l4(l4)}'
-            yield _block(f"ct helper {object_name(helper, l4)}", [kind])
-
-
-def _assignment(enabled: Sequence[Enabled], label: bool) -> list[list[str]]:
-    plain = [one for one in enabled if not one[1].outgoing]
-    asking = [one for one in enabled if one[1].outgoing]
-    chains = {
-        "assign": _assign_all(plain, label),
-        # requests to groups and broadcast addresses: of others only where the configuration says so
-        "assign-forwarded": _assign_all([one for one in asking if one[0].interfaces], label),
-        "assign-outgoing": _assign_all([(replace(c, interfaces=()), h) for c, h in asking], label),
-    }
-    used = {name: rules for name, rules in chains.items() if rules}
-    # only a connection's first packet can give it one (nft_ct.c: nft_ct_helper_obj_eval)
-    sections = [_block(f"chain {n}", ["ct state != new return", *r]) for n, r in used.items()]
-    for hook, jumps in _ASSIGNING.items():
-        rules = [f"jump {name}" for name in jumps if name in used]
-        if rules:
-            sections.append(_base(f"assign-{hook}", hook, -150, rules))
-    return sections
-
-
-_ASSIGNING = {
-    "prerouting": ("assign", "assign-forwarded"),
-    "output": ("assign", "assign-outgoing"),
-}
-
-
-def _assign_all(enabled: Sequence[Enabled], label: bool) -> list[str]:
-    return [
-        rule
-        for config, helper in enabled
-        for l4 in helper.l4s
-        for rule in _assign(config, helper, l4, label)
-    ]
-
-
-def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Iterator[str]:
-    ports = f"{_l4(l4)} dport {_set(_ports(config.ports))}"
-    mark = f" ct label set {labels.ASSIGNED}" if label else ""
-    for where in _targets(config, helper) if helper.outgoing else _where(config):
-        match = [*_incoming(config.interfaces), *where, ports]
-        yield f'{" ".join(match)} counter{mark} ct helper set "{object_name(helper, l4)}"'
-
-
-def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
-    """Where requests go to: groups by family, and broadcast addresses."""
-    groups = [ipaddress.ip_network(group) for group in helper.groups]
-    for family, sources, destinations in places(config):
-        limits = [
-            *_addresses(family, "saddr", sources),
-            *_addresses(family, "daddr", destinations),
-        ]
-        target = [group for group in groups if group.version == family]
-        if target:
-            yield [*limits, *_addresses(family, "daddr", target)]
-        if helper.broadcast and family == 4:
-            yield [*(limits or ["meta nfproto ipv4"]), "fib daddr type broadcast"]
-
-
-def _incoming(interfaces: Sequence[str]) -> Iterator[str]:
-    if interfaces:
-        yield f"iifname {_set([_quoted(name) for name in sorted(interfaces)])}"
-
-
-def _where(config: HelperConfig) -> Iterator[list[str]]:
-    if not config.sources and not config.destinations and set(config.families) == {4, 6}:
-        yield []
-        return
-    for family, sources, destinations in places(config):
-        source = _addresses(family, "saddr", sources)
-        destination = _addresses(family, "daddr", destinations)
-        yield [*source, *destination] or [f"meta nfproto ipv{_number(family, 4, 6)}"]
-
-
-def _addresses(family: int, field: str, networks: Sequence[Network]) -> Iterator[str]:
-    if networks:
-        keyword = "ip" if family == 4 else "ip6"
-        yield f"{keyword} {field} {_set(_collapsed(family, networks))}"
-
-
-def _collapsed(family: int, networks: Sequence[Network]) -> list[str]:
-    # an interval set refuses elements that overlap
-    if family == 4:
-        four = [n for n in networks if isinstance(n, ipaddress.IPv4Network)]
-        return [_prefix(n) for n in ipaddress.collapse_addresses(four)]
-    six = [n for n in networks if isinstance(n, ipaddress.IPv6Network)]
-    return [_prefix(n) for n in ipaddress.collapse_addresses(six)]
+            kind = f'type "{word(helper.kernel_name)}" protocol {transport(l4)}'
+            yield block(f"ct helper {object_name(helper, l4)}", [kind])
 
 
 def _steering(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     plain = [one for one in enabled if not one[1].outgoing]
     asking = [one for one in enabled if one[1].outgoing]
     forwarded = sorted({name for config, _ in asking for name in config.interfaces})
-    jumps = [f"{word} jump steer-outgoing" for word in _incoming(forwarded)]
+    jumps = [f"{word} jump steer-outgoing" for word in incoming(forwarded)]
     sections = _steer_outgoing(asking, queues) if asking else []
     if plain:
         sections += _steer_plain(plain, queues)
@@ -190,9 +104,9 @@ def _steering(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     if jumps:
         # what goes out by lo comes in again and is seen there
         rules = ['oifname "lo" accept', *jumps]
-        sections.append(_base("steer-postrouting", "postrouting", 290, rules))
+        sections.append(base_chain("steer-postrouting", "postrouting", 290, rules))
     if plain:
-        sections.append(_base("steer-input", "input", 290, ["jump steer"]))
+        sections.append(base_chain("steer-input", "input", 290, ["jump steer"]))
     return sections
 
 
@@ -200,8 +114,8 @@ def _steer_outgoing(enabled: Sequence[Enabled], queues: range) -> list[list[str]
     ports = {("udp", fail): _steered(enabled, "udp", fail) for fail in _FAILS}
     rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
     return [
-        _block("chain steer-outgoing", rules),
-        _base("steer-output", "output", 290, ['oifname "lo" accept', "jump steer-outgoing"]),
+        block("chain steer-outgoing", rules),
+        base_chain("steer-output", "output", 290, ['oifname "lo" accept', "jump steer-outgoing"]),
     ]
 
 
@@ -212,15 +126,15 @@ _LEFT_ALONE = (
 
 
 def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
-    ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in _L4S for fail in _FAILS}
+    ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in L4S for fail in _FAILS}
     rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
     sections = []
-    tcp = _ports({port for fail in _FAILS for port in ports["tcp", fail]})
+    tcp = port_numbers({port for fail in _FAILS for port in ports["tcp", fail]})
     if tcp:
         # bytes behind the TCP header: SYN, pure ACK and FIN have none and never leave the kernel
         rules.append(f"{_original('tcp', tcp)} @ih,0,8 0x0-0xff goto steer-tcp")
-        sections.append(_block("chain steer-tcp", [*_SEEN, *_queue_rules(ports, "tcp", queues)]))
-    return [*sections, _block("chain steer", rules)]
+        sections.append(block("chain steer-tcp", [*_SEEN, *_queue_rules(ports, "tcp", queues)]))
+    return [*sections, block("chain steer", rules)]
 
 
 def _steered(enabled: Sequence[Enabled], l4: str, fail: str) -> set[int]:
@@ -242,70 +156,14 @@ def _queue_rules(
     ports: Mapping[tuple[str, str], set[int]], l4: str, queues: range
 ) -> Iterator[str]:
     # a range (1000-1001) would pick by the packet's addresses, which NAT makes different in each direction:
-    # the request would meet one worker, its answer another
+    # the request would meet one worker, its answer another. A seed of one's own, or each ruleset has another
+    # (nft_jhash_init()), and a flow changes its worker with each reload
     first, count = queues[0], len(queues)
-    target = str(first) if count == 1 else f"jhash ct id mod {count} offset {first}"
+    target = str(first) if count == 1 else f"jhash ct id mod {count} seed 0x1 offset {first}"
     for fail, flags in _FAILS.items():
         if ports[l4, fail]:
-            yield f"{_original(l4, _ports(ports[l4, fail]))} counter queue {flags}to {target}"
+            yield f"{_original(l4, port_numbers(ports[l4, fail]))} counter queue {flags}to {target}"
 
 
 def _original(l4: str, ports: Sequence[str]) -> str:
-    return f"meta l4proto {_l4(l4)} ct original proto-dst {_set(ports)}"
-
-
-# words
-
-
-def _table(name: str, sections: Sequence[Sequence[str]]) -> str:
-    body = "\n".join("".join(f"\t{line}\n" for line in section) for section in sections)
-    return f"table inet {_word(name)} {{\n{body}}}\n"
-
-
-def _base(name: str, hook: str, priority: int, rules: Sequence[str]) -> list[str]:
-    return _block(
-        f"chain {name}", [f"type filter hook {hook} priority {priority}; policy accept;", *rules]
-    )
-
-
-def _block(head: str, lines: Sequence[str]) -> list[str]:
-    return [f"{head} {{", *(f"\t{line}" for line in lines), "}"]
-
-
-def _set(items: Sequence[str]) -> str:
-    return items[0] if len(items) == 1 else f"{{ {', '.join(items)} }}"
-
-
-def _ports(ports: Iterable[int]) -> list[str]:
-    return [_number(port, 1, 65535) for port in sorted(ports)]
-
-
-def _number(value: int, low: int, high: int) -> str:
-    if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"not a number from {low} to {high}: {value!r}")
-    return str(value)
-
-
-def _prefix(network: Network) -> str:
-    # from the packed address: an IPv6 zone (%eth0) would be free text
-    address = ipaddress.ip_address(network.network_address.packed)
-    whole = network.prefixlen == network.max_prefixlen
-    return str(address) if whole else f"{address}/{network.prefixlen}"
-
-
-def _l4(name: str) -> str:
-    if name not in _L4S:
-        raise ValueError(f"not a transport: {name!r}")
-    return name
-
-
-def _word(name: str) -> str:
-    if name not in (TABLE, PIN_TABLE, CHECK_TABLE) and not _OBJECT.fullmatch(name):
-        raise ValueError(f"not a name for nftables: {name!r}")
-    return name
-
-
-def _quoted(name: str) -> str:
-    if not _INTERFACE.fullmatch(name):
-        raise ValueError(f"not an interface: {name!r}")
-    return f'"{name}"'
+    return f"meta l4proto {transport(l4)} ct original proto-dst {one_of(ports)}"

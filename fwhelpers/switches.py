@@ -30,14 +30,9 @@ def switch(draft: Draft, switches: Mapping[str, bool]) -> Draft:
     switched = dict(helpers)
     for name, enabled in switches.items():
         table = switched.get(name, {})
-        # what nothing enables needs no table that disables it
-        if isinstance(table, dict) and (enabled or name in helpers or _declared(draft, name)):
+        if isinstance(table, dict):
             switched[name] = {**table, "enabled": enabled}
     return replace(draft, tables={**draft.tables, "helpers": switched})
-
-
-def _declared(draft: Draft, name: str) -> bool:
-    return any(row.name == name for row in draft.rows)
 
 
 def render(switches: Mapping[str, bool]) -> str:

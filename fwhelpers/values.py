@@ -22,6 +22,8 @@ _TYPES = {
 # narrower than dev_valid_name (net/core/dev.c), which takes any byte but space, / and :
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@-]*")
 
+#: what may stand before a colon in place of an interface; the rest of the word is NetworkManager's
+REFERENCE_KINDS = ("connection", "type")
 
 #: at most 64 bytes within the first 10000
 _PART = re.compile(r"([0-9]{1,4}):((?:[0-9A-Fa-f]{2}){1,64})(?:/((?:[0-9A-Fa-f]{2}){1,64}))?")
@@ -80,8 +82,8 @@ def families(value: object) -> tuple[int, ...]:
 
 
 def interfaces(value: object) -> tuple[str, ...]:
-    """Interface names, at least one."""
-    return _filled(tuple(_each(value, "interface names", _interface)))
+    """Interface names, or references to NetworkManager's connections and types, at least one."""
+    return _filled(tuple(_each(value, "interface names", _interface_or_reference)))
 
 
 def prefixes(value: object) -> tuple[Network, ...]:
@@ -177,6 +179,28 @@ def _interface(value: object) -> str:
     if not _INTERFACE.fullmatch(value):
         raise Wrong(f"{_quoted(value)} can't be an interface", "patterns are not known, name each")
     return value
+
+
+def is_interface(name: str) -> bool:
+    """Can rules name this interface?"""
+    return len(name.encode()) <= 15 and bool(_INTERFACE.fullmatch(name))
+
+
+def _interface_or_reference(value: object) -> str:
+    kind, colon, name = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if not colon:
+        return _interface(value)
+    if kind not in REFERENCE_KINDS:
+        raise Wrong(
+            f"{_quoted(str(value))} is not known",
+            'an interface has no colon; "connection:NAME" and "type:NAME" are NetworkManager\'s',
+        )
+    if not name.strip() or not name.isprintable():
+        raise Wrong(f"{_quoted(str(value))} names nothing", f'like "{kind}:{_EXAMPLES[kind]}"')
+    return str(value)
+
+
+_EXAMPLES = {"connection": "Office", "type": "wifi"}
 
 
 def _prefix(value: object) -> Network:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
 from fwhelpers import __version__, config, plugins
-from fwhelpers.cli.common import Setup, print_json
+from fwhelpers.cli import surroundings
+from fwhelpers.cli.common import Setup, print_json, resolved
 from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.show import text
+from fwhelpers.zones.mistakes import Mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +43,35 @@ def check(arguments: argparse.Namespace) -> int:
 
 def report(path: Path) -> Iterator[Row]:
     """All findings. A section that fails altogether becomes a finding itself."""
-    kernel = list(_guarded("kernel", _kernel))
-    yield from kernel
+    yield from _guarded("system", _system)
+    yield from _guarded("kernel", _kernel)
     draft = config.load(path)
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     yield from _plugins(found)
     try:
-        ready = Setup(config.resolve(draft, found.helpers, found.absent()), found)
+        ready = Setup(resolved(draft, found), found)
     except config.ConfigError as error:
         yield from (Row("config", p.file, False, _what(p), p.hint) for p in error.problems)
         yield Row("ruleset", "dry run", False, "not done: the configuration is wrong")
         return
     yield Row("config", str(path), True, _enabled(ready))
     yield from _guarded("ruleset", lambda: _ruleset(ready))
+    yield from _guarded("firewalld", lambda: _mistakes("firewalld", surroundings.firewalld(ready)))
+    yield from _guarded("other rules", lambda: _mistakes("other rules", surroundings.rulesets()))
+
+
+def _system() -> Iterator[Row]:
+    from fwhelpers.cli.system import findings
+
+    for finding in findings(platform.release()):
+        yield Row("system", *finding)
 
 
 def _kernel() -> Iterator[Row]:
     from fwhelpers.kernel.probe import probe
 
     for finding in probe():
-        yield Row("kernel", finding.name, finding.ok, finding.detail, finding.hint)
+        yield Row("kernel", *finding)
 
 
 def _plugins(found: plugins.Plugins) -> Iterator[Row]:
@@ -98,6 +109,14 @@ def _ruleset(ready: Setup) -> Iterator[Row]:
     with closing(Nft()) as nft:
         nft.check(text(ready, table=CHECK_TABLE, unregistered=bool(missing)))
     yield Row("ruleset", "dry run", True, f"the kernel would take it{note}")
+
+
+def _mistakes(section: str, found: Iterable[Mistake | str]) -> Iterator[Row]:
+    for one in found:
+        if isinstance(one, str):
+            yield Row(section, "found", True, one)
+        else:
+            yield Row(section, one.where, False, one.what, one.hint)
 
 
 def _registered(ready: Setup) -> set[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fwhelpers import config, plugins
+from fwhelpers import config, connections, plugins
 from fwhelpers.api import Helper
 
 
@@ -28,7 +28,12 @@ def setup(path: Path) -> Setup:
     """Read the configuration; raises ConfigError."""
     draft = config.load(path)
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
-    return Setup(config.resolve(draft, found.helpers, found.absent()), found)
+    return Setup(resolved(draft, found), found)
+
+
+def resolved(draft: config.Draft, found: plugins.Plugins) -> config.Config:
+    """The files' configuration, in which references to connections mean no interface. Raises ConfigError."""
+    return connections.resolve(config.resolve(draft, found.helpers, found.absent()), ())
 
 
 def print_json(value: object) -> None:

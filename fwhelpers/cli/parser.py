@@ -112,6 +112,11 @@ Registers every installed helper with the kernel, disabled, and pins it, so that
 a firewall whose rules name it can load them. `run` does so too; a unit that
 runs before the firewall starts needs it alone."""
 
+_RELEASE = """\
+Sets every helper of ours in the kernel to disabled, so that no connection waits
+for a service that is not there. Needed only with steering = "helper", after the
+service was killed; its unit does so by itself."""
+
 _UNREGISTER = """\
 Takes back what `register` and `run` left in the kernel. Refuses, with nothing
 changed, while another nftables table refers to one of the helpers."""
@@ -126,6 +131,20 @@ examples:
   iptables-save > rules.v4; nft list ruleset > rules.nft
   fwhelpers import-conntrackd conntrackd.conf --rules rules.v4 \\
       --rules rules.nft --output /etc/fwhelpers/conf.d/conntrackd.toml"""
+
+_ZONES = """\
+Asks the running firewalld; needs no rights but those to read its settings.
+
+examples:
+  fwhelpers zones
+  fwhelpers zones --json | jq '.zones[] | select(.helpers | length > 0)'"""
+
+_FILES = """\
+Writes helpers/*.xml and services/*.xml for /usr/lib/firewalld, and a file for
+/usr/lib/modprobe.d: for who packages a helper of his own.
+
+example:
+  fwhelpers firewalld-files --helper foo debian/tmp/firewalld"""
 
 _COMPLETION = """\
 examples:
@@ -155,6 +174,7 @@ def build() -> argparse.ArgumentParser:
     _live(commands)
     _look(commands)
     _kernel(commands)
+    _firewalld(commands)
     _import(commands)
     completion = _command(
         commands, "completion", "completion:show", "print completion for a shell", _COMPLETION
@@ -245,9 +265,34 @@ def _kernel(commands: _Commands[argparse.ArgumentParser]) -> None:
         commands, "register", "service:register", "register all helpers with the kernel", _REGISTER
     )
     _config(register)
+    register.add_argument(
+        "--no-pin", action="store_true",
+        help="register only: for modprobe, which the kernel runs while it loads somebody's ruleset",
+    )  # fmt: skip
+    _command(
+        commands, "release", "service:release", "let no connection wait for a dead service",
+        _RELEASE,
+    )  # fmt: skip
     _command(
         commands, "unregister", "service:unregister", "remove all helpers from the kernel",
         _UNREGISTER,
+    )  # fmt: skip
+
+
+def _firewalld(commands: _Commands[argparse.ArgumentParser]) -> None:
+    zones = _command(
+        commands, "zones", "zones:zones", "tell for each of firewalld's zones which helpers act",
+        _ZONES,
+    )  # fmt: skip
+    _config(zones)
+    _json(zones)
+    files = _command(
+        commands, "firewalld-files", "zones:files", "write firewalld's files for helpers", _FILES
+    )
+    files.add_argument("directory", type=Path, metavar="DIR", help="where to; made if missing")
+    files.add_argument(
+        "--helper", action="append", metavar="NAME",
+        help="only this helper (may be given several times; default: all that are installed)",
     )  # fmt: skip
 
 

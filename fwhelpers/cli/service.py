@@ -1,4 +1,4 @@
-"""`run`, `register`, `unregister`: what changes the system. The daemon's own code does it."""
+"""`run`, `register`, `release`, `unregister`: what changes the system. The daemon's own code does it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,20 @@ def register(arguments: argparse.Namespace) -> int:
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     for problem in found.problems:
         warn(f"warning: {problem}")
-    failed = register_all(found.helpers)
+    failed = register_all(found.helpers, pin=not arguments.no_pin)
     for name, why in failed.items():
         warn(f"error: {name}: {why}")
     done = [name for name in found.helpers if name not in failed]
     print(f"registered: {', '.join(done) or 'none'}")
     return 1 if failed else 0
+
+
+def release(arguments: argparse.Namespace) -> int:
+    """`fwhelpers release`."""
+    from fwhelpers.daemon.registry import Registry
+
+    Registry().disable_all()
+    return 0
 
 
 def unregister(arguments: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,13 +21,17 @@ from typing import Any, NamedTuple
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper
 from fwhelpers.config import Config, Draft
-from fwhelpers.daemon import notes
+from fwhelpers.daemon import journal, sd
 from fwhelpers.daemon.control import News
 from fwhelpers.daemon.errors import StartError
+from fwhelpers.daemon.estate import Rules, release_queues
 from fwhelpers.daemon.files import RUNTIME, Lock, Locked, remove_status, write_status
 from fwhelpers.daemon.fleet import Fleet
+from fwhelpers.daemon.following import Following
+from fwhelpers.daemon.logbook import Logbook
 from fwhelpers.daemon.modules import load_modules
 from fwhelpers.daemon.order import make_order
+from fwhelpers.daemon.privileges import step_down
 from fwhelpers.daemon.public import Public
 from fwhelpers.daemon.register import register
 from fwhelpers.daemon.registry import Registry
@@ -57,21 +61,26 @@ class Daemon:
     def __init__(self, config_dir: Path, runtime: Path = RUNTIME) -> None:
         self._config_dir = config_dir
         self._runtime = runtime
-        self._fleet = Fleet(self._hear)
-        self._nft = Nft()
+        self._logbook = Logbook()
+        self._notify = sd.Notifier(os.environ)
+        self._store = sd.Store(self._notify, os.environ)
+        self._fleet = Fleet(self._hear, self._store)
+        self._rules = Rules(self._store)
         self._registry = Registry()
         self._problems: dict[str, str] = {}
         #: helpers enabled and disabled at run time, until the next reload
         self.switches: dict[str, bool] = {}
         #: what turns the files' configuration into the one for now
-        self.adjust: Callable[[Config], Config] = lambda config: config
+        self.adjust: Callable[[Config, Mapping[str, Helper]], Config] = lambda config, _: config
+        #: awaited at the start, before rules are made: `adjust` may know more then
+        self.prepare: Callable[[], Awaitable[None]] = _nothing
         self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
         self._listeners: list[Callable[[News], None]] = []
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._applying = asyncio.Lock()
         self._lock: Lock | None = None
-        self._registered = False
+        self._registered = self._started = False
 
     # up
 
@@ -85,11 +94,18 @@ class Daemon:
             )
         load_modules()
         self._lock = Lock(self._runtime)
+        step_down(*self._lock.paths)
         self._register()
+        await self.prepare()
+        self._config = self._resolve(self._draft, self._plugins)
         self._grow()
         await self._configure_workers()
         self._steer()
+        self._rules.keep()
+        release_queues(self._store)
         self._publish()
+        self._started = True
+        self._notify.ready(self._summary())
 
     def _read(self) -> tuple[Draft, Plugins]:
         draft = config.load(self._config_dir)
@@ -100,10 +116,11 @@ class Daemon:
 
     def _resolve(self, draft: Draft, plugins: Plugins) -> Config:
         switched = switch(draft, self.switches)
-        return self.adjust(config.resolve(switched, plugins.helpers, plugins.absent()))
+        resolved = config.resolve(switched, plugins.helpers, plugins.absent())
+        return self.adjust(resolved, plugins.helpers)
 
     def _register(self) -> None:
-        self._problems = register(self._plugins.helpers, self._nft)
+        self._problems = register(self._plugins.helpers, self._rules.nft)
         self._registered = True
         for name, why in self._problems.items():
             log.error("%s: not registered: %s", name, why)
@@ -124,14 +141,14 @@ class Daemon:
 
     async def _configure_workers(self) -> None:
         try:
-            await self._fleet.configure(make_order(self._config, self._helpers))
+            await self._fleet.configure(make_order(self._config, self._helpers, self._plugins))
         except TimeoutError:
             raise StartError("a worker did not get ready", "see its messages above") from None
 
     def _steer(self) -> None:
         first = self._config.daemon.queues
         queues = range(first, first + worker_count(self._config))
-        self._nft.run(ruleset.build(self._config, self._helpers, queues))
+        self._rules.load(ruleset.build(self._config, self._helpers, queues))
         if self._config.daemon.steering == "helper":
             for n, helper in enumerate(self._helpers.values()):
                 self._registry.enable(helper, queues[n % len(queues)])
@@ -147,6 +164,7 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         stop = loop.create_task(self._stop.wait())
+        feeder = loop.create_task(self._feed())
         while not self._stop.is_set():
             reload = loop.create_task(self._reload.wait())
             await asyncio.wait({stop, reload}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
@@ -155,6 +173,20 @@ class Daemon:
                 self._reload.clear()
                 await self._try_reload()
             self._publish()
+            self._notify.status(self._summary())
+        feeder.cancel()
+
+    async def _feed(self) -> None:
+        """Tell the watchdog that this loop goes round, and that every worker is looked after."""
+        while self._notify.watched:
+            if self._fleet.watched:
+                self._notify.alive()
+            await asyncio.sleep(self._notify.watched / 4)
+
+    def _summary(self) -> str:
+        made = sum(counts["expected"] for counts in self._fleet.totals().values())
+        names = ", ".join(self._helpers) or "no helper enabled"
+        return f"{names}; {len(self._fleet)} workers, {made} expectations so far"
 
     async def _try_reload(self) -> None:
         try:
@@ -167,28 +199,37 @@ class Daemon:
 
         Raises ConfigError and StartError; the former configuration is in force then.
         """
-        draft, plugins = self._read()
-        former, self.switches = self.switches, {}
+        former = self.switches
+        self._notify.reloading()
         try:
+            draft, plugins = self._read()
+            self.switches = {}
             await self.apply(self._resolve(draft, plugins), plugins)
         except (config.ConfigError, StartError):
             self.switches = former
             raise
+        finally:
+            self._notify.ready(self._summary())
         self._draft = draft
         log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
 
-    async def refresh(self) -> None:
-        """Go over to what `switches` and `adjust` now make of the files, as they were read. Raises as `reload`."""
-        await self.apply(self._resolve(self._draft, self._plugins))
+    async def refresh(self, anew: bool = False) -> None:
+        """Go over to what `switches` and `adjust` now make of the files, as they were read. Raises as `reload`.
 
-    async def apply(self, wanted: Config, plugins: Plugins | None = None) -> None:
+        `anew` registers and loads all again, though nothing else has changed.
+        """
+        await self.apply(self._resolve(self._draft, self._plugins), anew=anew)
+
+    async def apply(
+        self, wanted: Config, plugins: Plugins | None = None, anew: bool = False
+    ) -> None:
         """Go over to another effective configuration by difference: queues and flows stay.
 
         Raises StartError, with the former configuration in force, where that can't be done.
         """
         async with self._applying:
             wanted = self._in_place(wanted)
-            if plugins is None and wanted == self._config:
+            if plugins is None and wanted == self._config and not anew:
                 return
             former = self._config, self._plugins, self._problems
             self._config = wanted
@@ -224,7 +265,7 @@ class Daemon:
         await self._fleet.shrink(worker_count(self._config))
 
     def _hear(self, message: dict[str, Any]) -> None:
-        notes.write(message)
+        self._logbook.write(message)
         self.on_message(message)
 
     def listen(self, listener: Callable[[News], None]) -> None:
@@ -238,7 +279,7 @@ class Daemon:
     @property
     def state(self) -> State:
         """What is in force."""
-        return State(self._config, self._plugins, self._problems, self._fleet, self._nft)
+        return State(self._config, self._plugins, self._problems, self._fleet, self._rules.nft)
 
     def name_of(self, kernel_name: str) -> str:
         """The configuration's name of a helper."""
@@ -265,20 +306,39 @@ class Daemon:
 
     async def stop(self) -> None:
         """Take all down, registration excepted. Goes on after errors; safe after a start that failed half-way."""
-        if self._lock is None:  # not even begun
-            return
+        self._notify.stopping()
+        if self._started and self._store.works and await asyncio.to_thread(sd.restarts):
+            await self._hand_over()
+        else:
+            await self._tear_down()
+        self._logbook.close()
+        if self._lock is not None:
+            self._try(lambda: remove_status(self._runtime))
+            self._lock.release()
+
+    async def _hand_over(self) -> None:
+        """Leave rules and queues, with the packets in them, to the manager that is to come."""
+        log.info("stopping; rules and queues are kept for the restart")
+        self._try(self._registry.disable_all)  # should nobody come, the kernel must not wait for us
+        await self._fleet.leave()
+        self._try(self._rules.leave)
+
+    async def _tear_down(self) -> None:
         if self._registered:
             self._try(self._registry.disable_all)
-        self._try(self._nft.close)
+        self._try(lambda: self._rules.remove(ruleset.teardown()))
         await self._fleet.shrink(0)
-        self._try(lambda: remove_status(self._runtime))
-        self._lock.release()
+        self._try(lambda: release_queues(self._store))
 
     def _try(self, step: Callable[[], object]) -> None:
         try:
             step()
         except (OSError, NftError) as error:
             log.error("stopping: %s", error)
+
+
+async def _nothing() -> None:
+    pass
 
 
 def worker_count(loaded: Config) -> int:
@@ -289,19 +349,22 @@ def worker_count(loaded: Config) -> int:
 async def _main(config_dir: Path) -> None:
     daemon = Daemon(config_dir)
     public = Public(daemon, config_dir)
+    following = Following(daemon)
     try:
         await daemon.start()
         public.start()
+        following.start()
         print("fwhelpers: ready", flush=True)
         await daemon.serve()
     finally:
+        await following.stop()
         await public.stop()
         await daemon.stop()
 
 
 def run(config_dir: Path) -> int:
     """Run the service until SIGTERM; returns the exit status."""
-    logging.basicConfig(level=logging.INFO, format="fwhelpers: %(message)s", stream=sys.stderr)
+    journal.set_up()
     try:
         asyncio.run(_main(config_dir))
     except StartError as error:

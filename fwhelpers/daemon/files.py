@@ -20,6 +20,7 @@ class Lock:
 
     def __init__(self, runtime: Path) -> None:
         runtime.mkdir(parents=True, exist_ok=True)
+        self.paths = (runtime, runtime / "lock")
         self._fd = os.open(runtime / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fwhelpers.daemon.order import Order
+from fwhelpers.daemon.sd import Store
 from fwhelpers.daemon.supervisor import WorkerProcess
 
 log = logging.getLogger("fwhelpers")
@@ -17,10 +18,11 @@ log = logging.getLogger("fwhelpers")
 class Fleet:
     """Workers by consecutive queue numbers. `hear` gets what they tell."""
 
-    def __init__(self, hear: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, hear: Callable[[dict[str, Any]], None], store: Store) -> None:
         self.workers: list[WorkerProcess] = []
         self._tasks: dict[WorkerProcess, asyncio.Task[None]] = {}
         self._hear = hear
+        self._store = store
 
     def __len__(self) -> int:
         return len(self.workers)
@@ -28,7 +30,7 @@ class Fleet:
     def grow(self, first: int, count: int, fail_open: bool) -> None:
         """Start those that are missing. Raises NetlinkError where a queue is taken."""
         for number in range(first + len(self.workers), first + count):
-            worker = WorkerProcess(number, fail_open, self._hear)
+            worker = WorkerProcess(number, fail_open, self._hear, self._store)
             worker.bind()
             self.workers.append(worker)
             self._tasks[worker] = asyncio.get_running_loop().create_task(worker.run())
@@ -48,11 +50,21 @@ class Fleet:
             except OSError as error:
                 log.error("worker %d: %s", worker.number, error)
 
-    async def _end(self, worker: WorkerProcess) -> None:
-        await worker.stop()
+    async def leave(self) -> None:
+        """End all at once; what waits in their queues is for those of a later manager."""
+        workers, self.workers = self.workers, []
+        await asyncio.gather(*(self._end(worker, leave=True) for worker in workers))
+
+    async def _end(self, worker: WorkerProcess, *, leave: bool = False) -> None:
+        await worker.stop(leave=leave)
         task = self._tasks.pop(worker)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+    @property
+    def watched(self) -> bool:
+        """True as long as each worker is looked after."""
+        return all(worker.watched for worker in self.workers)
 
     def status(self) -> list[dict[str, Any]]:
         """Each worker's counters."""

@@ -1,26 +1,12 @@
-"""What workers tell: as lines of the log, and as keys of expectations."""
+"""What workers tell: in words, and as keys of expectations."""
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from fwhelpers.engine.tracker import Key, key_of
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
-
-log = logging.getLogger("fwhelpers")
-
-_LEVEL = {"refused": logging.WARNING, "failed": logging.ERROR}
-
-
-def write(message: dict[str, Any]) -> None:
-    """Log a worker's message, where it is one for people."""
-    note = message.get("note")
-    if note:
-        log.log(_LEVEL.get(note["kind"], logging.INFO), "%s", sentence(note))
-    elif "problem" in message:
-        log.error("worker %d: %s", message["queue"], message["problem"])
 
 
 def sentence(note: dict[str, Any]) -> str:

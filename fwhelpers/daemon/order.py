@@ -9,8 +9,12 @@ from typing import Any
 from fwhelpers.config import Config
 from fwhelpers.discovery import Row
 from fwhelpers.engine.guard import Limits, Prefix
+from fwhelpers.plugins import Plugins
 
 MAX_CONTROL = 1 << 20  #: bytes of a message between manager and worker
+
+#: instead of an order: end now, and leave what waits in the queue to a successor
+LEAVE = b"leave"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +23,26 @@ class Order:
 
     helpers: dict[str, dict[str, Any]]  #: helper name -> settings, limits
     blocked: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()  #: what is installed; a worker that is shut in can't load others
     rows: tuple[Row, ...] = field(default=())  #: the configuration's own discovery protocols
     #: steering "helper": without a listener the kernel confirms nothing, so disable them when the manager is gone
     disable_at_end: bool = False
 
+    def same_code(self, other: Order) -> bool:
+        """Can a worker with the one go over to the other?"""
+        mine, theirs = (
+            (self.blocked, self.plugins, self.rows),
+            (other.blocked, other.plugins, other.rows),
+        )
+        return mine == theirs
 
-def make_order(config: Config, helpers: Iterable[str]) -> Order:
+
+def make_order(config: Config, helpers: Iterable[str], plugins: Plugins) -> Order:
     """What workers are told when these of the configured helpers are in force."""
     return Order(
         {name: _helper(config, name) for name in helpers},
         tuple(config.daemon.blocked_plugins),
+        plugins.identity(),
         disable_at_end=config.daemon.steering == "helper",
         rows=config.rows,
     )

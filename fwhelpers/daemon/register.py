@@ -25,9 +25,17 @@ class Registered(Exception):
     """Helpers can't be removed: something refers to them."""
 
 
-def register(helpers: Mapping[str, Helper], nft: Nft | None = None) -> dict[str, str]:
-    """Register all, and pin what is registered. Returns problems by helper name."""
+def register(
+    helpers: Mapping[str, Helper], nft: Nft | None = None, pin: bool = True
+) -> dict[str, str]:
+    """Register all, and pin what is registered. Returns problems by helper name.
+
+    Without `pin` no nftables transaction is begun: the kernel may hold one open that waits for us (request_module in
+    nf_conntrack_helper_try_module_get).
+    """
     problems = Registry().register(helpers.values())
+    if not pin:
+        return problems
     good = [h for name, h in helpers.items() if name not in problems]
     (nft or Nft()).run(pin_table(good))
     return problems

@@ -45,3 +45,25 @@ class Page:
         """Unmap and close."""
         self._map.close()
         os.close(self.fd)
+
+
+class Flows:
+    """The file, in memory, in which a worker leaves what its successor needs. Read once, at the start."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        with open(fd, "rb", closefd=False) as file:
+            file.seek(0)
+            self.left = file.read()
+        self._empty()
+
+    def _empty(self) -> None:
+        # who comes after a crash must not find what was true once
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+
+    def leave(self, data: bytes) -> None:
+        """Write it; needs no right but write(2)."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import pickle
 import signal
 import socket
@@ -19,7 +20,8 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from fwhelpers.daemon.order import MAX_CONTROL, Order
+from fwhelpers.daemon.order import LEAVE, MAX_CONTROL, Order
+from fwhelpers.daemon.sd import Store
 from fwhelpers.daemon.shared import Page
 from fwhelpers.kernel import queue
 from fwhelpers.kernel.socket import QueueSocket
@@ -30,13 +32,29 @@ START = 60.0  #: seconds that a worker may take to get ready
 HANG = 5.0  #: seconds without a heartbeat after which a worker counts as hung
 PATIENCE = 3  #: quick deaths in a row after which the queue is closed for a while
 CHECK = 0.5
+SLACK = 5.0  #: seconds more than any of these, after which something is wrong with the supervision itself
+
+
+def queue_name(number: int) -> str:
+    """What a queue's socket is called in the descriptor store."""
+    return f"queue-{number}"
+
+
+def queue_number(name: str) -> int | None:
+    """The queue of a name in the store; None for anything else."""
+    kind, _, number = name.partition("-")
+    return int(number) if kind == "queue" and number.isdecimal() else None
 
 
 class WorkerProcess:
     """One worker and the queue that outlives it."""
 
     def __init__(
-        self, number: int, fail_open: bool, news: Callable[[dict[str, Any]], None]
+        self,
+        number: int,
+        fail_open: bool,
+        news: Callable[[dict[str, Any]], None],
+        store: Store,
     ) -> None:
         self.number = number
         self.restarts = -1
@@ -44,14 +62,19 @@ class WorkerProcess:
         self.counts: dict[str, Counter[str]] = {}
         self._fail_open = fail_open
         self._news = news
+        self._store = store
+        self._name = queue_name(number)
+        self._flows_name = f"flows-{number}"
+        self._flows = -1  # where a worker leaves what its successor needs
         self._sock: QueueSocket | None = None
         self._current: dict[str, dict[str, int]] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
         self._page: Page | None = None
-        self._order = Order({})
+        self._order: Order | None = None
         self._ready = asyncio.Event()
-        self._stopping = False
+        self._stopping = self._replacing = False
+        self._due = float("inf")  # when a sign of life must have come, by time.monotonic()
 
     @property
     def pid(self) -> int | None:
@@ -63,23 +86,55 @@ class WorkerProcess:
         """True while a worker has taken its orders and serves the queue."""
         return self._ready.is_set()
 
+    @property
+    def watched(self) -> bool:
+        """True as long as somebody looks after the worker, or it is meant to be away."""
+        return time.monotonic() < self._due
+
     def bind(self) -> None:
-        """Open the queue. Raises NetlinkError if it is taken."""
-        if self._sock is None:
-            self._sock = QueueSocket()
-            try:
-                self._sock.bind(self.number, fail_open=self._fail_open)
-            except OSError:
-                self._sock.close()
-                self._sock = None
-                raise
+        """Open the queue, or go on with the one that an earlier manager left. Raises NetlinkError if it is taken."""
+        if self._sock is not None:
+            return
+        left = self._store.take(self._name)
+        sock = QueueSocket(left)
+        try:
+            if left is None:
+                sock.bind(self.number, fail_open=self._fail_open)
+            else:
+                sock.adopt(self.number, fail_open=self._fail_open)
+        except OSError:
+            sock.close()
+            raise
+        self._sock = sock
+        self._store.put(self._name, sock.fileno())
+        left = self._store.take(self._flows_name)
+        self._flows = os.memfd_create(self._flows_name) if left is None else left
+        self._store.put(self._flows_name, self._flows)
+
+    def _unbind(self) -> None:
+        if self._sock is not None:
+            self._store.drop(self._name)
+            self._store.drop(self._flows_name)
+            self._close()
+
+    def _close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+            os.close(self._flows)
+            self._sock = None
 
     def order(self, order: Order) -> None:
-        """Tell what to inspect from now on; also what a successor is told."""
-        self._order = order
+        """Tell what to inspect from now on; also what a successor is told.
+
+        Other plugins than it has loaded are for a successor: it can't open files any more. That one finds in the
+        conntrack entries how far the flows are.
+        """
+        former, self._order = self._order, order
         self._ready.clear()
-        if self._control is not None:
-            self._control.send(pickle.dumps(order))
+        if self._control is None:
+            return
+        self._replacing = self._replacing or (former is not None and not order.same_code(former))
+        self._control.send(LEAVE if self._replacing else pickle.dumps(order))
 
     async def wait_ready(self) -> None:
         """Return when the worker works by its last order. Raises TimeoutError."""
@@ -91,20 +146,26 @@ class WorkerProcess:
         quick = 0
         while not self._stopping:
             started = time.monotonic()
-            self.bind()
+            try:
+                self.bind()
+            except OSError as error:  # somebody took it while it was closed
+                await self._back_off(8.0, str(error))
+                continue
             await self._spawn()
             await self._watch()
-            self._bury()
-            if self._stopping:
-                break
+            if self._bury():
+                continue
             quick = quick + 1 if time.monotonic() - started < 10 else 0
             if quick >= PATIENCE:
-                await self._back_off(min(2.0**quick, 60.0))
+                await self._back_off(min(2.0**quick, 60.0), "keeps dying")
 
-    async def stop(self) -> None:
-        """Let the worker answer what is queued, end it, close the queue."""
+    async def stop(self, *, leave: bool = False) -> None:
+        """End the worker; it answers what is queued, and the queue is closed. `leave`: both go to a later manager."""
         self._stopping = True
         process = self._process
+        if leave and self._control is not None:
+            with contextlib.suppress(OSError):  # it has just died
+                self._control.send(LEAVE)
         self._hang_up()
         if process is not None and process.returncode is None:
             try:
@@ -113,9 +174,10 @@ class WorkerProcess:
             except TimeoutError:
                 process.kill()
                 await process.wait()
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
+        if leave:
+            self._close()
+        else:
+            self._unbind()
 
     async def _spawn(self) -> None:
         assert self._sock is not None
@@ -124,16 +186,19 @@ class WorkerProcess:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_CONTROL)
         ours.setblocking(False)
         page = Page.create()
-        descriptors = (self._sock.fileno(), theirs.fileno(), page.fd)
+        isolated = ["-I"] if sys.flags.isolated else []
+        descriptors = (self._sock.fileno(), theirs.fileno(), page.fd, self._flows)
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "fwhelpers.daemon.worker",
+            sys.executable, *isolated, "-m", "fwhelpers.daemon.worker",
             *map(str, descriptors), str(self.number), pass_fds=descriptors,
         )  # fmt: skip
         theirs.close()
         self.restarts += 1
         self._control, self._page = ours, page
+        self._replacing = False
         asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, ours)
-        self.order(self._order)
+        if self._order is not None:
+            self.order(self._order)
 
     async def _watch(self) -> None:
         assert self._process is not None
@@ -148,14 +213,16 @@ class WorkerProcess:
             page = self._page.read()
             if page.beats != beats:
                 beats, since = page.beats, now
-            if now - since > (HANG if beats else START):
+            patience = HANG if beats else START
+            self._due = now + patience + SLACK
+            if now - since > patience:
                 log.warning("worker %d: no heartbeat for %.0f s, killed", self.number, now - since)
                 self._process.kill()
                 await self._process.wait()
                 return
 
-    def _bury(self) -> None:
-        """Let pass what the dead worker had in its hands, keep its counts."""
+    def _bury(self) -> bool:
+        """Let pass what the dead worker had in its hands, keep its counts; True if its end was wanted."""
         assert self._process is not None
         assert self._page is not None
         page = self._page.read()
@@ -170,10 +237,12 @@ class WorkerProcess:
         self._current = {}
         self._ready.clear()
         self._hang_up()
-        if not self._stopping:
+        wanted = self._stopping or (self._replacing and self._process.returncode == 0)
+        if not wanted:
             log.warning("worker %d: %s, restarting it", self.number, _ending(self._process))
             self._news({"restarted": _ending(self._process), "queue": self.number})
         self._process = None
+        return wanted
 
     def _hang_up(self) -> None:
         if self._control is not None:
@@ -181,13 +250,12 @@ class WorkerProcess:
             self._control.close()
             self._control = None
 
-    async def _back_off(self, seconds: float) -> None:
+    async def _back_off(self, seconds: float, why: str) -> None:
         log.error(
-            "worker %d: keeps dying; its packets pass uninspected for %.0f s", self.number, seconds
+            "worker %d: %s; its packets pass uninspected for %.0f s", self.number, why, seconds
         )
-        if self._sock is not None:
-            self._sock.close()
-            self._sock = None
+        self._unbind()
+        self._due = time.monotonic() + seconds + SLACK
         await asyncio.sleep(seconds)
 
     def _hear(self, control: socket.socket) -> None:
@@ -205,7 +273,8 @@ class WorkerProcess:
         except ValueError:
             return
         if "ready" in message:
-            self._ready.set()
+            if not self._replacing:  # it was about an order before the last
+                self._ready.set()
         elif "counts" in message:
             self._current = message["counts"]
         self._news({**message, "queue": self.number})

@@ -1,7 +1,9 @@
 """A worker: one process, one queue. It parses what strangers send, so it knows as little as possible.
 
-Started by the supervisor with three inherited descriptors: the bound queue, a control channel, a shared page. The queue
-belongs to the manager as well: when this process dies, packets wait in it for the next one.
+Started by the supervisor with inherited descriptors: the bound queue, a control channel, a shared page, and a file for
+what one worker leaves to the next. The queue belongs to the manager as well: when this process dies, packets wait in it
+for the next one. With its first order it loads the plugins, then shuts itself in (see `confine`): what comes later must
+do with what is open and loaded by then.
 """
 
 from __future__ import annotations
@@ -21,17 +23,19 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
+from fwhelpers.daemon.audit import hole
+from fwhelpers.daemon.confine import confine
 from fwhelpers.daemon.maker import KernelMaker
 from fwhelpers.daemon.notes import encode_key
 from fwhelpers.daemon.onlink import Links
-from fwhelpers.daemon.order import MAX_CONTROL, Order
+from fwhelpers.daemon.order import LEAVE, MAX_CONTROL, Order
 from fwhelpers.daemon.registry import Registry
-from fwhelpers.daemon.shared import Page
+from fwhelpers.daemon.shared import Flows, Page
 from fwhelpers.engine.inspect import Active, Inspector
 from fwhelpers.engine.verdict import Note, Verdict
 from fwhelpers.kernel import labels, queue
 from fwhelpers.kernel.socket import NetlinkSocket, QueueSocket
-from fwhelpers.plugins import load
+from fwhelpers.plugins import Plugins, load
 
 BEAT = 0.5  #: seconds between heartbeats of an idle worker
 NOTES_A_SECOND = 100  #: news sent to the manager; the rest is only counted
@@ -93,7 +97,7 @@ class News:
         self._control = control
         self._counts: dict[str, Counter[str]] = {}
         self._changed = False
-        self._told = 0
+        self._told = self._untold = 0
         self._second = 0
 
     def __call__(self, note: Note) -> None:
@@ -102,12 +106,14 @@ class News:
         second = int(time.monotonic())
         if second != self._second:
             self._second, self._told = second, 0
-        if self._told < NOTES_A_SECOND:
-            self._told += 1
-            self._send({"note": _describe(note)})
+        self._told += 1
+        if self._told > NOTES_A_SECOND or not self._send({"note": _describe(note)}):
+            self._untold += 1
 
     def report(self) -> None:
-        """Send the counts if they changed."""
+        """Send the counts if they changed, and how much was not told."""
+        if self._untold and int(time.monotonic()) != self._second:
+            self._untold *= not self._send({"untold": self._untold})
         if self._changed:
             self._changed = not self._send(
                 {"counts": {k: dict(v) for k, v in self._counts.items()}}
@@ -121,6 +127,11 @@ class News:
         """Tell of something that went wrong outside any flow."""
         self._send({"problem": text})
 
+    def lacking(self, what: list[str]) -> None:
+        """Tell what this system could not do to shut us in."""
+        if what:
+            self._send({"lacking": what})
+
     def _send(self, message: dict[str, Any]) -> bool:
         try:
             self._control.send(json.dumps(message).encode())
@@ -131,7 +142,6 @@ class News:
 
 def _describe(note: Note) -> dict[str, Any]:
     made = note.expectation
-    expected = made.tuple if made else None
     return {
         "kind": note.kind,
         "helper": note.helper,
@@ -142,7 +152,7 @@ def _describe(note: Note) -> dict[str, Any]:
         "rule": note.rule,
         "what": note.what,
         "endpoint": str(note.refused or ""),
-        "expected": f"{expected.l4} port {expected.dport}" if expected else "",
+        "expected": hole(made) if made else "",
         "interface": note.interface,
         "made": encode_key(made) if made else None,
     }
@@ -151,8 +161,11 @@ def _describe(note: Note) -> dict[str, Any]:
 class Worker:
     """The loop: drain the queue, judge, answer, beat."""
 
-    def __init__(self, sock: QueueSocket, number: int, control: socket.socket, page: Page) -> None:
+    def __init__(
+        self, sock: QueueSocket, number: int, control: socket.socket, page: Page, flows: Flows
+    ) -> None:
         self._sock = sock
+        self._flows = flows
         self._page = page
         self._control = control
         self._news = News(control)
@@ -160,6 +173,8 @@ class Worker:
         self._netlink = NetlinkSocket()
         self._inspector = Inspector({}, KernelMaker(self._netlink), self._news, links=Links())
         self._order = Order({})
+        self._plugins: Plugins | None = None
+        self._leaving = False
 
     def run(self) -> None:
         """Work until the manager says stop or is gone, then answer what is left in the queue."""
@@ -177,7 +192,10 @@ class Worker:
             if self._control.fileno() in ready:
                 stopping = not self._obey()
             self._news.report()
-        self._finish()
+        if self._leaving:
+            self._flows.leave(self._inspector.leave())
+        else:
+            self._finish()
 
     def drain(self) -> int:
         """Take what the queue has, answer it; returns how many packets."""
@@ -200,18 +218,32 @@ class Worker:
             message = self._control.recv(MAX_CONTROL)
         except OSError:
             message = b""
-        if not message:
+        self._leaving = message == LEAVE
+        if not message or self._leaving:
             return False
         order = pickle.loads(message)  # noqa: S301 - from our own parent, over a socketpair
         if not isinstance(order, Order):
             return False
         self._order = order
-        self._configure(order)
+        if self._plugins is None:
+            self._plugins = load(blocked=order.blocked).plus(order.rows)
+            self._sock.prepare()
+            self._news.lacking(confine())
+            self._configure(order, self._plugins)
+            self._resume()
+        else:
+            self._configure(order, self._plugins)
         self._news.ready()
         return True
 
-    def _configure(self, order: Order) -> None:
-        plugins = load(blocked=order.blocked).plus(order.rows)
+    def _resume(self) -> None:
+        try:
+            self._inspector.resume(self._flows.left)
+        except ValueError as error:
+            self._news.problem(f"what another worker left can't be read: {error}")
+        self._flows.left = b""
+
+    def _configure(self, order: Order, plugins: Plugins) -> None:
         active = {}
         for name, given in order.helpers.items():
             helper = plugins.helpers.get(name)
@@ -235,14 +267,14 @@ class Worker:
 
 def main(arguments: Iterable[str]) -> int:
     """Entry of the worker process: descriptors of queue, control and page, and the queue's number."""
-    queue_fd, control_fd, page_fd, number = map(int, arguments)
+    queue_fd, control_fd, page_fd, flows_fd, number = map(int, arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's ^C goes to the manager, who asks us
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_NAME, f"fwhelpers-q{number}".encode(), 0, 0, 0)
     control = socket.socket(fileno=control_fd)
     control.setblocking(False)
-    Worker(QueueSocket(fd=queue_fd), number, control, Page(page_fd)).run()
+    Worker(QueueSocket(fd=queue_fd), number, control, Page(page_fd), Flows(flows_fd)).run()
     return 0
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from errno import EBUSY, EEXIST, errorcode
 from os import strerror
 from typing import NamedTuple
@@ -109,6 +110,15 @@ class Announcer:
 
     def _delete(self, state: FlowState, expected: Tuple, made: Made) -> None:
         self._maker.delete(Expectation(state.orig, expected, made.mask, zone=state.zone))
+
+    def resume(self, helper: Helper, state: FlowState, made: Iterable[tuple[Tuple, Made]]) -> None:
+        """Answer for what a predecessor made for this flow."""
+        for expected, one in made:
+            serial = self._ledger.grant(state.flow.client.addr, one.expires)
+            state.made[expected] = replace(one, serial=serial)
+            known = one.klass < len(helper.policies)
+            if not known or one.expires - one.at < helper.policies[one.klass].timeout:
+                self._end_early(state, expected, one.expires)
 
     def spent(self, state: FlowState, klass: int | None) -> None:
         """Forget what the flow made: it served."""
@@ -220,8 +230,11 @@ class Announcer:
         ):  # a UDP master may die before what it expects, and takes it along
             state.keep_until = max(state.keep_until, expires)
         if expectation.timeout < policy.timeout:
-            self._count += 1
-            heapq.heappush(self._early, (expires, self._count, state, expectation.tuple))
+            self._end_early(state, expectation.tuple, expires)
+
+    def _end_early(self, state: FlowState, expected: Tuple, expires: float) -> None:
+        self._count += 1
+        heapq.heappush(self._early, (expires, self._count, state, expected))
 
 
 class _Text:

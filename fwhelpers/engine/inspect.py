@@ -24,8 +24,10 @@ from fwhelpers.api import (
     Refuse,
     Spent,
 )
+from fwhelpers.engine import handover
 from fwhelpers.engine.announce import Announcer, Place
 from fwhelpers.engine.guard import Ledger, Limits
+from fwhelpers.engine.handover import Left
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
 from fwhelpers.engine.links import Lookup, nowhere
 from fwhelpers.engine.mangle import Edit, MangleError, rewrite
@@ -83,6 +85,31 @@ class Inspector:
             if state.helper not in helpers:
                 self._poison(state, "helper disabled", "done")
 
+    def leave(self) -> bytes:
+        """What a successor needs to go on where this one stopped."""
+        return handover.encode(self._flows.items())
+
+    def resume(self, left: bytes) -> None:
+        """Go on where a predecessor stopped. Raises ValueError if that can't be read."""
+        for one in handover.decode(left):
+            active = self._helpers.get(one.helper)
+            if active is not None:
+                self._flows[one.key] = self._resumed(active, one)
+
+    def _resumed(self, active: Active, left: Left) -> FlowState:
+        state = self._new(active, left.helper, left.orig, left.reply, left.zone)
+        self._announcer.resume(active.helper, state, left.made)
+        state.keep_until, state.finished = left.keep_until, left.finished
+        try:
+            state.take_up(left.base, left.segments)
+        except (ParseError, StreamError) as error:
+            self._poison(state, f"left by another worker: {error}")
+        for which, edits in enumerate(left.edits):
+            for edit in edits:
+                state.edits[which].add(edit)
+        self._kept += sum(half.kept for half in state.halves if half)
+        return state
+
     def __len__(self) -> int:
         return len(self._flows)
 
@@ -102,7 +129,7 @@ class Inspector:
                 return self._attach_next(key, ACCEPT)
             state = self._flows.get(key)
             if state is None:
-                state = self._open(key, packet, segment)
+                state = self._open(key, packet)
             else:
                 self._flows.move_to_end(key)
             if state is None or state.finished:
@@ -117,15 +144,11 @@ class Inspector:
 
     # flows
 
-    def _open(self, key: tuple[bytes, int], packet: Packet, segment: Segment) -> FlowState | None:
+    def _open(self, key: tuple[bytes, int], packet: Packet) -> FlowState | None:
         active = self._helpers.get(packet.helper)
         if active is None:
             return None
-        orig, reply = packet.orig, packet.reply
-        l4 = "tcp" if segment.l4 == TCP else "udp"
-        flow = Flow(l4, Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport))
-        parser = active.helper.parser_for(l4)(flow, active.settings)
-        state = FlowState(flow, packet.helper, orig, reply, packet.zone, parser)
+        state = self._new(active, packet.helper, packet.orig, packet.reply, packet.zone)
         if any(packet.info):
             try:
                 state.restore(packet.info)
@@ -135,6 +158,12 @@ class Inspector:
         if len(self._flows) > self._max_flows or self._kept > MAX_KEPT:
             self._forget_oldest()
         return state
+
+    def _new(self, active: Active, helper: str, orig: Tuple, reply: Tuple, zone: int) -> FlowState:
+        l4 = "tcp" if orig.l4 == TCP else "udp"
+        flow = Flow(l4, Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport))
+        parser = active.helper.parser_for(l4)(flow, active.settings)
+        return FlowState(flow, helper, orig, reply, zone, parser)
 
     def _forget_oldest(self) -> None:
         # what matters of it is in the conntrack entry, and comes back with its next packet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from fwhelpers.engine import checksum
@@ -35,6 +36,9 @@ class Edits:
         """Remember an edit, forget the oldest above the bound."""
         self._edits.append(edit)
         del self._edits[:-MAX_EDITS]
+
+    def __iter__(self) -> Iterator[Edit]:
+        return iter(self._edits)
 
     def within(self, start: int, end: int) -> list[Edit]:
         """Edits that touch a segment. Raises MangleError if one is cut by the segment's ends."""

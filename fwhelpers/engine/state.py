@@ -9,10 +9,11 @@ between a PASV and its 227 loses nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from struct import Struct, error
 
-from fwhelpers.api import Flow, ParseError, Parser
+from fwhelpers.api import Done, Flow, ParseError, Parser
 from fwhelpers.engine.mangle import Edits
 from fwhelpers.engine.stream import HalfStream
 from fwhelpers.kernel.conntrack import Tuple
@@ -83,5 +84,27 @@ class FlowState:
         self.info = bytes(info)
         return True
 
+    def take_up(self, info: bytes, segments: Iterable[tuple[bool, int, bytes]]) -> None:
+        """Take up where another process stopped: stored data, and what it had read beyond that.
 
-__all__ = ["INFO_SIZE", "FlowState", "Made", "ParseError"]
+        What those bytes announce has been acted upon. Raises ParseError and StreamError.
+        """
+        if any(info):
+            self.restore(info)
+        for reply, seq, data in segments:
+            half = self.halves[reply] or HalfStream(seq)
+            self.halves[reply] = half
+            for event in self.parser.feed(half.feed(seq, data), reply):
+                if isinstance(event, Done):
+                    self.finished = event.reason or "done"
+
+
+def positions(info: bytes) -> tuple[int | None, int | None]:
+    """The sequence numbers at which stored state stands, of each direction; None where it knows none."""
+    if not any(info):
+        return None, None
+    _, flags, orig, reply, _ = _HEAD.unpack_from(info)
+    return orig if flags & _KNOWN[0] else None, reply if flags & _KNOWN[1] else None
+
+
+__all__ = ["INFO_SIZE", "FlowState", "Made", "ParseError", "positions"]

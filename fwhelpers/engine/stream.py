@@ -54,6 +54,20 @@ class HalfStream:
         distance = (seq - self._next_seq) & _MASK
         return self.next + (distance - (1 << 32) if distance >= _HALF else distance)
 
+    def since(self, seq: int | None) -> tuple[int, list[tuple[int, bytes]]] | None:
+        """What came from this sequence number on (None: from the start), as segments, and its stream offset.
+
+        None if that is more than is remembered. What waits behind a gap is a segment of its own.
+        """
+        size = self.next if seq is None else (self._next_seq - seq) & _MASK
+        if size > len(self._recent):
+            return None
+        first = (self._next_seq - size) & _MASK
+        offset = self.next - size
+        parts = [(first, self._recent[len(self._recent) - size :])] if size else []
+        parts += [((first + at - offset) & _MASK, data) for at, data in self._early.items()]
+        return offset, parts
+
     def feed(self, seq: int, data: bytes) -> bytes:
         """Take a segment, return the bytes that are now in order and were not before.
 

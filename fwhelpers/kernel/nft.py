@@ -7,7 +7,12 @@ context lives as long as the table is to live. A context stays in the network na
 from __future__ import annotations
 
 import json
+import os
+import socket
+from pathlib import Path
 from typing import Any
+
+_NETLINK_NETFILTER = 12
 
 
 class NftError(Exception):
@@ -15,19 +20,42 @@ class NftError(Exception):
 
 
 class Nft:
-    """A libnftables context."""
+    """A libnftables context.
 
-    def __init__(self) -> None:
+    `adopt`: a descriptor of an earlier context's socket, taken over: this context then owns what that one owned.
+    """
+
+    def __init__(self, adopt: int | None = None) -> None:
         try:
             import nftables  # the distribution's binding; slow to load, so only where it is used
         except ImportError:
             raise NftError(
                 "the Python binding of nftables is missing (Debian, Fedora: python3-nftables)"
             ) from None
+        before = _sockets()
         try:
             self._context: Any = nftables.Nftables()
         except OSError as error:
             raise NftError(f"libnftables can't be loaded: {error}") from None
+        self._fd = next(iter(_sockets() - before), None)
+        self.adopted = adopt is not None and self._adopt(adopt)
+
+    def _adopt(self, fd: int) -> bool:
+        # libnftables opens its socket itself and knows it by number only (src/mnl.c: nft_mnl_socket_open)
+        try:
+            with socket.socket(fileno=fd) as old:
+                fits = (old.family, old.proto) == (socket.AF_NETLINK, _NETLINK_NETFILTER)
+                if not fits or self._fd is None:
+                    return False
+                _drain(old)
+                os.dup2(old.fileno(), self._fd, inheritable=False)
+        except OSError:
+            return False
+        return True
+
+    def fileno(self) -> int | None:
+        """The socket that owns this context's tables; None if it was not found."""
+        return self._fd
 
     def run(self, commands: str) -> str:
         """Run commands as one transaction, return what they print. Raises NftError."""
@@ -52,7 +80,11 @@ class Nft:
         return str(output)
 
     def objects(self, what: str) -> list[dict[str, Any]]:
-        """The objects of `list WHAT` as libnftables-json(5) describes them, the metainfo left out."""
+        """The objects of `list WHAT` as libnftables-json(5) describes them, the metainfo left out.
+
+        No list with tables in it: the JSON of nft 1.0.6 reads beyond its flag names at an owned one (src/json.c:
+        table_print_json).
+        """
         self._context.set_json_output(True)
         status, output, error = self._context.cmd(f"list {what}")
         self._context.set_json_output(False)
@@ -63,16 +95,40 @@ class Nft:
 
     def tables(self) -> set[tuple[str, str]]:
         """All tables, as family and name."""
-        return {(t["table"]["family"], t["table"]["name"]) for t in self.objects("tables")}
+        lines = (line.split() for line in self.run("list tables\n").splitlines())
+        return {(words[1], words[2]) for words in lines if words[:1] == ["table"]}
 
     def ct_helpers(self) -> list[dict[str, Any]]:
         """All `ct helper` objects of this network namespace."""
-        return [item["ct helper"] for item in self.objects("ruleset") if "ct helper" in item]
+        lists = (self.objects(f"ct helpers table {f} {name}") for f, name in self.tables())
+        return [item["ct helper"] for found in lists for item in found if "ct helper" in item]
 
     def close(self) -> None:
         """Give up the context; the tables that it owns vanish."""
-        context, self._context = self._context, None
+        context, self._context, self._fd = self._context, None, None
         del context
+
+
+def _sockets() -> set[int]:
+    """This process's sockets."""
+    found = set()
+    for link in Path("/proc/self/fd").iterdir():
+        try:
+            if os.readlink(link).startswith("socket:"):
+                found.add(int(link.name))
+        except OSError:  # the directory's own, or closed by another thread
+            continue
+    return found
+
+
+def _drain(sock: socket.socket) -> None:
+    """Forget answers that a predecessor did not read to the end."""
+    sock.setblocking(False)
+    try:
+        while True:
+            sock.recv(1 << 16)
+    except BlockingIOError:
+        return
 
 
 def _one_line(error: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import errno
+import platform
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from fwhelpers.kernel import conntrack, cthelper, expect
+from fwhelpers.kernel import conntrack, cthelper, expect, process
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft, NftError
 from fwhelpers.kernel.socket import NetlinkSocket, QueueSocket
+from fwhelpers.kernel.syscalls import MACHINES
 
 _CAP_NET_ADMIN = 12
 _STATUS = Path("/proc/self/status")
@@ -42,9 +44,9 @@ def probe() -> list[Finding]:
         _dump("expectations over netlink", expect.encode_dump(), "nf_conntrack_netlink"),
         _dump("user-space helpers", cthelper.encode_dump(), "nfnetlink_cthelper"),
         _attempt("queue with conntrack", _queue, _queue_hint),
-        _attempt("nftables binding", lambda: Nft().close(), lambda _: ""),
-        *(_nft(name, rule) for name, rule in _RULES),
+        *_rules(),
         *_kernel_helpers(),
+        _confinement(),
     ]
 
 
@@ -90,6 +92,12 @@ def _queue_hint(error: Exception) -> str:
     return "modprobe nfnetlink_queue; the kernel needs NETFILTER_NETLINK_GLUE_CT (Debian's and Fedora's have it)"
 
 
+def _rules() -> list[Finding]:
+    """Without libnftables each rule would be told to need a newer kernel, which it doesn't."""
+    binding = _attempt("nftables", lambda: Nft().close(), lambda _: "")
+    return [_nft(name, rule) for name, rule in _RULES] if binding.ok else [binding]
+
+
 def _nft(name: str, rule: str) -> Finding:
     def attempt() -> None:
         nft = Nft()
@@ -110,6 +118,16 @@ def _attempt(name: str, attempt: Callable[[], None], hint: Callable[[Exception],
     except (OSError, NftError) as error:
         return Finding(name, False, str(error), hint(error))
     return Finding(name, True)
+
+
+def _confinement() -> Finding:
+    version = process.landlock_version()
+    filters = platform.machine() in MACHINES
+    parts = [
+        f"Landlock {version}" if version else "no Landlock (add it to the kernel's lsm=)",
+        "seccomp" if filters else f"no seccomp filter for {platform.machine()}",
+    ]
+    return Finding("confinement of workers", True, ", ".join(parts))
 
 
 def _kernel_helpers() -> list[Finding]:

@@ -58,14 +58,24 @@ def encode_bind(
     queue: int, *, maxlen: int = 4096, flags: int = F_CONNTRACK | F_FAIL_OPEN, copy: int = 0xFFFF
 ) -> bytes:
     """Take a queue and set it up, in one message: in between packets would be dropped, not bypassed."""
-    payload = (
-        attr(_CFG_CMD, pack("!BBH", _BIND, 0, 0))
-        + attr(_CFG_PARAMS, pack("!IB", copy, _COPY_PACKET))
+    payload = attr(_CFG_CMD, pack("!BBH", _BIND, 0, 0)) + _parameters(maxlen, flags, copy)
+    return nfnl.message(nfnl.QUEUE, _CONFIG, nfnl.ACK, payload, res_id=queue)
+
+
+def encode_parameters(
+    queue: int, *, maxlen: int = 4096, flags: int = F_CONNTRACK | F_FAIL_OPEN, copy: int = 0xFFFF
+) -> bytes:
+    """Set up a queue that the socket has already. Not acknowledged: packets may stand before the answer."""
+    return nfnl.message(nfnl.QUEUE, _CONFIG, 0, _parameters(maxlen, flags, copy), res_id=queue)
+
+
+def _parameters(maxlen: int, flags: int, copy: int) -> bytes:
+    return (
+        attr(_CFG_PARAMS, pack("!IB", copy, _COPY_PACKET))
         + be32(_CFG_MAXLEN, maxlen)
         + be32(_CFG_MASK, _ALL_FLAGS)
         + be32(_CFG_FLAGS, flags)
     )
-    return nfnl.message(nfnl.QUEUE, _CONFIG, nfnl.ACK, payload, res_id=queue)
 
 
 def encode_unbind(queue: int) -> bytes:

@@ -217,10 +217,26 @@ class QueueSocket:
                         raise NetlinkError(problem, f"take queue {number}")
                     return
 
+    def adopt(self, number: int, *, fail_open: bool = True, maxlen: int = 4096) -> None:
+        """Go on with a queue that this socket holds already; packets may wait in it."""
+        flags = queue.F_CONNTRACK | (queue.F_FAIL_OPEN if fail_open else 0)
+        self._sock.send(queue.encode_parameters(number, maxlen=maxlen, flags=flags))
+
+    def release(self, number: int) -> None:
+        """Let pass what waits, and close: the kernel would drop it. No rule may lead here any more."""
+        while buffers := self.receive():
+            for packet in (p for buffer in buffers for p in queue.parse_packets(buffer)):
+                self.send(queue.encode_batch(number, packet.id))
+        self.close()
+
+    def prepare(self) -> None:
+        """Have all that `receive` needs, so that it may run where nothing can be opened."""
+        self._batch = self._batch or _Batch()
+
     def receive(self) -> list[memoryview]:
         """All datagrams that are there, at most BATCH; valid until the next call."""
-        if self._batch is None:
-            self._batch = _Batch()
+        self.prepare()
+        assert self._batch is not None
         batch = self._batch
         count = batch.receive(self._sock.fileno())
         if count < 0:

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
-_INLINE = re.compile(r"`([^`]+)`|(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])")
+_INLINE = re.compile(r"`([^`]+)`|(?<![^\s(])\*([^*\s](?:[^*]*[^*\s])?)\*(?=[\s.,;:)]|$)")
 _FIRST = re.compile(r"^([.'])")
 
 
@@ -40,7 +40,9 @@ def inline(text: str) -> str:
         made.append(bold(match[1]) if match[1] else italic(match[2]))
         end = match.end()
     made.append(_plain(text[end:]))
-    lines = textwrap.wrap("".join(made), 78, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        " ".join("".join(made).split()), 78, break_long_words=False, break_on_hyphens=False
+    )
     return "\n".join(_FIRST.sub(r"\\&\1", line) for line in lines)
 
 

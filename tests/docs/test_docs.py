@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -36,3 +38,14 @@ def test_the_plugin_of_the_first_page_and_its_test(monkeypatch: pytest.MonkeyPat
 def test_links(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
         assert "://" in target or (page.parent / target).exists(), target
+
+
+def test_the_exposure_that_is_told_is_measured() -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd-analyze here")
+    argv = [sys.executable, str(ROOT / "benchmarks/exposure.py")]
+    measured = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    ours = [line for line in measured.splitlines() if line.startswith("| fwhelpers")]
+    assert len(ours) == 2
+    told = (ROOT / "docs/security.md").read_text().splitlines()
+    assert [line for line in ours if line not in told] == []

@@ -289,7 +289,7 @@ def test_the_shipped_file_is_valid_and_names_every_key() -> None:
     draft = config.parse([("f", bare)])
     assert config.resolve(draft, {"ftp": HELPERS["ftp"], "rpc": HELPERS["rpc"]})
     tables = (
-        shown["daemon"], shown["helpers"]["rpc"], shown["helpers"]["ftp"]["guard"],
+        shown["daemon"], shown["firewalld"], shown["helpers"]["rpc"], shown["helpers"]["ftp"]["guard"],
         shown["discovery"]["disks"],
     )  # fmt: skip
     for keys, table in zip(TABLES.values(), tables, strict=True):

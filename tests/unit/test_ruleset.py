@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper, Parser
 from fwhelpers.config import Config, Daemon, HelperConfig
+from fwhelpers.scope import Act, Member, Scope
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -39,6 +40,7 @@ HELPERS = {
 
 CASES = {
     "empty": ("", 2),
+    "zones": ("", 2),
     "default": ("[helpers.rpc]\n[helpers.ftp]", 2),
     "one-worker": ("[helpers.ftp]", 1),
     "udp-only": ("[helpers.tftp]", 2),
@@ -78,10 +80,35 @@ CASES = {
     ),
 }
 
+#: firewalld's zones: sources before interfaces, the default one last
+ZONES = Scope(
+    (
+        Member("internal", networks=(ip_network("10.0.9.0/24"), ip_network("fd09::/64"))),
+        Member("internal", macs=("00:11:22:33:44:55",)),
+        Member("home", interface="lan"),
+        Member("internal", interface="vmnet+"),
+        Member("public"),
+    ),
+    (
+        Act("rpc", "input", ((111, "tcp"), (111, "udp")), source="internal"),
+        Act("rpc", "input", ((1111, "tcp"),), source="internal", families=(4,)),
+        Act("rpc", "forward", ((111, "tcp"),), source="home", target="public",
+            sources=(ip_network("10.9.0.0/16"),)),
+        Act("ftp", "forward", ((21, "tcp"),), source="home", target="internal"),
+        Act("ask", "output", ((1900, "udp"),), target="home"),
+    ),
+)  # fmt: skip
+
 
 def made(name: str) -> str:
     text, workers = CASES[name]
     loaded = config.resolve(config.parse([(name, text)]), HELPERS)
+    if name == "zones":
+        helpers = {
+            act.helper: replace(config.default(HELPERS[act.helper]), general=False)
+            for act in ZONES.acts
+        }
+        loaded = replace(loaded, helpers=helpers, scope=ZONES)
     enabled = {helper: HELPERS[helper] for helper in loaded.helpers}
     return ruleset.build(loaded, enabled, range(1000, 1000 + workers))
 

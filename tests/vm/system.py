@@ -120,6 +120,8 @@ class System:
                 f"--machine=lab-{self.name}",
             ),
             *("--register=no", "--keep-unit", f"--network-namespace-path=/run/netns/{self.name}"),
+            # nspawn knows nothing of Landlock and refuses it
+            "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self",
             *("--capability=all", "--resolv-conf=off", "--timezone=off", "--link-journal=no"),
             *("--console=pipe", "--kill-signal=SIGRTMIN+4", "--boot", "systemd.unit=lab.target"),
         ]

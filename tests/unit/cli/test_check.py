@@ -21,12 +21,18 @@ from fwhelpers.plugins import Plugins
 def system(monkeypatch: pytest.MonkeyPatch, installed: Plugins) -> SimpleNamespace:
     """A system on which all is well; a test spoils a part of it."""
     state = SimpleNamespace(
-        kernel=[Row("kernel", "queue", True, "nft queue")], registered={"foo", "bar"}, loaded=[]
+        kernel=[Row("kernel", "queue", True, "nft queue")],
+        system=[Row("system", "libnftables", True)],
+        registered={"foo", "bar"},
+        loaded=[],
     )
     good = Plugins(installed.helpers, installed.plugins[:1])
 
     def kernel() -> Iterator[Row]:
         yield from state.kernel
+
+    def installed() -> Iterator[Row]:
+        yield from state.system
 
     class Nft:
         def check(self, text: str) -> None:
@@ -37,8 +43,11 @@ def system(monkeypatch: pytest.MonkeyPatch, installed: Plugins) -> SimpleNamespa
 
     monkeypatch.setattr(plugins, "load", lambda blocked=(): good)
     monkeypatch.setattr(check, "_kernel", kernel)
+    monkeypatch.setattr(check, "_system", installed)
     monkeypatch.setattr(check, "_registered", lambda ready: state.registered)
     monkeypatch.setattr("fwhelpers.kernel.nft.Nft", Nft)
+    monkeypatch.setattr("fwhelpers.cli.surroundings.firewalld", lambda ready: iter(()))
+    monkeypatch.setattr("fwhelpers.cli.surroundings.rulesets", lambda: iter(()))
     return state
 
 
@@ -52,11 +61,12 @@ def test_all_is_well(
     assert main(["check", "--config", str(config_dir)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1:] == [
+        "", "system", "  ok    libnftables",
         "", "kernel", "  ok    queue: nft queue",
         "", "plugins", "  ok    foo (foo-dist 1.0): foo, bar",
         "", "config", f"  ok    {config_dir}: enabled: foo (udp 7)",
         "", "ruleset", "  ok    dry run: the kernel would take it",
-        "", "all 4 checks passed",
+        "", "all 5 checks passed",
     ]  # fmt: skip
     assert "table inet fwhelpers_check {" in system.loaded[0]
     assert "table inet fwhelpers {" not in system.loaded[0]
@@ -84,7 +94,7 @@ def test_a_failing_part_hides_no_other(
     monkeypatch.setattr(check, "_registered", registered)
     rows = list(check.report(config_dir))
     assert [(row.section, row.ok) for row in rows] == [
-        ("kernel", False), ("plugins", True), ("config", True), ("ruleset", False),
+        ("system", True), ("kernel", False), ("plugins", True), ("config", True), ("ruleset", False),
     ]  # fmt: skip
     assert rows[-1].hint == "run as root, or with CAP_NET_ADMIN"
 
@@ -98,7 +108,7 @@ def test_a_wrong_configuration_is_told_with_its_remedy(
     out = capsys.readouterr().out
     assert f"  FAIL  {file}: daemon.qeues: unknown key\n        hint: did you mean queues?" in out
     assert "  FAIL  dry run: not done: the configuration is wrong" in out
-    assert "2 of 4 checks failed" in out
+    assert "2 of 5 checks failed" in out
 
 
 def test_a_broken_plugin_is_told(
@@ -116,6 +126,6 @@ def test_json(config_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--json", "--config", str(config_dir)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["ok"] is True
-    assert told["report"][0] == {
+    assert told["report"][1] == {
         "section": "kernel", "name": "queue", "ok": True, "detail": "nft queue", "hint": "",
     }  # fmt: skip

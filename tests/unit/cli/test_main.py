@@ -119,5 +119,6 @@ def test_every_target_is_there() -> None:
     parser = cli.parser.build()
     for words in (["run"], ["check"], ["list"], ["ruleset"], ["counters"], ["monitor"],
                   ["replay", "x"], ["status"], ["expectations"], ["enable", "x"], ["disable", "x"],
-                  ["reload"], ["register"], ["unregister"], ["completion", "bash"]):  # fmt: skip
+                  ["reload"], ["register"], ["release"], ["unregister"], ["zones"],
+                  ["completion", "bash"]):  # fmt: skip
         assert callable(command._target(parser.parse_args(words).target))

@@ -21,8 +21,8 @@ COMMANDS = subcommands()
 def test_the_commands() -> None:
     assert list(COMMANDS) == [
         "run", "check", "status", "expectations", "enable", "disable", "reload", "list", "ruleset",
-        "counters", "monitor", "replay", "register", "unregister", "import-conntrackd",
-        "completion",
+        "counters", "monitor", "replay", "register", "release", "unregister", "zones",
+        "firewalld-files", "import-conntrackd", "completion",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`run`, `register`, `unregister`: handed on to the daemon's code."""
+"""`run`, `register`, `release`, `unregister`: handed on to the daemon's code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def test_register_takes_every_installed_helper(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def register(helpers: Mapping[str, Helper]) -> dict[str, str]:
+    def register(helpers: Mapping[str, Helper], pin: bool) -> dict[str, str]:
+        assert pin
         assert list(helpers) == ["foo", "bar"]
         return problem
 
@@ -50,3 +51,15 @@ def test_unregister_tells_what_it_removed(
     monkeypatch.setattr("fwhelpers.daemon.register.unregister", lambda: names)
     assert main(["unregister"]) == 0
     assert capsys.readouterr().out == f"removed: {said}\n"
+
+
+def test_release_disables_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = []
+
+    class Registry:
+        def disable_all(self) -> None:
+            done.append("disabled")
+
+    monkeypatch.setattr("fwhelpers.daemon.registry.Registry", Registry)
+    assert main(["release"]) == 0
+    assert done == ["disabled"]

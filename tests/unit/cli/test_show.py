@@ -62,7 +62,7 @@ def test_ruleset_is_what_run_would_load(config_dir: Path, capsys: Capture) -> No
     printed = capsys.readouterr().out
     assert printed.startswith(ruleset.teardown())
     assert "udp dport 7 counter" in printed
-    assert "mod 2 offset 1000" in printed
+    assert "offset 1000" in printed
 
 
 def test_queues_follow_the_workers() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from fwhelpers.api import Endpoint, Flow
-from fwhelpers.daemon.shared import Page
+from fwhelpers.daemon.order import Order
+from fwhelpers.daemon.shared import Flows, Page
 from fwhelpers.daemon.worker import NOTES_A_SECOND, Answers, News
 from fwhelpers.engine.verdict import ACCEPT, Note, Verdict
 from fwhelpers.kernel import nfnl
@@ -100,6 +101,41 @@ def test_news_are_counted_all_and_told_within_bounds(control: Any) -> None:
     assert NOTES_A_SECOND <= told <= 2 * NOTES_A_SECOND
     news.report()
     assert received(theirs)[-1] == {"counts": {"fw-ftp": {"refused": 5 * NOTES_A_SECOND}}}
+
+
+def test_how_much_was_not_told_is_told(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = control
+    now = 100.0
+    monkeypatch.setattr("fwhelpers.daemon.worker.time.monotonic", lambda: now)
+    news = News(ours)
+    for _ in range(NOTES_A_SECOND + 7):
+        news(Note("refused", "fw-ftp", FLOW, "below 1024", "G6"))
+        received(theirs)
+    news.report()
+    assert not any("untold" in message for message in received(theirs)), "the second is not over"
+    now = 101.0
+    news.report()
+    news.report()
+    assert received(theirs) == [{"untold": 7}]
+
+
+def test_a_successor_finds_what_was_left_once() -> None:
+    fd = os.memfd_create("flows")
+    assert Flows(fd).left == b""
+    Flows(fd).leave(b"a flow\n" * 1000)
+    second = Flows(fd)
+    assert second.left == b"a flow\n" * 1000
+    assert Flows(fd).left == b"", (
+        "a worker that crashes leaves nothing, least of all its predecessor's"
+    )
+    os.close(fd)
+
+
+def test_what_needs_another_worker() -> None:
+    order = Order({"ftp": {}}, ("bad",), ("fwhelpers ftp",))
+    assert order.same_code(Order({}, ("bad",), ("fwhelpers ftp",), disable_at_end=True))
+    assert not order.same_code(Order({"ftp": {}}, (), ("fwhelpers ftp",)))
+    assert not order.same_code(Order({"ftp": {}}, ("bad",), ("fwhelpers ftp", "new new")))
 
 
 def test_a_manager_that_does_not_read_stops_nobody(control: Any) -> None:

@@ -1,0 +1,88 @@
+"""NetworkManager's devices and what is connected on them, asked in one call and followed by signals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fwhelpers.connections import TYPES, Device
+from fwhelpers.daemon.dbus_client import Client, Signal, is_owner_change
+
+NAME = "org.freedesktop.NetworkManager"
+OBJECTS = (NAME, "/org/freedesktop", "org.freedesktop.DBus.ObjectManager")
+DEVICE, ACTIVE = f"{NAME}.Device", f"{NAME}.Connection.Active"
+
+_ACTIVATED = 2  #: NM_ACTIVE_CONNECTION_STATE_ACTIVATED
+#: properties that matter; statistics, leases and signal strengths change all the time
+_DEVICE_KEYS = {"Interface", "IpInterface", "ActiveConnection", "DeviceType"}
+_ACTIVE_KEYS = {"Id", "Uuid", "Devices", "State"}
+_KEYS = {DEVICE: _DEVICE_KEYS, ACTIVE: _ACTIVE_KEYS, NAME: {"Startup"}}
+
+
+async def devices(client: Client) -> tuple[Device, ...] | None:
+    """All devices; None while it starts and has not yet taken over what is up. Raises BusError."""
+    return decode(await client.call(OBJECTS, "GetManagedObjects"))
+
+
+def decode(objects: Any) -> tuple[Device, ...] | None:
+    """The answer to GetManagedObjects; what is of another kind than documented counts as missing."""
+    found = objects if isinstance(objects, Mapping) else {}
+    if any(interfaces.get(NAME, {}).get("Startup") for interfaces in found.values()):
+        return None
+    names: dict[str, set[str]] = {}
+    for interfaces in found.values():
+        active = interfaces.get(ACTIVE, {})
+        if active.get("State") == _ACTIVATED:
+            for path in active.get("Devices", ()):
+                names.setdefault(path, set()).update({active.get("Id", ""), active.get("Uuid", "")})
+    return tuple(
+        _device(interfaces[DEVICE], frozenset(names.get(path, set()) - {""}))
+        for path, interfaces in sorted(found.items())
+        if DEVICE in interfaces
+    )
+
+
+def _device(given: Mapping[str, Any], connections: frozenset[str]) -> Device:
+    # a modem's IP interface is another (ppp0, wwan0) than its device (cdc-wdm0); VPNs' as well
+    interface = given.get("IpInterface") or given.get("Interface") or ""
+    return Device(str(interface), TYPES.get(given.get("DeviceType", 0), ""), connections)
+
+
+class Follower:
+    """Hears NetworkManager's signals and says when to ask again."""
+
+    def __init__(self, matters: Callable[[str], None]) -> None:
+        self._matters = matters
+        self._owner = ""
+
+    @property
+    def there(self) -> bool:
+        """Is NetworkManager on the bus?"""
+        return bool(self._owner)
+
+    async def listen(self, client: Client) -> None:
+        """Ask for the signals, then look whether it is there. Raises BusError."""
+        properties = "org.freedesktop.DBus.Properties"
+        for interface in _KEYS:
+            await client.listen(
+                sender=NAME, interface=properties, member="PropertiesChanged", arg0=interface
+            )
+        await client.listen(sender=NAME, interface=OBJECTS[2], path=OBJECTS[1])
+        await client.listen(sender="org.freedesktop.DBus", member="NameOwnerChanged", arg0=NAME)
+        self._owner = await client.owner(NAME)
+
+    def hear(self, signal: Signal) -> None:
+        """A signal of the bus."""
+        if is_owner_change(signal, NAME):
+            self._owner = str(signal.body[2])
+            self._matters("NetworkManager started" if self._owner else "NetworkManager gone")
+        elif self._owner and signal.sender == self._owner and _matters(signal):
+            self._matters("connections")
+
+
+def _matters(signal: Signal) -> bool:
+    if signal.interface == OBJECTS[2]:
+        return True
+    if signal.member != "PropertiesChanged" or len(signal.body) < 2:
+        return False
+    return bool(_KEYS.get(signal.body[0], set()) & set(signal.body[1]))

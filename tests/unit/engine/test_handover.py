@@ -1,0 +1,200 @@
+"""One worker ends at any point of a conversation, another goes on: nobody sees a difference."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from connection import Connection, FakeMaker, payload_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers.api import DatagramParser, Done, Event, Expect, Helper, LineParser, Policy
+from fwhelpers.engine import handover
+from fwhelpers.engine.inspect import Active, Inspector
+
+PORT = re.compile(rb"AT (\d+)\r?\n")
+
+
+class Ask(LineParser):
+    """The server's `AT port` opens if the client asked for it with `WHERE` before."""
+
+    def __init__(self, *given: object) -> None:
+        super().__init__(*given)  # type: ignore[arg-type]
+        self.asked = 0
+
+    def line(self, line: bytes, reply: bool) -> Iterator[Event]:
+        if not reply:
+            self.asked += line.startswith(b"WHERE")
+            if line.startswith(b"QUIT"):
+                yield Done("quit")
+        elif (found := PORT.match(line)) and self.asked:
+            self.asked -= 1
+            yield Expect(
+                self.flow.client, self.flow.server.at(int(found[1])), span=found.span(1),
+                encode=lambda end: b"%d" % end.port, timeout=20,
+            )  # fmt: skip
+
+    def save(self) -> bytes:
+        return bytes([self.asked])
+
+    def restore(self, state: bytes) -> None:
+        (self.asked,) = state
+
+
+ASK = Helper("ask", "tcp", [99], Ask, [Policy("data", max=9, timeout=60)])
+
+#: what each side says, by turns
+TALK = [
+    (False, b"HELLO\r\nWHERE\r\n"), (True, b"AT 4000\r\nnoise\r\n"), (False, b"WHERE\r\nWHERE\r\n"),
+    (True, b"AT 4001\r\nAT 4002\r\nAT 4003\r\n"),
+]  # fmt: skip
+
+
+def connection(**given: object) -> Connection:
+    return Connection(ASK, "tcp", "10.0.1.2:4000", "10.0.2.2:99", **given)  # type: ignore[arg-type]
+
+
+def replace_worker(talk: Connection) -> None:
+    """Another inspector takes over, as another process would."""
+    left = talk.inspector.leave()
+    successor = Inspector({ASK.kernel_name: Active(ASK)}, talk.maker, talk.notes.append)
+    successor.resume(left)
+    talk.inspector = successor
+
+
+def segments(cuts: list[int]) -> Iterator[tuple[bool, bytes]]:
+    """The conversation in segments of these sizes."""
+    sizes = iter(cuts)
+    for reply, data in TALK:
+        while data:
+            size = next(sizes, len(data))
+            yield reply, data[:size]
+            data = data[size:]
+
+
+@given(st.lists(st.integers(1, 20), max_size=30), st.sets(st.integers(0, 30)), st.booleans())
+def test_a_change_of_workers_is_not_seen(cuts: list[int], changes: set[int], child: bool) -> None:
+    talk = connection()
+    if child:  # was expected itself: the kernel stores nothing for it
+        talk.extra = {"status": 8 | 0x2000 | 1}
+    for number, (reply, data) in enumerate(segments(cuts)):
+        if number in changes:
+            replace_worker(talk)
+        talk.say(data, reply)
+    assert talk.expected == [f"10.0.1.2 > 10.0.2.2:{port}" for port in (4000, 4001, 4002)]
+    assert {note.kind for note in talk.notes} == {"expected"}
+
+
+def test_segments_out_of_order_are_handed_on() -> None:
+    talk = connection()
+    talk.c(b"WHERE\r\n")
+    talk.s(b"noise\r\n")
+    late = talk.packet(b"AT 40", True)
+    talk.seq[1] = (talk.seq[1] + 5) % 2**32
+    talk.s(b"00\r\n")
+    replace_worker(talk)
+    talk.send(late)
+    assert talk.expected == ["10.0.1.2 > 10.0.2.2:4000"]
+
+
+def test_a_retransmission_is_rewritten_as_before() -> None:
+    talk = connection(
+        seen_server="192.0.2.1:99",
+        maker=FakeMaker(errors=lambda e: 17 if e.tuple.dport == 4000 else 0),
+    )
+    talk.c(b"WHERE\r\n")
+    seq = talk.seq[1]
+    first = payload_of(talk.s(b"AT 4000\r\n"))
+    assert first == b"AT 4001\r\n"
+    replace_worker(talk)
+    again = talk.send(talk.packet(b"AT 4000\r\n", True, seq))
+    assert payload_of(again) == first
+
+
+def test_an_early_end_is_kept() -> None:
+    talk = connection()
+    talk.c(b"WHERE\r\n")
+    talk.s(b"AT 4000\r\n")
+    replace_worker(talk)
+    talk.inspector.tick(talk.now + 19)
+    assert talk.maker.deleted == []
+    talk.inspector.tick(talk.now + 21)
+    assert [t.dport for t in talk.maker.deleted] == [4000]
+
+
+def test_what_is_finished_stays_so() -> None:
+    talk = connection()
+    talk.c(b"WHERE\r\n")
+    talk.s(b"AT 4000\r\n")
+    talk.c(b"WHERE\r\nQUIT\r\n")
+    replace_worker(talk)
+    talk.s(b"AT 4001\r\n")
+    assert talk.expected == ["10.0.1.2 > 10.0.2.2:4000"]
+
+
+def test_what_the_connection_entry_has_is_not_left() -> None:
+    talk = connection()
+    talk.c(b"HELLO\r\nWHERE\r\n")
+    talk.s(b"noise\r\n")
+    assert list(handover.decode(talk.inspector.leave())) == []
+    replace_worker(talk)
+    talk.s(b"AT 4000\r\n")
+    assert talk.expected == ["10.0.1.2 > 10.0.2.2:4000"]
+
+
+def test_a_helper_that_has_gone_is_passed_over() -> None:
+    talk = connection()
+    talk.c(b"WHE")
+    successor = Inspector({}, talk.maker)
+    successor.resume(talk.inspector.leave())
+    assert len(successor) == 0
+
+
+class Gram(DatagramParser):
+    def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
+        yield Expect(self.flow.client, self.flow.server.at(int(data)), timeout=20)
+
+
+def test_datagrams() -> None:
+    gram = Helper("gram", "udp", [99], Gram, [Policy("data", max=9, timeout=60)])
+    talk = Connection(gram, "udp", "10.0.1.2:4000", "10.0.2.2:99")
+    talk.s(b"4000")
+    successor = Inspector({gram.kernel_name: Active(gram)}, talk.maker, talk.notes.append)
+    successor.resume(talk.inspector.leave())
+    successor.tick(talk.now + 21)
+    assert [t.dport for t in talk.maker.deleted] == [4000]
+
+
+@pytest.mark.parametrize(
+    "bad", [b"2\n", b"1\n{}\n", b"1\n[]\n", b"1\nnull\n", b"1\n{", b"\x80", b"\n"]
+)
+def test_what_is_not_ours_is_refused(bad: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - any will do, all are told alike
+        list(handover.decode(bad))
+
+
+@given(st.data())
+def test_damage_is_told_and_nothing_else(data: st.DataObject) -> None:
+    talk = connection()
+    talk.c(b"WHERE\r\nWHE")
+    talk.s(b"AT 4000\r\n")
+    left = bytearray(talk.inspector.leave())
+    for _ in range(data.draw(st.integers(1, 4))):
+        left[data.draw(st.integers(0, len(left) - 1))] = data.draw(st.integers(0, 255))
+    successor = Inspector({ASK.kernel_name: Active(ASK)}, FakeMaker())
+    try:
+        successor.resume(bytes(left))
+    except ValueError:
+        return
+    talk.inspector = successor
+    talk.c(b"RE\r\n")
+
+
+def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = connection()
+    talk.c(b"WHE")
+    whole = len(talk.inspector.leave())
+    monkeypatch.setattr(handover, "MAX_SIZE", whole - 3)
+    assert list(handover.decode(talk.inspector.leave())) == []

@@ -1,0 +1,50 @@
+"""Debian packages for the lab's systems, built before the VM boots: this version, an older one, a plugin's."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from process import run
+from system import System
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ROOT / "build" / "packages"
+PLUGIN = ROOT / "examples" / "fwhelpers-foo"
+OLDER = "0.0.9"  #: the same tree under another number: what is tested is the change from one to the other
+_INSIDE = "/var/cache/debs"
+
+
+def build() -> None:
+    """Build all of them, as far as they are not built. Raises LabError."""
+    run([str(ROOT / "packaging/build-deb")], timeout=600)
+    run([str(ROOT / "packaging/build-deb"), "--version", OLDER], timeout=600)
+    _plugin_folder().mkdir(parents=True, exist_ok=True)
+    run([str(ROOT / "packaging/build-plugin-deb"), str(PLUGIN), str(_plugin_folder())], timeout=600)
+
+
+def _plugin_folder() -> Path:
+    return PACKAGES / "plugin"
+
+
+class Debs:
+    """The packages, as files in a system."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self.now = self._bring(PACKAGES, "now")
+        self.older = self._bring(PACKAGES / OLDER, "older")
+        (self.plugin,) = self._bring(_plugin_folder(), "plugin")
+
+    def _bring(self, folder: Path, name: str) -> list[str]:
+        inside = f"{_INSIDE}/{name}"
+        self._system.path(inside).mkdir(parents=True)
+        found = sorted(folder.glob("*.deb"))
+        for deb in found:
+            shutil.copy(deb, self._system.path(inside))
+        return [f"{inside}/{deb.name}" for deb in found]
+
+    def dpkg(self, *arguments: str) -> str:
+        """Run dpkg in the system to its end, give what it said. Raises LabError."""
+        done = self._system.run("dpkg", *arguments, timeout=400)
+        return done.stdout + done.stderr

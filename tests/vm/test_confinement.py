@@ -1,0 +1,85 @@
+"""What a parser that is taken over can do beyond its own flows: nothing, and its trying harms no traffic."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from clients import download
+from escape_plugin import ATTEMPTS
+from lab import FWHELPERS, Lab
+from process import Process
+from servers import start_ftp
+
+CONFIG = "[daemon]\nworkers = 2\n[helpers.ftp]\n[helpers.escape]\n"
+
+_ECHO = """
+import socket
+server = socket.create_server(("10.0.2.2", 7000))
+print("listening", flush=True)
+while True:
+    peer, _ = server.accept()
+    with peer:
+        while data := peer.recv(999):
+            peer.sendall(b"got " + data)
+"""
+_TRY = """
+import socket, sys
+with socket.create_connection(("10.0.2.2", 7000), 60) as s:
+    for line in (sys.argv[1], "open again"):
+        s.sendall(line.encode() + b"\\n")
+        print(s.recv(999).decode(), end="")
+"""
+
+
+def start(lab: Lab) -> Process:
+    """The daemon, with the plugin beside the built-in ones."""
+    site = lab.namespaces["g"].path("/run/lab/site")
+    described = site / "escape-1.dist-info"
+    described.mkdir(parents=True)
+    (described / "METADATA").write_text("Metadata-Version: 2.1\nName: escape\nVersion: 1\n")
+    (described / "entry_points.txt").write_text("[fwhelpers.plugins]\nescape = escape_plugin\n")
+    plugin = Path(__file__).with_name("escape_plugin.py").read_text()
+    (site / "escape_plugin.py").write_text(plugin)
+    environment = {**os.environ, "PYTHONPATH": "/run/lab/site"}
+    argv = (*FWHELPERS, "run", "--config", lab.config(CONFIG))
+    daemon = lab.popen("g", *argv, name="fwhelpers", env=environment)
+    daemon.wait_line("^fwhelpers: ready")
+    return daemon
+
+
+def test_every_attempt_is_denied_told_and_harms_nobody(lab: Lab) -> None:
+    start_ftp(lab)
+    lab.open("tcp", 7000)
+    lab.popen("s", sys.executable, "-c", _ECHO, name="echo").wait_line("listening")
+    daemon = start(lab)
+    before = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+    assert len(before) == 2
+    assert not [line for line in daemon.lines if "is confined without" in line]
+    for attempt in ATTEMPTS:
+        victim = before[0]
+        said = lab.run("c", sys.executable, "-c", _TRY, f"{attempt} {victim}").stdout
+        assert said == f"got {attempt} {victim}\ngot open again\n"
+        expected = (
+            r"escape: .*: failed: (PermissionError|ModuleNotFoundError|OSError|BlockingIOError)"
+        )
+        daemon.wait_line(expected, after=0)
+    denied = [line for line in daemon.lines if "escape: " in line and "failed: " in line]
+    assert len(denied) == len(ATTEMPTS), denied
+    assert not lab.namespaces["g"].path("/run/lab/escaped").exists()
+    after = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+    assert after == before, "no worker died of it"
+    assert download(lab, "EPSV", 4).returncode == 0
+
+
+def test_both_come_down_when_started_by_root(lab: Lab) -> None:
+    daemon = lab.start_fwhelpers("[daemon]\nworkers = 1\n[helpers.ftp]\n")
+    (worker,) = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+    for pid in (daemon.pid, int(worker)):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        found = dict(line.split(":\t", 1) for line in lines)
+        assert {found[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {"0000000000001000"}
+        assert found["NoNewPrivs"] == "1"
+    assert found["Seccomp_filters"] == "1"
+    assert found["CapAmb"] == found["CapInh"] == "0000000000000000"

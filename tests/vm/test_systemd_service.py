@@ -1,0 +1,189 @@
+"""The service under a real systemd: its order, its rights, and that neither restart nor crash is seen by traffic."""
+
+from __future__ import annotations
+
+import signal
+
+from clients import download, mount_command
+from lab import Lab
+from process import Process, wait_until
+from servers import start_ftp, start_nfs
+from service import (
+    UNIT,
+    boot,
+    configure,
+    main_pid,
+    python,
+    queues,
+    tables,
+    wait_logged,
+    workers,
+)
+from system import System
+
+CONFIG = "[daemon]\nworkers = 2\n[helpers.ftp]\n[helpers.rpc]\n"
+
+#: counts what worked and what did not, until /run/lab/end is there
+_FTP_LOOP = """
+import ftplib, os, sys, io
+done = failed = 0
+passive = True
+while not os.path.exists("/run/lab/end"):
+    try:
+        with ftplib.FTP("10.0.2.2", "ftp", "x", timeout=150) as ftp:
+            ftp.set_pasv(passive)
+            for _ in range(3):
+                got = io.BytesIO()
+                ftp.retrbinary("RETR hello", got.write)
+                assert got.getvalue() == b"served by ftp\\n", got.getvalue()
+                done += 1
+    except Exception as error:
+        failed += 1
+        print("failed:", type(error).__name__, error, flush=True)
+    passive = not passive
+    print("ftp", done, flush=True)
+print("end", done, failed, flush=True)
+"""
+_MOUNT_LOOP = """
+done=0 failed=0
+while [ ! -e /run/lab/end ]; do
+    if {mount} && grep -q server {where}/hello; then done=$((done + 1)); else failed=$((failed + 1)); fi
+    umount {where}
+    echo mounts $done
+done
+echo end $done $failed
+"""
+
+
+def loops(lab: Lab) -> list[Process]:
+    """FTP sessions and NFS mounts, one after the other, without end."""
+    # emulated, a restart takes tens of seconds, longer than mount.nfs waits for one answer
+    mount = " ".join(mount_command(lab, "udp")).replace("retry=0", "retry=5")
+    shell = _MOUNT_LOOP.format(mount=mount, where="/run/mnt")
+    ftp = lab.popen("c", python(), "-c", _FTP_LOOP, name="ftp-loop")
+    other = lab.popen("c2", python(), "-c", _FTP_LOOP, name="ftp-loop-2")
+    nfs = lab.popen("c", "sh", "-c", shell, name="mount-loop")
+    return [ftp, other, nfs]
+
+
+def progress(running: list[Process]) -> None:
+    """Wait until each has done something more."""
+    seen = [len(process.lines) for process in running]
+    for process, after in zip(running, seen, strict=True):
+        process.wait_line(r"^(ftp|mounts) \d", 200, after=after)
+
+
+def finish(lab: Lab, running: list[Process]) -> list[tuple[int, int]]:
+    """End them; returns how many were done, how many failed."""
+    for name in ("c", "c2"):
+        lab.namespaces[name].path("/run/lab/end").touch()
+    ends = [process.wait_line(r"^end (\d+) (\d+)", 200) for process in running]
+    return [(int(end[1]), int(end[2])) for end in ends]
+
+
+def test_restart_under_traffic_loses_no_connection(lab: Lab) -> None:
+    start_ftp(lab)
+    start_nfs(lab)
+    system = boot(lab, CONFIG)
+    system.start(UNIT)
+    running = loops(lab)
+    progress(running)
+    before = {queue[0]: queue[1] for queue in queues(lab)}
+    pids = []
+    for _ in range(3):
+        pids.append(main_pid(system))
+        system.systemctl("restart", UNIT)
+        progress(running)
+    assert len({*pids, main_pid(system)}) == 4
+    assert {queue[0]: queue[1] for queue in queues(lab)} == before, "the same sockets hold them"
+    results = finish(lab, running)
+    assert [failed for _, failed in results] == [0, 0, 0], results
+    assert all(done for done, _ in results)
+    status = system.systemctl("status", UNIT, check=False).stdout
+    assert "ftp, rpc; 2 workers" in status
+
+    # a stop is an end: nothing of ours stays but registration
+    system.systemctl("stop", UNIT)
+    wait_until(lambda: "table inet fwhelpers\n" not in tables(lab), "the table is gone")
+    wait_until(lambda: queues(lab) == [], "the queues are gone")
+    assert "table inet fwhelpers_pin" in tables(lab)
+    code = "import socket; print(socket.create_connection(('10.0.2.2', 21), 30).recv(99))"
+    assert "220" in lab.run("c", python(), "-c", code).stdout
+
+
+def capabilities(system: System, pid: int) -> dict[str, str]:
+    """What the kernel says of a process's rights."""
+    lines = system.run("cat", f"/proc/{pid}/status").stdout.splitlines()
+    found = dict(line.split(":\t", 1) for line in lines)
+    names = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+    return {
+        **{name: found[name].lstrip("0") for name in names},
+        "uid": found["Uid"].split()[0],
+        "no_new_privs": found["NoNewPrivs"],
+        "seccomp": found["Seccomp_filters"],
+    }
+
+
+def test_rights_of_manager_and_workers(lab: Lab) -> None:
+    start_ftp(lab)
+    system = boot(lab, CONFIG)
+    system.start(UNIT)
+    uid = system.run("id", "-u", "fwhelpers").stdout.strip()
+    assert uid != "0"
+    only = {"CapPrm": "1000", "CapEff": "1000", "CapBnd": "1000"}
+    manager = capabilities(system, main_pid(system))
+    assert manager | only | {"uid": uid, "no_new_privs": "1"} == manager
+    found = workers(system)
+    assert len(found) == 2
+    for pid in found:
+        worker = capabilities(system, pid)
+        nothing = {"CapInh": "", "CapAmb": ""}
+        assert worker | only | nothing | {"uid": uid, "no_new_privs": "1"} == worker
+        assert int(worker["seccomp"]) == int(manager["seccomp"]) + 1
+    assert "is confined without" not in system.journal(UNIT)
+    assert download(lab, "EPSV", 4).returncode == 0
+    fields = system.journal(UNIT, "FWHELPERS_EVENT=expected", "--output=json")
+    assert '"FWHELPERS_HELPER":"ftp"' in fields
+    assert '"FWHELPERS_EXPECTATION":"tcp 10.0.1.2 → 10.0.2.2:' in fields.replace("\\u2192", "→")
+
+
+def test_crash_hang_and_wrong_configuration(lab: Lab) -> None:
+    start_ftp(lab)
+    system = boot(lab, CONFIG)
+    tight = "[Service]\nWatchdogSec=20\n"
+    system.write(f"/etc/systemd/system/{UNIT}.d/tight.conf", tight)
+    system.systemctl("daemon-reload")
+    system.start(UNIT)
+    first = main_pid(system)
+    system.systemctl("kill", "--kill-who=main", "--signal=SIGKILL", UNIT)
+    wait_until(lambda: main_pid(system) not in (0, first), "another manager", 120)
+    wait_until(lambda: system.state(UNIT) == "active", "it is ready", 120)
+    assert download(lab, "EPSV", 4).returncode == 0
+
+    second = main_pid(system)
+    system.systemctl("kill", "--kill-who=main", f"--signal={signal.SIGSTOP.value}", UNIT)
+    wait_until(lambda: main_pid(system) not in (0, second), "the watchdog's kill", 180)
+    wait_until(lambda: system.state(UNIT) == "active", "it is ready", 120)
+    assert "watchdog" in system.journal(UNIT).lower()
+    assert download(lab, "PASV", 4).returncode == 0
+
+    configure(system, "[helpers.ftpp]\n")
+    system.systemctl("restart", UNIT, check=False)
+    wait_until(lambda: system.state(UNIT) == "failed", "it has given up", 240)
+    wait_logged(system, "did you mean ftp?")
+    wait_until(lambda: queues(lab) == [], "no packet waits")
+    assert "table inet fwhelpers\n" not in tables(lab)
+
+
+def test_helpers_are_there_before_the_firewall(lab: Lab) -> None:
+    system = System(lab)
+    from service import install
+
+    install(system)
+    configure(system, CONFIG)
+    system.write(
+        "/etc/nftables.conf", 'table inet mine {\nct helper r {\ntype "rpc" protocol tcp;\n}\n}\n'
+    )
+    system.boot("fwhelpers-register.service", "nftables.service")
+    assert system.state("nftables.service") == "active", system.journal("nftables.service")
+    assert "table inet mine" in tables(lab)
