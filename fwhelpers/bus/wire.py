@@ -324,10 +324,8 @@ def _library() -> Any:
 def _shut(bus: Any) -> None:
     if bus is None:
         return
-    with suppress(Exception):
-        bus.disconnect()
-    # The library lets go of the descriptor when it next reads, and leaves closing to the garbage collector. Whoever is
-    # given the same number meanwhile would never be woken.
+    # Its own disconnect() leaves the descriptor to the loop, and whoever is given the same number next would never be
+    # woken; and it logs a traceback where the bus has gone first.
     loop = asyncio.get_running_loop()
     for stop in (loop.remove_reader, loop.remove_writer):
         with suppress(Exception):
