@@ -21,7 +21,7 @@ from fwhelpers.bus import names
 from fwhelpers.bus.address import BusGone, reachable
 from fwhelpers.bus.fields import Typed
 
-__all__ = ["BusError", "BusGone", "Call", "Connection"]
+__all__ = ["BusError", "BusGone", "Call", "Connection", "plain"]
 
 TIMEOUT = 25.0  #: seconds that a peer may take to answer, as in libdbus
 
@@ -135,7 +135,7 @@ class Connection:
         if reply.message_type is self._library.MessageType.ERROR:
             text = reply.body[0] if reply.body and isinstance(reply.body[0], str) else ""
             raise BusError(reply.error_name, text)
-        return [self._plain(value) for value in reply.body]
+        return [plain(value) for value in reply.body]
 
     async def reply(self, call: Call, signature: str = "", body: Sequence[Any] = ()) -> None:
         """Answer a call. Raises BusGone."""
@@ -236,7 +236,7 @@ class Connection:
         flags = self._library.MessageFlag
         return Call(
             message.sender or "", message.path or "", message.interface or "", message.member or "",
-            message.signature, tuple(self._plain(value) for value in message.body), message.serial,
+            message.signature, tuple(plain(value) for value in message.body), message.serial,
             bool(message.flags & flags.ALLOW_INTERACTIVE_AUTHORIZATION),
             not message.flags & flags.NO_REPLY_EXPECTED,
         )  # fmt: skip
@@ -284,14 +284,16 @@ class Connection:
             return [self._pack(inner) for inner in value]
         return value
 
-    def _plain(self, value: Any) -> Any:
-        if isinstance(value, self._library.Variant):
-            return self._plain(value.value)
-        if isinstance(value, dict):
-            return {key: self._plain(inner) for key, inner in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._plain(inner) for inner in value]
-        return value
+
+def plain(value: Any) -> Any:
+    """A value without variants. Structures are lists, whichever version made them."""
+    if type(value).__name__ == "Variant":
+        return plain(value.value)
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return value
 
 
 class _Text(str):

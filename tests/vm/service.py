@@ -16,6 +16,10 @@ ROOT = Path(__file__).parents[2]
 SITE = "/usr/lib/python3/dist-packages"
 UNITS = "/usr/lib/systemd/system"
 UNIT = "fwhelpers.service"
+_DBUS = {
+    "*.conf": "dbus-1/system.d", "*.service": "dbus-1/system-services",
+    "*.policy": "polkit-1/actions",
+}  # fmt: skip
 
 
 def install(system: System) -> None:
@@ -34,8 +38,9 @@ def install(system: System) -> None:
         system.write(f"{UNITS}/{unit.name}", unit.read_text())
     for drop_in in units.glob("*.service.d/*.conf"):
         system.write(f"{UNITS}/{drop_in.parent.name}/{drop_in.name}", drop_in.read_text())
-    for file in (ROOT / "dbus").glob("*.conf"):
-        system.write(f"/usr/share/dbus-1/system.d/{file.name}", file.read_text())
+    for pattern, where in _DBUS.items():
+        for file in (ROOT / "dbus").glob(pattern):
+            system.write(f"/usr/share/{where}/{file.name}", file.read_text())
     system.write("/usr/lib/tmpfiles.d/fwhelpers.conf", (units / "fwhelpers.tmpfiles").read_text())
     sysusers = (units / "fwhelpers.sysusers").read_text()
     system.write("/usr/lib/sysusers.d/fwhelpers.conf", sysusers)
