@@ -144,7 +144,7 @@ def test_the_list_comes_in_pages(service: Program, play: Play) -> None:
     sizes, found, few = play(scenario)
     assert sizes == [256, 256, 88]
     assert len({one["id"] for one in found}) == 600
-    assert found[:2] == few
+    assert [one["id"] for one in found[:2]] == [one["id"] for one in few]
     assert [len(one["connections"]) for one in found[:5]] == [0, 0, 0, 1, 0]
 
 

@@ -100,8 +100,8 @@ def test_an_ftp_transfer_from_the_announcement_to_the_end(gateway: Gateway) -> N
         return created.body[0][0], matched.body[0][0]
 
     created, matched = gateway.play(scenario)
-    assert created["what"] == "EPSV"
-    assert created["interface"] == "wan"  # the server's answer came in there
+    assert matched["what"] == "EPSV"
+    assert matched["interface"] == "wan"  # the server's answer came in there
     assert (created["source"], created["destination"]) == ("10.0.1.2", "10.0.2.2")
     assert created["policy"] == "data"
     assert created["timeout"] == 60
