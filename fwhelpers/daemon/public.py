@@ -26,7 +26,7 @@ from fwhelpers.ruleset import TABLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwhelpers.daemon.app import Daemon
+    from fwhelpers.daemon.manager import Daemon
 
 log = logging.getLogger("fwhelpers")
 
