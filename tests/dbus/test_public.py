@@ -14,10 +14,10 @@ from message_bus import Client, MessageBus
 from fwhelpers import config, plugins, switches
 from fwhelpers.bus import names
 from fwhelpers.bus.wire import BusError, Connection
-from fwhelpers.daemon.manager import State
 from fwhelpers.daemon.bus import Bus
 from fwhelpers.daemon.control import ControlError
 from fwhelpers.daemon.errors import StartError
+from fwhelpers.daemon.manager import State
 from fwhelpers.daemon.public import Public
 
 

@@ -10,6 +10,7 @@ import pytest
 from fwhelpers.bus import names
 from fwhelpers.bus.fields import FIELDS
 from fwhelpers.bus.interfaces import all_interfaces
+from fwhelpers.daemon.session import MAX_OF_CALLER
 from fwhelpers.daemon.subscribers import MAX_OF_USER, PATIENCE, SIGNALS, WINDOW
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dbus.md").read_text()
@@ -41,3 +42,4 @@ def test_the_numbers_are_true() -> None:
     assert f"After {WINDOW} events" in PAGE
     assert f"for {PATIENCE:.0f} seconds" in PAGE
     assert f"({MAX_OF_USER} a user)" in PAGE
+    assert f"({MAX_OF_CALLER} a caller)" in PAGE
