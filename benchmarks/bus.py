@@ -136,7 +136,7 @@ async def single(count: int = 50) -> None:
             took = []
             for number in range(count):
                 began = time.monotonic()
-                await asyncio.to_thread(service.say, do="create", first=number, count=1)
+                await asyncio.to_thread(service.say, do="create", first=number, count=1, words=True)
                 await one.wait(number + 1)
                 took.append(one.last - began)
             took.sort()
