@@ -6,7 +6,8 @@ import asyncio
 import logging
 
 from fwhelpers.bus import names
-from fwhelpers.bus.wire import BusError, BusGone, Connection, system_bus
+from fwhelpers.bus.address import system_bus
+from fwhelpers.bus.wire import BusError, BusGone, Connection
 from fwhelpers.daemon.control import Control, News
 from fwhelpers.daemon.events import Events
 from fwhelpers.daemon.session import Session

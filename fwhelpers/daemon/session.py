@@ -22,7 +22,7 @@ from fwhelpers.daemon.subscribers import Subscribers
 log = logging.getLogger("fwhelpers")
 
 PERIOD = 1.0  #: seconds between looks at what has changed
-MAX_CALLS, MAX_OF_CALLER = 256, 16  #: unanswered
+MAX_CALLS, MAX_OF_CALLER = 512, 64  #: unanswered
 MAX_NEWS = 256
 
 _DEPARTURES = (
