@@ -40,11 +40,14 @@ examples:
   fwhelpers check --config ./new-config --json"""
 
 _LIST = """\
+OPENS tells for each kind of expectation how many a control connection may have
+alive, and for how long.
 What is enabled is asked of the running service; without it, or with --config,
 it is read from the files.
 
 examples:
   fwhelpers list
+  fwhelpers list rpc
   fwhelpers list --json | jq -r '.helpers[].name'"""
 
 _RULESET = """\
@@ -198,7 +201,8 @@ def _service(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _look(commands: _Commands[argparse.ArgumentParser]) -> None:
-    listing = _command(commands, "list", "show:listing", "list helpers and plugins", _LIST)
+    listing = _command(commands, "list", "listing:listing", "list helpers and plugins", _LIST)
+    listing.add_argument("helper", nargs="?", metavar="NAME", help="tell all about this one helper")
     listing.add_argument(
         "--config", type=Path, metavar="DIR",
         help="say what this configuration directory (or single file) enables",
