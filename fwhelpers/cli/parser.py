@@ -41,8 +41,9 @@ examples:
 
 _LIST = """\
 OPENS tells for each kind of expectation how many a control connection may have
-alive, and for how long. What is enabled is asked of the running service;
-without it, or with --config, it is read from the files.
+alive, and for how long.
+What is enabled is asked of the running service; without it, or with --config,
+it is read from the files.
 
 examples:
   fwhelpers list

@@ -32,7 +32,12 @@ class Bus:
         """Serve as long as there is a bus, and look for one as long as there is none."""
         pause = FIRST_PAUSE
         while True:
-            if await self._serve():
+            try:
+                served = await self._serve()
+            except Exception:  # a bug here must not cost the packets' inspection
+                log.exception("not on D-Bus")
+                served = False
+            if served:
                 pause = FIRST_PAUSE
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

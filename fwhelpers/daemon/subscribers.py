@@ -98,7 +98,11 @@ class Subscribers:
         except BusGone:
             return
         except (BusError, TimeoutError) as error:
-            log.info("subscriber %s is not told any more: %s", name, error or "it does not answer")
+            why = str(error) or "it does not answer"
+            log.info("subscriber %s is not told any more: %s", name, why)
+            self.remove(name)
+        except Exception:  # a bug
+            log.exception("telling subscriber %s", name)
             self.remove(name)
 
     async def _feed(self, name: str, wanted: Wanted, number: int) -> None:
