@@ -120,6 +120,7 @@ class Tracker:
         """conntrack has confirmed a connection that was expected."""
         if new.master is None:
             return
+        self._parted(new.zone, new.orig)  # its predecessor's end was lost
         hole = self._find(new)
         if hole is not None:
             hole.connections[new.orig] = new
@@ -144,10 +145,7 @@ class Tracker:
         if (zone, orig) in self._masters:
             self._masters[zone, orig] = None  # what it expects ends with it: that is why
             self._masters.move_to_end((zone, orig), last=False)
-        hole = self._children.pop((zone, orig), None)
-        if hole is not None:
-            hole.connections.pop(orig, None)
-            self._settle(hole)
+        self._parted(zone, orig)
 
     def passed(self, now: float) -> Iterator[Event]:
         """Time has passed."""
@@ -179,6 +177,12 @@ class Tracker:
             hole.what, hole.interface = what, interface
 
     # bookkeeping
+
+    def _parted(self, zone: int, orig: Tuple) -> None:
+        hole = self._children.pop((zone, orig), None)
+        if hole is not None:
+            hole.connections.pop(orig, None)
+            self._settle(hole)
 
     def _enter(self, new: Expectation, now: float) -> Hole:
         self._count += 1

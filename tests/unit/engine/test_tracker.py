@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fwhelpers.engine.tracker import GRACE, Event, Tracker, fits, key_of
@@ -169,6 +169,8 @@ FACT = st.tuples(
 )
 
 
+@example([("created", 2, False), ("connected", 2, False), ("resync", 1, False), ("created", 2, False),
+          ("connected", 2, False)])  # fmt: skip
 @given(st.lists(FACT, max_size=60))
 def test_each_creation_ends_once_whatever_comes(facts: list[tuple[str, int, bool]]) -> None:
     tracker, now = Tracker(), 0.0

@@ -80,5 +80,5 @@ def test_any_words_of_a_rich_rule(words: list[str]) -> None:
     except rich.NotFollowed:
         return
     assert found is None or "accept" in words
-    if found is not None and "NOT" in words:
+    if found is not None and "source NOT address=10.0.0.1" in " ".join(words):
         assert not found.sources
