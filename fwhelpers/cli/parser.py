@@ -39,8 +39,12 @@ examples:
   fwhelpers check --config ./new-config --json"""
 
 _LIST = """\
+OPENS tells for each kind of expectation how many a control connection may have
+alive, and for how long.
+
 examples:
   fwhelpers list
+  fwhelpers list rpc
   fwhelpers list --json | jq -r '.helpers[].name'"""
 
 _RULESET = """\
@@ -155,7 +159,8 @@ def _service(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _look(commands: _Commands[argparse.ArgumentParser]) -> None:
-    listing = _command(commands, "list", "show:listing", "list helpers and plugins", _LIST)
+    listing = _command(commands, "list", "listing:listing", "list helpers and plugins", _LIST)
+    listing.add_argument("helper", nargs="?", metavar="NAME", help="tell all about this one helper")
     _config(listing)
     _json(listing)
     ruleset = _command(

@@ -86,6 +86,7 @@ def _encode(number: int, packet: queue.Packet, verdict: Verdict) -> bytes:
         info=(packet.helper, verdict.info) if verdict.info is not None else None,
         labels=(_DONE, _DONE) if verdict.done else None,
         timeout=verdict.timeout,
+        status=verdict.status,
         expectation=verdict.expectation,
     )
 
@@ -192,10 +193,9 @@ class Worker:
             if self._control.fileno() in ready:
                 stopping = not self._obey()
             self._news.report()
-        if self._leaving:
-            self._flows.leave(self._inspector.leave())
-        else:
+        if not self._leaving:
             self._finish()
+        self._flows.leave(self._inspector.leave())
 
     def drain(self) -> int:
         """Take what the queue has, answer it; returns how many packets."""

@@ -20,7 +20,7 @@ from machine import GUEST, Machine, find_kernel, running_kernel_lacks
 
 #: For the whole run in the VM, in seconds; and for one test without any news.
 TIMEOUT = float(os.environ.get("FWHELPERS_VM_TIMEOUT", "3600"))
-SILENCE = 240.0
+SILENCE = float(os.environ.get("FWHELPERS_VM_SILENCE", "600"))
 
 _config: pytest.Config | None = None
 

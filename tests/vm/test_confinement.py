@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from process import Process
 from servers import start_ftp
 
 CONFIG = "[daemon]\nworkers = 2\n[helpers.ftp]\n[helpers.escape]\n"
+ONE = "[daemon]\nworkers = 1\n"
+WITHOUT = ONE + 'blocked_plugins = ["escape"]\n[helpers.ftp]\n'
+WITH = ONE + "[helpers.ftp]\n[helpers.escape]\n"
+PEERS = str(Path(__file__).with_name("peers.py"))
 
 _ECHO = """
 import socket
@@ -33,7 +38,7 @@ with socket.create_connection(("10.0.2.2", 7000), 60) as s:
 """
 
 
-def start(lab: Lab) -> Process:
+def start(lab: Lab, config: str = CONFIG) -> Process:
     """The daemon, with the plugin beside the built-in ones."""
     site = lab.namespaces["g"].path("/run/lab/site")
     described = site / "escape-1.dist-info"
@@ -43,10 +48,15 @@ def start(lab: Lab) -> Process:
     plugin = Path(__file__).with_name("escape_plugin.py").read_text()
     (site / "escape_plugin.py").write_text(plugin)
     environment = {**os.environ, "PYTHONPATH": "/run/lab/site"}
-    argv = (*FWHELPERS, "run", "--config", lab.config(CONFIG))
+    argv = (*FWHELPERS, "run", "--config", lab.config(config))
     daemon = lab.popen("g", *argv, name="fwhelpers", env=environment)
     daemon.wait_line("^fwhelpers: ready")
     return daemon
+
+
+def children(daemon: Process) -> list[str]:
+    """The workers' process ids."""
+    return Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
 
 
 def test_every_attempt_is_denied_told_and_harms_nobody(lab: Lab) -> None:
@@ -54,7 +64,7 @@ def test_every_attempt_is_denied_told_and_harms_nobody(lab: Lab) -> None:
     lab.open("tcp", 7000)
     lab.popen("s", sys.executable, "-c", _ECHO, name="echo").wait_line("listening")
     daemon = start(lab)
-    before = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+    before = children(daemon)
     assert len(before) == 2
     assert not [line for line in daemon.lines if "is confined without" in line]
     for attempt in ATTEMPTS:
@@ -68,14 +78,13 @@ def test_every_attempt_is_denied_told_and_harms_nobody(lab: Lab) -> None:
     denied = [line for line in daemon.lines if "escape: " in line and "failed: " in line]
     assert len(denied) == len(ATTEMPTS), denied
     assert not lab.namespaces["g"].path("/run/lab/escaped").exists()
-    after = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
-    assert after == before, "no worker died of it"
+    assert children(daemon) == before, "no worker died of it"
     assert download(lab, "EPSV", 4).returncode == 0
 
 
 def test_both_come_down_when_started_by_root(lab: Lab) -> None:
     daemon = lab.start_fwhelpers("[daemon]\nworkers = 1\n[helpers.ftp]\n")
-    (worker,) = Path(f"/proc/{daemon.pid}/task/{daemon.pid}/children").read_text().split()
+    (worker,) = children(daemon)
     for pid in (daemon.pid, int(worker)):
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         found = dict(line.split(":\t", 1) for line in lines)
@@ -83,3 +92,22 @@ def test_both_come_down_when_started_by_root(lab: Lab) -> None:
         assert found["NoNewPrivs"] == "1"
     assert found["Seccomp_filters"] == "1"
     assert found["CapAmb"] == found["CapInh"] == "0000000000000000"
+
+
+def test_another_plugin_takes_another_worker_and_no_flow_is_lost(lab: Lab) -> None:
+    server = lab.popen("s", sys.executable, PEERS, "slow_ftp", "/run/lab/go", "40001", name="ftpd")
+    server.wait_line("listening")
+    daemon = start(lab, WITHOUT)
+    before = children(daemon)
+    client = lab.popen(
+        "c", sys.executable, PEERS, "ftp_client", "10.0.2.2", "USER ftp;pasv", name="ftp"
+    )
+    server.wait_line("got PASV")
+    lab.config(WITH)
+    daemon.signal(signal.SIGHUP)
+    daemon.wait_line("^fwhelpers: reloaded: .*escape")
+    assert len(children(daemon)) == 1
+    assert children(daemon) != before
+    assert not [line for line in daemon.lines if "restarting it" in line]
+    lab.namespaces["s"].path("/run/lab/go").touch()
+    client.wait_line("^data connected")
