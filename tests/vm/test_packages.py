@@ -1,4 +1,4 @@
-"""The Debian packages under a real systemd: installed, upgraded under traffic, removed, purged; a plugin's too."""
+"""The Debian packages under a real systemd: installed, upgraded with traffic running, purged; a plugin's too."""
 
 from __future__ import annotations
 
