@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,13 @@ def test_lintian_finds_nothing(debs: Debs) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     found = [line for line in done.stdout.splitlines() if line.startswith(("E:", "W:"))]
     assert found == []
+
+
+def test_the_same_tree_makes_the_same_packages(debs: Debs) -> None:
+    before = {deb: sha256(deb.read_bytes()).hexdigest() for deb in debs.values()}
+    (debs["fwhelpers"].parent / "stamp").unlink()
+    run(ROOT / "packaging/build-deb")
+    assert {deb: sha256(deb.read_bytes()).hexdigest() for deb in debs.values()} == before
 
 
 def test_what_is_built_is_not_built_again(debs: Debs) -> None:
