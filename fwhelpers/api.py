@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -80,6 +80,8 @@ class Flow:
     l4: str  #: "tcp" or "udp"
     client: Endpoint  #: the end that sent the first packet, before any SNAT
     server: Endpoint  #: the end that answers, behind any DNAT
+    #: an announcement to a group that this host heard, not one that it makes (`Helper.heard`)
+    heard: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,9 @@ class Expect:
     fit: Callable[[Endpoint, int], bytes | None] | None = None
     sport: int | None = None  #: source port of the expected connection; None: any
     permanent: bool = False  #: may serve several connections until it expires
-    child: str = ""  #: helper which inspects the expected connection as well
+    child: bool = False  #: the helper inspects the expected connection as well (`Helper.children`)
+    confirms: bool = False  #: said by one end in answer to what the other one has announced, itself
+    outlives: bool = False  #: it stays when its control connection, TCP, has ended
     what: str = ""  #: for people: "mountd v3", "PASV"
     #: seconds until it is withdrawn, at most the policy's; None: the policy's
     timeout: int | None = None
@@ -130,9 +134,13 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The flow's unused expectations of this policy are no longer wanted (empty: of all policies)."""
+    """The flow's unused expectations of this policy are no longer wanted (empty: of all policies).
+
+    With `want` only that one, and whichever of the client's control connections announced it.
+    """
 
     policy: str = ""  #: name of the policy
+    want: Expect | None = None  #: the one
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +163,9 @@ Event = Expect | Refuse | Spent | Cancel | Drop | Done
 class Parser:
     """What the core calls. Use one of the three bases below.
 
-    Plugins may read `self.flow` and `self.settings` (the helper's own settings from the configuration, checked).
+    Plugins may read `self.flow` and `self.settings` (the helper's own settings from the configuration, checked), and
+    read and write `self.memory`: what control connections of a client tell each other (`Helper.together`). It is
+    bounded, and may be forgotten at any time.
     """
 
     #: how many bytes `save` may return (the rest of conntrack's 32 holds the stream positions)
@@ -164,6 +174,7 @@ class Parser:
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         self.flow = flow
         self.settings = settings
+        self.memory: MutableMapping[bytes, bytes] = {}
 
     def feed(self, data: bytes, reply: bool) -> Iterator[Event]:
         """Take the next bytes of a direction (a datagram: one whole datagram), yield events; spans count
@@ -279,7 +290,7 @@ class Policy:
 
     name: str  #: by which `Expect` refers to it
     max: int = 1  #: 1–255
-    timeout: int = 60  #: seconds, 1–3600
+    timeout: int = 60  #: seconds, 1–86400
     min_port: int = 1024  #: lowest destination port (safety rule G6)
     #: well-known service ports that this protocol legitimately names (G6 refuses them otherwise)
     ports: frozenset[int] = frozenset()
@@ -318,11 +329,22 @@ class Helper:
     #: multicast groups (or prefixes of groups) to which requests go; with `broadcast` the only destinations that count
     groups: Sequence[str] = ()
     broadcast: bool = False  #: requests go to an IPv4 broadcast address
+    #: outgoing helpers: how announcements to the groups begin that count when this host hears them (`Flow.heard`)
+    heard: bytes = b""
+    #: transports of expected connections that it inspects as well; `parser` has one for each of them too
+    children: Sequence[str] = ()
+    #: all control connections of a client meet the same worker, so that `Parser.memory` is of use; children always do
+    together: bool = False
 
     @property
     def l4s(self) -> tuple[str, ...]:
         """The transports as a tuple."""
         return (self.l4,) if isinstance(self.l4, str) else tuple(self.l4)
+
+    @property
+    def registered(self) -> tuple[str, ...]:
+        """The transports for which the kernel must know it: its own, and those of its children."""
+        return tuple(dict.fromkeys((*self.l4s, *self.children)))
 
     @property
     def kernel_name(self) -> str:

@@ -49,6 +49,7 @@ def assignment(enabled: Sequence[Enabled], scope: Scope, label: bool) -> list[Se
         # requests to groups and broadcast addresses: of others only where the configuration says so
         "assign-forwarded": _assign_all([one for one in asking if one[0].interfaces], label),
         "assign-outgoing": _assign_all([(replace(c, interfaces=()), h) for c, h in asking], label),
+        "assign-heard": [r for c, h in asking if h.heard for r in _assign_heard(c, h, label)],
     }
     sections = [block(f"chain {n}", [_FIRST, *rules]) for n, rules in chains.items() if rules]
     zones = _Zones(enabled, scope, label)
@@ -61,7 +62,7 @@ def assignment(enabled: Sequence[Enabled], scope: Scope, label: bool) -> list[Se
 
 
 _ASSIGNING = {
-    "prerouting": ("assign", "assign-forwarded", "zones-input"),
+    "prerouting": ("assign", "assign-forwarded", "assign-heard", "zones-input"),
     "forward": ("zones-forward",),
     "output": ("assign", "assign-outgoing", "zones-output"),
 }
@@ -175,6 +176,17 @@ def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Itera
     for where in _targets(config, helper) if helper.outgoing else _where(config):
         match = [*incoming(config.interfaces), *where, ports]
         yield f'{" ".join(match)} counter{mark} ct helper set "{object_name(helper, l4)}"'
+
+
+def _assign_heard(config: HelperConfig, helper: Helper, label: bool) -> Iterator[str]:
+    """What others announce to a group, and this host hears; who asks does not matter here."""
+    mark = f" ct label set {labels.ASSIGNED}" if label else ""
+    begins = f"@ih,0,{8 * len(helper.heard)} {int.from_bytes(helper.heard, 'big'):#x}"
+    ports = f"udp dport {one_of(port_numbers(config.ports))}"
+    for where in _targets(replace(config, sources=()), replace(helper, broadcast=False)):
+        match = [*incoming(config.interfaces), *where, ports]
+        assign = f'ct helper set "{object_name(helper, "udp")}"'
+        yield f"{' '.join(match)} {begins} counter{mark} {assign}"
 
 
 def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:

@@ -15,6 +15,7 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,11}")
 _SETTING = re.compile(r"[a-z][a-z0-9_]*")
 
 MAX_POLICIES = 4  # NF_CT_MAX_EXPECT_CLASSES
+MAX_HEARD = 16  # NFT_REG_SIZE
 
 
 def faults(item: object) -> Iterator[str]:
@@ -65,10 +66,14 @@ def _families(helper: Helper) -> Iterator[str]:
 
 
 def _parsers(helper: Helper) -> Iterator[str]:
-    if isinstance(helper.parser, Mapping) and set(helper.parser) != set(helper.l4s):
-        yield f"parser must be given for {', '.join(helper.l4s)}"
+    l4s = sorted(helper.registered)
+    if not {"tcp", "udp"}.issuperset(l4s):
+        yield f'children must be of "tcp", "udp" or both, not {helper.children!r}'
         return
-    for l4 in helper.l4s:
+    if isinstance(helper.parser, Mapping) and set(helper.parser) != set(l4s):
+        yield f"parser must be given for {', '.join(l4s)}"
+        return
+    for l4 in l4s:
         parser = helper.parser_for(l4)
         if not isinstance(parser, type) or not issubclass(parser, Parser):
             yield f"the parser for {l4} is no subclass of Parser: {parser!r}"
@@ -92,7 +97,7 @@ def _policy(policy: Policy) -> Iterator[str]:
         return
     if not isinstance(policy.name, str) or not policy.name:
         yield "has no name"
-    for field, low, high in (("max", 1, 255), ("timeout", 1, 3600), ("min_port", 0, 65535)):
+    for field, low, high in (("max", 1, 255), ("timeout", 1, 86400), ("min_port", 0, 65535)):
         value = getattr(policy, field)
         if not _between(value, low, high):
             yield f"{field} must be {low} to {high}, not {value!r}"
@@ -102,9 +107,11 @@ def _policy(policy: Policy) -> Iterator[str]:
 def _outgoing(helper: Helper) -> Iterator[str]:
     given = bool(helper.groups or helper.broadcast)
     if not helper.outgoing:
-        if given:
-            yield "groups and broadcast are for helpers that are outgoing"
+        if given or helper.heard:
+            yield "groups, broadcast and heard are for helpers that are outgoing"
         return
+    if helper.heard and not (helper.groups and len(helper.heard) <= MAX_HEARD):
+        yield f"heard needs groups, and is at most {MAX_HEARD} bytes"
     if helper.l4s != ("udp",):
         yield "an outgoing helper is for udp only"
     if not given:

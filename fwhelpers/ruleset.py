@@ -34,9 +34,11 @@ from fwhelpers.words import (
 from fwhelpers.words import PIN_TABLE as PIN_TABLE
 from fwhelpers.words import TABLE as TABLE
 
-#: enum ip_conntrack_status: IPS_HELPER
-_HAS_HELPER = 0x2000
+#: enum ip_conntrack_status: IPS_HELPER, IPS_EXPECTED
+_HAS_HELPER, _EXPECTED = 0x2000, 1
 
+#: without one each ruleset has another (nft_jhash_init()), and a flow changes its worker with each reload
+_SEED = "0x1"
 _FAILS = {"closed": "", "open": "flags bypass "}  # closed first: it wins where both name a port
 
 
@@ -87,7 +89,7 @@ def unpin() -> str:
 
 def _objects(helpers: Iterable[Helper]) -> Iterator[list[str]]:
     for helper in helpers:
-        for l4 in helper.l4s:
+        for l4 in helper.registered:
             kind = f'type "{word(helper.kernel_name)}" protocol {transport(l4)}'
             yield block(f"ct helper {object_name(helper, l4)}", [kind])
 
@@ -96,17 +98,22 @@ def _steering(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     plain = [one for one in enabled if not one[1].outgoing]
     asking = [one for one in enabled if one[1].outgoing]
     forwarded = sorted({name for config, _ in asking for name in config.interfaces})
-    jumps = [f"{word} jump steer-outgoing" for word in incoming(forwarded)]
     sections = _steer_outgoing(asking, queues) if asking else []
-    if plain:
-        sections += _steer_plain(plain, queues)
-        jumps.append("jump steer")
-    if jumps:
+    heard = [one for one in asking if one[1].heard]
+    sections += _steer_heard(heard, queues) if heard else []
+    sections += _steer_plain(plain, queues) if plain else []
+    children = _steer_children([one for one in enabled if one[1].children], queues)
+    sections += children
+    first = ["jump steer-children"] if children else []
+    last = ["jump steer"] if plain else []
+    leaving = [*first, *(f"{match} jump steer-outgoing" for match in incoming(forwarded)), *last]
+    if leaving:
         # what goes out by lo comes in again and is seen there
-        rules = ['oifname "lo" accept', *jumps]
+        rules = ['oifname "lo" accept', *leaving]
         sections.append(base_chain("steer-postrouting", "postrouting", 290, rules))
-    if plain:
-        sections.append(base_chain("steer-input", "input", 290, ["jump steer"]))
+    coming = [*first, *(["jump steer-heard"] if heard else []), *last]
+    if coming:
+        sections.append(base_chain("steer-input", "input", 290, coming))
     return sections
 
 
@@ -119,6 +126,57 @@ def _steer_outgoing(enabled: Sequence[Enabled], queues: range) -> list[list[str]
     ]
 
 
+def _steer_heard(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
+    ports = {("udp", fail): _steered(enabled, "udp", fail) for fail in _FAILS}
+    # what this host announces itself comes back to it
+    rules = ["fib saddr type local return", *_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
+    return [block("chain steer-heard", rules)]
+
+
+def _steer_children(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
+    """Connections that a helper expected and inspects as well: they have inherited it, at whatever port."""
+    tcp = _children(enabled, "tcp", queues)
+    udp = _children(enabled, "udp", queues)
+    rules = [
+        f"ct status & {_EXPECTED:#x} != {_EXPECTED:#x} return",
+        f"ct label {labels.DONE} return",
+    ]
+    sections = []
+    if tcp:
+        rules += [
+            f"{_inherited(h)} meta l4proto tcp @ih,0,8 0x0-0xff goto steer-children-tcp"
+            for _, h in enabled
+            if "tcp" in h.children
+        ]
+        sections.append(block("chain steer-children-tcp", [*_SEEN, *tcp]))
+    return [*sections, block("chain steer-children", [*rules, *udp])] if tcp or udp else []
+
+
+def _children(enabled: Sequence[Enabled], l4: str, queues: range) -> list[str]:
+    return [
+        f"{_inherited(helper)} meta l4proto {transport(l4)} counter queue {_FAILS[config.fail]}to {target}"
+        for config, helper in enabled
+        if l4 in helper.children
+        for target in _together(queues)
+    ]
+
+
+def _inherited(helper: Helper) -> str:
+    # as a match `ct helper` is the master's (nft_ct.c, nft_ct_get_eval)
+    return f'ct helper "{word(helper.kernel_name)}"'
+
+
+def _together(queues: range) -> list[str]:
+    """All of a client's connections to one queue; each family has a rule of its own."""
+    first, count = queues[0], len(queues)
+    if count == 1:
+        return [str(first)]
+    return [
+        f"jhash ct original {k} saddr mod {count} seed {_SEED} offset {first}"
+        for k in ("ip", "ip6")
+    ]
+
+
 _LEFT_ALONE = (
     f"ct status & {_HAS_HELPER:#x} != {_HAS_HELPER:#x} accept",
     f"ct label {labels.DONE} accept",
@@ -127,13 +185,23 @@ _LEFT_ALONE = (
 
 def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in L4S for fail in _FAILS}
-    rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
+    together = [one for one in enabled if one[1].together]
+    bound = {(l4, fail): _steered(together, l4, fail) for l4 in L4S for fail in _FAILS}
+    rest = {key: ports[key] - bound[key] for key in ports}
+
+    def queue(l4: str) -> list[str]:
+        return [
+            *_queue_rules(bound, l4, queues, _together(queues)),
+            *_queue_rules(rest, l4, queues),
+        ]
+
+    rules = [*_LEFT_ALONE, *queue("udp")]
     sections = []
     tcp = port_numbers({port for fail in _FAILS for port in ports["tcp", fail]})
     if tcp:
         # bytes behind the TCP header: SYN, pure ACK and FIN have none and never leave the kernel
         rules.append(f"{_original('tcp', tcp)} @ih,0,8 0x0-0xff goto steer-tcp")
-        sections.append(block("chain steer-tcp", [*_SEEN, *_queue_rules(ports, "tcp", queues)]))
+        sections.append(block("chain steer-tcp", [*_SEEN, *queue("tcp")]))
     return [*sections, block("chain steer", rules)]
 
 
@@ -153,16 +221,19 @@ _SEEN = (
 
 
 def _queue_rules(
-    ports: Mapping[tuple[str, str], set[int]], l4: str, queues: range
+    ports: Mapping[tuple[str, str], set[int]],
+    l4: str,
+    queues: range,
+    targets: Sequence[str] = (),
 ) -> Iterator[str]:
     # a range (1000-1001) would pick by the packet's addresses, which NAT makes different in each direction:
-    # the request would meet one worker, its answer another. A seed of one's own, or each ruleset has another
-    # (nft_jhash_init()), and a flow changes its worker with each reload
+    # the request would meet one worker, its answer another
     first, count = queues[0], len(queues)
-    target = str(first) if count == 1 else f"jhash ct id mod {count} seed 0x1 offset {first}"
+    own = str(first) if count == 1 else f"jhash ct id mod {count} seed {_SEED} offset {first}"
     for fail, flags in _FAILS.items():
         if ports[l4, fail]:
-            yield f"{_original(l4, port_numbers(ports[l4, fail]))} counter queue {flags}to {target}"
+            match = _original(l4, port_numbers(ports[l4, fail]))
+            yield from (f"{match} counter queue {flags}to {to}" for to in targets or (own,))
 
 
 def _original(l4: str, ports: Sequence[str]) -> str:

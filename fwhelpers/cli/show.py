@@ -1,93 +1,16 @@
-"""`list`, `ruleset`, `counters`: look, don't touch."""
+"""`ruleset`, `counters`: look, don't touch."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from fwhelpers import config, plugins
-from fwhelpers.api import Helper
-from fwhelpers.cli.common import Setup, print_json, setup, table, warn
+from fwhelpers import config
+from fwhelpers.cli.common import Setup, print_json, setup
 from fwhelpers.cli.errors import CliError
 from fwhelpers.keys import MAX_WORKERS
-
-
-def listing(arguments: argparse.Namespace) -> int:
-    """`fwhelpers list`: helpers and plugins, whatever the state of the configuration."""
-    draft = config.load(arguments.config)
-    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
-    enabled = _enabled(draft, found)
-    if arguments.json:
-        helpers = [_helper(h, h.name in enabled) for h in found.helpers.values()]
-        problems = [str(p) for p in found.problems]
-        print_json({"helpers": helpers, "plugins": found.describe(), "problems": problems})
-    else:
-        print("\n".join(_listing(found, enabled)))
-    return 0
-
-
-def _enabled(draft: config.Draft, found: plugins.Plugins) -> Collection[str]:
-    try:
-        return config.resolve(draft, found.helpers, found.absent()).helpers
-    except config.ConfigError as error:
-        if draft.tables or not _missing(draft):
-            warn(f"warning: the configuration has {len(error.problems)} errors (fwhelpers check)")
-        tables = draft.tables.get("helpers", {})
-        return tables if isinstance(tables, dict) else ()
-
-
-def _missing(draft: config.Draft) -> bool:
-    return all(problem.file == str(config.DIRECTORY) for problem in draft.problems)
-
-
-def _helper(helper: Helper, enabled: bool) -> dict[str, Any]:
-    return {
-        "name": helper.name, "enabled": enabled, "l4": list(helper.l4s),
-        "ports": list(helper.ports), "families": list(helper.families),
-        "kernel_name": helper.kernel_name, "spec": helper.spec, "doc": helper.doc,
-        "policies": [{"name": p.name, "max": p.max, "timeout": p.timeout} for p in helper.policies],
-        "settings": [{"name": s.name, "default": s.default, "doc": s.doc} for s in helper.settings],
-    }  # fmt: skip
-
-
-def _listing(found: plugins.Plugins, enabled: Collection[str]) -> Iterator[str]:
-    rows = [("HELPER", "ENABLED", "L4", "PORTS", "WHAT")]
-    rows += [
-        (
-            h.name,
-            "yes" if h.name in enabled else "no",
-            ",".join(h.l4s),
-            ",".join(_ranges(h.ports)),
-            h.doc + (f" ({h.spec})" if h.spec else ""),
-        )
-        for h in found.helpers.values()
-    ]
-    yield table(rows)
-    yield ""
-    names = [("PLUGIN", "FROM", "STATE", "HELPERS")]
-    names += [
-        (p.name, f"{p.distribution} {p.version}", p.state, ", ".join(p.helpers) or "-")
-        for p in found.plugins
-    ]
-    yield table(names)
-    if found.problems:
-        yield ""
-        yield from (f"problem: {problem}" for problem in found.problems)
-
-
-def _ranges(ports: Sequence[int]) -> Iterator[str]:
-    """Ports as people write them: 80,8000-8003."""
-    left = sorted(ports)
-    while left:
-        size = 1
-        while size < len(left) and left[size] == left[0] + size:
-            size += 1
-        if size < 3:
-            size = 1
-        yield str(left[0]) if size == 1 else f"{left[0]}-{left[size - 1]}"
-        del left[:size]
 
 
 def ruleset(arguments: argparse.Namespace) -> int:

@@ -26,15 +26,22 @@ class KernelMaker:
         It opens the very same hole, but would close it when *its* connection ends. One with another
         translation leads elsewhere, to another client maybe: EEXIST.
         """
-        found = self._find(expectation)
-        if found is None or _hole(found) != _hole(expectation):
-            return EEXIST
-        self.delete(expectation)
-        return self.create(expectation)
+        return self.create(expectation) if self._released(expectation) else EEXIST
 
     def delete(self, expectation: Expectation) -> None:
         """Delete it if it is there."""
         self._request(expect.encode_delete(expectation))
+
+    def release(self, expectation: Expectation) -> None:
+        """Delete an equal one, whichever connection made it."""
+        self._released(expectation)
+
+    def _released(self, expectation: Expectation) -> bool:
+        found = self._find(expectation)
+        if found is None or _hole(found) != _hole(expectation):
+            return False
+        self.delete(expectation)
+        return True
 
     def _find(self, expectation: Expectation) -> Expectation | None:
         try:

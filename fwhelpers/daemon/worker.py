@@ -86,6 +86,7 @@ def _encode(number: int, packet: queue.Packet, verdict: Verdict) -> bytes:
         info=(packet.helper, verdict.info) if verdict.info is not None else None,
         labels=(_DONE, _DONE) if verdict.done else None,
         timeout=verdict.timeout,
+        status=verdict.status,
         expectation=verdict.expectation,
     )
 

@@ -76,7 +76,7 @@ def judge(want: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits)
         return _request(want, flow, reply, policy, limits)
     return (
         _family(want, flow)
-        or _address(want.server, flow, reply, limits)
+        or _address(want.server, flow, reply != want.confirms, limits)
         or _port(want.server.port, policy, limits)
         or _source(want.client, flow, limits)
     )

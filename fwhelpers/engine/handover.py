@@ -42,6 +42,8 @@ class Left:
     made: tuple[tuple[Tuple, Made], ...] = ()
     keep_until: float = 0.0
     finished: str = ""
+    heard: bool = False
+    charged: bytes = b""
 
 
 def encode(flows: Iterable[tuple[Key, FlowState]]) -> bytes:
@@ -87,7 +89,7 @@ def leave(key: Key, state: FlowState) -> Left | None:
         return None
     return Left(
         key, state.helper, state.orig, state.reply, state.zone, base, segments, edits,
-        tuple(state.made.items()), state.keep_until, state.finished,
+        tuple(state.made.items()), state.keep_until, state.finished, state.flow.heard, state.charged,
     )  # fmt: skip
 
 
@@ -120,11 +122,21 @@ def _plain(left: Left) -> dict[str, Any]:
         "segments": [[reply, seq, data.hex()] for reply, seq, data in left.segments],
         "edits": [[[e.start, e.end, e.text.hex()] for e in edits] for edits in left.edits],
         "made": [
-            [_tuple_out(t), m.klass, m.at, m.expires, m.permanent, _tuple_out(m.mask)]
+            [
+                _tuple_out(t),
+                m.klass,
+                m.at,
+                m.expires,
+                m.permanent,
+                _tuple_out(m.mask),
+                _nat_out(m.nat),
+            ]
             for t, m in left.made
         ],
         "keep_until": left.keep_until,
         "finished": left.finished,
+        "heard": left.heard,
+        "charged": left.charged.hex(),
     }
 
 
@@ -141,16 +153,25 @@ def _left(given: dict[str, Any]) -> Left:
         bytes.fromhex(given["base"]),
         tuple((bool(r), int(seq), bytes.fromhex(data)) for r, seq, data in given["segments"]),
         (tuple(orig), tuple(reply)),
-        tuple(
-            (
-                _tuple_in(t),
-                Made(int(klass), float(at), float(expires), 0, bool(permanent), _tuple_in(mask)),
-            )
-            for t, klass, at, expires, permanent, mask in given["made"]
-        ),
+        tuple(_made_in(*one) for one in given["made"]),
         float(given["keep_until"]),
         str(given["finished"]),
+        bool(given["heard"]),
+        bytes.fromhex(given["charged"]),
     )
+
+
+def _made_in(
+    expected: list[Any], klass: int, at: float, expires: float, permanent: bool, mask: list[Any],
+    nat: list[Any] | None,
+) -> tuple[Tuple, Made]:  # fmt: skip
+    made = Made(int(klass), float(at), float(expires), 0, bool(permanent), _tuple_in(mask))
+    made.nat = _tuple_in(nat) if nat is not None else None
+    return _tuple_in(expected), made
+
+
+def _nat_out(nat: Tuple | None) -> list[Any] | None:
+    return _tuple_out(nat) if nat is not None else None
 
 
 def _tuple_out(value: Tuple) -> list[Any]:

@@ -29,20 +29,21 @@ from fwhelpers.engine.announce import Announcer, Place
 from fwhelpers.engine.guard import Ledger, Limits
 from fwhelpers.engine.handover import Left
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
+from fwhelpers.engine.lasting import lasting, remembered
 from fwhelpers.engine.links import Lookup, nowhere
 from fwhelpers.engine.mangle import Edit, MangleError, rewrite
+from fwhelpers.engine.memory import Memory
 from fwhelpers.engine.state import FlowState
 from fwhelpers.engine.stream import HalfStream, StreamError
 from fwhelpers.engine.verdict import ACCEPT, Maker, Note, Verdict
 from fwhelpers.kernel import labels, queue
-from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.queue import Packet
 
 MAX_FLOWS = 16384
 MAX_KEPT = 64 * 1024 * 1024  #: bytes of streams held in memory
 
-_IPS_EXPECTED = 1
 _REPLY = 3  #: IP_CT_IS_REPLY and above: the reply direction
 _IAC = 0xFF
 
@@ -75,6 +76,7 @@ class Inspector:
         self._max_flows = max_flows
         self._flows: OrderedDict[tuple[bytes, int], FlowState] = OrderedDict()
         self._pending: dict[tuple[bytes, int], list[Expectation]] = {}
+        self._memories: dict[str, Memory] = {}
         self._kept = 0
         self._announcer = Announcer(maker, Ledger(), tell, links)
 
@@ -97,7 +99,8 @@ class Inspector:
                 self._flows[one.key] = self._resumed(active, one)
 
     def _resumed(self, active: Active, left: Left) -> FlowState:
-        state = self._new(active, left.helper, left.orig, left.reply, left.zone)
+        state = self._new(active, left.helper, left.orig, left.reply, left.zone, left.heard)
+        state.charged = left.charged
         self._announcer.resume(active.helper, state, left.made)
         state.keep_until, state.finished = left.keep_until, left.finished
         try:
@@ -148,7 +151,13 @@ class Inspector:
         active = self._helpers.get(packet.helper)
         if active is None:
             return None
-        state = self._new(active, packet.helper, packet.orig, packet.reply, packet.zone)
+        expected = bool(packet.status & IPS_EXPECTED)
+        heard = bool(active.helper.heard) and packet.hook == queue.LOCAL_IN and not expected
+        state = self._new(active, packet.helper, packet.orig, packet.reply, packet.zone, heard)
+        # whoever answers or announces must not use up what those have who asked: those share with whom they came to
+        came = active.helper.outgoing and state.flow.l4 == "udp" and (heard or expected)
+        account = state.flow.server if came else state.flow.client
+        state.charged = packet.helper.encode() + account.addr
         if any(packet.info):
             try:
                 state.restore(packet.info)
@@ -159,10 +168,14 @@ class Inspector:
             self._forget_oldest()
         return state
 
-    def _new(self, active: Active, helper: str, orig: Tuple, reply: Tuple, zone: int) -> FlowState:
+    def _new(
+        self, active: Active, helper: str, orig: Tuple, reply: Tuple, zone: int, heard: bool
+    ) -> FlowState:
         l4 = "tcp" if orig.l4 == TCP else "udp"
-        flow = Flow(l4, Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport))
+        client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
+        flow = Flow(l4, client, server, heard)
         parser = active.helper.parser_for(l4)(flow, active.settings)
+        parser.memory = self._memories.setdefault(helper, Memory())
         return FlowState(flow, helper, orig, reply, zone, parser)
 
     def _forget_oldest(self) -> None:
@@ -182,6 +195,7 @@ class Inspector:
     def _poison(self, state: FlowState, reason: str, kind: str = "poisoned") -> None:
         if not state.finished:
             state.finished = reason
+            state.keep_until = 0.0
             self._announcer.cancel(state, None)
             self._tell(Note(kind, state.helper, state.flow, reason))
 
@@ -209,8 +223,8 @@ class Inspector:
             self._poison(state, str(error))
         if state.finished:
             state.marked = True
-            return verdict.but(done=True)
-        verdict = self._remember(packet, state, verdict, now)
+            return lasting(packet, state, verdict.but(done=True), now)
+        verdict = lasting(packet, state, remembered(packet, state, verdict), now)
         waiting = self._announcer.take_waiting()
         if waiting:
             self._pending[key] = waiting
@@ -226,14 +240,21 @@ class Inspector:
         data: bytes,
         now: float,
     ) -> Verdict:
-        if self._helpers[state.helper].helper.outgoing and (reply or packet.hook not in _LEAVING):
-            return ACCEPT  # somebody else's request must open nothing here (G1)
+        if not self._counts(packet, state, reply):
+            return ACCEPT
         place = Place(packet, reply, data, 0, False)
         edits: list[Edit] = []
         verdict = self._act(state, place, state.parser.feed(data, reply), edits, now)
         if edits and verdict.accept:
             return verdict.but(payload=rewrite(bytes(packet.payload), segment, 0, edits))
         return verdict
+
+    def _counts(self, packet: Packet, state: FlowState, reply: bool) -> bool:
+        """G1: of an outgoing helper's flows only what leaves, what was announced to all, and what was asked for."""
+        if not self._helpers[state.helper].helper.outgoing or packet.status & IPS_EXPECTED:
+            return True
+        leaves = packet.hook in _LEAVING
+        return not reply and leaves != state.flow.heard
 
     def _tcp(
         self,
@@ -342,6 +363,9 @@ class Inspector:
         elif isinstance(event, Refuse):
             told = Note("refused", state.helper, state.flow, event.reason, event.rule)
             self._tell(told._replace(refused=event.endpoint, interface=place.interface))
+        elif isinstance(event, Cancel) and event.want is not None:
+            active = self._helpers[state.helper]
+            self._announcer.withdraw(active.helper, active.limits, state, place, event.want)
         elif isinstance(event, (Cancel, Spent)):
             klass = _class_of(self._helpers[state.helper].helper, event.policy)
             settle = self._announcer.cancel if isinstance(event, Cancel) else self._announcer.spent
@@ -355,19 +379,6 @@ class Inspector:
         return verdict
 
     # what goes back to the kernel
-
-    def _remember(self, packet: Packet, state: FlowState, verdict: Verdict, now: float) -> Verdict:
-        if (
-            not packet.status & _IPS_EXPECTED
-        ):  # the kernel refuses it for connections that were expected
-            info = state.snapshot()
-            if info is not None and info != state.info:
-                state.info = info
-                verdict = verdict.but(info=info)
-        remaining = state.keep_until - now
-        if remaining > 0 and packet.timeout < remaining:
-            verdict = verdict.but(timeout=int(remaining) + 1)
-        return verdict
 
     def _attach_next(self, key: tuple[bytes, int], verdict: Verdict) -> Verdict:
         waiting = self._pending[key]

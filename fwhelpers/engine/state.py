@@ -35,6 +35,7 @@ class Made:
     serial: int
     permanent: bool
     mask: Tuple
+    nat: Tuple | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +55,7 @@ class FlowState:
     finished: str = ""  #: why the flow is not parsed any more
     marked: bool = False  #: the kernel was told to queue it no more
     keep_until: float = 0.0  #: when the last of its expectations is over
+    charged: bytes = b""  #: in whose name its expectations are counted (G9)
 
     def snapshot(self) -> bytes | None:
         """The 32 bytes to store, None while a message is half-read."""

@@ -18,6 +18,7 @@ class Verdict:
     info: bytes | None = None  #: private data to store in the conntrack entry
     done: bool = False  #: the flow leaves the queue for good
     timeout: int | None = None  #: seconds that the conntrack entry must live at least
+    status: int | None = None  #: IPS_* bits that the conntrack entry is to have
     #: to attach to a connection that conntrack has not confirmed yet
     expectation: Expectation | None = None
     repeat: bool = False  #: the packet must come again, more is to be attached
@@ -62,3 +63,6 @@ class Maker(Protocol):
 
     def delete(self, expectation: Expectation) -> None:
         """Delete; no error if there is none."""
+
+    def release(self, expectation: Expectation) -> None:
+        """Delete an equal one with the same translation, whichever connection made it; no error if there is none."""

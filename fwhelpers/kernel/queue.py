@@ -258,11 +258,13 @@ def encode_verdict(
     info: tuple[str, bytes] | None = None,
     labels: tuple[bytes, bytes] | None = None,
     timeout: int | None = None,
+    status: int | None = None,
     expectation: Expectation | None = None,
 ) -> bytes:
     """One packet's verdict. NFQA_CT holds only what is to change, lest other changes be undone.
 
-    `info` is helper name and private data, `labels` value and mask.
+    `info` is helper name and private data, `labels` value and mask; `status` replaces all bits that may change
+    (nf_conntrack_netlink.c, ctnetlink_update_status()).
     """
     body = attr(_VERDICT_HDR, pack("!II", verdict, number))
     if payload is not None:
@@ -274,6 +276,8 @@ def encode_verdict(
         changes += attr(CTA_LABELS, labels[0]) + attr(CTA_LABELS_MASK, labels[1])
     if timeout is not None:
         changes += be32(CTA_TIMEOUT, timeout)
+    if status is not None:
+        changes += be32(CTA_STATUS, status)
     if changes or expectation is not None:
         body += nest(_CT, changes)  # NFQA_EXP is ignored without it (nfqnl_recv_verdict)
     if expectation is not None:

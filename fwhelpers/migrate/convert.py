@@ -79,7 +79,7 @@ def _table(
         if one.family in helper.families and one.l4 in helper.l4s:
             fitting.append(one)
         else:
-            made.notes.append(Note(one.origin, f"{one} is left out: {_ours(helper)}"))
+            made.notes.append(Note(one.origin, f"{one} {_ours(one, helper)}"))
     if not fitting:
         return
     made.notes += _both_transports(fitting, helper)
@@ -103,9 +103,11 @@ def _absent(name: str) -> str:
     return "it is none of conntrackd's own helpers, and no plugin of that name is installed"
 
 
-def _ours(helper: Helper) -> str:
+def _ours(one: Type, helper: Helper) -> str:
+    if one.l4 in helper.children:
+        return f"is not needed: our {helper.name} finds these connections by itself"
     families = " and ".join(f"IPv{family}" for family in sorted(helper.families))
-    return f"our {helper.name} is for {' and '.join(helper.l4s)} over {families}"
+    return f"is left out: our {helper.name} is for {' and '.join(helper.l4s)} over {families}"
 
 
 def _both_transports(types: list[Type], helper: Helper) -> Iterator[Note]:

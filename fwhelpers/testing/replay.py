@@ -20,7 +20,7 @@ from fwhelpers.engine.verdict import Note, Verdict
 from fwhelpers.kernel import labels
 from fwhelpers.kernel.conntrack import IPS_CONFIRMED, Tuple
 from fwhelpers.kernel.expect import Expectation
-from fwhelpers.kernel.queue import POST_ROUTING, Packet
+from fwhelpers.kernel.queue import LOCAL_IN, POST_ROUTING, Packet
 from fwhelpers.testing import pcap
 from fwhelpers.testing.conntrack import Connection, Conntrack, Expected, confirm
 from fwhelpers.testing.fragments import Reassembly
@@ -102,7 +102,7 @@ class QueuedPacket:
     helper: str
     zone: int = 0
     hook: int = POST_ROUTING
-    indev: int = 0
+    indev: int = 1
     outdev: int = 1
 
     @property
@@ -198,7 +198,7 @@ class Replay:
     def _enable(
         self, name: str, helper: Helper, settings: Mapping[str, Any], limits: Limits
     ) -> None:
-        parsers = {l4: _listening(helper.parser_for(l4), self._now) for l4 in helper.l4s}
+        parsers = {l4: _listening(helper.parser_for(l4), self._now) for l4 in helper.registered}
         active = Active(replace(helper, parser=parsers), settings, limits)
         self._active[helper.kernel_name] = active
         self._names[helper.kernel_name] = name
@@ -245,11 +245,19 @@ class Replay:
     def _queued(self, packet: bytes, connection: Connection, reply: bool) -> bool:
         for _ in range(_MAX_REPEATS):
             queued = QueuedPacket(packet, connection, reply, self._now.time, connection.helper)
+            if self._heard(packet, connection):
+                queued.hook = LOCAL_IN
             verdict = self._inspector.packet(cast(Packet, queued), self._now.time)
             self._apply(connection, verdict)
             if not verdict.repeat:
                 return verdict.accept
         raise AssertionError("the engine wants the same packet for ever")
+
+    def _heard(self, packet: bytes, connection: Connection) -> bool:
+        """A capture does not tell who is this host: it is who asks, and who hears what others announce."""
+        heard = self._active[connection.helper].helper.heard
+        segment = locate(packet) if heard else None
+        return segment is not None and packet.startswith(heard, segment.data)
 
     def _apply(self, connection: Connection, verdict: Verdict) -> None:
         if verdict.info is not None:
@@ -277,6 +285,10 @@ class Replay:
 
     def delete(self, expectation: Expectation) -> None:
         """Remove it."""
+        self._table.forget(expectation)
+
+    def release(self, expectation: Expectation) -> None:
+        """Remove an equal one."""
         self._table.forget(expectation)
 
     # results

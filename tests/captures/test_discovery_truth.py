@@ -129,6 +129,8 @@ def test_answers_were_expected(file: str, record_property: Callable[[str, object
 def test_only_requests_to_many_open_and_only_for_the_asker(file: str) -> None:
     for item in replayed(file):
         if item["refused"] is None:
+            if item["expected"]["l4"] == "tcp":  # test_upnp_truth.py
+                continue
             assert to_many(item["master"]["dst"])
             assert item["expected"]["dst"] == item["master"]["src"]
             assert item["expected"]["dport"] == item["master"]["sport"]

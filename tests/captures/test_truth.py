@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fwhelpers_plugins import amanda, ftp, rpc, tftp, tns
+from fwhelpers_plugins import amanda, ftp, rpc, sane, tftp, tns
 
 from fwhelpers.testing.playbook import settings_of
 from fwhelpers.testing.replay import replay_file
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 HELPERS = {
-    h.name: h for plugin in (amanda, ftp, rpc, tftp, tns) for h in plugin.fwhelpers_helpers()
+    h.name: h for plugin in (amanda, ftp, rpc, sane, tftp, tns) for h in plugin.fwhelpers_helpers()
 }
 SETTINGS = {
     # among the captures are programs that the default leaves out

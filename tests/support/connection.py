@@ -33,6 +33,7 @@ class FakePacket:
     hook: int = 4
     indev: int = 0
     outdev: int = 2
+    indev: int = 2
 
     @property
     def confirmed(self) -> bool:
@@ -49,6 +50,7 @@ class FakeMaker:
 
     made: list[Expectation] = field(default_factory=list)
     deleted: list[Tuple] = field(default_factory=list)
+    released: list[Tuple] = field(default_factory=list)
     errors: Callable[[Expectation], int] = lambda expectation: 0
 
     def create(self, expectation: Expectation) -> int:
@@ -65,6 +67,9 @@ class FakeMaker:
 
     def delete(self, expectation: Expectation) -> None:
         self.deleted.append(expectation.tuple)
+
+    def release(self, expectation: Expectation) -> None:
+        self.released.append(expectation.tuple)
 
 
 def end(text: str) -> Endpoint:

@@ -35,6 +35,11 @@ HELPERS = {
         "ask", "udp", [1900], Parser, outgoing=True,
         groups=("239.255.255.250", "ff02::c", "ff02::1:1000/118"),
     ),
+    "hear": Helper(
+        "hear", "udp", [1901], Parser, outgoing=True, groups=("239.255.255.250", "ff02::c"),
+        heard=b"NOTIFY", children=("udp", "tcp"),
+    ),
+    "kin": Helper("kin", "tcp", [1400], Parser, together=True),
     "shout": Helper("shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True),
 }  # fmt: skip
 
@@ -64,6 +69,17 @@ CASES = {
         """,
         2,
     ),
+    "children": (
+        """
+        [helpers.ask]
+        [helpers.hear]
+        sources = ["10.0.1.2", "fd01::2"]
+        [helpers.ftp]
+        [helpers.kin]
+        """,
+        2,
+    ),
+    "children-alone": ("[helpers.hear]", 1),
     "limits": (
         """
         [helpers.rpc]

@@ -109,11 +109,14 @@ def upload(
 def tftp_get(
     lab: Lab, program: str, family: int = 4, *, timeout: float = 40
 ) -> CompletedProcess[str]:
-    """Fetch "hello" with tftp-hpa or curl; the caller judges what came on standard output."""
+    """Fetch "hello" with tftp-hpa, atftp or curl; the caller judges what came on standard output."""
     host = lab.target(family)
     fetch = {
         "tftp-hpa": f"tftp -{family} -m octet {host} -c get hello /run/lab/got && cat /run/lab/got",
         "curl": f"curl -sS --globoff tftp://{_bracket(host)}/hello",
+        # all options that there are: RFC 2348, 2349
+        "atftp": "atftp --option 'blksize 8192' --option 'tsize 0' --option 'timeout 5'"
+        f" --get --remote-file hello --local-file /run/lab/got {host} >/dev/null 2>&1 && cat /run/lab/got",
     }
     command = ["timeout", str(timeout), "sh", "-c", fetch[program]]
     return lab.run("c", *command, check=False, timeout=timeout + 20)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 import clients
+import scanner
 import servers
 import test_tns_path
 from compare import Case
@@ -20,6 +21,10 @@ def _fetch(way: str, family: int) -> Callable[[Lab], bool]:
 
 def _tftp(lab: Lab, family: int) -> bool:
     return clients.tftp_get(lab, "curl", family, timeout=8).stdout == "served by tftp\n"
+
+
+def _scan(lab: Lab, family: int) -> bool:
+    return scanner.scan(lab, family, timeout=20).stdout == "P5\n"
 
 
 def _redirected(lab: Lab, form: str) -> bool:
@@ -55,6 +60,15 @@ _TFTP = dict(
     config="[helpers.tftp]\n",
 )
 
+_SANE_STEPS = [(f"START, IPv{family}", partial(_scan, family=family)) for family in (4, 6)]
+_SANE = dict(
+    start=scanner.start_saned,
+    conntrackd=[Wanted("sane", "tcp", 6566), Wanted("sane", "tcp", 6566, "ip6")],
+    kernel=[Wanted("sane", "tcp", 6566, "inet")],
+    modules=["nf_conntrack_sane"],
+    config="[helpers.sane]\n",
+)
+
 CASES = [
     Case("FTP", steps=_FTP_STEPS, **_FTP),  # type: ignore[arg-type]
     Case("FTP, client behind masquerading", steps=_FTP_STEPS[:4], nat="snat", **_FTP),  # type: ignore[arg-type]
@@ -82,5 +96,7 @@ CASES = [
         conntrackd=[Wanted("tns", "tcp", 1521)],
         config="[helpers.tns]\n",
     ),
+    Case("SANE", steps=_SANE_STEPS, **_SANE),  # type: ignore[arg-type]
+    Case("SANE, server behind a translated address", steps=_SANE_STEPS[:1], nat="dnat", **_SANE),  # type: ignore[arg-type]
     *DISCOVERY,
 ]

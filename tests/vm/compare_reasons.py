@@ -31,6 +31,11 @@ REASONS: dict[tuple[str, str, str, str], str] = {
     ("TFTP, client*", "*", "conntrackd", "*"): (
         "a bug of the reference: its expectation carries no translation, so the answer ends at the gateway"
     ),
+    ("SANE*", "*", "*", "timeout"): "saned itself waits for the connection for four seconds",
+    ("SANE, server*", "*", "*", "*"): (
+        "a bug of the reference and of the kernel: the expectation carries no translation, so that the client's "
+        "connection to the address that it knows ends at the gateway"
+    ),
     ("Oracle*", "*", "*", "timeout"): "the client follows at once",
     ("*", "garbage*", "conntrackd", "*"): (
         "a bug of the reference: it opens for whatever is sent to the group, without a look at it"

@@ -1,6 +1,8 @@
 """Discovery with real programs: Samba, avahi, wsdd on c2; c asks. And rows that the configuration itself declares.
 
-Debian 12's snmpd can't take part: it answers a broadcast request from the broadcast address, which fails.
+Debian 12's snmpd can't take part: it answers a broadcast request from the broadcast address, which fails. Debian 12 has
+no slpd (openslp was removed) and no LocalSend, and KDE Connect wants a desktop: for these there are peers of the tests'
+own (test_discovery_path.py). dig can't ask avahi: it takes answers from 224.0.0.251 alone.
 """
 
 from __future__ import annotations

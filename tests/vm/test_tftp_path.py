@@ -1,4 +1,4 @@
-"""TFTP with tftpd-hpa, and both tftp-hpa and curl as clients."""
+"""TFTP with tftpd-hpa, and tftp-hpa, curl and atftp (with options) as clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_files_go_both_ways(lab: Lab, kind: str) -> None:
     start_tftp(lab)
     daemon = lab.start_fwhelpers(TFTP, timeout=90)
     for family in (4, 6):
-        for program in ("tftp-hpa", "curl"):
+        for program in ("tftp-hpa", "curl", "atftp"):
             assert tftp_get(lab, program, family).stdout == "served by tftp\n"
         tftp_put(lab, f"up{family}", "sent by tftp", family)
         assert served(lab, f"/srv/tftp/up{family}") == "sent by tftp"

@@ -1,4 +1,4 @@
-"""`list`, `ruleset`, `counters`."""
+"""`ruleset`, `counters`."""
 
 from __future__ import annotations
 
@@ -16,45 +16,6 @@ from fwhelpers.daemon import counters
 pytestmark = pytest.mark.usefixtures("installed")
 
 Capture = pytest.CaptureFixture[str]
-
-
-def test_list(config_dir: Path, capsys: Capture) -> None:
-    assert main(["list", "--config", str(config_dir)]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "HELPER  ENABLED  L4       PORTS  WHAT",
-        "foo     yes      udp      7      the foo protocol (RFC 1)",
-        "bar     no       tcp,udp  8,9",
-        "",
-        "PLUGIN  FROM          STATE   HELPERS",
-        "foo     foo-dist 1.0  loaded  foo, bar",
-        "bad     bad-dist 2.0  broken  -",
-        "",
-        "problem: plugin bad (bad-dist 2.0): can't be imported: OSError: no",
-    ]
-
-
-def test_list_as_json(config_dir: Path, capsys: Capture) -> None:
-    assert main(["list", "--json", "--config", str(config_dir)]) == 0
-    listed = json.loads(capsys.readouterr().out)
-    assert [(h["name"], h["enabled"]) for h in listed["helpers"]] == [("foo", True), ("bar", False)]
-    assert [p["state"] for p in listed["plugins"]] == ["loaded", "broken"]
-    assert len(listed["problems"]) == 1
-
-
-def test_list_works_with_a_wrong_configuration(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "fwhelpers.toml").write_text("[daemon]\nx = 1\n[helpers.bar]\n")
-    assert main(["list", "--config", str(tmp_path)]) == 0
-    out, err = capsys.readouterr()
-    assert "bar     yes" in out
-    assert err == "fwhelpers: warning: the configuration has 1 errors (fwhelpers check)\n"
-
-
-def test_list_works_without_a_configuration(
-    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(config, "DIRECTORY", tmp_path / "none")
-    assert main(["list", "--config", str(tmp_path / "none")]) == 0
-    assert capsys.readouterr().err == ""
 
 
 def test_ruleset_is_what_run_would_load(config_dir: Path, capsys: Capture) -> None:
@@ -101,11 +62,3 @@ def test_counters_without_a_service(capsys: Capture, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(counters, "read", read)
     assert main(["counters"]) == 1
     assert capsys.readouterr().err.startswith("fwhelpers: error: the service does not run\nhint: ")
-
-
-def test_list_shows_the_configurations_own_rows(tmp_path: Path, capsys: Capture) -> None:
-    (tmp_path / "fwhelpers.toml").write_text(
-        '[discovery.disks]\nport = 7000\nbroadcast = true\nsignature = ["0:44"]\ndoc = "disks"\n'
-    )
-    assert main(["list", "--config", str(tmp_path)]) == 0
-    assert "disks   yes      udp      7000   disks" in capsys.readouterr().out

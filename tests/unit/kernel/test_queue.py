@@ -77,13 +77,15 @@ def test_verdict_changes_only_what_is_given() -> None:
     done = labels.bits(labels.DONE)
     (full,) = nfnl.split(
         queue.encode_verdict(
-            1001, 42, queue.ACCEPT, payload=b"new", info=("rpc", b"x" * 32), labels=(done, done), timeout=60
+            1001, 42, queue.ACCEPT, payload=b"new", info=("rpc", b"x" * 32), labels=(done, done),
+            timeout=60, status=0x40E,
         )
     )  # fmt: skip
     parts = parse(full.payload)
     assert bytes(parts[10]) == b"new"
     changes = parse(parts[11])
-    assert sorted(changes) == [5, 7, 22, 23]
+    assert sorted(changes) == [3, 5, 7, 22, 23]
+    assert bytes(changes[3]) == pack("!I", 0x40E)
     assert conntrack.parse_help(changes[5]) == ("rpc", b"x" * 32)
 
 

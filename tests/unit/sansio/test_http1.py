@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers.api import ParseError
+from fwhelpers.sansio.http1 import MAX_FIELDS, MAX_LINE, Head, Heads
+
+REQUEST = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nGET /"
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"5\r\nGET /\r\nA ;x=y\r\n0123456789\r\n0\r\nTrailer: t\r\n\r\n"
+)
+
+
+def heads(*pieces: bytes, endless: bool = False) -> list[Head]:
+    found: list[Head] = []
+
+    def on_head(head: Head) -> bool:
+        found.append(head)
+        return True
+
+    side = Heads(on_head, endless=endless)
+    for piece in pieces:
+        for _ in side.put(piece):
+            pass
+    return found
+
+
+def starts(*pieces: bytes, endless: bool = False) -> list[bytes]:
+    return [head.start for head in heads(*pieces, endless=endless)]
+
+
+def test_bodies_are_passed_over() -> None:
+    assert starts(REQUEST + POST + REQUEST) == [
+        b"GET /a HTTP/1.1", b"POST /a HTTP/1.1", b"GET /a HTTP/1.1",
+    ]  # fmt: skip
+    assert starts(CHUNKED + REQUEST) == [b"HTTP/1.1 200 OK", b"GET /a HTTP/1.1"]
+
+
+def test_a_response_without_a_length_lasts_as_long_as_the_connection() -> None:
+    response = b"HTTP/1.1 200 OK\r\n\r\n"
+    assert starts(response + REQUEST, endless=True) == [b"HTTP/1.1 200 OK"]
+    assert starts(response + REQUEST) == [b"HTTP/1.1 200 OK", b"GET /a HTTP/1.1"]
+
+
+def test_where_values_stand() -> None:
+    data = POST + b"GET /b HTTP/1.1\nA:  1 \nB:2\n\n"
+    head = heads(data)[1]
+    assert head.fields[0].name == b"A"
+    for field in head.fields:
+        assert data[field.at : field.at + len(field.value)] == field.value
+    assert [field.value for field in head.fields] == [b"1", b"2"]
+
+
+@given(st.lists(st.sampled_from([REQUEST, POST, CHUNKED, b"\r\n"]), max_size=6), st.integers(1, 40))
+def test_however_it_is_cut(parts: list[bytes], size: int) -> None:
+    data = b"".join(parts)
+    try:
+        whole = heads(data)
+    except ParseError:
+        with pytest.raises(ParseError):
+            heads(*(data[at : at + size] for at in range(0, len(data), size)))
+        return
+    assert heads(*(data[at : at + size] for at in range(0, len(data), size))) == whole
+
+
+@given(
+    st.lists(st.one_of(st.binary(max_size=80), st.sampled_from([REQUEST, CHUNKED[:60], b"\r\n"]))),
+    st.booleans(),
+)
+def test_fuzz(pieces: list[bytes], endless: bool) -> None:
+    try:
+        whole = starts(b"".join(pieces), endless=endless)
+    except ParseError:
+        return
+    assert starts(*pieces, endless=endless) == whole
+
+
+def lined(*lines: bytes) -> bytes:
+    return b"\r\n".join((b"POST / HTTP/1.1", *lines, b"", b""))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        lined(b"Content-Length: 5", b"Content-Length: 5"), lined(b"Content-Length: 5", b"Transfer-Encoding: chunked"),
+        lined(b"Transfer-Encoding: gzip, chunked"), lined(b"Content-Length: +5"), lined(b"Content-Length: 0x5"),
+        lined(b"Content-Length: 99999999999999999999"), lined(b"Name : x"), lined(b" folded"), lined(b"no colon"),
+        lined(*[b"A: b"] * (MAX_FIELDS + 1)), b"G" * (MAX_LINE + 1), lined(b"Transfer-Encoding: chunked") + b"x\r\n",
+        lined(b"Transfer-Encoding: chunked") + b"2\r\nabc\r\n", lined(b"Transfer-Encoding: chunked") + b"-1\r\n",
+        lined(b"Transfer-Encoding: chunked") + b"1000000000000\r\n",
+        lined(b"Transfer-Encoding: chunked") + b"0\r\n" + b"A: b\r\n" * (MAX_FIELDS + 1),
+    ],
+)  # fmt: skip
+def test_what_is_ambiguous_or_endless(data: bytes) -> None:
+    with pytest.raises(ParseError):
+        heads(data)
+
+
+def test_a_field_twice() -> None:
+    (head,) = heads(lined(b"A: 1", b"a: 2"))
+    with pytest.raises(ParseError):
+        head.one(b"A")
+    assert head.one(b"B") is None
+
+
+def test_a_body_is_not_kept() -> None:
+    side = Heads(lambda head: True, endless=False)
+    for _ in side.put(lined(b"Content-Length: 100000000")):
+        pass
+    piece = bytes(1000)
+    tracemalloc.start()
+    try:
+        for _ in range(1000):
+            for _ in side.put(piece):
+                pass
+        assert tracemalloc.get_traced_memory()[1] < 64 * 1024
+    finally:
+        tracemalloc.stop()
+    assert side.passed == 1_000_000

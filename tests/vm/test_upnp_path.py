@@ -1,0 +1,221 @@
+"""UPnP on a host that lets nothing out nor in but searches: descriptions are fetched, events arrive.
+
+c is the control point, with fwhelpers; on c2 are minidlna and a device of the test's own. Then devices at fixed ports
+behind the gateway (`gena`), with each kind of translation.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from lab import CLIENT, CLIENT2, OUTER, Lab
+from process import Process, wait_until
+from test_discovery_hosts import MINIDLNA
+from test_discovery_path import PEERS, Host
+
+PEER = (sys.executable, str(Path(__file__).with_name("upnp_peer.py")))
+#: its bindings are the distribution's
+GUPNP = ("/usr/bin/python3", str(Path(__file__).with_name("gupnp_control.py")))
+STRICT = """
+table inet host {
+    counter unasked { }
+    chain input {
+        type filter hook input priority filter; policy drop;
+        iif lo accept
+        ct state established,related accept
+        meta l4proto ipv6-icmp accept
+        ip protocol igmp accept
+        ip daddr 239.255.255.250 udp dport 1900 accept
+        counter name unasked
+    }
+    chain output {
+        type filter hook output priority filter; policy drop;
+        oif lo accept
+        ct state established,related accept
+        meta l4proto ipv6-icmp accept
+        ip protocol igmp accept
+        ip daddr 239.255.255.250 udp dport 1900 accept
+    }
+}
+"""
+DEVICE, CALLBACK = "49152", "49200"
+URL = f"http://{CLIENT2[4]}:{DEVICE}/device.xml"
+
+
+@pytest.fixture(scope="module")
+def bare() -> Iterator[Host]:
+    with Lab() as lab:
+        inside = lab.namespaces["c2"]
+        inside.run("mkdir", "-p", "/run/lab/media", "/run/lab/db")
+        inside.path("/run/lab/minidlna.conf").write_text(MINIDLNA)
+        host = Host(lab)
+        lab.run("c", "nft", "delete", "table", "inet", "host")
+        lab.nft(STRICT, "c")
+        # minidlna announces itself to the group every second, so that its announcements are heard too
+        inside.popen("minidlnad", "-S", "-f", "/run/lab/minidlna.conf", "-P", "/run/lab/pid")
+        device = lab.popen(
+            "c2", *PEER, "device", DEVICE, URL, "http://10.0.1.1:49153/", name="device"
+        )
+        device.wait_line("^listening$")
+        inside.wait_listening("udp", 1900)
+        inside.wait_listening("tcp", 8200)
+        yield host
+
+
+@pytest.fixture(scope="module")
+def host(bare: Host) -> Host:
+    assert said(bare.lab, "control", CLIENT[4], CALLBACK, "5", "/evt/ContentDir") == ["silence"]
+    bare.start_daemon("[helpers.ssdp]\n")
+    # only a member of the group hears announcements, as every control point is
+    member = bare.lab.popen("c", *PEERS, "hear", "4,239.255.255.250,1900", name="member")
+    member.wait_line("^listening$")
+    return bare
+
+
+def said(lab: Lab, *words: str, ns: str = "c") -> list[str]:
+    return lab.run(ns, *PEER, *words, timeout=120).stdout.splitlines()
+
+
+def start(lab: Lab, *words: str) -> Process:
+    return lab.popen("c", *PEER, *words, name="control")
+
+
+def tell(lab: Lab, word: str, ns: str = "c2") -> None:
+    lab.run(ns, *PEER, "tell", word)
+
+
+def make(lab: Lab, file: str) -> str:
+    """A gate's file, not there yet."""
+    lab.namespaces["c"].path(file).unlink(missing_ok=True)
+    return file
+
+
+def open_gate(lab: Lab, file: str) -> None:
+    lab.run("c", "touch", file)
+
+
+def events_expected(host: Host) -> list[str]:
+    """The expectations that let events in."""
+    return [line for line in host.expectations().splitlines() if "class=2" in line]
+
+
+def test_a_media_server(host: Host) -> None:
+    """Found, described, subscribed to, renewed, left: each by a connection of its own."""
+    lab = host.lab
+    gates = [make(lab, f"/run/lab/gate{n}") for n in range(3)]
+    control = start(lab, "control", CLIENT[4], CALLBACK, "20", "/evt/ContentDir", *gates)
+    control.wait_line(rf"^located {CLIENT2[4]} 8200$", 60)
+    control.wait_line("^description True$", 60)
+    control.wait_line("^subscribed$", 60)
+    control.wait_line(rf"^connected {CLIENT2[4]}$", 60)
+    (expected,) = events_expected(host)
+    assert f"dst={CLIENT[4]}" in expected
+    assert f"dport={CALLBACK}" in expected
+    open_gate(lab, gates[0])
+    control.wait_line("^subscribe HTTP/1.1 200 OK", 60)
+    (renewed,) = events_expected(host)
+    assert renewed.split("master-")[1] != expected.split("master-")[1]
+    open_gate(lab, gates[1])
+    control.wait_line("^unsubscribe HTTP/1.1 200 OK", 60)
+    wait_until(lambda: not events_expected(host), "no more events are expected")
+    open_gate(lab, gates[2])
+    control.wait_line("^end$")
+
+
+def test_a_device_that_announces_itself(host: Host) -> None:
+    """Nobody searches. Its first event comes before its response."""
+    lab = host.lab
+    tell(lab, "alive")
+    wait_until(lambda: f"dport={DEVICE}" in host.expectations(), "the announcement was heard")
+    gate = make(lab, "/run/lab/gate")
+    control = start(lab, "subscribe", CLIENT2[4], DEVICE, "/e", CLIENT[4], CALLBACK, gate)
+    control.wait_line(rf"^event {CLIENT2[4]} NOTIFY", 60)
+    control.wait_line("^subscribed$", 60)
+    # the connection of SUBSCRIBE has ended, its conntrack entry stays for the events
+    before = len(control.lines)
+    tell(lab, "event")
+    control.wait_line(rf"^event {CLIENT2[4]} NOTIFY", 60, after=before)
+    assert "49153" not in host.expectations(), "it announced another host"
+    assert [line for line in host.daemon.lines if "G5" in line]
+    control.stop()
+
+
+def test_the_control_connection_ends_and_events_go_on(host: Host) -> None:
+    listed = host.lab.run("c", "conntrack", "-L", "-p", "tcp", "--orig-port-dst", DEVICE).stdout
+    lasting = [
+        line for line in listed.splitlines() if "FIXED_TIMEOUT" in line or "TIME_WAIT" in line
+    ]
+    assert lasting
+    assert max(int(line.split()[2]) for line in lasting) > 120, "the usual end of a TCP connection"
+
+
+def test_others_do_not_get_in(host: Host) -> None:
+    lab = host.lab
+    tell(lab, "alive")
+    gate = make(lab, "/run/lab/gate")
+    control = start(lab, "subscribe", CLIENT2[4], DEVICE, "/e", CLIENT[4], "49201", gate)
+    control.wait_line("^subscribed$", 60)
+    assert said(lab, "connect", CLIENT[4], "49201", ns="c2") == ["connected"]
+    assert said(lab, "connect", CLIENT[4], "49201", ns="g") == ["failed timed out"]
+    control.stop()
+
+
+def test_a_callback_to_somebody_else(host: Host) -> None:
+    """CVE-2020-12695."""
+    lab = host.lab
+    before = len(events_expected(host))
+    control = start(lab, "subscribe", CLIENT2[4], DEVICE, "/e", "10.0.1.1", "49202")
+    control.wait_line("^subscribed$", 60)
+    assert len(events_expected(host)) == before
+    control.stop()
+
+
+def test_gssdp_discover(host: Host) -> None:
+    done = host.lab.run(
+        "c", "timeout", "60", "gssdp-discover", "-i", "eth0", "-n", "15", "-t", "upnp:rootdevice",
+        check=False, timeout=90,
+    )  # fmt: skip
+    assert f"Location: http://{CLIENT2[4]}:8200/rootDesc.xml" in done.stdout
+
+
+def test_gupnp(host: Host) -> None:
+    """GNOME's library, which picks a port of its own for events."""
+    lab = host.lab
+    service = "urn:schemas-upnp-org:service:ContentDirectory:1"
+    control = lab.popen("c", *GUPNP, CLIENT[4], service, "SystemUpdateID", name="gupnp")
+    control.wait_line(rf"^found http://{CLIENT2[4]}:8200/", 90)
+    there = ("-L", "-p", "tcp", "--orig-src", CLIENT2[4], "--state", "ESTABLISHED")
+    wait_until(
+        lambda: f"src={CLIENT2[4]}" in lab.run("c", "conntrack", *there, check=False).stdout,
+        "minidlna has connected to GUPnP's port",
+    )
+    control.stop()
+
+
+def test_nothing_failed_inside(host: Host) -> None:
+    assert not [line for line in host.daemon.lines if "failed" in line or "Traceback" in line]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.nat(kind)) for kind in ("none", "snat", "dnat", "both")],
+)
+def test_a_device_behind_the_gateway(lab: Lab, kind: str) -> None:
+    lab.open("tcp", int(DEVICE))
+    device = lab.popen("s", *PEER, "device", DEVICE, name="device")
+    device.wait_line("^listening$")
+    daemon = lab.start_fwhelpers("[helpers.gena]\n", timeout=90)
+    gate = make(lab, "/run/lab/gate")
+    control = start(lab, "subscribe", lab.target(), DEVICE, "/e", CLIENT[4], CALLBACK, gate)
+    control.wait_line("^event .* NOTIFY", 60)
+    control.wait_line("^subscribed$", 60)
+    seen = device.wait_line(r"^callback (\S+) ").group(1)
+    assert seen == (OUTER[4] if kind in ("snat", "both") else CLIENT[4])
+    before = len(control.lines)
+    tell(lab, "event", ns="s")
+    control.wait_line("^event .* NOTIFY", 60, after=before)
+    assert lab.dropped() == 0
+    assert not [line for line in daemon.lines if "refused" in line or "failed" in line]

@@ -1,0 +1,199 @@
+"""A UPnP control point and a device, as plain as can be.
+
+Runs in a namespace as `python upnp_peer.py ROLE …`, one line of output for each thing that happened.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+GROUP = ("239.255.255.250", 1900)
+TOLD = ("127.0.0.1", 49000)
+SEARCH = (
+    b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"
+    b'MAN: "ssdp:discover"\r\nMX: 1\r\nST: upnp:rootdevice\r\n\r\n'
+)
+
+
+def say(*words: object) -> None:
+    print(*words, flush=True)
+
+
+def fetched(address: tuple[str, int], request: bytes, seconds: float = 20) -> bytes:
+    """One request by a connection of its own; what came back, empty if nothing could."""
+    try:
+        with socket.create_connection(address, timeout=seconds) as sock:
+            sock.sendall(request)
+            said = b""
+            while piece := sock.recv(65536):
+                said += piece
+            return said
+    except OSError as error:
+        say("failed", error)
+        return b""
+
+
+def request(line: str, host: str, *fields: str) -> bytes:
+    return "\r\n".join(
+        (f"{line} HTTP/1.1", f"HOST: {host}", "Connection: close", *fields, "", "")
+    ).encode()
+
+
+def located(seconds: str) -> tuple[str, int, str] | None:
+    """Search, and take the first place that is named."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(float(seconds))
+        sock.sendto(SEARCH, GROUP)
+        try:
+            while True:
+                found = place(sock.recvfrom(9000)[0])
+                if found:
+                    return found
+        except TimeoutError:
+            say("silence")
+            return None
+
+
+def place(data: bytes) -> tuple[str, int, str] | None:
+    match = re.search(rb"(?im)^LOCATION:\s*http://([0-9.]+):([0-9]+)(\S*)", data)
+    return (match[1].decode(), int(match[2]), match[3].decode()) if match else None
+
+
+def listener(callback: str) -> socket.socket:
+    """Where events go to; tells what comes."""
+    sock = socket.create_server(("", int(callback)))
+
+    def serve() -> None:
+        while True:
+            conn, peer = sock.accept()
+            say("connected", peer[0])
+            with conn:
+                conn.settimeout(20)
+                head = b""
+                while b"\r\n\r\n" not in head and (piece := conn.recv(65536)):
+                    head += piece
+                say("event", peer[0], head.split(b"\r\n")[0].decode())
+                conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    threading.Thread(target=serve, daemon=True).start()
+    return sock
+
+
+def subscribe(host: str, port: str, path: str, own: str, callback: str, *gates: str) -> None:
+    """Subscribe, renew when the first gate (a file) is made, unsubscribe at the second, end at the third."""
+    listener(callback)
+    device = f"{host}:{port}"
+    where = (host, int(port))
+    said = fetched(
+        where,
+        request(
+            f"SUBSCRIBE {path}", device, f"CALLBACK: <http://{own}:{callback}/>", "NT: upnp:event",
+            "TIMEOUT: Second-300",
+        ),
+    )  # fmt: skip
+    match = re.search(rb"(?im)^SID:\s*(\S+)", said)
+    if not match:
+        say("refused", said[:40])
+        return
+    say("subscribed")
+    sid = match[1].decode()
+    steps = (f"SUBSCRIBE {path}", f"UNSUBSCRIBE {path}")
+    for gate, step in zip(gates, (*steps, ""), strict=False):
+        while not Path(gate).exists():
+            time.sleep(0.05)
+        if step:
+            fields = [f"SID: {sid}", *(["TIMEOUT: Second-300"] if step[0] == "S" else [])]
+            done = fetched(where, request(step, device, *fields))
+            say(step.split()[0].lower(), done.split(b"\r\n")[0].decode())
+    say("end")
+
+
+def control(own: str, callback: str, seconds: str, path: str, *gates: str) -> None:
+    """A control point: search, fetch the description, subscribe to `path`."""
+    found = located(seconds)
+    if found is None:
+        return
+    host, port, description = found
+    say("located", host, port)
+    said = fetched((host, port), request(f"GET {description}", f"{host}:{port}"))
+    say("description", b"200 OK" in said[:40] and b"<root" in said)
+    if said:
+        subscribe(host, str(port), path, own, callback, *gates)
+
+
+def device(port: str, *urls: str) -> None:
+    """A device that announces itself (each of `urls`), accepts subscriptions, and sends an event when told (`tell`).
+
+    As some routers do it sends its first event before it answers, and waits until that has been taken.
+    """
+    subscribers: dict[str, tuple[str, int]] = {}
+    server = socket.create_server(("", int(port)))
+    say("listening")
+
+    def event() -> None:
+        for sid, where in list(subscribers.items()):
+            said = fetched(where, request("NOTIFY /", "x", f"SID: {sid}", "Content-Length: 0"), 10)
+            say("sent" if said else "unsent", *where)
+
+    def commands() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(TOLD)
+            while True:
+                word = sock.recv(100).decode()
+                event() if word == "event" else announce(word, *urls)
+
+    threading.Thread(target=commands, daemon=True).start()
+    while True:
+        conn, peer = server.accept()
+        with conn:
+            head = conn.recv(65536).decode()
+            say("asked", peer[0], head.split("\r\n")[0])
+            sid = f"uuid:{len(subscribers) + 1}"
+            callback = re.search(r"(?i)CALLBACK: <http://([0-9.]+):([0-9]+)/>", head)
+            known = re.search(r"(?i)\nSID: (\S+)", head)
+            if head.startswith("SUBSCRIBE") and callback:
+                say("callback", callback[1], callback[2])
+                subscribers[sid] = (callback[1], int(callback[2]))
+                event()
+            body = b"<root/>"
+            fields = f"SID: {known[1] if known else sid}\r\nTIMEOUT: Second-300\r\n"
+            conn.sendall(
+                f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+                + body
+            )
+
+
+def announce(kind: str, *urls: str) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for url in urls:
+            text = (
+                f"NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nCACHE-CONTROL: max-age=1800\r\nLOCATION: {url}\r\n"
+                f"NT: upnp:rootdevice\r\nNTS: ssdp:{kind}\r\nUSN: uuid:1::upnp:rootdevice\r\n\r\n"
+            )
+            sock.sendto(text.encode(), GROUP)
+    say("announced", kind)
+
+
+def tell(word: str) -> None:
+    """Tell the device of this host: "event", or what to announce."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(word.encode(), TOLD)
+
+
+def connect(host: str, port: str) -> None:
+    """Is it open?"""
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+        say("connected")
+    except OSError as error:
+        say("failed", error)
+
+
+if __name__ == "__main__":
+    roles = {f.__name__: f for f in (control, subscribe, device, tell, connect)}
+    roles[sys.argv[1]](*sys.argv[2:])
