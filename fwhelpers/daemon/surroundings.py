@@ -26,7 +26,7 @@ QUIET, LONGEST = (
     0.05,
     0.4,
 )  #: seconds without a further signal before we ask; seconds after which we ask anyhow
-FIRST = 5.0  #: seconds that a start waits for answers
+FIRST = 8.0  #: seconds that a start waits for answers
 RETRY, LONGEST_RETRY = 1.0, 30.0  #: seconds between attempts to reach the bus
 
 Changed = Callable[[set[str]], Awaitable[None]]
