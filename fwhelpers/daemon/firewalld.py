@@ -126,12 +126,11 @@ class _Questions:
         return names
 
     def _note(self, error: BusError) -> None:
-        if (
-            "NotAuthorized" in error.name
-            or "AccessDenied" in error.name
-            or "NOT_AUTHORIZED" in str(error)
-        ):
+        """What firewalld itself answers counts as an answer. Raises BusError again for what is none, like no reply."""
+        if "NotAuthorized" in error.name or "AccessDenied" in error.name:
             self.denied = str(error)
+        elif error.name not in (f"{NAME}.Exception", "org.freedesktop.DBus.Error.UnknownMethod"):
+            raise error
 
 
 class Follower:

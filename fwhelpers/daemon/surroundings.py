@@ -26,7 +26,7 @@ QUIET, LONGEST = (
     0.05,
     0.4,
 )  #: seconds without a further signal before we ask; seconds after which we ask anyhow
-FIRST = 5.0  #: seconds that a start waits for answers
+FIRST = 8.0  #: seconds that a start waits for answers
 RETRY, LONGEST_RETRY = 1.0, 30.0  #: seconds between attempts to reach the bus
 
 Changed = Callable[[set[str]], Awaitable[None]]
@@ -42,6 +42,7 @@ class Surroundings:
         self._devices: tuple[Device, ...] = ()
         self._news: set[str] = set()
         self._event = asyncio.Event()
+        self._wanted = asyncio.Event()
         self._follower = firewalld.Follower(self._note)
         self._manager = networkmanager.Follower(self._note)
         self._gaps: tuple[Gap, ...] = ()
@@ -52,8 +53,7 @@ class Surroundings:
 
     def adapt(self, config: Config, helpers: Mapping[str, Helper]) -> Config:
         """The effective configuration: references resolved, zones' helpers added."""
-        self._follow = config.firewalld.follow
-        self._named = bool(connections.references(config))
+        self._want(config.firewalld.follow, bool(connections.references(config)))
         config = connections.resolve(config, self._devices)
         if not config.firewalld.follow or self._snapshot is None:
             return config
@@ -64,6 +64,14 @@ class Surroundings:
         except ConfigError as error:
             log.error("firewalld: %s; its zones are left out", error)
             return config
+
+    def _want(self, follow: bool, named: bool) -> None:
+        """What the configuration needs; what it did not need before has not been asked yet."""
+        newly = (follow and not self._follow) or (named and not self._named)
+        self._follow, self._named = follow, named
+        if newly:
+            self._wanted.set()
+            self._note("configuration")
 
     def _tell_gaps(self, gaps: tuple[Gap, ...]) -> None:
         for gap in gaps:
@@ -92,11 +100,12 @@ class Surroundings:
     async def _run(self) -> None:
         pause = RETRY
         while True:
+            await self._wanted.wait()
             why = available()
-            if why == LIBRARY and (self._follow or self._named):
+            if why == LIBRARY:
                 self._tell(f"{why}, so neither firewalld nor NetworkManager is followed")
             try:
-                if self._client is None and not why and (self._follow or self._named):
+                if self._client is None and not why:
                     await self._connect()
                     await self._report({"connected"})
                 if self._client is not None:

@@ -107,3 +107,14 @@ def test_a_profiles_zone_comes_through_firewalld(
                 await watch.heard("")
 
     play(firewalld, script)
+
+
+def test_what_a_reload_names_first_is_asked_then(
+    firewalld: Firewalld, manager: NetworkManager
+) -> None:
+    async def script(watch: Watcher) -> None:
+        await asyncio.to_thread(manager.cmd, "connection", "up", "Office")
+        watch.reload(NAMED.format('"connection:Office"'))
+        await until(watch, ("eth9", "lan"))
+
+    play(firewalld, script)

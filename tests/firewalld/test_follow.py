@@ -21,9 +21,13 @@ class Watcher:
 
     def __init__(self, firewalld: Firewalld, toml: str = "") -> None:
         self._firewalld = firewalld
-        self._base = config.resolve(config.parse([("f", toml)]), HELPERS)
         self._heard: asyncio.Queue[set[str]] = asyncio.Queue()
         self.surroundings = Surroundings(self._heard.put)
+        self.reload(toml)
+
+    def reload(self, toml: str) -> None:
+        """Go over to another configuration."""
+        self._base = config.resolve(config.parse([("f", toml)]), HELPERS)
         self.effective()
 
     def effective(self) -> Config:
@@ -42,7 +46,9 @@ class Watcher:
         while not self._heard.empty():
             self._heard.get_nowait()
         await self.cmd(*arguments)
-        return await asyncio.wait_for(self._heard.get(), 30)
+        while (heard := await asyncio.wait_for(self._heard.get(), 30)) == {"configuration"}:
+            pass
+        return heard
 
     async def heard(self, what: str) -> None:
         """Wait for it."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
+
+import pytest
 
 from fwhelpers.bus.wire import plain
-from fwhelpers.daemon.dbus_client import Signal
-from fwhelpers.daemon.firewalld import NAME, Follower, settle
+from fwhelpers.daemon.dbus_client import BusError, Client, Signal
+from fwhelpers.daemon.firewalld import NAME, Follower, settle, snapshot
+from fwhelpers.zones.model import Service, Zone
 
 BUS = "org.freedesktop.DBus"
 
@@ -70,6 +74,58 @@ def test_a_burst_is_settled_once() -> None:
         return rounds
 
     assert asyncio.run(run()) == 1
+
+
+ANSWERS: dict[str, Any] = {
+    "getActiveZones": {"home": {"interfaces": ["lan"]}},
+    "getDefaultZone": "public",
+    "getActivePolicies": {},
+    "getZoneSettings2": {"interfaces": ["lan"], "services": ["fw-ssdp"]},
+    "getServiceSettings2": {"helpers": ["fw-ssdp"]},
+    "getHelperSettings": ["", "", "", "", "nf_conntrack_ssdp", []],
+    "queryPanicMode": False,
+}
+
+
+class Fake(Client):
+    """A firewalld that answers so, or with this error."""
+
+    def __init__(self, **errors: str) -> None:
+        self._errors = errors
+
+    async def call(self, target: object, member: str, *rest: object, **_: object) -> Any:
+        if member in self._errors:
+            raise BusError("said", self._errors[member])
+        return ANSWERS[member]
+
+    async def property(self, target: object, name: str) -> Any:
+        return "RUNNING" if name == "state" else "1.3.3"
+
+
+def test_a_snapshot() -> None:
+    found = asyncio.run(snapshot(Fake()))
+    assert found.zones["home"] == Zone("home", ("lan",), services=("fw-ssdp",))
+    assert found.helpers["fw-ssdp"].kernel_name == "ssdp"
+    assert (found.default_zone, found.version, found.denied) == ("public", "1.3.3", "")
+
+
+def test_what_is_denied_is_told_and_the_rest_taken() -> None:
+    found = asyncio.run(snapshot(Fake(getZoneSettings2=f"{NAME}.NotAuthorizedException")))
+    assert found.denied == "said"
+    assert found.zones == {"home": Zone("home", ("lan",))}
+
+
+def test_what_has_just_gone_is_empty() -> None:
+    found = asyncio.run(snapshot(Fake(getServiceSettings2=f"{NAME}.Exception")))
+    assert found.services["fw-ssdp"] == Service("fw-ssdp")
+    assert found.denied == ""
+
+
+@pytest.mark.parametrize("member", ["getActiveZones", "getZoneSettings2", "getHelperSettings"])
+def test_no_answer_is_not_an_empty_one(member: str) -> None:
+    """Else helpers would end because firewalld was slow."""
+    with pytest.raises(BusError):
+        asyncio.run(snapshot(Fake(**{member: "org.freedesktop.DBus.Error.NoReply"})))
 
 
 class Variant:
