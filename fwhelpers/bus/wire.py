@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import select
-import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -19,16 +18,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fwhelpers.bus import names
+from fwhelpers.bus.address import BusGone, reachable
 from fwhelpers.bus.fields import Typed
 
+__all__ = ["BusError", "BusGone", "Call", "Connection", "plain"]
+
 TIMEOUT = 25.0  #: seconds that a peer may take to answer, as in libdbus
-SYSTEM_BUS = "unix:path=/run/dbus/system_bus_socket"
 
 _NAME_OWNER, _DO_NOT_QUEUE = 1, 4  # RequestName: reply, flag
-
-
-class BusGone(Exception):
-    """There is no bus, or the connection to it has ended."""
 
 
 class BusError(Exception):
@@ -54,41 +51,20 @@ class Call:
     wants_reply: bool = True
 
 
-def system_bus() -> str:
-    """The address of the system bus."""
-    return os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or SYSTEM_BUS
-
-
-def reachable(address: str) -> None:
-    """Raises BusGone if there is no bus; it is quick, and loads no library."""
-    path = _option(address, "path")
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except OSError as error:
-            raise BusGone(f"no message bus at {path}: {os.strerror(error.errno or 0)}") from None
-
-
-def _option(address: str, key: str) -> str:
-    transport, _, options = address.split(";")[0].partition(":")
-    found = dict(o.partition("=")[::2] for o in options.split(","))
-    return found.get(key, "") if transport == "unix" else ""
-
-
 class Connection:
     """Made by `open`. `on_call` and `on_signal` get what comes; neither may block or raise."""
 
     def __init__(self, bus: Any, library: Any) -> None:
-        self.on_call: Callable[[Call], None] = lambda call: None
+        #: None: the library answers, a ping for one
+        self.on_call: Callable[[Call], None] | None = None
         self.on_signal: Callable[[Call], None] = lambda call: None
         self._bus = bus
         self._library = library
         self._turn = asyncio.Lock()
         self._closed = False
         self._flight: asyncio.Future[None] | None = None
-        self._gone = asyncio.ensure_future(self._wait_end())
+        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._ending = asyncio.ensure_future(self._wait_end())
         # the library watches the socket itself, and a loop can watch a descriptor but once
         self._watched = os.dup(bus._fd)
         self._room = select.poll()
@@ -127,14 +103,20 @@ class Connection:
         body: Sequence[Any] = (),
         *,
         interactive: bool = False,
+        start: bool = True,
         patience: float | None = TIMEOUT,
     ) -> list[Any]:
-        """Call a method; `patience`: seconds. Raises BusError, BusGone and TimeoutError."""
+        """Call a method. Raises BusError, BusGone and TimeoutError.
+
+        `interactive`: our user may be asked for a password. `start`: the bus may start the other side.
+        `patience`: seconds.
+        """
         flags = self._library.MessageFlag
+        given = flags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else flags.NONE
+        given |= flags.NONE if start else flags.NO_AUTOSTART
         message = self._message(
             destination=destination, path=path, interface=interface, member=member,
-            signature=signature, body=self._pack(body),
-            flags=flags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else flags.NONE,
+            signature=signature, body=self._pack(body), flags=given,
         )  # fmt: skip
         async with asyncio.timeout(patience):
             async with self._turn:
@@ -142,15 +124,18 @@ class Connection:
                 answer = asyncio.ensure_future(self._bus.call(message))
                 await asyncio.sleep(0)  # it is on its way when the next one's turn comes
             try:
-                reply = await answer
-            except (OSError, EOFError) as error:  # of the connection: a peer's error is a reply
-                raise BusGone(f"the message bus has gone: {_words(error)}") from None
+                await asyncio.wait({answer, self._gone}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                answer.cancel()
+        # a peer's error is a reply: an exception is the connection's end
+        failed = answer.cancelled() or not answer.done() or answer.exception() is not None
+        reply = None if failed else answer.result()
         if reply is None:
             raise BusGone("the message bus has gone")
         if reply.message_type is self._library.MessageType.ERROR:
             text = reply.body[0] if reply.body and isinstance(reply.body[0], str) else ""
             raise BusError(reply.error_name, text)
-        return [self._plain(value) for value in reply.body]
+        return [plain(value) for value in reply.body]
 
     async def reply(self, call: Call, signature: str = "", body: Sequence[Any] = ()) -> None:
         """Answer a call. Raises BusGone."""
@@ -167,7 +152,7 @@ class Connection:
             kind = self._library.MessageType.ERROR
             await self._send(
                 message_type=kind, destination=call.sender, reply_serial=call.serial,
-                error_name=name, signature="s", body=[text],
+                error_name=name, signature="s", body=self._pack([text]),
             )  # fmt: skip
 
     async def signal(
@@ -240,9 +225,9 @@ class Connection:
 
     def _take(self, message: Any) -> bool:
         kinds = self._library.MessageType
-        if message.message_type is kinds.METHOD_CALL:
+        if message.message_type is kinds.METHOD_CALL and self.on_call is not None:
             self.on_call(self._call_of(message))
-            return True  # else the library would answer
+            return True  # else the library would answer too
         if message.message_type is kinds.SIGNAL:
             self.on_signal(self._call_of(message))
         return False
@@ -251,7 +236,7 @@ class Connection:
         flags = self._library.MessageFlag
         return Call(
             message.sender or "", message.path or "", message.interface or "", message.member or "",
-            message.signature, tuple(self._plain(value) for value in message.body), message.serial,
+            message.signature, tuple(plain(value) for value in message.body), message.serial,
             bool(message.flags & flags.ALLOW_INTERACTIVE_AUTHORIZATION),
             not message.flags & flags.NO_REPLY_EXPECTED,
         )  # fmt: skip
@@ -270,11 +255,16 @@ class Connection:
     async def _wait_end(self) -> None:
         with suppress(Exception):  # it raises what ended it
             await self._bus.wait_for_disconnect()
+        if not self._gone.done():
+            self._gone.set_result(None)
 
     def close(self) -> None:
         """End it."""
         if not self._closed:
             self._closed = True
+            self._ending.cancel()
+            if not self._gone.done():
+                self._gone.set_result(None)  # the library would not tell those who wait
             _shut(self._bus)
             os.close(self._watched)
 
@@ -286,20 +276,38 @@ class Connection:
     def _pack(self, value: Any) -> Any:
         if isinstance(value, Typed):
             return self._library.Variant(value.signature, self._pack(value.value), verify=False)
+        if isinstance(value, str):
+            return value if value.isascii() and "\0" not in value else _Text(_valid(value))
         if isinstance(value, Mapping):
-            return {key: self._pack(inner) for key, inner in value.items()}
+            return {self._pack(key): self._pack(inner) for key, inner in value.items()}
         if isinstance(value, (list, tuple)):
             return [self._pack(inner) for inner in value]
         return value
 
-    def _plain(self, value: Any) -> Any:
-        if isinstance(value, self._library.Variant):
-            return self._plain(value.value)
-        if isinstance(value, dict):
-            return {key: self._plain(inner) for key, inner in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._plain(inner) for inner in value]
-        return value
+
+def plain(value: Any) -> Any:
+    """A value without variants. Structures are lists, whichever version made them."""
+    if type(value).__name__ == "Variant":
+        return plain(value.value)
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    return value
+
+
+class _Text(str):
+    """Text as dbus-fast up to 1.84 needs it: it writes the number of characters where that of bytes belongs."""
+
+    __slots__ = ()
+
+    def __len__(self) -> int:
+        return len(self.encode())
+
+
+def _valid(text: str) -> str:
+    # the bus hangs up on whoever sends it anything else
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()
 
 
 def _library() -> Any:
@@ -318,9 +326,13 @@ def _library() -> Any:
 def _shut(bus: Any) -> None:
     if bus is None:
         return
-    with suppress(Exception):
-        bus.disconnect()
-    for part in ("_stream", "_sock"):  # the library leaves them to the garbage collector
+    # Its own disconnect() leaves the descriptor to the loop, and whoever is given the same number next would never be
+    # woken; and it logs a traceback where the bus has gone first.
+    loop = asyncio.get_running_loop()
+    for stop in (loop.remove_reader, loop.remove_writer):
+        with suppress(Exception):
+            stop(bus._fd)
+    for part in ("_stream", "_sock"):
         with suppress(Exception):
             getattr(bus, part).close()
 

@@ -14,10 +14,14 @@ from fwhelpers.keys import toml
 
 
 def listing(arguments: argparse.Namespace) -> int:
-    """`fwhelpers list [NAME]`: helpers and plugins, whatever the state of the configuration."""
-    draft = config.load(arguments.config)
+    """`fwhelpers list [NAME]`: helpers and plugins, whatever the state of the configuration.
+
+    What is enabled is asked of the running service, unless a configuration is named.
+    """
+    draft = config.load(arguments.config or config.DIRECTORY)
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
-    enabled = _enabled(draft, found)
+    running = None if arguments.config else _running()
+    enabled = _enabled(draft, found) if running is None else running
     if arguments.helper is not None:
         helper = _named(arguments.helper, found)
         one = as_dict(helper, helper.name in enabled)
@@ -29,6 +33,25 @@ def listing(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(_listing(found, enabled)))
     return 0
+
+
+def _running() -> Collection[str] | None:
+    """What the running service has enabled; None: there is none."""
+    from fwhelpers.bus.address import BusGone, reachable, system_bus
+
+    try:
+        reachable(system_bus())
+    except BusGone:
+        return None
+    from fwhelpers.cli.client import Service, ask
+
+    async def scenario(service: Service) -> list[str]:
+        return list((await service.summary())["EnabledHelpers"])
+
+    try:
+        return ask(scenario)
+    except CliError:  # the files have it as well
+        return None
 
 
 def _enabled(draft: config.Draft, found: plugins.Plugins) -> Collection[str]:

@@ -1,4 +1,8 @@
-"""`fwhelpers monitor`: expectations as the kernel tells of them, ours and everybody's."""
+"""`fwhelpers monitor`: expectations as they come and go, ours and everybody's.
+
+The running service tells more: what announced one, what became of it, what was refused. Without the service the
+kernel's own events are shown, in the format of `conntrack -E expect`; that needs root.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,40 @@ from fwhelpers.kernel.socket import EventSocket
 
 def monitor(arguments: argparse.Namespace) -> int:
     """Print events until interrupted."""
+    if not arguments.kernel and _service_tells(arguments.json):
+        return 0
+    return _kernel_tells(arguments)
+
+
+def _service_tells(as_json: bool) -> bool:
+    """Show what the service tells until interrupted; False: there is none."""
+    from fwhelpers.bus.address import BusGone, reachable, system_bus
+
+    try:
+        reachable(system_bus())
+    except BusGone:
+        return False
+    from fwhelpers.cli import client
+    from fwhelpers.cli.story import Story
+
+    story = Story(as_json)
+
+    async def scenario(service: client.Service) -> None:
+        await service.follow(story.hear)
+
+    try:
+        client.ask(scenario)
+    except client.NotRunning as error:
+        if story.told:
+            raise
+        warn(f"{error}; these are the kernel's own events")
+        return False
+    except KeyboardInterrupt:
+        return True
+    raise CliError("the service has gone", client.START)
+
+
+def _kernel_tells(arguments: argparse.Namespace) -> int:
     try:
         events = EventSocket(expect.GROUPS)
     except PermissionError as error:

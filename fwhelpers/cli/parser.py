@@ -22,6 +22,7 @@ first steps:
   fwhelpers check           what this system lacks, with the remedy
   fwhelpers list            which helpers there are
   fwhelpers run             the service in the foreground
+  fwhelpers status          how it does
   fwhelpers monitor         what the helpers open, as it happens
 
 exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage"""
@@ -41,6 +42,8 @@ examples:
 _LIST = """\
 OPENS tells for each kind of expectation how many a control connection may have
 alive, and for how long.
+What is enabled is asked of the running service; without it, or with --config,
+it is read from the files.
 
 examples:
   fwhelpers list
@@ -53,12 +56,50 @@ examples:
   fwhelpers ruleset --config ./new-config | diff - now.nft"""
 
 _MONITOR = """\
-Prints in the format of `conntrack -E expect`, or an object a line with --json.
-Should the kernel lose events, a line on stderr says so.
+Tells what the running service tells: what was announced and expected, the
+connection that came, what expired, was withdrawn or refused. Without the
+service (or with --kernel) the kernel's own events, in the format of
+`conntrack -E expect`; that needs root. Lost events are told on stderr.
 
 examples:
   fwhelpers monitor
-  fwhelpers monitor --json | jq .tuple.dport"""
+  fwhelpers monitor --json | jq 'select(.event == "refused")'"""
+
+_STATUS = """\
+exit status: 0 all is well, 3 a helper or a worker has a problem, 1 the service
+does not run
+
+examples:
+  fwhelpers status
+  fwhelpers status --json | jq '.workers[].packets'"""
+
+_EXPECTATIONS = """\
+Those that wait for their connection, and those whose connection is still there.
+
+examples:
+  fwhelpers expectations
+  fwhelpers expectations --helper ftp --json | jq '.[].connections'"""
+
+_ENABLE = """\
+At once, in the running service. It holds until the next reload or restart, or
+for good with --persist, which writes conf.d/zz-enabled.toml. The helper's own
+table, if there is one, says how.
+
+examples:
+  fwhelpers enable tftp
+  fwhelpers enable --persist ftp rpc"""
+
+_DISABLE = """\
+At once, in the running service. It holds until the next reload or restart, or
+for good with --persist. What is expected already stays; nothing new is.
+
+examples:
+  fwhelpers disable tftp
+  fwhelpers disable --persist ftp"""
+
+_RELOAD = """\
+The running service goes over to what the files say now. With an error in them
+nothing changes, and the error is told here."""
 
 _REPLAY = """\
 Runs the helpers over the control connections of a pcap or pcapng file. Needs no
@@ -133,6 +174,7 @@ def build() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"fwhelpers {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _service(commands)
+    _live(commands)
     _look(commands)
     _kernel(commands)
     _firewalld(commands)
@@ -161,7 +203,10 @@ def _service(commands: _Commands[argparse.ArgumentParser]) -> None:
 def _look(commands: _Commands[argparse.ArgumentParser]) -> None:
     listing = _command(commands, "list", "listing:listing", "list helpers and plugins", _LIST)
     listing.add_argument("helper", nargs="?", metavar="NAME", help="tell all about this one helper")
-    _config(listing)
+    listing.add_argument(
+        "--config", type=Path, metavar="DIR",
+        help="say what this configuration directory (or single file) enables",
+    )  # fmt: skip
     _json(listing)
     ruleset = _command(
         commands, "ruleset", "show:ruleset", "print the nftables rules that would be loaded",
@@ -175,8 +220,30 @@ def _look(commands: _Commands[argparse.ArgumentParser]) -> None:
     monitor = _command(
         commands, "monitor", "monitor:monitor", "print expectations as they come and go", _MONITOR
     )
+    monitor.add_argument(
+        "--kernel", action="store_true", help="show the kernel's events, don't ask the service"
+    )
     _json(monitor)
     _replay(commands)
+
+
+def _live(commands: _Commands[argparse.ArgumentParser]) -> None:
+    status = _command(commands, "status", "live:status", "show how the service does", _STATUS)
+    _json(status)
+    expectations = _command(
+        commands, "expectations", "live:expectations", "list what is expected now", _EXPECTATIONS
+    )
+    expectations.add_argument("--helper", metavar="NAME", help="of this helper only")
+    _json(expectations)
+    for name, text in (("enable", _ENABLE), ("disable", _DISABLE)):
+        switch = _command(commands, name, f"live:{name}", f"{name} helpers", text)
+        switch.add_argument("name", nargs="+", metavar="NAME", help="a helper (fwhelpers list)")
+        switch.add_argument("--persist", action="store_true", help="also after reload and restart")
+        _json(switch)
+    reload = _command(
+        commands, "reload", "live:reload", "have the configuration read again", _RELOAD
+    )
+    _json(reload)
 
 
 def _replay(commands: _Commands[argparse.ArgumentParser]) -> None:

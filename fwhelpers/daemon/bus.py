@@ -6,7 +6,8 @@ import asyncio
 import logging
 
 from fwhelpers.bus import names
-from fwhelpers.bus.wire import BusError, BusGone, Connection, system_bus
+from fwhelpers.bus.address import system_bus
+from fwhelpers.bus.wire import BusError, BusGone, Connection
 from fwhelpers.daemon.control import Control, News
 from fwhelpers.daemon.events import Events
 from fwhelpers.daemon.session import Session
@@ -31,7 +32,12 @@ class Bus:
         """Serve as long as there is a bus, and look for one as long as there is none."""
         pause = FIRST_PAUSE
         while True:
-            if await self._serve():
+            try:
+                served = await self._serve()
+            except Exception:  # a bug here must not cost the packets' inspection
+                log.exception("not on D-Bus")
+                served = False
+            if served:
                 pause = FIRST_PAUSE
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)

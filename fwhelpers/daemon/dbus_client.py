@@ -1,20 +1,16 @@
-"""A client's end of the system bus: calls and signals, in plain Python values.
-
-The only module that knows the library. dbus-fast's low-level messages have not changed from 1.84 (Debian 12) to 5;
-structures come as lists in old versions and as tuples in new ones, so nobody may care which.
-"""
+"""A client's end of the system bus, to follow others' services: calls that start nobody, signals, one error."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fwhelpers.bus import wire
+from fwhelpers.bus.address import BusGone, reachable, system_bus
+from fwhelpers.bus.wire import Call, Connection
+
 BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
-ADDRESS = "unix:path=/var/run/dbus/system_bus_socket"  #: where the specification has it
 LIBRARY = "the Python library dbus-fast is missing (Debian, Fedora: python3-dbus-fast)"
 PATIENCE = 20.0  #: seconds for an answer; firewalld answers nothing while it loads
 
@@ -50,10 +46,10 @@ def available() -> str:
         import dbus_fast  # noqa: F401
     except ImportError:
         return LIBRARY
-    address = os.environ.get("DBUS_SYSTEM_BUS_ADDRESS") or ADDRESS
-    path = address.partition("unix:path=")[2].partition(",")[0]
-    if path and not os.path.exists(path):
-        return f"there is no system bus ({path})"
+    try:
+        reachable(system_bus())
+    except BusGone as error:
+        return f"there is no system bus ({error})"
     return ""
 
 
@@ -62,57 +58,42 @@ class Client:
 
     def __init__(self, signal: Callable[[Signal], None]) -> None:
         self._signal = signal
-        self._bus: Any = None
+        self._connection: Connection | None = None
 
     async def connect(self) -> None:
         """Connect to the system bus. Raises BusError."""
-        why = available()
-        if why:
-            raise BusError(why)
-        from dbus_fast import BusType
-        from dbus_fast.aio.message_bus import MessageBus
-
         try:
-            self._bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-        except Exception as error:  # the library's errors have no common base
-            raise BusError(f"the system bus can't be reached: {error}") from None
-        self._bus.add_message_handler(self._hear)
+            self._connection = await Connection.open(system_bus())
+        except ImportError:
+            raise BusError(LIBRARY) from None
+        except BusGone as error:
+            raise BusError(str(error)) from None
+        self._connection.on_signal = self._hear
 
-    def _hear(self, message: Any) -> None:
-        if message.message_type.value == 4:  # SIGNAL
-            body = [plain(value) for value in message.body]
-            self._signal(
-                Signal(message.sender, message.path, message.interface, message.member, body)
-            )
+    def _hear(self, given: Call) -> None:
+        body = list(given.body)
+        self._signal(Signal(given.sender, given.path, given.interface, given.member, body))
 
     async def call(
         self, target: tuple[str, str, str], member: str, signature: str = "", *body: Any,
         patience: float = PATIENCE,
     ) -> Any:  # fmt: skip
         """Call a method of `name, path, interface`; returns its value (None; a list of several). Raises BusError."""
-        from dbus_fast import Message
-        from dbus_fast.constants import MessageFlag
-
         name, path, interface = target
-        if self._bus is None:
+        if self._connection is None:
             raise BusError(f"{interface}.{member}: not connected")
-        message = Message(
-            destination=name, path=path, interface=interface, member=member,
-            signature=signature, body=list(body),
-            flags=MessageFlag.NO_AUTOSTART,  # to look at a service must not start it
-        )  # fmt: skip
         try:
-            reply = await asyncio.wait_for(self._bus.call(message), patience)
+            values = await self._connection.call(
+                name, path, interface, member, signature, body,
+                start=False,  # to look at a service must not start it
+                patience=patience,
+            )  # fmt: skip
         except TimeoutError:
             raise BusError(f"{interface}.{member}: no answer within {patience:g} s") from None
-        except (
-            Exception
-        ) as error:  # a connection that ends under a call raises whatever the socket did
-            raise BusError(f"{interface}.{member}: {error or type(error).__name__}") from None
-        if reply.message_type.value == 3:  # ERROR
-            text = str(reply.body[0]) if reply.body else reply.error_name
-            raise BusError(f"{interface}.{member}: {text}", reply.error_name)
-        values = [plain(value) for value in reply.body]
+        except BusGone as error:
+            raise BusError(f"{interface}.{member}: {error}") from None
+        except wire.BusError as error:
+            raise BusError(f"{interface}.{member}: {error or error.name}", error.name) from None
         return values if len(values) > 1 else (values[0] if values else None)
 
     async def property(self, target: tuple[str, str, str], name: str) -> Any:
@@ -136,31 +117,11 @@ class Client:
 
     async def ended(self) -> None:
         """Wait for the connection's end, whatever ended it."""
-        with contextlib.suppress(
-            Exception
-        ):  # EOFError, OSError, and whatever a version makes of them
-            await self._bus.wait_for_disconnect()
+        if self._connection is not None:
+            await self._connection.wait_closed()
 
     def close(self) -> None:
         """Disconnect."""
-        bus, self._bus = self._bus, None
-        sock = getattr(bus, "_sock", None)
-        if sock is None or sock.fileno() < 0:
-            return
-        # its own disconnect() closes the descriptor under the loop, which then trips over the next one of that number,
-        # and logs a traceback where the bus went first
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(sock.fileno())
-        loop.remove_writer(sock.fileno())
-        sock.close()
-
-
-def plain(value: Any) -> Any:
-    """Without variants."""
-    if type(value).__name__ == "Variant":
-        return plain(value.value)
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import socket
 import time
 from collections import Counter
@@ -185,6 +186,13 @@ class Events:
     def helper_name(self, kernel_name: str) -> str:
         """A helper's name in the configuration."""
         return self._describer.known.name(kernel_name)
+
+    def age_without_words(self, item: Item) -> float:
+        """How many seconds a new expectation of ours has waited for its worker's words; of all others: long enough."""
+        hole = item.event.hole if item.event and item.kind == "created" else None
+        if hole is None or hole.what or item.helper not in self._describer.known.helpers:
+            return math.inf
+        return time.monotonic() - hole.since
 
     def describe(self, item: Item) -> dict[str, Any]:
         """An item as a dictionary."""

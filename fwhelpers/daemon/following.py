@@ -11,7 +11,7 @@ from fwhelpers.daemon.errors import StartError
 from fwhelpers.daemon.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from fwhelpers.daemon.app import Daemon
+    from fwhelpers.daemon.manager import Daemon
 
 log = logging.getLogger("fwhelpers")
 

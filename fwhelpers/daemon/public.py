@@ -26,7 +26,7 @@ from fwhelpers.ruleset import TABLE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fwhelpers.daemon.app import Daemon
+    from fwhelpers.daemon.manager import Daemon
 
 log = logging.getLogger("fwhelpers")
 
@@ -152,7 +152,7 @@ class Public:
             except BaseException:
                 self._daemon.switches = former
                 if persist:
-                    self._drop_in.restore(before)
+                    self._restore(before)
                 raise
         log.info("%s: %s", name, "enabled" if enabled else "disabled")
         kept = str(self._drop_in.path) if persist else ""
@@ -170,6 +170,12 @@ class Public:
             return self._drop_in.add(name, enabled)
         except NotKept as error:
             raise ControlError(names.NOT_PERSISTED, str(error)) from None
+
+    def _restore(self, before: bytes | None) -> None:
+        try:
+            self._drop_in.restore(before)
+        except NotKept as error:
+            log.error("%s; it says what is not in force", error)
 
     async def reload(self) -> Values:
         async with self._switching:

@@ -22,7 +22,7 @@ from fwhelpers.daemon.subscribers import Subscribers
 log = logging.getLogger("fwhelpers")
 
 PERIOD = 1.0  #: seconds between looks at what has changed
-MAX_CALLS, MAX_OF_CALLER = 256, 16  #: unanswered
+MAX_CALLS, MAX_OF_CALLER = 512, 64  #: unanswered
 MAX_NEWS = 256
 
 _DEPARTURES = (
@@ -162,12 +162,20 @@ class Session:
                 except TimeoutError:
                     pass
                 self._stir.clear()
-                await self._tell_changes()
-                while self._news:
-                    await self._tell_news(self._news.popleft())
-                await self._tell_activity()
+                await self._tell_once()
         except BusGone:
             return
+
+    async def _tell_once(self) -> None:
+        try:
+            await self._tell_changes()
+            while self._news:
+                await self._tell_news(self._news.popleft())
+            await self._tell_activity()
+        except BusGone:
+            raise
+        except Exception:  # a bug: what comes later is told all the same
+            log.exception("telling on D-Bus")
 
     async def _tell_changes(self) -> None:
         now = objects.tree(self._control, self._interfaces)

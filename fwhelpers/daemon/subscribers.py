@@ -24,7 +24,8 @@ log = logging.getLogger("fwhelpers")
 BATCH = 64  #: events in one signal at most
 WINDOW = 512  #: events on their way to a subscriber at most, one batch more or less
 PATIENCE = 30.0  #: seconds that a subscriber may take to answer
-COALESCE = 0.05  #: seconds in which events are gathered, and the workers' words for them arrive
+COALESCE = 0.05  #: seconds in which events are gathered
+HOLD = 0.2  #: seconds that a new expectation waits for its worker's words at most
 MAX_SUBSCRIBERS, MAX_OF_USER = 64, 8
 
 SIGNALS = {
@@ -97,7 +98,11 @@ class Subscribers:
         except BusGone:
             return
         except (BusError, TimeoutError) as error:
-            log.info("subscriber %s is not told any more: %s", name, error or "it does not answer")
+            why = str(error) or "it does not answer"
+            log.info("subscriber %s is not told any more: %s", name, why)
+            self.remove(name)
+        except Exception:  # a bug
+            log.exception("telling subscriber %s", name)
             self.remove(name)
 
     async def _feed(self, name: str, wanted: Wanted, number: int) -> None:
@@ -108,6 +113,8 @@ class Subscribers:
                 await asyncio.sleep(COALESCE)
             taken = self._events.ring.take(number, BATCH)
             number = taken.next
+            ages = [self._events.age_without_words(item) for item in taken.items]
+            await asyncio.sleep(HOLD - min([HOLD, *ages]))
             if taken.lost:
                 await self._tell_lost(name, taken.lost)
             mine = [item for item in taken.items if self._is_wanted(item, wanted)]
@@ -116,7 +123,6 @@ class Subscribers:
             if sent >= WINDOW:
                 await self._ping(name)
                 sent = 0
-            await asyncio.sleep(0)  # others' turn
 
     def _is_wanted(self, item: Item, wanted: Wanted) -> bool:
         if item.kind == "lost":

@@ -44,7 +44,10 @@ class DropIn:
     def restore(self, former: bytes | None) -> None:
         """Take back what `add` did. Raises NotKept."""
         if former is None:
-            self.path.unlink(missing_ok=True)
+            try:
+                self.path.unlink(missing_ok=True)
+            except OSError as error:
+                raise NotKept(f"{self.path}: {error.strerror}") from None
         else:
             self._write(former)
 

@@ -2,7 +2,7 @@
 _fwhelpers() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command="" word words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in run|check|list|ruleset|counters|monitor|replay|register|release|unregister|zones|firewalld-files|import-conntrackd|completion) command=$word; break ;; esac
+        case $word in run|check|status|expectations|enable|disable|reload|list|ruleset|counters|monitor|replay|register|release|unregister|zones|firewalld-files|import-conntrackd|completion) command=$word; break ;; esac
     done
     case $prev in
         --config|--rules|--output) compopt -o filenames
@@ -10,13 +10,18 @@ _fwhelpers() {
         --helper|--port) return ;;
     esac
     case $command in
-        "") words="run check list ruleset counters monitor replay register release unregister zones firewalld-files import-conntrackd completion --help --version" ;;
+        "") words="run check status expectations enable disable reload list ruleset counters monitor replay register release unregister zones firewalld-files import-conntrackd completion --help --version" ;;
         run) words="--help --config" ;;
         check) words="--help --config --json" ;;
+        status) words="--help --json" ;;
+        expectations) words="--help --helper --json" ;;
+        enable) words="--help --persist --json" ;;
+        disable) words="--help --persist --json" ;;
+        reload) words="--help --json" ;;
         list) words="--help --config --json" ;;
         ruleset) words="--help --config" ;;
         counters) words="--help --json" ;;
-        monitor) words="--help --json" ;;
+        monitor) words="--help --kernel --json" ;;
         replay) words="--help --helper --port --config --json" ;;
         register) words="--help --config --no-pin" ;;
         release) words="--help" ;;

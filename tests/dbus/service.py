@@ -20,6 +20,7 @@ from fwhelpers.daemon.bus import Bus
 from fwhelpers.daemon.control import ControlError, News, Values
 from fwhelpers.daemon.describe import Known
 from fwhelpers.daemon.events import Events
+from fwhelpers.daemon.notes import encode_key
 from fwhelpers.kernel import conntrack, expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
@@ -45,6 +46,7 @@ class Fake:
 
     def __init__(self) -> None:
         self.found = {name: helper(name, name == "ftp") for name in ("ftp", "rpc", "a.b-c")}
+        self.found["a.b-c"]["description"] = "§ 1 … \0 \udc80"
         self.restarts = 0
         self.listeners: list[Callable[[News], None]] = []
 
@@ -160,6 +162,9 @@ async def act(fake: Fake, events: Events, command: dict[str, Any]) -> Any:
     if do == "create":
         for number in range(command["first"], command["first"] + command["count"]):
             events.take(event(expectation(number)), now)
+            if command.get("words"):
+                made = encode_key(expectation(number))
+                events.hear({"note": {**REFUSED, "kind": "expected", "made": made}, "queue": 1000})
             if number % 256 == 0:
                 await asyncio.sleep(0)  # as the reader of the kernel's socket does
     elif do == "master":

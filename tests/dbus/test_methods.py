@@ -123,6 +123,15 @@ def test_what_anybody_may_read(play: Play) -> None:
     assert workers[0]["queue"] == 1000
 
 
+def test_any_text_goes_over_the_bus(play: Play) -> None:
+    async def scenario(client: Client) -> str:
+        (found,) = await client.manager("DescribeHelper", "s", "a.b-c")
+        return str(found["description"])
+
+    assert play(scenario) == "§ 1 … \ufffd ?"
+    assert str(error_of(play, "DescribeHelper", "s", "ü")) == r"there is no helper \xfc"
+
+
 def test_managing(play: Play) -> None:
     root_only(play)
 

@@ -20,7 +20,7 @@ from fwhelpers.bus.wire import Call, Connection
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60.0
 
-_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>system</type>
@@ -110,9 +110,7 @@ class MessageBus:
         self.address = f"unix:path={self.socket}"
         self._config = where / "bus.conf"
         policy = ROOT / "dbus" / f"{names.NAME}.conf"
-        self._config.write_text(
-            _CONFIG.format(socket=self.socket, policy=policy, user=os.geteuid())
-        )
+        self._config.write_text(CONFIG.format(socket=self.socket, policy=policy, user=os.geteuid()))
         self._daemon: Program | None = None
         self.start()
 

@@ -165,7 +165,7 @@ TESTED_IN = {
 TESTED_IN_VM = {"daemon", "kernel.socket", "kernel.nft", "kernel.probe"}
 
 #: on a message bus of its own: tests/dbus
-TESTED_ON_A_BUS = {"bus.wire"}
+TESTED_ON_A_BUS = {"bus.wire", "cli.client", "cli.live", "cli.story"}
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -118,5 +118,7 @@ def test_every_target_is_there() -> None:
     """A typo in the declared command line would show itself only when the command is used."""
     parser = cli.parser.build()
     for words in (["run"], ["check"], ["list"], ["ruleset"], ["counters"], ["monitor"],
-                  ["replay", "x"], ["register"], ["release"], ["unregister"], ["completion", "bash"]):  # fmt: skip
+                  ["replay", "x"], ["status"], ["expectations"], ["enable", "x"], ["disable", "x"],
+                  ["reload"], ["register"], ["release"], ["unregister"], ["zones"],
+                  ["completion", "bash"]):  # fmt: skip
         assert callable(command._target(parser.parse_args(words).target))

@@ -20,8 +20,9 @@ COMMANDS = subcommands()
 
 def test_the_commands() -> None:
     assert list(COMMANDS) == [
-        "run", "check", "list", "ruleset", "counters", "monitor", "replay", "register",
-        "release", "unregister", "zones", "firewalld-files", "import-conntrackd", "completion",
+        "run", "check", "status", "expectations", "enable", "disable", "reload", "list", "ruleset",
+        "counters", "monitor", "replay", "register", "release", "unregister", "zones",
+        "firewalld-files", "import-conntrackd", "completion",
     ]  # fmt: skip
 
 

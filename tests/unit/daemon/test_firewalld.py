@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from fwhelpers.daemon.dbus_client import Signal, plain
+from fwhelpers.bus.wire import plain
+from fwhelpers.daemon.dbus_client import Signal
 from fwhelpers.daemon.firewalld import NAME, Follower, settle
 
 BUS = "org.freedesktop.DBus"

@@ -1,0 +1,343 @@
+"""`fwhelpers run`: bring everything up in order, keep it up, take it down in reverse.
+
+    config, plugins → rights → registration → queues → workers ready → ruleset          and back
+
+The ruleset is the last to come and the first to go, so that no packet is ever sent to a queue that nobody serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fwhelpers import config, ruleset
+from fwhelpers.api import Helper
+from fwhelpers.config import Config, Draft
+from fwhelpers.daemon import sd
+from fwhelpers.daemon.control import News
+from fwhelpers.daemon.errors import StartError
+from fwhelpers.daemon.estate import Rules, release_queues
+from fwhelpers.daemon.files import RUNTIME, Lock, remove_status, write_status
+from fwhelpers.daemon.fleet import Fleet
+from fwhelpers.daemon.logbook import Logbook
+from fwhelpers.daemon.modules import load_modules
+from fwhelpers.daemon.order import make_order
+from fwhelpers.daemon.privileges import step_down
+from fwhelpers.daemon.register import register
+from fwhelpers.daemon.registry import Registry
+from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.nft import Nft, NftError
+from fwhelpers.kernel.probe import has_net_admin
+from fwhelpers.keys import MAX_WORKERS
+from fwhelpers.plugins import Plugins, load
+from fwhelpers.switches import switch
+
+log = logging.getLogger("fwhelpers")
+
+
+class State(NamedTuple):
+    """What is in force; to look at, not to change."""
+
+    config: Config
+    plugins: Plugins
+    problems: Mapping[str, str]
+    fleet: Fleet
+    nft: Nft
+
+
+class Daemon:
+    """The manager. `start`, `serve`, `stop`; all in one event loop."""
+
+    def __init__(self, config_dir: Path, runtime: Path = RUNTIME) -> None:
+        self._config_dir = config_dir
+        self._runtime = runtime
+        self._logbook = Logbook()
+        self._notify = sd.Notifier(os.environ)
+        self._store = sd.Store(self._notify, os.environ)
+        self._fleet = Fleet(self._hear, self._store)
+        self._rules = Rules(self._store)
+        self._registry = Registry()
+        self._problems: dict[str, str] = {}
+        #: helpers enabled and disabled at run time, until the next reload
+        self.switches: dict[str, bool] = {}
+        #: what turns the files' configuration into the one for now
+        self.adjust: Callable[[Config, Mapping[str, Helper]], Config] = lambda config, _: config
+        #: awaited at the start, before rules are made: `adjust` may know more then
+        self.prepare: Callable[[], Awaitable[None]] = _nothing
+        self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
+        self._listeners: list[Callable[[News], None]] = []
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._applying = asyncio.Lock()
+        self._lock: Lock | None = None
+        self._registered = self._started = False
+
+    # up
+
+    async def start(self) -> None:
+        """Bring all up. Raises StartError; what was begun is then undone by `stop`."""
+        self._draft, self._plugins = self._read()
+        self._config = self._resolve(self._draft, self._plugins)
+        if not has_net_admin():
+            raise StartError(
+                "CAP_NET_ADMIN is missing", "run as root, or under systemd with that capability"
+            )
+        load_modules()
+        self._lock = Lock(self._runtime)
+        step_down(*self._lock.paths)
+        self._register()
+        await self.prepare()
+        self._config = self._resolve(self._draft, self._plugins)
+        self._grow()
+        await self._configure_workers()
+        self._steer()
+        self._rules.keep()
+        release_queues(self._store)
+        self._publish()
+        self._started = True
+        self._notify.ready(self._summary())
+
+    def _read(self) -> tuple[Draft, Plugins]:
+        draft = config.load(self._config_dir)
+        plugins = load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
+        for problem in plugins.problems:
+            log.warning("%s", problem)
+        return draft, plugins
+
+    def _resolve(self, draft: Draft, plugins: Plugins) -> Config:
+        switched = switch(draft, self.switches)
+        resolved = config.resolve(switched, plugins.helpers, plugins.absent())
+        return self.adjust(resolved, plugins.helpers)
+
+    def _register(self) -> None:
+        self._problems = register(self._plugins.helpers, self._rules.nft)
+        self._registered = True
+        for name, why in self._problems.items():
+            log.error("%s: not registered: %s", name, why)
+            self._tell(News("helper-failed", name, details={"reason": why}))
+
+    @property
+    def _helpers(self) -> dict[str, Helper]:
+        """The enabled helpers that the kernel accepted."""
+        return {
+            name: self._plugins.helpers[name]
+            for name in self._config.helpers
+            if name not in self._problems
+        }
+
+    def _grow(self) -> None:
+        daemon = self._config.daemon
+        self._fleet.grow(daemon.queues, worker_count(self._config), daemon.fail == "open")
+
+    async def _configure_workers(self) -> None:
+        try:
+            await self._fleet.configure(make_order(self._config, self._helpers, self._plugins))
+        except TimeoutError:
+            raise StartError("a worker did not get ready", "see its messages above") from None
+
+    def _steer(self) -> None:
+        first = self._config.daemon.queues
+        queues = range(first, first + worker_count(self._config))
+        self._rules.load(ruleset.build(self._config, self._helpers, queues))
+        if self._config.daemon.steering == "helper":
+            for n, helper in enumerate(self._helpers.values()):
+                self._registry.enable(helper, queues[n % len(queues)])
+        else:
+            self._registry.disable_all()
+
+    # running
+
+    async def serve(self) -> None:
+        """Work until told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        stop = loop.create_task(self._stop.wait())
+        feeder = loop.create_task(self._feed())
+        while not self._stop.is_set():
+            reload = loop.create_task(self._reload.wait())
+            await asyncio.wait({stop, reload}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
+            reload.cancel()
+            if self._reload.is_set():
+                self._reload.clear()
+                await self._try_reload()
+            self._publish()
+            self._notify.status(self._summary())
+        feeder.cancel()
+
+    async def _feed(self) -> None:
+        """Tell the watchdog that this loop goes round, and that every worker is looked after."""
+        while self._notify.watched:
+            if self._fleet.watched:
+                self._notify.alive()
+            await asyncio.sleep(self._notify.watched / 4)
+
+    def _summary(self) -> str:
+        made = sum(counts["expected"] for counts in self._fleet.totals().values())
+        names = ", ".join(self._helpers) or "no helper enabled"
+        return f"{names}; {len(self._fleet)} workers, {made} expectations so far"
+
+    async def _try_reload(self) -> None:
+        try:
+            await self.reload()
+        except (config.ConfigError, StartError) as error:
+            log.error("reload: %s; the former configuration stays in force", error)
+
+    async def reload(self) -> None:
+        """Read the configuration again and go over to it; what was switched at run time is forgotten.
+
+        Raises ConfigError and StartError; the former configuration is in force then.
+        """
+        former = self.switches
+        self._notify.reloading()
+        try:
+            draft, plugins = self._read()
+            self.switches = {}
+            await self.apply(self._resolve(draft, plugins), plugins)
+        except (config.ConfigError, StartError):
+            self.switches = former
+            raise
+        finally:
+            self._notify.ready(self._summary())
+        self._draft = draft
+        log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
+
+    async def refresh(self, anew: bool = False) -> None:
+        """Go over to what `switches` and `adjust` now make of the files, as they were read. Raises as `reload`.
+
+        `anew` registers and loads all again, though nothing else has changed.
+        """
+        await self.apply(self._resolve(self._draft, self._plugins), anew=anew)
+
+    async def apply(
+        self, wanted: Config, plugins: Plugins | None = None, anew: bool = False
+    ) -> None:
+        """Go over to another effective configuration by difference: queues and flows stay.
+
+        Raises StartError, with the former configuration in force, where that can't be done.
+        """
+        async with self._applying:
+            wanted = self._in_place(wanted)
+            if plugins is None and wanted == self._config and not anew:
+                return
+            former = self._config, self._plugins, self._problems
+            self._config = wanted
+            self._plugins = plugins or self._plugins
+            try:
+                await self._go_over()
+            except (NetlinkError, NftError, StartError) as error:
+                self._config, self._plugins, self._problems = former
+                await self._go_back()
+                raise StartError(str(error), getattr(error, "hint", "")) from error
+            self._publish()
+            self._tell(News("ruleset-replaced", details={"helpers": list(self._helpers)}))
+
+    def _in_place(self, wanted: Config) -> Config:
+        now, new = self._config.daemon, wanted.daemon
+        if (now.queues, now.fail) == (new.queues, new.fail):
+            return wanted
+        log.warning("daemon.queues and daemon.fail change with a restart only")
+        return replace(wanted, daemon=replace(new, queues=now.queues, fail=now.fail))
+
+    async def _go_over(self) -> None:
+        self._register()
+        self._grow()
+        await self._configure_workers()
+        self._steer()
+        await self._fleet.shrink(worker_count(self._config))
+
+    async def _go_back(self) -> None:
+        try:
+            await self._configure_workers()
+        except StartError as error:  # its supervisor goes on trying, with the former order
+            log.error("going back: %s", error)
+        await self._fleet.shrink(worker_count(self._config))
+
+    def _hear(self, message: dict[str, Any]) -> None:
+        self._logbook.write(message)
+        self.on_message(message)
+
+    def listen(self, listener: Callable[[News], None]) -> None:
+        """Call it with what happens from now on."""
+        self._listeners.append(listener)
+
+    def _tell(self, news: News) -> None:
+        for listener in self._listeners:
+            listener(news)
+
+    @property
+    def state(self) -> State:
+        """What is in force."""
+        return State(self._config, self._plugins, self._problems, self._fleet, self._rules.nft)
+
+    def name_of(self, kernel_name: str) -> str:
+        """The configuration's name of a helper."""
+        for name, helper in self._plugins.helpers.items():
+            if helper.kernel_name == kernel_name:
+                return name
+        return kernel_name
+
+    def _publish(self) -> None:
+        totals: dict[str, Counter[str]] = {name: Counter() for name in self._helpers}
+        for kernel_name, counts in self._fleet.totals().items():
+            totals.setdefault(self.name_of(kernel_name), Counter()).update(counts)
+        write_status(
+            self._runtime,
+            {
+                "pid": os.getpid(),
+                "helpers": {name: dict(counts) for name, counts in totals.items()},
+                "workers": self._fleet.status(),
+                "problems": self._problems,
+            },
+        )
+
+    # down
+
+    async def stop(self) -> None:
+        """Take all down, registration excepted. Goes on after errors; safe after a start that failed half-way."""
+        self._notify.stopping()
+        if self._started and self._store.works and await asyncio.to_thread(sd.restarts):
+            await self._hand_over()
+        else:
+            await self._tear_down()
+        self._logbook.close()
+        if self._lock is not None:
+            self._try(lambda: remove_status(self._runtime))
+            self._lock.release()
+
+    async def _hand_over(self) -> None:
+        """Leave rules and queues, with the packets in them, to the manager that is to come."""
+        log.info("stopping; rules and queues are kept for the restart")
+        self._try(self._registry.disable_all)  # should nobody come, the kernel must not wait for us
+        await self._fleet.leave()
+        self._try(self._rules.leave)
+
+    async def _tear_down(self) -> None:
+        if self._registered:
+            self._try(self._registry.disable_all)
+        self._try(lambda: self._rules.remove(ruleset.teardown()))
+        await self._fleet.shrink(0)
+        self._try(lambda: release_queues(self._store))
+
+    def _try(self, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except (OSError, NftError) as error:
+            log.error("stopping: %s", error)
+
+
+async def _nothing() -> None:
+    pass
+
+
+def worker_count(loaded: Config) -> int:
+    """How many workers a configuration means on this machine."""
+    return loaded.daemon.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)

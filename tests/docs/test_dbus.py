@@ -1,0 +1,45 @@
+"""docs/dbus.md names every member, key, error and action."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from fwhelpers.bus import names
+from fwhelpers.bus.fields import FIELDS
+from fwhelpers.bus.interfaces import all_interfaces
+from fwhelpers.daemon.session import MAX_OF_CALLER
+from fwhelpers.daemon.subscribers import MAX_OF_USER, PATIENCE, SIGNALS, WINDOW
+
+PAGE = (Path(__file__).parents[2] / "docs" / "dbus.md").read_text()
+WORDS = set(re.findall(r"[A-Za-z_]+", " ".join(re.findall(r"`([^`]+)`", PAGE))))
+
+
+@pytest.mark.parametrize("name", names.INTERFACES)
+def test_every_member_is_there(name: str) -> None:
+    interface = all_interfaces()[name]
+    assert name.rsplit(".", 1)[1] in WORDS
+    members = {*interface.methods, *interface.signals, *interface.properties}
+    assert members <= WORDS, members - WORDS
+
+
+def test_every_key_is_there() -> None:
+    assert FIELDS.keys() <= WORDS, FIELDS.keys() - WORDS
+
+
+def test_every_error_and_action_is_there() -> None:
+    for name in (*names.ERRORS, names.DETAILS, names.RELOAD, names.MANAGE):
+        assert name.rsplit(".", 1)[1] in WORDS, name
+
+
+def test_every_event_is_there() -> None:
+    assert SIGNALS.keys() - {"lost"} <= WORDS
+
+
+def test_the_numbers_are_true() -> None:
+    assert f"After {WINDOW} events" in PAGE
+    assert f"for {PATIENCE:.0f} seconds" in PAGE
+    assert f"({MAX_OF_USER} a user)" in PAGE
+    assert f"({MAX_OF_CALLER} a caller)" in PAGE

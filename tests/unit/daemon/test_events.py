@@ -1,0 +1,205 @@
+"""The stream of events: from kernel and workers to the ring, and what is told when something is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from fwhelpers.api import DatagramParser, Helper
+from fwhelpers.daemon import events as module
+from fwhelpers.daemon.describe import Known
+from fwhelpers.daemon.events import Events, Item, Untold
+from fwhelpers.daemon.notes import encode_key
+from fwhelpers.kernel import conntrack, expect, nfnl
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.expect import Expectation, mask_for
+from fwhelpers.kernel.nfnl import Message
+from fwhelpers.kernel.nla import be32, strz
+
+CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
+MASTER = Tuple(CLIENT, SERVER, 6, 40000, 21)
+REPLY = Tuple(SERVER, CLIENT, 6, 21, 40000)
+
+
+def expectation(port: int) -> Expectation:
+    wanted = Tuple(CLIENT, SERVER, 6, 0, port)
+    return Expectation(MASTER, wanted, mask_for(wanted), timeout=60, helper="fw-ftp", id=port)
+
+
+def body(made: Expectation) -> bytes:
+    (sent,) = nfnl.split(expect.encode_create(made))
+    return bytes(sent.payload) + be32(4, made.timeout) + be32(5, made.id) + strz(6, made.helper)
+
+
+def event(made: Expectation, kind: int = expect.NEW) -> Message:
+    payload = memoryview(body(made))
+    return Message(nfnl.CTNETLINK_EXP << 8 | kind, nfnl.CREATE, 0, 2, 0, payload)
+
+
+def entry(
+    orig: Tuple, reply: Tuple, status: int, kind: int, master: Tuple | None = None
+) -> Message:
+    parts = (
+        conntrack.encode_tuple(1, orig) + conntrack.encode_tuple(2, reply) + be32(3, status)
+        + (conntrack.encode_tuple(14, master) if master else b"")
+    )  # fmt: skip
+    return Message(nfnl.CTNETLINK << 8 | kind, 0, 0, 2, 0, memoryview(parts))
+
+
+class Netlink:
+    """A kernel that has these expectations, and one connection."""
+
+    def __init__(self, there: list[Expectation] = []) -> None:  # noqa: B006
+        self.there = there
+
+    def dump(self, message: bytes, what: str) -> Iterator[bytes]:
+        return iter([*map(body, self.there), b"\0\0"])
+
+    def request(self, message: bytes, what: str) -> list[bytes]:
+        return [bytes(entry(MASTER, REPLY, 0x2000, 0).payload)]
+
+    def close(self) -> None:
+        pass
+
+
+class Source:
+    """An event socket that has these."""
+
+    def __init__(self, messages: list[Message | None]) -> None:
+        self._messages = messages
+
+    def read(self) -> Iterator[Message | None]:
+        while self._messages:
+            yield self._messages.pop(0)
+
+
+@pytest.fixture
+def events() -> Events:
+    made = Events()
+    made.ring.readers = 1
+    made.know(Known({"fw-ftp": Helper("ftp", "tcp", [21], DatagramParser)}, {"ftp": "plug"}))
+    return made
+
+
+def kinds(events: Events) -> list[str]:
+    return [item.kind for item in events.ring.take(0, 1000).items]
+
+
+def read(events: Events, messages: list[Message | None], there: list[Expectation]) -> None:
+    events._source = Source(messages)  # type: ignore[assignment]
+    events._netlink = Netlink(there)  # type: ignore[assignment]
+    events._read()
+
+
+def test_a_transfer(events: Events) -> None:
+    data = expectation(2000).tuple._replace(sport=5)
+    back = Tuple(SERVER, CLIENT, 6, 2000, 5)
+    messages: list[Message | None] = [
+        entry(MASTER, REPLY, 0x2000, conntrack.NEW),
+        event(expectation(2000)),
+        event(expectation(2000), expect.DELETE),
+        entry(data, back, 1, conntrack.NEW, MASTER),
+    ]
+    read(events, messages, [])
+    assert kinds(events) == ["created", "matched"]
+    created, matched = events.ring.take(0, 2).items
+    assert events.describe(created)["master"]["reply_destination_port"] == 40000
+    assert events.describe(matched)["connection"]["source_port"] == 5
+    assert events.take_counts() == {"ftp": {"created": 1, "matched": 1}}
+    assert events.take_counts() == {}
+    (hole,) = events.listing()
+    assert events.describe_hole(hole)["state"] == "used"
+    read(events, [entry(data, back, 1, conntrack.DELETE)], [])
+    assert events.listing() == []
+
+
+def test_lost_events_are_told_and_made_good_by_a_dump(events: Events) -> None:
+    read(events, [event(expectation(1)), None], [expectation(2)])
+    assert kinds(events) == ["created", "lost", "withdrawn", "created"]
+    lost = events.ring.take(1, 1).items[0]
+    assert events.describe(lost) == {"name": "kernel", "count": 0, "resynchronised": True}
+
+
+def test_a_burst_leaves_others_their_turn(events: Events) -> None:
+    messages: list[Message | None] = [event(expectation(n)) for n in range(1, 1001)]
+    read(events, messages, [])
+    assert len(messages) == 1000 - module.SLICE
+
+
+def test_what_can_t_be_read_is_told_and_does_no_harm(
+    events: Events, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = event(expectation(1))._replace(payload=memoryview(b"\0\0"))
+    read(events, [broken, event(expectation(2))], [])
+    assert kinds(events) == ["created"]
+    assert "can't be read" in caplog.text
+
+
+def test_the_reply_direction_is_asked_for_where_nobody_told_it(events: Events) -> None:
+    read(events, [event(expectation(1))], [])
+    (item,) = events.ring.take(0, 1).items
+    assert events.describe(item)["master"]["reply_source"] == "10.0.2.2"
+
+
+def note(kind: str, **more: Any) -> dict[str, Any]:
+    told = {
+        "kind": kind, "helper": "fw-ftp", "client": "c", "server": "s", "l4": "tcp", "reason": "r",
+        "rule": "G6", "what": "PASV", "endpoint": "e", "expected": "", "interface": 0, "made": None,
+    }  # fmt: skip
+    return {"note": told | more, "queue": 1000}
+
+
+def test_a_worker_s_words(events: Events) -> None:
+    read(events, [event(expectation(1))], [])
+    (item,) = events.ring.take(0, 1).items
+    assert events.age_without_words(item) < 60
+    events.hear(note("expected", made=encode_key(expectation(1))))
+    assert events.describe(item)["what"] == "PASV"
+    assert events.age_without_words(item) == float("inf")
+    events.hear(note("refused"))
+    refused = events.ring.take(1, 1).items[0]
+    assert events.describe(refused)["rule"] == "G6"
+    assert events.age_without_words(refused) == float("inf")
+
+
+def test_refusals_that_were_only_counted_are_told_as_lost(events: Events) -> None:
+    events.hear(note("refused"))
+    events.hear({"counts": {"fw-ftp": {"refused": 5, "expected": 9}}, "queue": 1000})
+    events.hear({"counts": {"fw-ftp": {"refused": 5}}, "queue": 1000})
+    assert kinds(events) == ["refused", "lost"]
+    assert events.describe(events.ring.take(1, 1).items[0])["count"] == 4
+    assert events.take_counts() == {"ftp": {"refused": 5}}
+
+
+def test_another_worker_counts_from_zero() -> None:
+    untold = Untold()
+    assert list(untold.counted(1000, {"x": {"refused": 3}})) == [("x", 3)]
+    assert list(untold.counted(1001, {"x": {"refused": 2}})) == [("x", 2)]
+    untold.forget(1000)
+    untold.told(1000, "x")
+    assert list(untold.counted(1000, {"x": {"refused": 1}})) == []
+    assert list(untold.counted(1001, {"x": {"refused": 3}})) == [("x", 1)]
+
+
+def test_too_many_to_be_tracked_is_told(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TICK", 0.0)
+    events.tracker._limit = 2
+    read(events, [event(expectation(n)) for n in range(1, 6)], [])
+
+    async def scenario() -> None:
+        ticking = asyncio.ensure_future(events._tick())
+        await events.ring.wait(5)
+        ticking.cancel()
+
+    asyncio.run(scenario())
+    (lost,) = [item for item in events.ring.take(0, 100).items if item.kind == "lost"]
+    assert events.describe(lost)["name"] == "tracking"
+    assert events.describe(lost)["count"] == 3
+
+
+def test_an_item_of_nobody_is_described_too(events: Events) -> None:
+    assert events.describe(Item("lost", "", note={"name": "kernel"})) == {"name": "kernel"}
+    assert module.interface_name(0) == ""

@@ -1,0 +1,244 @@
+"""The service on a message bus of the gateway's own: real transfers are told as they happen."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clients import download, mount, read, umount
+from lab import FWHELPERS, Lab
+from message_bus import CONFIG, Client
+from process import Process, wait_until
+from servers import start_ftp, start_nfs
+
+from fwhelpers.bus import names
+from fwhelpers.bus.wire import Connection
+
+POLICY = Path(__file__).parents[2] / "dbus" / f"{names.NAME}.conf"
+BURST = str(Path(__file__).with_name("burst.py"))
+SOCKET = "/run/lab/bus"
+ENV = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={SOCKET}"}
+FTP, BOTH = "[helpers.ftp]\n", "[helpers.rpc]\n[helpers.ftp]\n"
+ONE = "[daemon]\nworkers = 1\n"
+
+
+class Gateway:
+    """The lab's gateway with a bus and the service."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.space = lab.namespaces["g"]
+        config = CONFIG.format(socket=SOCKET, policy=POLICY, user=0)
+        self.space.path("/run/lab/bus.conf").write_text(config)
+        self.bus = self.start_bus()
+
+    def start_bus(self) -> Process:
+        self.space.path(SOCKET).unlink(missing_ok=True)
+        argv = ("dbus-daemon", "--config-file=/run/lab/bus.conf", "--nofork", "--print-address")
+        bus = self.lab.popen("g", *argv, "--nosyslog", name="dbus-daemon")
+        bus.wait_line("^unix:")
+        return bus
+
+    def start(self, toml: str) -> Process:
+        command = (*FWHELPERS, "run", "--config", self.lab.config(toml))
+        daemon = self.lab.popen("g", *command, name="fwhelpers", env={**os.environ, **ENV})
+        daemon.wait_line("^fwhelpers: ready")
+        daemon.wait_line("on D-Bus as")
+        return daemon
+
+    def command(self, *arguments: str, check: bool = True) -> Any:
+        done = self.lab.fwhelpers(*arguments, check=check, env={**os.environ, **ENV})
+        assert "Traceback" not in done.stderr
+        return json.loads(done.stdout) if "--json" in arguments and done.stdout else done
+
+    def play(self, scenario: Callable[[Client], Awaitable[Any]]) -> Any:
+        async def whole() -> Any:
+            address = f"unix:path={self.space.path(SOCKET)}"
+            connection = await Connection.open(address)
+            try:
+                client = Client(connection)
+                await client.listen()
+                await client.expectations("Subscribe", "a{sv}", {})
+                return await scenario(client)
+            finally:
+                connection.close()
+
+        return asyncio.run(whole())
+
+
+@pytest.fixture
+def gateway(lab: Lab) -> Gateway:
+    return Gateway(lab)
+
+
+def about(member: str, **wanted: Any) -> Callable[[Any], bool]:
+    def true(signal_: Any) -> bool:
+        return any(wanted.items() <= one.items() for one in signal_.body[0])
+
+    return true
+
+
+@pytest.mark.nat("snat")
+def test_an_ftp_transfer_from_the_announcement_to_the_end(gateway: Gateway) -> None:
+    start_ftp(gateway.lab)
+    gateway.start(FTP)
+
+    async def scenario(client: Client) -> tuple[dict[str, Any], dict[str, Any]]:
+        done = await asyncio.to_thread(download, gateway.lab, "EPSV", 4)
+        assert done.returncode == 0, done.stderr
+        created = await client.wait_signal("Created", about("Created", helper="ftp"))
+        matched = await client.wait_signal("Matched", about("Matched", helper="ftp"))
+        return created.body[0][0], matched.body[0][0]
+
+    created, matched = gateway.play(scenario)
+    assert matched["what"] == "EPSV"
+    assert matched["interface"] == "wan"  # the server's answer came in there
+    assert (created["source"], created["destination"]) == ("10.0.1.2", "10.0.2.2")
+    assert created["policy"] == "data"
+    assert created["timeout"] == 60
+    control = created["master"]
+    assert (control["source"], control["destination_port"]) == ("10.0.1.2", 21)
+    assert control["reply_destination"] == "10.0.2.1"  # masqueraded
+    assert matched["id"] == created["id"]
+    assert matched["connection"]["destination_port"] == created["destination_port"]
+    assert matched["connection"]["reply_destination"] == "10.0.2.1"
+    status = gateway.command("status", "--json")
+    assert status["helpers"][0]["counters"]["expected"] == 1
+    assert all(worker["ready"] for worker in status["workers"])
+
+
+def test_what_is_used_is_listed_with_its_connections(gateway: Gateway) -> None:
+    lab = gateway.lab
+    start_nfs(lab)
+    gateway.start(BOTH)
+    assert mount(lab, "tcp").returncode == 0
+    assert read(lab)
+    listed = gateway.command("expectations", "--json")
+    nfs = [one for one in listed if one["destination_port"] == 2049]
+    assert {one["helper"] for one in nfs} == {"rpc"}
+    used = [connection for one in nfs for connection in one["connections"]]
+    assert 2049 in [connection["destination_port"] for connection in used]
+    text = gateway.command("expectations").stdout
+    assert "rpc" in text
+    assert "10.0.2.2:2049" in text
+    umount(lab)
+
+
+def test_refused_with_the_rule_and_the_reason(gateway: Gateway) -> None:
+    start_ftp(gateway.lab)
+    gateway.start(FTP)
+    told = gateway.lab.popen(
+        "g", *FWHELPERS, "monitor", "--json", name="monitor", env={**os.environ, **ENV}
+    )
+    gateway.lab.run("g", "true")
+
+    async def scenario(client: Client) -> dict[str, Any]:
+        steps = "USER ftp;PASS x;PORT 10,0,1,2,0,22"
+        peers = str(Path(__file__).with_name("peers.py"))
+        argv = (sys.executable, peers, "ftp_client", "10.0.2.2", steps)
+        await asyncio.to_thread(gateway.lab.run, "c", *argv, check=False)
+        refused = await client.wait_signal("Refused")
+        return dict(refused.body[0][0])
+
+    refused = gateway.play(scenario)
+    assert (refused["helper"], refused["rule"]) == ("ftp", "G6")
+    assert refused["endpoint"] == "10.0.1.2:22"
+    assert refused["interface"] == "lan"
+    told.stop()
+
+
+def test_enabled_and_disabled_under_traffic(gateway: Gateway) -> None:
+    lab = gateway.lab
+    start_ftp(lab)
+    daemon = gateway.start(ONE + "[helpers.rpc]\n")
+    assert download(lab, "EPSV", 4, timeout=20).returncode != 0
+    assert gateway.command("enable", "ftp").stdout == "ftp: enabled until the next reload\n"
+    assert download(lab, "EPSV", 4).returncode == 0
+    gateway.command("disable", "ftp")
+    assert download(lab, "EPSV", 4, timeout=20).returncode != 0
+    kept = gateway.command("enable", "ftp", "--persist", "--json")
+    file = gateway.space.path(kept[0]["persisted"])
+    assert '[helpers."ftp"]\nenabled = true' in file.read_text()
+    gateway.command("reload")
+    daemon.wait_line("reloaded: .*ftp")
+    assert download(lab, "PASV", 4).returncode == 0
+    assert "yes" in re.search(r"^ftp +(\w+)", gateway.command("list").stdout, re.M)[1]
+    lab.config("[helpers.ftp]\nprots = [21]\n")
+    wrong = gateway.command("reload", check=False)
+    assert wrong.returncode == 1
+    assert "helpers.ftp.prots: unknown key (did you mean ports?)" in wrong.stderr
+    assert gateway.command("enable", "nosuch", check=False).stderr.startswith(
+        "fwhelpers: error: there is no helper nosuch"
+    )
+    assert download(lab, "PASV", 4).returncode == 0
+
+
+def test_the_bus_may_go_and_come_back(gateway: Gateway) -> None:
+    lab = gateway.lab
+    start_ftp(lab)
+    daemon = gateway.start(ONE + FTP)
+    gateway.bus.kill()
+    daemon.wait_line("the message bus has gone")
+    assert download(lab, "EPSV", 4).returncode == 0
+    said = gateway.command("status", check=False)
+    assert said.returncode == 1
+    assert "hint: start it" in said.stderr
+    before = len(daemon.lines)
+    gateway.start_bus()
+    daemon.wait_line("on D-Bus as", after=before)
+    assert gateway.command("status", "--json")["helpers"][0]["name"] == "ftp"
+    (worker,) = gateway.command("status", "--json")["workers"]
+
+    async def scenario(client: Client) -> Any:
+        os.kill(worker["pid"], signal.SIGKILL)
+        return await client.wait_signal("WorkerRestarted")
+
+    restarted = gateway.play(scenario)
+    assert restarted.body == (names.worker_path(1000), {"reason": "died of SIGKILL"})
+
+
+def test_ten_thousand_expectations_at_once(gateway: Gateway) -> None:
+    lab = gateway.lab
+    Path("/proc/sys/net/netfilter/nf_conntrack_expect_max").write_text("20000")
+    daemon = gateway.start(ONE + BOTH)
+
+    async def scenario(client: Client) -> tuple[Counter[str], list[Any]]:
+        made = await asyncio.to_thread(
+            lab.run, "g", sys.executable, BURST, "rpc", "1250", "8", timeout=300
+        )
+        assert "made 10000" in made.stdout
+        print(made.stdout)
+        counts: Counter[str] = Counter()
+        lost: list[Any] = []
+
+        def enough(_: Any) -> bool:
+            counts.clear()
+            lost.clear()
+            for one in client.signals:
+                if one.member == "Created":
+                    counts["created"] += len(one.body[0])
+                elif one.member == "EventsLost":
+                    lost.append(one.body[0])
+            return counts["created"] + sum(one["count"] for one in lost) >= 10000
+
+        await client.wait_signal("Activity", enough)
+        return counts, lost
+
+    counts, lost = gateway.play(scenario)
+    print(counts, lost)
+    resident = Path(f"/proc/{daemon.pid}/statm").read_text()
+    print("memory of the service", int(resident.split()[1]) * 4096)
+    assert counts["created"] + sum(one["count"] for one in lost) >= 10000
+    assert daemon.returncode is None
+    listed = gateway.command("expectations", "--json")
+    wait_until(lambda: gateway.command("status", "--json"), "an answer")
+    assert len(listed) >= 9000

@@ -1,0 +1,90 @@
+"""The service under systemd, on the system's own bus, with the real polkit: who may what."""
+
+from __future__ import annotations
+
+import json
+from subprocess import CompletedProcess
+from typing import Any
+
+from process import wait_until
+from service import UNIT, boot, main_pid, wait_logged
+from system import System
+
+from fwhelpers.bus import names
+
+CONFIG = "[daemon]\nworkers = 1\n[helpers.ftp]\n"
+COMMAND = ("/usr/bin/python3", "-I", "-m", "fwhelpers")
+RULE = f"""
+polkit.addRule(function(action, subject) {{
+    if (action.id == "{names.DETAILS}" && subject.user == "alice") return polkit.Result.YES;
+}});
+"""
+
+
+class Person:
+    """Somebody on the system's command line, without a terminal."""
+
+    def __init__(self, system: System, name: str) -> None:
+        self._system = system
+        self._become = ("setpriv", f"--reuid={name}", f"--regid={name}", "--clear-groups")
+
+    def says(self, *arguments: str) -> CompletedProcess[str]:
+        return self._system.run(*self._become, *COMMAND, *arguments, check=False)
+
+    def calls(self, member: str, *arguments: str) -> CompletedProcess[str]:
+        call = ("busctl", "call", names.NAME, names.PATH, names.MANAGER, member)
+        return self._system.run(*self._become, *call, *arguments, check=False)
+
+
+def refused(done: CompletedProcess[str]) -> bool:
+    assert "Traceback" not in done.stderr
+    return done.returncode == 1 and "needs authentication" in done.stderr
+
+
+def found(done: CompletedProcess[str]) -> Any:
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_who_may_what(system: System) -> None:
+    boot(system, CONFIG)
+    system.run("useradd", "--no-create-home", "alice")
+    system.start("polkit.service")
+    system.systemctl("enable", UNIT)
+    system.start(UNIT)
+    wait_logged(system, "on D-Bus as")
+    alice, root = Person(system, "alice"), Person(system, "root")
+
+    assert [h["name"] for h in found(alice.says("status", "--json"))["helpers"]] == ["ftp"]
+    assert "ftp" in alice.calls("GetCounters").stdout
+    for command in (["expectations"], ["enable", "rpc"], ["disable", "ftp"], ["reload"]):
+        assert refused(alice.says(*command)), command
+    assert f"{names.NAME}.details needs authentication" in alice.calls("GetRuleset").stderr
+
+    system.write("/etc/polkit-1/rules.d/50-alice.rules", RULE)
+    wait_until(
+        lambda: alice.says("expectations").returncode == 0, "polkit to read its new rule", 120
+    )
+    assert "chain steer" in alice.calls("GetRuleset").stdout
+    assert refused(alice.says("enable", "rpc"))
+
+    kept = found(root.says("enable", "rpc", "--persist", "--json"))
+    assert kept[0]["persisted"] == "/etc/fwhelpers/conf.d/zz-enabled.toml"
+    system.systemctl("restart", UNIT)
+    wait_until(
+        lambda: len(found(root.says("status", "--json"))["helpers"]) == 2, "the restart", 120
+    )
+
+    system.systemctl("stop", UNIT)
+    assert main_pid(system) == 0
+    assert root.says("status").returncode == 1  # which does not start it
+    assert main_pid(system) == 0
+    assert "rpc" in alice.calls("GetCounters").stdout  # D-Bus activation does
+    assert main_pid(system) != 0
+
+    system.systemctl("stop", "polkit.service")
+    system.systemctl("mask", "--runtime", "polkit.service")
+    assert found(root.says("expectations", "--json")) == []
+    denied = alice.says("expectations")
+    assert denied.returncode == 1
+    assert "only root may" in denied.stderr
