@@ -4,6 +4,8 @@
     rewritten spans       for a peer that retransmits what it sent before
     expectations          which flow made them, and when those must go that end before their policy's time
 
+    memories              what a helper's flows tell each other (`Parser.memory`)
+
 As JSON: the successor may be of another version, and must not trust a process that read hostile bytes with more than
 data. What does not fit is left out; such a flow goes on with what the conntrack entry has.
 """
@@ -11,15 +13,16 @@ data. What does not fit is left out; such a flow goes on with what the conntrack
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from fwhelpers.engine.mangle import Edit
 from fwhelpers.engine.state import FlowState, Made, positions
 from fwhelpers.kernel.conntrack import Tuple
 
-VERSION = 1
+VERSION = 2
 MAX_SIZE = 32 << 20  #: bytes; what is more is left out
 
 Key = tuple[bytes, int]  #: original tuple as the kernel writes it, conntrack id
@@ -46,9 +49,25 @@ class Left:
     charged: bytes = b""
 
 
-def encode(flows: Iterable[tuple[Key, FlowState]]) -> bytes:
-    """All that is worth it, of at most MAX_SIZE bytes."""
-    lines, size = [], 0
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A helper's memory."""
+
+    helper: str
+    items: tuple[tuple[bytes, bytes], ...]
+
+
+def encode(
+    flows: Iterable[tuple[Key, FlowState]],
+    memories: Mapping[str, Mapping[bytes, bytes]] = MappingProxyType({}),
+) -> bytes:
+    """All that is worth it, of at most MAX_SIZE bytes (memories are small: engine.memory)."""
+    lines = [
+        json.dumps({"memory": n, "items": [[k.hex(), v.hex()] for k, v in m.items()]}).encode()
+        for n, m in memories.items()
+        if m
+    ]
+    size = sum(map(len, lines))
     for key, state in flows:
         left = leave(key, state)
         if left is None:
@@ -61,7 +80,7 @@ def encode(flows: Iterable[tuple[Key, FlowState]]) -> bytes:
     return b"".join(line + b"\n" for line in [b"%d" % VERSION, *lines])
 
 
-def decode(data: bytes) -> Iterator[Left]:
+def decode(data: bytes) -> Iterator[Left | Remembered]:
     """The same, back; nothing left is nothing. Raises ValueError for anything that is not ours."""
     if not data:
         return
@@ -70,9 +89,15 @@ def decode(data: bytes) -> Iterator[Left]:
         raise ValueError(f"version {first[:9]!r}")
     for line in lines:
         try:
-            yield _left(json.loads(line))
+            given = json.loads(line)
+            yield _remembered(given) if "memory" in given else _left(given)
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
+
+
+def _remembered(given: dict[str, Any]) -> Remembered:
+    items = tuple((bytes.fromhex(key), bytes.fromhex(value)) for key, value in given["items"])
+    return Remembered(str(given["memory"]), items)
 
 
 def leave(key: Key, state: FlowState) -> Left | None:

@@ -27,7 +27,7 @@ from fwhelpers.api import (
 from fwhelpers.engine import handover
 from fwhelpers.engine.announce import Announcer, Place
 from fwhelpers.engine.guard import Ledger, Limits
-from fwhelpers.engine.handover import Left
+from fwhelpers.engine.handover import Left, Remembered
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
 from fwhelpers.engine.lasting import lasting, remembered
 from fwhelpers.engine.links import Lookup, nowhere
@@ -89,13 +89,15 @@ class Inspector:
 
     def leave(self) -> bytes:
         """What a successor needs to go on where this one stopped."""
-        return handover.encode(self._flows.items())
+        return handover.encode(self._flows.items(), self._memories)
 
     def resume(self, left: bytes) -> None:
         """Go on where a predecessor stopped. Raises ValueError if that can't be read."""
         for one in handover.decode(left):
             active = self._helpers.get(one.helper)
-            if active is not None:
+            if isinstance(one, Remembered):
+                self._memories.setdefault(one.helper, Memory()).update(one.items)
+            elif active is not None:
                 self._flows[one.key] = self._resumed(active, one)
 
     def _resumed(self, active: Active, left: Left) -> FlowState:

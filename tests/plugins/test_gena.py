@@ -353,3 +353,16 @@ def test_flows_of_one_helper_share_a_memory() -> None:
     second.c(m.GET)
     states = list(inspector._flows.values())
     assert states[0].parser.memory is states[1].parser.memory
+
+
+def test_a_worker_that_takes_over_knows_the_subscriptions() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    successor = Inspector({"gena": Active(GENA)}, c.maker)
+    successor.resume(c.inspector.leave())
+    d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=successor, maker=c.maker)
+    d.now = c.now + 900
+    d.c(m.renew())
+    d.s(m.accepted())
+    assert c.maker.made[-1].master == d.orig

@@ -168,7 +168,7 @@ def test_datagrams() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [b"2\n", b"1\n{}\n", b"1\n[]\n", b"1\nnull\n", b"1\n{", b"\x80", b"\n"]
+    "bad", [b"3\n", b"2\n{}\n", b"2\n[]\n", b"2\nnull\n", b"2\n{", b"\x80", b"\n"]
 )
 def test_what_is_not_ours_is_refused(bad: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - any will do, all are told alike
@@ -198,3 +198,9 @@ def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = len(talk.inspector.leave())
     monkeypatch.setattr(handover, "MAX_SIZE", whole - 3)
     assert list(handover.decode(talk.inspector.leave())) == []
+
+
+def test_memories_are_left_too() -> None:
+    memories = {"ask": {b"k": b"v", b"": b""}, "empty": {}}
+    (left,) = handover.decode(handover.encode([], memories))
+    assert left == handover.Remembered("ask", ((b"k", b"v"), (b"", b"")))
