@@ -342,6 +342,11 @@ class Helper:
         return (self.l4,) if isinstance(self.l4, str) else tuple(self.l4)
 
     @property
+    def registered(self) -> tuple[str, ...]:
+        """The transports for which the kernel must know it: its own, and those of its children."""
+        return tuple(dict.fromkeys((*self.l4s, *self.children)))
+
+    @property
     def kernel_name(self) -> str:
         """The name under which it is registered with the kernel."""
         return f"fw-{self.name}" if self.name in KERNEL_HELPERS else self.name

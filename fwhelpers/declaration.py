@@ -66,7 +66,7 @@ def _families(helper: Helper) -> Iterator[str]:
 
 
 def _parsers(helper: Helper) -> Iterator[str]:
-    l4s = sorted({*helper.l4s, *helper.children})
+    l4s = sorted(helper.registered)
     if not {"tcp", "udp"}.issuperset(l4s):
         yield f'children must be of "tcp", "udp" or both, not {helper.children!r}'
         return

@@ -6,7 +6,9 @@ pluggy's own loader would stop at the first broken one.
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
@@ -24,6 +26,8 @@ OWN = "fwhelpers"  #: our own distribution: its plugins come first, so that nobo
 
 #: names not to load, separated by commas or spaces; "*": all but our own
 BLOCK_VARIABLE = "FWHELPERS_BLOCK_PLUGINS"
+
+_VERSION = "__fwhelpers_plugin_version__"  #: on a plugin's top module: of what distribution's version it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,9 @@ class Plugins:
 
     def identity(self) -> tuple[str, ...]:
         """Which plugins are in use: what differs has to be loaded by a process that has not loaded any."""
-        return tuple(f"{p.distribution} {p.name}" for p in self.plugins if p.state == "loaded")
+        return tuple(
+            f"{p.distribution} {p.version} {p.name}" for p in self.plugins if p.state == "loaded"
+        )
 
     def describe(self) -> list[dict[str, Any]]:
         """The plugins as plain data."""
@@ -158,7 +164,7 @@ class _Broken(Exception):
 def _ask(entry: EntryPoint) -> list[object]:
     """Import a plugin and call its hook. A module of somebody else may do anything: even exit."""
     try:
-        module = entry.load()
+        module = _import(entry)
     except (Exception, SystemExit) as error:
         raise _Broken(f"can't be imported: {_tell(error)}") from error
     made_for = getattr(module, "FWHELPERS_API", hookspecs.API_VERSION)
@@ -175,6 +181,20 @@ def _ask(entry: EntryPoint) -> list[object]:
         raise
     except (Exception, SystemExit) as error:
         raise _Broken(f"its hook failed: {_tell(error)}") from error
+
+
+def _import(entry: EntryPoint) -> object:
+    """The plugin's module; anew where another version of it was loaded before (a reload after an upgrade)."""
+    top = entry.module.partition(".")[0]
+    version = _plugin(entry).version
+    loaded = sys.modules.get(top)
+    if loaded is not None and getattr(loaded, _VERSION, version) != version:
+        for name in [n for n in sys.modules if n == top or n.startswith(f"{top}.")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+    module: object = entry.load()
+    setattr(sys.modules[top], _VERSION, version)
+    return module
 
 
 def _call(name: str, module: object) -> list[object]:

@@ -89,7 +89,7 @@ def unpin() -> str:
 
 def _objects(helpers: Iterable[Helper]) -> Iterator[list[str]]:
     for helper in helpers:
-        for l4 in helper.l4s:
+        for l4 in helper.registered:
             kind = f'type "{word(helper.kernel_name)}" protocol {transport(l4)}'
             yield block(f"ct helper {object_name(helper, l4)}", [kind])
 

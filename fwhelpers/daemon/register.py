@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import closing, suppress
 from errno import EBUSY
 
 from fwhelpers.api import Helper
 from fwhelpers.daemon.registry import Registry, is_ours
+from fwhelpers.kernel import expect
 from fwhelpers.kernel.cthelper import CtHelper
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft
+from fwhelpers.kernel.socket import NetlinkSocket
 from fwhelpers.ruleset import PIN_TABLE, pin_table
 
 RELEASE_TRIES, RELEASE_PAUSE = 50, 0.1  #: how often, and seconds between
@@ -34,11 +37,22 @@ def register(
     nf_conntrack_helper_try_module_get).
     """
     problems = Registry().register(helpers.values())
+    _wake()
     if not pin:
         return problems
     good = [h for name, h in helpers.items() if name not in problems]
     (nft or Nft()).run(pin_table(good))
     return problems
+
+
+def _wake() -> None:
+    """Have the kernel load nf_conntrack_netlink, should it be gone.
+
+    `firewall-cmd --complete-reload` removes it. Any request brings it back; a queued packet does not, it comes without
+    its connection then (nfnetlink_queue.c: nfnl_ct_hook), and nothing can be expected for it.
+    """
+    with suppress(OSError), closing(NetlinkSocket()) as netlink:
+        list(netlink.dump(expect.encode_dump(), "list expectations"))
 
 
 def unregister() -> list[str]:

@@ -37,7 +37,7 @@ def kernel_objects(helper: Helper) -> list[CtHelper]:
     return [
         CtHelper(helper.kernel_name, _L3[family], _L4[l4], priv_len=PRIVATE, policies=policies)
         for family in _L3
-        for l4 in helper.l4s
+        for l4 in helper.registered
     ]
 
 

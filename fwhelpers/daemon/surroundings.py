@@ -15,7 +15,7 @@ from fwhelpers.api import Helper
 from fwhelpers.config import Config, ConfigError
 from fwhelpers.connections import Device
 from fwhelpers.daemon import firewalld, networkmanager
-from fwhelpers.daemon.dbus_client import BusError, Client, Signal, available
+from fwhelpers.daemon.dbus_client import LIBRARY, BusError, Client, Signal, available
 from fwhelpers.zones.acts import Gap, read
 from fwhelpers.zones.effective import with_scope
 from fwhelpers.zones.model import Snapshot
@@ -92,8 +92,11 @@ class Surroundings:
     async def _run(self) -> None:
         pause = RETRY
         while True:
+            why = available()
+            if why == LIBRARY and (self._follow or self._named):
+                self._tell(f"{why}, so neither firewalld nor NetworkManager is followed")
             try:
-                if self._client is None and (self._follow or self._named):
+                if self._client is None and not why and (self._follow or self._named):
                     await self._connect()
                     await self._report({"connected"})
                 if self._client is not None:

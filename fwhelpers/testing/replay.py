@@ -198,8 +198,7 @@ class Replay:
     def _enable(
         self, name: str, helper: Helper, settings: Mapping[str, Any], limits: Limits
     ) -> None:
-        l4s = {*helper.l4s, *helper.children}
-        parsers = {l4: _listening(helper.parser_for(l4), self._now) for l4 in l4s}
+        parsers = {l4: _listening(helper.parser_for(l4), self._now) for l4 in helper.registered}
         active = Active(replace(helper, parser=parsers), settings, limits)
         self._active[helper.kernel_name] = active
         self._names[helper.kernel_name] = name

@@ -91,8 +91,15 @@ class _Reader:
     def zones(self) -> Iterator[Act]:
         for zone in self.snapshot.zones.values():
             for offer, act in self.offers(zone.name, zone.services, zone.rich_rules, ""):
-                if offer.helper.outgoing or not offer.opened:
-                    yield replace(act, path=OUTPUT, target=zone.name)
+                if offer.helper.outgoing and act.sources:
+                    what = f"the address in a {act.why}"
+                    self.gaps.append(Gap(zone.name, what, "requests go to groups: leave it out"))
+                elif offer.helper.outgoing or not offer.opened:
+                    # a rich rule's source is the other side, which here is asked
+                    there = act.sources or act.destinations
+                    yield replace(
+                        act, path=OUTPUT, target=zone.name, sources=(), destinations=there
+                    )
                 else:
                     yield from _arriving(zone, act)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from fwhelpers.words import PIN_TABLE, TABLE
 from fwhelpers.zones.acts import Found
 from fwhelpers.zones.files import name
 from fwhelpers.zones.model import Policy, Snapshot, Zone
+
+_RELATED = re.compile(r'"related"|"xt":')
 
 ASSIGN = -150  #: the priority at which we assign
 
@@ -90,7 +93,8 @@ def of_rulesets(objects: Iterable[Mapping[str, Any]]) -> Iterator[Mistake]:
                     _name(chain), f"assigns helper {kind} at priority {chain['prio']}, before ours",
                     f"remove that rule, or let it run after {ASSIGN}: the first assignment counts",
                 )  # fmt: skip
-    related = {(r["family"], r["table"]) for r in rules if '"related"' in json.dumps(r.get("expr"))}
+    # what iptables wrote is not shown as it is meant, so nothing is said of it
+    related = {(r["family"], r["table"]) for r in rules if _RELATED.search(json.dumps(r["expr"]))}
     for (family, table, _), chain in chains.items():
         drops = chain.get("policy") == "drop" and chain.get("type") == "filter"
         if drops and chain.get("hook") in ("input", "forward") and (family, table) not in related:

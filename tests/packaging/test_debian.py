@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,12 @@ def test_the_changelog_has_the_program_s_version(debs: Debs) -> None:
     [
         "/etc/fwhelpers/fwhelpers.toml",
         "/usr/bin/fwhelpers",
+        "/usr/lib/sysusers.d/fwhelpers.conf",
+        "/usr/lib/tmpfiles.d/fwhelpers.conf",
+        "/usr/share/dbus-1/system.d/io.github.fwhelpers.FwHelpers1.conf",
+        "/usr/share/dbus-1/system-services/io.github.fwhelpers.FwHelpers1.service",
+        "/usr/share/fwhelpers/conf.d/desktop.toml",
+        "/usr/share/polkit-1/actions/io.github.fwhelpers.FwHelpers1.policy",
         "/usr/share/bash-completion/completions/fwhelpers",
         "/usr/share/zsh/vendor-completions/_fwhelpers",
         "/usr/share/fish/vendor_completions.d/fwhelpers.fish",
@@ -62,6 +69,22 @@ def test_the_changelog_has_the_program_s_version(debs: Debs) -> None:
 )
 def test_the_service_has(debs: Debs, path: str) -> None:
     assert path in contents(debs["fwhelpers"])
+
+
+def test_the_service_has_its_units(debs: Debs) -> None:
+    units = {Path(path).name for path in contents(debs["fwhelpers"]) if "/systemd/system/" in path}
+    assert units == {"fwhelpers.service", "fwhelpers-register.service", "fwhelpers.conf"}
+
+
+def test_firewalld_s_definitions_are_apart(debs: Debs) -> None:
+    there = contents(debs["fwhelpers-firewalld"])
+    ours = {path for path in there if not path.startswith("/usr/share/doc/")}
+    made = ROOT / "packaging/firewalld"
+    xml = {f"/usr/lib/firewalld/{file.relative_to(made)}" for file in made.rglob("*.xml")}
+    assert xml
+    others = {Path(path).name for path in ours - xml}
+    assert xml < ours
+    assert others == {"fwhelpers-firewalld.conf", "fwhelpers-firewalld.rules"}
 
 
 def test_the_modules_are_all_in_the_library(debs: Debs) -> None:
@@ -76,7 +99,7 @@ def test_the_modules_are_all_in_the_library(debs: Debs) -> None:
 def test_every_data_file_of_the_tree_is_in_a_package(debs: Debs) -> None:
     """What is added to a folder of packaging/ must not be forgotten here."""
     shipped = {Path(path).name for deb in debs.values() for path in contents(deb)}
-    folders = ["systemd", "completion", "firewalld", "networkmanager", "polkit"]
+    folders = ["systemd", "completion", "conf.d", "firewalld", "polkit"]
     there = [f for name in folders for f in (ROOT / "packaging" / name).rglob("*") if f.is_file()]
     there += [file for file in (ROOT / "dbus").rglob("*") if file.is_file()]
     renamed = {
@@ -168,6 +191,13 @@ def test_lintian_finds_nothing(debs: Debs) -> None:
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     found = [line for line in done.stdout.splitlines() if line.startswith(("E:", "W:"))]
     assert found == []
+
+
+def test_the_same_tree_makes_the_same_packages(debs: Debs) -> None:
+    before = {deb: sha256(deb.read_bytes()).hexdigest() for deb in debs.values()}
+    (debs["fwhelpers"].parent / "stamp").unlink()
+    run(ROOT / "packaging/build-deb")
+    assert {deb: sha256(deb.read_bytes()).hexdigest() for deb in debs.values()} == before
 
 
 def test_what_is_built_is_not_built_again(debs: Debs) -> None:

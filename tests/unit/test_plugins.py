@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,6 +68,28 @@ def test_a_good_plugin(install: Install) -> None:
             "state": "loaded", "helpers": ["foo"], "problems": [],
         }
     ]  # fmt: skip
+
+
+def test_an_upgraded_plugin_is_loaded_anew(install: Install, tmp_path: Path) -> None:
+    install("foo", good("foo", 7), "1.0")
+    first = load()
+    assert load().helpers["foo"].parser is first.helpers["foo"].parser, (
+        "the same is not loaded twice"
+    )
+    shutil.rmtree(tmp_path / "foo-1.0.dist-info")
+    install("foo", good("foo", 18), "1.1")
+    second = load()
+    assert second.helpers["foo"].ports == [18]
+    assert second.plugins[0].version == "1.1"
+    assert second.identity() != first.identity()
+
+
+def test_a_removed_plugin_is_gone(install: Install, tmp_path: Path) -> None:
+    install("foo", good("foo"), "1.0")
+    assert list(load().helpers) == ["foo"]
+    shutil.rmtree(tmp_path / "foo-1.0.dist-info")
+    (tmp_path / "plug_foo_foo.py").unlink()
+    assert load() == plugins.Plugins()
 
 
 def test_nothing_installed() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import layer
+import packages
 import pytest
 from bridge import Bridge, write_report
 from lab import Lab
@@ -40,6 +41,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     session.config.stash[_bridge].expect([i.nodeid for i in ours])
     if os.geteuid() == 0 and any("system" in getattr(i, "fixturenames", ()) for i in ours):
         layer.make(layer.packages())
+    if any("debs" in getattr(i, "fixturenames", ()) for i in ours):
+        packages.build()
 
 
 @pytest.hookimpl(tryfirst=True)

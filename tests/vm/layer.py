@@ -33,19 +33,19 @@ cp -a "$1/memory/upper" "$1/upper"
 """
 
 
-def make(packages: Sequence[Path]) -> Path:
+def make(packages: Sequence[Path], folder: Path = LAYER) -> Path:
     """Install these packages into the layer, unless that is what it has. Needs root. Raises LabError."""
     stamp = "\n".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in packages)
-    done = LAYER / "made-from"
+    done = folder / "made-from"
     if done.exists() and done.read_text() == stamp:
-        return LAYER / "upper"
-    shutil.rmtree(LAYER, ignore_errors=True)
-    LAYER.mkdir(parents=True)
+        return folder / "upper"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     # a mount namespace of its own: whatever happens, no mount is left behind
     names = [str(path) for path in packages]
-    run(["unshare", "--mount", "bash", "-c", _INSTALL, "layer", str(LAYER), *names], timeout=300)
+    run(["unshare", "--mount", "bash", "-c", _INSTALL, "layer", str(folder), *names], timeout=300)
     done.write_text(stamp)
-    return LAYER / "upper"
+    return folder / "upper"
 
 
 def packages() -> list[Path]:
@@ -53,8 +53,8 @@ def packages() -> list[Path]:
     return [Path(line) for line in run([str(BUILD)], timeout=600).stdout.split()]
 
 
-def made() -> Path:
+def made(folder: Path = LAYER) -> Path:
     """The layer that was made before. Raises LabError if none was."""
-    if not (LAYER / "made-from").exists():
+    if not (folder / "made-from").exists():
         raise LabError("our packages are not installed anywhere (layer.make)")
-    return LAYER / "upper"
+    return folder / "upper"

@@ -7,6 +7,7 @@ from process import wait_until
 from system import System
 
 UNIT = "fwhelpers.service"
+
 # emulated, everything takes longer; a watchdog that bites because of that would prove nothing
 _SLOW = "[Service]\nTimeoutStartSec=300\nTimeoutStopSec=120\nWatchdogSec=120\n"
 

@@ -15,7 +15,7 @@ from servers import start_ftp
 
 CONFIG = "[daemon]\nworkers = 2\n[helpers.ftp]\n[helpers.escape]\n"
 ONE = "[daemon]\nworkers = 1\n"
-WITHOUT = ONE + 'blocked_plugins = ["escape"]\n[helpers.ftp]\n'
+WITHOUT = ONE + 'block_plugins = ["escape"]\n[helpers.ftp]\n'
 WITH = ONE + "[helpers.ftp]\n[helpers.escape]\n"
 PEERS = str(Path(__file__).with_name("peers.py"))
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import layer
 import pytest
 from clients import mount, read, umount
 from lab import Lab
-from packages import OLDER, Debs
+from packages import OLDER, OLDER_LAYER, Debs
 from process import wait_until
 from servers import start_ftp, start_nfs
 from system import System
@@ -19,6 +20,7 @@ from fwhelpers.kernel import cthelper
 from fwhelpers.kernel.socket import NetlinkSocket
 
 UNIT = "fwhelpers.service"
+PACKAGES = ("fwhelpers-firewalld", "fwhelpers", "python3-fwhelpers")
 CONFIG = "[daemon]\nworkers = 2\n[helpers.ftp]\n[helpers.rpc]\n"
 # emulated, everything takes longer
 PATIENT = "[Service]\nTimeoutStartSec=300\nTimeoutStopSec=120\nWatchdogSec=120\n"
@@ -27,15 +29,30 @@ PATIENT = "[Service]\nTimeoutStartSec=300\nTimeoutStopSec=120\nWatchdogSec=120\n
 @pytest.fixture
 def bare(lab: Lab) -> System:
     """A system without our packages."""
-    system = System(lab)
-    system.write(f"/etc/systemd/system/{UNIT}.d/lab.conf", PATIENT)
-    return system
+    return _patient(System(lab))
 
 
 @pytest.fixture
-def debs(bare: System) -> Debs:
-    """The packages, ready to be installed there."""
-    return Debs(bare)
+def now(lab: Lab) -> System:
+    """A system with our packages."""
+    return _patient(System(lab, layer.made()))
+
+
+@pytest.fixture
+def older(lab: Lab) -> System:
+    """A system with our packages of an older version."""
+    return _patient(System(lab, layer.made(OLDER_LAYER)))
+
+
+@pytest.fixture
+def debs() -> type[Debs]:
+    """Has the packages built before the VM boots (conftest.py)."""
+    return Debs
+
+
+def _patient(system: System) -> System:
+    system.write(f"/etc/systemd/system/{UNIT}.d/lab.conf", PATIENT)
+    return system
 
 
 def registered() -> set[str]:
@@ -46,10 +63,13 @@ def registered() -> set[str]:
 
 
 def version(system: System) -> str:
-    done = system.run(
-        "dpkg-query", "-Wf", "${db:Status-Abbrev}${Version}", "fwhelpers", check=False
-    )
-    return done.stdout
+    """The installed version, nothing if none is."""
+    shown = system.run("dpkg-query", "-Wf", "${Version}", "fwhelpers", check=False)
+    return shown.stdout.split("-")[0]
+
+
+def pid(system: System) -> str:
+    return system.systemctl("show", "--property=MainPID", "--value", UNIT).stdout.strip()
 
 
 def left(system: System) -> Iterator[Path]:
@@ -60,73 +80,88 @@ def left(system: System) -> Iterator[Path]:
             yield path.relative_to(upper)
 
 
-def test_installed_upgraded_removed(lab: Lab, bare: System, debs: Debs) -> None:
-    start_ftp(lab)
+def test_installed_it_runs_and_purged_nothing_is_left(
+    lab: Lab, bare: System, debs: type[Debs]
+) -> None:
     start_nfs(lab)
+    packages = debs(bare)
     bare.boot()
     assert not registered()
-
-    debs.dpkg("-i", *debs.older)
-    assert version(bare) == f"ii {OLDER}-1~upstream1" or version(bare).startswith(f"ii {OLDER}-")
+    packages.dpkg("-i", *packages.now)
     assert bare.state(UNIT) == "active", bare.journal(UNIT)
     assert bare.systemctl("is-enabled", UNIT).stdout.strip() == "enabled"
     assert {"rpc", "fw-ftp"} <= registered()
     bare.write("/etc/fwhelpers/conf.d/lab.toml", CONFIG)
     bare.systemctl("reload", UNIT)
     assert mount(lab, "udp").returncode == 0
-    assert "served" in read(lab) or "written" in read(lab)
+    assert "server" in read(lab)
     umount(lab)
 
-    running = loops(lab)
-    progress(running)
-    before = bare.systemctl("show", "--property=MainPID", UNIT).stdout
-    debs.dpkg("-i", *debs.now)
-    assert OLDER not in version(bare)
-    assert bare.state(UNIT) == "active", bare.journal(UNIT)
-    assert bare.systemctl("show", "--property=MainPID", UNIT).stdout != before
-    progress(running)
-    results = finish(lab, running)
-    assert [failed for _, failed in results] == [0, 0, 0], results
-
-    said = debs.dpkg("--remove", "fwhelpers-firewalld", "fwhelpers", "python3-fwhelpers")
+    said = packages.dpkg("--purge", *PACKAGES)
     assert "stay registered" not in said
     assert not registered()
     assert "fwhelpers" not in lab.run("g", "nft", "list", "tables").stdout
     assert not bare.run("pgrep", "-f", "fwhelpers", check=False).stdout
-    assert bare.path("/etc/fwhelpers/fwhelpers.toml").exists()
-    debs.dpkg("--purge", "fwhelpers-firewalld", "fwhelpers", "python3-fwhelpers")
-    ours = {Path(f"etc/systemd/system/{UNIT}.d")}
-    assert [path for path in left(bare) if path not in ours] == []
+    ours = Path(f"etc/systemd/system/{UNIT}.d")
+    assert [path for path in left(bare) if path != ours] == []
 
 
-def test_what_a_ruleset_uses_stays_registered_and_is_told(
-    lab: Lab, bare: System, debs: Debs
+def test_upgrade_under_traffic_loses_no_connection(
+    lab: Lab, older: System, debs: type[Debs]
 ) -> None:
-    bare.boot()
-    debs.dpkg("-i", *debs.now)
+    start_ftp(lab)
+    start_nfs(lab)
+    packages = debs(older)
+    older.write("/etc/fwhelpers/conf.d/lab.toml", CONFIG)
+    older.boot("fwhelpers-register.service", UNIT)
+    assert version(older) == OLDER
+    assert older.state(UNIT) == "active", older.journal(UNIT)
+    running = loops(lab)
+    progress(running)
+    before = pid(older)
+    packages.dpkg("-i", *packages.now)
+    assert version(older) != OLDER
+    assert older.state(UNIT) == "active", older.journal(UNIT)
+    assert pid(older) not in ("0", before)
+    progress(running)
+    results = finish(lab, running)
+    assert [failed for _, failed in results] == [0, 0, 0], results
+    assert all(done for done, _ in results)
+
+
+def test_what_a_ruleset_names_stays_registered_and_is_told(
+    lab: Lab, now: System, debs: type[Debs]
+) -> None:
+    packages = debs(now)
+    now.boot("fwhelpers-register.service")
     lab.nft('table inet mine {\nct helper r {\ntype "rpc" protocol tcp;\n}\n}\n')
-    said = debs.dpkg("--purge", "fwhelpers-firewalld", "fwhelpers", "python3-fwhelpers")
+    said = packages.dpkg("--purge", *PACKAGES)
     assert "helpers are in use by nftables table inet mine" in said
     assert "A ruleset that names one can't be loaded then" in said
     assert "rpc" in registered()
+    lab.nft("delete table inet mine\n")
 
 
-def test_a_plugin_s_package(lab: Lab, bare: System, debs: Debs) -> None:
-    bare.boot()
-    debs.dpkg("-i", *debs.now)
-    bare.write("/etc/fwhelpers/conf.d/foo.toml", "[daemon]\nworkers = 1\n")
-    bare.systemctl("reload", UNIT)
+def test_a_plugin_s_package_is_taken_up_and_given_up(
+    lab: Lab, now: System, debs: type[Debs]
+) -> None:
+    def rules() -> str:
+        return str(lab.run("g", "nft", "list", "table", "inet", "fwhelpers").stdout)
+
+    packages = debs(now)
+    now.write("/etc/fwhelpers/conf.d/lab.toml", "[daemon]\nworkers = 1\n")
+    now.boot("fwhelpers-register.service", UNIT)
+    assert now.state(UNIT) == "active", now.journal(UNIT)
     assert "foo" not in registered()
-    debs.dpkg("-i", debs.plugin)
+    first = pid(now)
+    packages.dpkg("-i", packages.plugin)
     assert "foo" in registered()
-    assert "python3-fwhelpers-foo" in debs.dpkg("-l", "python3-fwhelpers-foo")
-    assert "fwhelpers-foo 1.0" in bare.run("fwhelpers", "list").stdout
-    bare.write("/etc/fwhelpers/conf.d/foo.toml", "[daemon]\nworkers = 1\n[helpers.foo]\n")
-    bare.systemctl("reload", UNIT)
-    rules = lambda: lab.run("g", "nft", "list", "table", "inet", "fwhelpers").stdout  # noqa: E731
+    assert "fwhelpers-foo 1.0" in now.run("fwhelpers", "list").stdout
+    now.write("/etc/fwhelpers/conf.d/foo.toml", "[helpers.foo]\n")
+    now.systemctl("reload", UNIT)
     wait_until(lambda: "7777" in rules(), "foo's port is in the rules", 120)
-    bare.write("/etc/fwhelpers/conf.d/foo.toml", "[daemon]\nworkers = 1\n")
-    debs.dpkg("--purge", "python3-fwhelpers-foo")
+    now.path("/etc/fwhelpers/conf.d/foo.toml").unlink()
+    packages.dpkg("--purge", "python3-fwhelpers-foo")
     wait_until(lambda: "7777" not in rules(), "foo's port is not in the rules any more", 120)
-    assert bare.state(UNIT) == "active"
-    assert "fwhelpers-foo" not in bare.run("fwhelpers", "list").stdout
+    assert pid(now) == first, "the service has run all the time"
+    assert "fwhelpers-foo" not in now.run("fwhelpers", "list").stdout

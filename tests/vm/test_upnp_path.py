@@ -14,7 +14,7 @@ import pytest
 from lab import CLIENT, CLIENT2, OUTER, Lab
 from process import Process, wait_until
 from test_discovery_hosts import MINIDLNA
-from test_discovery_path import Host
+from test_discovery_path import PEERS, Host
 
 PEER = (sys.executable, str(Path(__file__).with_name("upnp_peer.py")))
 #: its bindings are the distribution's
@@ -28,6 +28,7 @@ table inet host {
         ct state established,related accept
         meta l4proto ipv6-icmp accept
         ip protocol igmp accept
+        ip daddr 239.255.255.250 udp dport 1900 accept
         counter name unasked
     }
     chain output {
@@ -68,6 +69,9 @@ def bare() -> Iterator[Host]:
 def host(bare: Host) -> Host:
     assert said(bare.lab, "control", CLIENT[4], CALLBACK, "5", "/evt/ContentDir") == ["silence"]
     bare.start_daemon("[helpers.ssdp]\n")
+    # only a member of the group hears announcements, as every control point is
+    member = bare.lab.popen("c", *PEERS, "hear", "4,239.255.255.250,1900", name="member")
+    member.wait_line("^listening$")
     return bare
 
 

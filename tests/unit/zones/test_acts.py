@@ -146,6 +146,16 @@ def test_rich_rules_narrow() -> None:
     assert act.why == "rich rule, service fw-rpc"
 
 
+def test_a_rich_rules_source_is_the_other_side() -> None:
+    rule = 'rule source address="10.9.0.0/16" service name="{}" accept'
+    zone = Zone("i", rich_rules=(rule.format("fw-ftp-client"), rule.format("fw-ssdp")))
+    found = read(snapshot(zone), HELPERS)
+    (act,) = found.scope.acts
+    assert (act.helper, act.path, act.sources) == ("ftp", "output", ())
+    assert act.destinations == (ip_network("10.9.0.0/16"),)
+    assert [gap.hint for gap in found.gaps] == ["requests go to groups: leave it out"]
+
+
 @pytest.mark.parametrize("rule", [
     'rule service name="fw-rpc" drop', 'rule port port="111" protocol="tcp" accept', "rule '", "",
 ])  # fmt: skip

@@ -108,6 +108,15 @@ def ruleset(table: str, priority: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def test_what_iptables_wrote_is_not_judged() -> None:
+    place = {"family": "ip", "table": "filter"}
+    base = {"type": "filter", "hook": "forward", "prio": 0, "policy": "drop"}
+    chain = {"chain": {**place, "name": "FORWARD", **base}}
+    rule = {"rule": {**place, "chain": "FORWARD", "expr": [{"xt": None}, {"accept": None}]}}
+    assert list(of_rulesets([chain, rule])) == []
+    assert len(list(of_rulesets([chain]))) == 1
+
+
 def test_a_helper_that_is_assigned_before_ours() -> None:
     (mistake,) = of_rulesets(ruleset("raw", -300))
     assert mistake.what == "assigns helper ftp at priority -300, before ours"

@@ -1,0 +1,83 @@
+"""The RPM packages, built from the spec with rpmbuild: Fedora's macros or, without them, our stand-ins."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from shipped import ROOT, need, run
+
+import fwhelpers
+
+SPEC = ROOT / "packaging/rpm/fwhelpers.spec"
+
+
+@pytest.fixture(scope="module")
+def rpms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The packages by name; their %check has passed."""
+    need("rpmbuild")
+    folder = tmp_path_factory.mktemp("rpm")
+    environment = {**os.environ, "PYTHON": sys.executable}
+    files = run(ROOT / "packaging/rpm/build", folder, env=environment).split()
+    return {run("rpm", "-qp", "--qf", "%{NAME}", f): Path(f) for f in files if ".src." not in f}
+
+
+def test_they_are_all_there(rpms: dict[str, Path]) -> None:
+    assert sorted(rpms) == ["fwhelpers", "fwhelpers-firewalld", "python3-fwhelpers"]
+    for file in rpms.values():
+        assert run("rpm", "-qp", "--qf", "%{VERSION}", file) == fwhelpers.__version__
+
+
+def test_contents(rpms: dict[str, Path]) -> None:
+    service = run("rpm", "-qpl", rpms["fwhelpers"]).splitlines()
+    for path in (
+        "/etc/fwhelpers/fwhelpers.toml", "/usr/bin/fwhelpers", "/usr/share/man/man8/fwhelpers.8",
+        "/usr/lib/systemd/system/fwhelpers.service", "/usr/lib/sysusers.d/fwhelpers.conf",
+        "/usr/share/bash-completion/completions/fwhelpers",
+        "/usr/share/dbus-1/system.d/io.github.fwhelpers.FwHelpers1.conf",
+    ):  # fmt: skip
+        assert any(line.startswith(path) for line in service), path
+    library = run("rpm", "-qpl", rpms["python3-fwhelpers"])
+    for folder, package in (("fwhelpers", "fwhelpers"), ("plugins", "fwhelpers_plugins")):
+        for file in (ROOT / folder).rglob("*.py"):
+            assert f"/site-packages/{package}/{file.relative_to(ROOT / folder)}\n" in library
+    assert "entry_points.txt" in library
+    xml = run("rpm", "-qpl", rpms["fwhelpers-firewalld"])
+    for file in (ROOT / "packaging/firewalld").rglob("*.xml"):
+        assert f"/usr/lib/firewalld/{file.relative_to(ROOT / 'packaging/firewalld')}\n" in xml
+
+
+def test_dependencies(rpms: dict[str, Path]) -> None:
+    needs = run("rpm", "-qp", "--requires", rpms["fwhelpers"]).splitlines()
+    assert f"python3-fwhelpers = {fwhelpers.__version__}-1" in needs
+    assert "python3-nftables" in needs
+    library = run("rpm", "-qp", "--requires", rpms["python3-fwhelpers"])
+    assert "dist(pluggy) >= 1" in library
+    assert "dist(dbus-fast) >= 1.84" in library
+
+
+def test_the_configuration_is_kept_at_an_upgrade(rpms: dict[str, Path]) -> None:
+    listed = run("rpm", "-qp", "--qf", "[%{FILENAMES} %{FILEFLAGS:fflags}\\n]", rpms["fwhelpers"])
+    assert "/etc/fwhelpers/fwhelpers.toml cn" in listed
+
+
+def test_an_upgrade_unregisters_nothing(rpms: dict[str, Path]) -> None:
+    scripts = run("rpm", "-qp", "--scripts", rpms["fwhelpers"])
+    before = scripts.split("fwhelpers unregister")[0]
+    assert before.rstrip().endswith("if [ $1 -eq 0 ] && [ -d /run/systemd/system ]; then")
+
+
+def test_the_macro_for_packages_of_plugins() -> None:
+    need("rpm")
+    macros = ROOT / "packaging/rpm/macros.fwhelpers"
+    text = run("rpm", "--load", macros, "--eval", "%fwhelpers_reload")
+    assert "fwhelpers register" in text
+    run("sh", "-n", "-c", text)
+
+
+def test_spec_and_changelog_agree() -> None:
+    text = SPEC.read_text()
+    assert f"\nVersion:        {fwhelpers.__version__}\n" in text
+    assert f"> - {fwhelpers.__version__}-1\n" in text.split("%changelog")[1].splitlines(True)[1]

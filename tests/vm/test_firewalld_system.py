@@ -1,0 +1,90 @@
+"""firewalld, NetworkManager, polkit and we under a real systemd: units in any order, and by the boot's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import pytest
+from clients import download
+from firewalld import PACKAGING
+from lab import Lab
+from process import wait_until
+from servers import start_ftp
+from service import UNIT, boot
+from system import System
+
+UNITS = ("firewalld.service", "NetworkManager.service", UNIT)
+ZONE = '<?xml version="1.0" encoding="utf-8"?>\n<zone><interface name="{}"/></zone>\n'
+POLICY = """<?xml version="1.0" encoding="utf-8"?>
+<policy target="CONTINUE">
+  <ingress-zone name="internal"/><egress-zone name="public"/><service name="fw-ftp"/>
+</policy>
+"""
+
+
+def install(system: System) -> None:
+    """What the package brings, and what the person has set up."""
+    for kind in ("helpers", "services"):
+        for file in (PACKAGING / "firewalld" / kind).glob("*.xml"):
+            system.write(f"/usr/lib/firewalld/{kind}/{file.name}", file.read_text())
+    rules = PACKAGING / "polkit" / "fwhelpers-firewalld.rules"
+    system.write(f"/usr/share/polkit-1/rules.d/{rules.name}", rules.read_text())
+    system.write("/etc/firewalld/zones/internal.xml", ZONE.format("lan"))
+    system.write("/etc/firewalld/zones/public.xml", ZONE.format("wan"))
+    system.write("/etc/firewalld/policies/lan-wan.xml", POLICY)
+
+
+def fetch(lab: Lab) -> bool:
+    return download(lab, "EPSV", 4, timeout=20).returncode == 0
+
+
+def state(system: System) -> str:
+    name, path = "org.fedoraproject.FirewallD1", "/org/fedoraproject/FirewallD1"
+    return system.run("busctl", "get-property", name, path, name, "state").stdout
+
+
+def ask(system: System, user: str) -> CompletedProcess[str]:
+    """Ask firewalld as a user who is not root."""
+    name, path = "org.fedoraproject.FirewallD1", "/org/fedoraproject/FirewallD1"
+    busctl = ("busctl", "call", name, path, name, "getServiceSettings2", "s", "fw-ftp")
+    return system.run("setpriv", "--reuid", user, "--clear-groups", *busctl, check=False)
+
+
+def test_any_order_and_the_boots_own(lab: Lab) -> None:
+    start_ftp(lab)
+    lab.run("g", "nft", "flush", "ruleset")
+    system = boot(lab, "")
+    install(system)
+    orders = [UNITS[n:] + UNITS[:n] for n in range(len(UNITS))]
+    for order in orders:
+        system.systemctl("stop", *UNITS, "fwhelpers-register.service", check=False)
+        system.run("python3", "-m", "fwhelpers", "unregister")
+        for unit in order:
+            system.start(unit)
+        assert "RUNNING" in state(system), order
+        wait_until(lambda: fetch(lab), f"a transfer after {order}", 90)
+    assert ask(system, "fwhelpers").returncode == 0, ask(system, "fwhelpers").stderr
+    assert "NotAuthorized" in ask(system, "nobody").stderr, "Debian's default is the server profile"
+    assert "may be read" not in system.journal(UNIT)
+    system.shut_down()
+
+    system.boot(*UNITS)
+    assert [system.state(unit) for unit in UNITS] == ["active"] * 3, system.journal(UNIT)
+    assert "RUNNING" in state(system)
+    wait_until(lambda: fetch(lab), "a transfer after the boot", 90)
+    rules = system.run("nft", "list", "ruleset").stdout
+    assert 'type "fw-ftp"' in rules.partition("table inet firewalld")[2]
+
+
+def test_what_the_rule_for_polkit_allows() -> None:
+    text = (PACKAGING / "polkit" / "fwhelpers-firewalld.rules").read_text()
+    policy = Path("/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy")
+    found = list(policy.parent.glob("org.fedoraproject.FirewallD1*.policy*"))
+    if not found:
+        pytest.skip("firewalld is not installed")
+    for action in ("info", "config.info", "policies.info"):
+        name = f"org.fedoraproject.FirewallD1.{action}"
+        assert f'"{name}"' in text
+        assert any(f'id="{name}"' in file.read_text() for file in found)
+    assert 'FirewallD1.config"' not in text
