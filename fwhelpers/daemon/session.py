@@ -47,6 +47,8 @@ class Session:
         self._standard = Standard(lambda: objects.tree(control, self._interfaces), self._interfaces)
         self._calls: dict[asyncio.Task[None], str] = {}
         self._callers: Counter[str] = Counter()
+        #: calls that wait for polkit, with their callers: all that may be broken off
+        self._asking: dict[asyncio.Task[None], str] = {}
         self._news: deque[News] = deque(maxlen=MAX_NEWS)
         self._stir = asyncio.Event()
 
@@ -60,7 +62,7 @@ class Session:
             await self._connection.wait_closed()
         finally:
             self._subscribers.close()
-            for task in [telling, *self._calls]:
+            for task in [telling, *self._asking]:
                 task.cancel()
             await asyncio.gather(telling, *self._calls, return_exceptions=True)
 
@@ -125,8 +127,17 @@ class Session:
         if handler is None:
             return method.gives, self._standard.answer(interface.name, call)
         if handler.action:
-            await self._authority.check(call.sender, handler.action, call.interactive)
+            await self._authorize(call, handler.action)
         return method.gives, await handler.run(call)
+
+    async def _authorize(self, call: Call, action: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._asking[task] = call.sender
+        try:
+            await self._authority.check(call.sender, action, call.interactive)
+        finally:
+            del self._asking[task]
 
     def _interface_of(self, call: Call) -> Interface:
         there = self._standard.at(call.path)
@@ -147,7 +158,7 @@ class Session:
         name, _, owner = signal.body
         if not owner:
             self._subscribers.remove(name)
-            for task, sender in list(self._calls.items()):
+            for task, sender in list(self._asking.items()):
                 if sender == name:
                     task.cancel()
 

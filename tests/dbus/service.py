@@ -48,6 +48,7 @@ class Fake:
         self.found = {name: helper(name, name == "ftp") for name in ("ftp", "rpc", "a.b-c")}
         self.found["a.b-c"]["description"] = "§ 1 … \0 \udc80"
         self.restarts = 0
+        self.go_on = asyncio.Event()
         self.listeners: list[Callable[[News], None]] = []
 
     def listen(self, listener: Callable[[News], None]) -> None:
@@ -76,6 +77,9 @@ class Fake:
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         if name == "broken":
             raise ZeroDivisionError("a bug")
+        if name == "a.b-c":  # takes its time
+            print("enabling", flush=True)
+            await self.go_on.wait()
         if name not in self.found:
             raise ControlError(names.NO_SUCH_HELPER, f"there is no helper {name}")
         self.found[name]["enabled"] = enabled
@@ -182,6 +186,8 @@ async def act(fake: Fake, events: Events, command: dict[str, Any]) -> Any:
         fake.tell(News("worker-restarted", queue=1000, details={"reason": "died of SIGKILL"}))
     elif do == "fail-helper":
         fake.tell(News("helper-failed", "rpc", details={"reason": "a bug"}))
+    elif do == "go-on":
+        fake.go_on.set()
     elif do == "remove-helper":
         del fake.found["rpc"]
     elif do == "memory":

@@ -76,8 +76,8 @@ def test_expectations(service: Program, capsys: Capsys) -> None:
 @ROOT_ONLY
 @pytest.mark.usefixtures("service")
 def test_enable_and_disable(capsys: Capsys) -> None:
-    said = Said(capsys, "enable", "--persist", "rpc", "a.b-c")
-    assert said.out == "rpc: enabled, kept in /file\na.b-c: enabled, kept in /file\n"
+    said = Said(capsys, "enable", "--persist", "rpc")
+    assert said.out == "rpc: enabled, kept in /file\n"
     said = Said(capsys, "disable", "ftp")
     assert said.out == "ftp: disabled until the next reload\n"
     assert Said(capsys, "disable", "rpc", "--json").json == [

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
 
 import pytest
-from message_bus import Client, Play, Program
+from message_bus import Client, MessageBus, Play, Program
 
 from fwhelpers.bus import names
 from fwhelpers.bus.fields import Typed
-from fwhelpers.bus.wire import BusError
+from fwhelpers.bus.wire import BusError, Connection
 
 FILES = Path(__file__).parents[2] / "dbus"
 
@@ -226,6 +227,25 @@ def test_errors_of_the_standard_interfaces(
     play: Play, error: str, interface: str, member: str, given: Any, path: str
 ) -> None:
     assert error_of(play, member, *given, interface=interface, path=path).name == error
+
+
+def test_what_is_being_done_is_done_though_the_caller_leaves(
+    service: Program, bus: MessageBus, play: Play
+) -> None:
+    root_only(play)
+
+    async def scenario(client: Client) -> Any:
+        await client.listen()
+        other = Client(await Connection.open(bus.address))
+        enabling = asyncio.ensure_future(other.manager("EnableHelper", "sa{sv}", "a.b-c", {}))
+        await asyncio.to_thread(service.wait_line, "^enabling")
+        other.connection.close()
+        await asyncio.gather(enabling, return_exceptions=True)
+        await client.manager("ListHelpers")
+        service.say(do="go-on")
+        return await client.wait_signal("RulesetReplaced")
+
+    assert play(scenario).body == ({"helpers": ["ftp", "a.b-c"]},)
 
 
 def test_peer(play: Play) -> None:
