@@ -40,6 +40,13 @@ def test_links(page: Path) -> None:
         assert "://" in target or (page.parent / target).exists(), target
 
 
+def test_features_name_tests_that_there_are() -> None:
+    page = (ROOT / "docs/features.md").read_text()
+    named = re.findall(r"`((?:vm|plugins|unit|packaging|captures|fuzz)/[^`]*)`", page)
+    assert len(named) > 40
+    assert [name for name in named if not any((ROOT / "tests").glob(name.rstrip("/")))] == []
+
+
 def test_the_exposure_that_is_told_is_measured() -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here")
