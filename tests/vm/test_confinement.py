@@ -50,7 +50,7 @@ def start(lab: Lab, config: str = CONFIG) -> Process:
     environment = {**os.environ, "PYTHONPATH": "/run/lab/site"}
     argv = (*FWHELPERS, "run", "--config", lab.config(config))
     daemon = lab.popen("g", *argv, name="fwhelpers", env=environment)
-    daemon.wait_line("^fwhelpers: ready")
+    daemon.wait_line("^fwhelpers: ready", 180)
     return daemon
 
 
