@@ -28,9 +28,14 @@ _FIELDS = {
 
 
 class Logbook:
-    """Writes what workers tell."""
+    """Writes what workers tell. `name_of` makes the configuration's name of a helper of the kernel's."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        name_of: Callable[[str], str] = lambda name: name,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._name_of = name_of
         self._throttle = Throttle(clock)
 
     def write(self, message: Mapping[str, Any]) -> None:
@@ -50,7 +55,8 @@ class Logbook:
         for source, more in self._throttle.end():
             _tell_more(source, more)
 
-    def _note(self, note: Mapping[str, Any]) -> None:
+    def _note(self, given: Mapping[str, Any]) -> None:
+        note = {**given, "helper": self._name_of(given["helper"])}
         source = Source(note["kind"], note["helper"], _address(note["client"]))
         if source.kind != "expected":
             for over, more in self._throttle.over():
@@ -59,7 +65,7 @@ class Logbook:
                 return
         fields = {name: note[key] for name, key in _FIELDS.items() if key in note}
         level = _LEVELS.get(source.kind, logging.INFO)
-        log.log(level, "%s", notes.sentence(dict(note)), extra={"fields": fields})
+        log.log(level, "%s", notes.sentence(note), extra={"fields": fields})
 
 
 class Source(NamedTuple):

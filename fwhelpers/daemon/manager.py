@@ -58,7 +58,7 @@ class Daemon:
     def __init__(self, config_dir: Path, runtime: Path = RUNTIME) -> None:
         self._config_dir = config_dir
         self._runtime = runtime
-        self._logbook = Logbook()
+        self._logbook = Logbook(self.name_of)
         self._notify = sd.Notifier(os.environ)
         self._store = sd.Store(self._notify, os.environ)
         self._fleet = Fleet(self._hear, self._store)

@@ -1,8 +1,9 @@
-"""Between the outer pytest, which people see, and the inner one, which runs in the VM.
+"""Between the outer pytest, which people see, and the inner ones, which run in VMs.
 
-The inner one appends each report as a line of JSON to a file in the shared directory; the outer one reads that file as
-it grows. Whatever the machine does, each test gets a result: a VM that dies or hangs makes the rest fail, with the end
-of its console.
+Two machines share the tests, for each alone leaves half of the processors idle: one takes the files from the first on,
+the other from the last, and each claims a file before it begins (claims.py). An inner pytest appends each report as a
+line of JSON to a file in its machine's directory; the outer one reads those files as they grow. Whatever a machine
+does, each test gets a result: one that dies or hangs makes its tests fail, with the end of its console.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from machine import GUEST, Machine, find_kernel, running_kernel_lacks
+from claims import Claims
+from machine import BUILD, GUEST, Machine, find_kernel, running_kernel_lacks
 
 #: For the whole run in the VM, in seconds; and for one test without any news.
-TIMEOUT = float(os.environ.get("FWHELPERS_VM_TIMEOUT", "3600"))
+TIMEOUT = float(os.environ.get("FWHELPERS_VM_TIMEOUT", "4800"))
 SILENCE = float(os.environ.get("FWHELPERS_VM_SILENCE", "600"))
+MACHINES = int(os.environ.get("FWHELPERS_MACHINES", "2"))
 
 _config: pytest.Config | None = None
 
@@ -33,6 +36,45 @@ def write_report(report: pytest.TestReport) -> None:
         file.write(json.dumps(data) + "\n")
 
 
+class _Inner:
+    """A machine and what it has reported so far."""
+
+    def __init__(self, machine: Machine, tests: list[str], beside: bool) -> None:
+        self.machine = machine
+        self.lost = ""
+        self._path = machine.directory / "reports"
+        (machine.directory / "tests").write_text("".join(f"{test}\n" for test in tests))
+        self._path.touch()
+        with (machine.directory / "console").open("wb") as console:
+            machine.start(console, beside=beside)
+        self._read, self._rest = 0, ""
+        self._last = time.monotonic()
+        self._got: dict[str, list[dict[str, Any]]] = {}
+
+    def take(self, test: str) -> list[dict[str, Any]]:
+        """What there is of this test that was not taken before."""
+        running = self.machine.running
+        with self._path.open() as file:
+            file.seek(self._read)
+            text = file.read()
+            self._read = file.tell()
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._last = time.monotonic()
+            data = json.loads(line)
+            self._got.setdefault(data["nodeid"], []).append(data)
+        if not running:
+            self.lost = self.lost or "the VM reported no more tests" + self._console()
+        elif time.monotonic() - self._last > SILENCE:
+            self.lost = f"no news from the VM for {SILENCE:g} s" + self._console()
+            self.machine.stop()
+        return self._got.pop(test, [])
+
+    def _console(self) -> str:
+        text = (self.machine.directory / "console").read_text(errors="replace")
+        return "\nits console ends with:\n" + "\n".join(text.splitlines()[-40:])
+
+
 class Bridge:
     """The outer side. `expect` the tests, then ask for each one's `reports`."""
 
@@ -41,8 +83,8 @@ class Bridge:
         _config = self._config = config
         self._why = ""
         self._tests: list[str] = []
-        self._machine: Machine | None = None
-        self._lines: Iterator[dict[str, Any] | None] = iter(())
+        self._inner: list[_Inner] = []
+        self._claims: Claims | None = None
         self._lost = ""
 
     def expect(self, tests: list[str]) -> None:
@@ -60,71 +102,57 @@ class Bridge:
     def reports(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
         """Yield the reports of one test, waiting for them."""
         started = time.monotonic()
-        if self._machine is None and not self._lost:
+        if not self._inner and not self._lost:
             self._boot()
-        seen = False
         while not self._lost:
-            data = next(self._lines, None)
-            if data is None:
-                self._lost = self._lost or "the VM reported no more tests" + self._console()
-                break
-            report = self._config.hook.pytest_report_from_serializable(
-                config=self._config, data=data
-            )
-            if report.nodeid != item.nodeid:
-                continue
-            seen = seen or report.when == "call"
-            yield _strict(report)
-            if report.when == "teardown":
+            inner = self._of(item.path.name)
+            got = inner.take(item.nodeid)
+            for data in got:
+                report = self._config.hook.pytest_report_from_serializable(
+                    config=self._config, data=data
+                )
+                yield _strict(report)
+                if report.when == "teardown":
+                    return
+            if inner.lost:
+                yield _failure(item, inner.lost, time.monotonic() - started)
                 return
+            time.sleep(0.1)
         yield _failure(item, self._lost, time.monotonic() - started)
+
+    def _of(self, file: str) -> _Inner:
+        """The machine that has a file; as long as none has it, one that is alive."""
+        assert self._claims is not None
+        owner = self._claims.owner(file)
+        if owner is not None:
+            return self._inner[owner]
+        return next((inner for inner in self._inner if not inner.lost), self._inner[0])
 
     def _boot(self) -> None:
         try:
             kernel = find_kernel()
-            python = Path(sys.executable)
-            command = [str(python), "-m", "pytest", "-p", "no:cacheprovider", f"@{GUEST}/tests"]
             name = f"tests-{kernel.name.removeprefix('vmlinuz-')}"
-            self._machine = Machine(name, command, timeout=TIMEOUT, kernel=kernel)
+            self._claims = Claims(BUILD / f"{name}-claims", 0)
+            self._claims.clear()
+            files = {test.split("::")[0] for test in self._tests}
+            for number in range(min(MACHINES, len(files))):
+                machine = self._machine(f"{name}-{number}", number, kernel)
+                self._inner.append(_Inner(machine, self._tests, beside=bool(number)))
         except OSError as error:
             self._lost = f"no VM: {error} (the running kernel: {self._why})"
-            return
-        directory = self._machine.directory
-        (directory / "tests").write_text("".join(f"{test}\n" for test in self._tests))
-        (directory / "reports").touch()
-        with (directory / "console").open("wb") as console:
-            self._machine.start(console)
-        self._lines = self._follow(directory / "reports")
 
-    def _follow(self, path: Path) -> Iterator[dict[str, Any]]:
-        assert self._machine is not None
-        last = time.monotonic()
-        with path.open() as file:
-            rest = ""
-            while True:
-                running = self._machine.running
-                rest += file.read()
-                *lines, rest = rest.split("\n")
-                for line in lines:
-                    last = time.monotonic()
-                    yield json.loads(line)
-                if not running:
-                    return
-                if time.monotonic() - last > SILENCE:
-                    self._lost = f"no news from the VM for {SILENCE:g} s" + self._console()
-                    self._machine.stop()
-                    return
-                time.sleep(0.1)
-
-    def _console(self) -> str:
-        assert self._machine is not None
-        text = (self._machine.directory / "console").read_text(errors="replace")
-        return "\nits console ends with:\n" + "\n".join(text.splitlines()[-40:])
+    def _machine(self, name: str, number: int, kernel: Path) -> Machine:
+        assert self._claims is not None
+        environment = f"FWHELPERS_CLAIMS={Claims.GUEST}", f"FWHELPERS_MACHINE={number}"
+        pytest_ = str(Path(sys.executable)), "-m", "pytest", "-p", "no:cacheprovider"
+        command = ["env", *environment, *pytest_, f"@{GUEST}/tests"]
+        shared = {Claims.GUEST: self._claims.directory}
+        return Machine(name, command, timeout=TIMEOUT, kernel=kernel, shared=shared)
 
     def close(self) -> None:
-        """Switch the VM off."""
-        if self._machine is not None:
-            self._machine.stop()
+        """Switch the VMs off."""
+        for inner in self._inner:
+            inner.machine.stop()
 
 
 def _strict(report: pytest.TestReport) -> pytest.TestReport:

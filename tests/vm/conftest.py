@@ -16,6 +16,7 @@ import layer
 import packages
 import pytest
 from bridge import Bridge, write_report
+from claims import Claims
 from lab import Lab
 from system import System
 
@@ -23,6 +24,7 @@ HERE = Path(__file__).parent
 INSIDE = bool(os.environ.get("FWHELPERS_INSIDE"))
 _bridge = pytest.StashKey[Bridge]()
 _lab = pytest.StashKey[Lab]()
+_claims = Claims.inside()
 
 
 def _is_ours(item: pytest.Item) -> bool:
@@ -45,9 +47,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         packages.build()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The second machine begins with the last file."""
+    if _claims is not None and _claims.number % 2:
+        files = list(dict.fromkeys(item.path for item in items))
+        items.sort(key=lambda item: -files.index(item.path))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """Let the VM do it, and pass on what it reports."""
+    """Let the VM do it, and pass on what it reports; in the VM, leave to the other machine what is the other's."""
+    if _claims is not None and not _claims.claim(item.path.name):
+        return True
     bridge = item.config.stash[_bridge]
     if INSIDE or not _is_ours(item) or not bridge.needed:
         return None

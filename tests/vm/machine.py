@@ -17,7 +17,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -78,7 +78,8 @@ def modules_of(kernel: Path) -> Path | None:
 class Machine:
     """One boot that runs one command. Only one of a project's machines runs at a time.
 
-    `terminal` gives the command this program's terminal, and no limit of time.
+    `terminal` gives the command this program's terminal, and no limit of time; `shared` are further directories, by
+    where the VM sees them.
     """
 
     def __init__(
@@ -89,11 +90,14 @@ class Machine:
         timeout: float,
         kernel: Path | None = None,
         terminal: bool = False,
+        shared: Mapping[str, Path] | None = None,
     ) -> None:
         self.directory = BUILD / name
         self.kernel = kernel or find_kernel()
         self._timeout = timeout
         self._terminal = terminal
+        self._shared = {GUEST: self.directory, **(shared or {})}
+        self._lock: IO[str] | None = None
         self._prepare(command)
 
     def _prepare(self, command: Sequence[str]) -> None:
@@ -119,20 +123,16 @@ class Machine:
             *("--cpus", str(CPUS), "--memory", "2G", "--user", "root"),
             *("--append", "mitigations=off", "--append", "cryptomgr.notests"),
             *("--append", "modprobe.blacklist=" + ",".join(_UNUSED.split())),
-            f"--rwdir={GUEST}={self.directory}",
+            *(f"--rwdir={inside}={outside}" for inside, outside in self._shared.items()),
             f"--qemu-opts=-fsdev {share} -device {device}",
             # without a command virtme-ng starts a shell on the console: ours
             *(["--shell", guest[0]] if self._terminal else ["--", "bash", *guest]),
         ]
 
-    def start(self, stdout: IO[bytes] | None = None) -> None:
-        """Boot. Output goes to `stdout`, or to this program's own."""
-        self._lock = (BUILD / "lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print("lab: waiting for another machine to end", file=sys.stderr, flush=True)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+    def start(self, stdout: IO[bytes] | None = None, beside: bool = False) -> None:
+        """Boot. Output goes to `stdout`, or to this program's own. `beside`: while another of this program's runs."""
+        if not beside:
+            self._wait_turn()
         bins = [str(Path(sys.executable).parent), "/usr/sbin", "/sbin", os.environ.get("PATH", "")]
         self._process = subprocess.Popen(
             self._argv(),
@@ -144,6 +144,14 @@ class Machine:
             start_new_session=not self._terminal,
         )
 
+    def _wait_turn(self) -> None:
+        self._lock = (BUILD / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("lab: waiting for another machine to end", file=sys.stderr, flush=True)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
     @property
     def running(self) -> bool:
         return self._process.poll() is None
@@ -151,7 +159,8 @@ class Machine:
     def wait(self) -> int:
         """Wait for its end; returns the command's status (255 if it did not get that far)."""
         self._process.wait()
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
         try:
             return int((self.directory / "status").read_text())
         except (OSError, ValueError):

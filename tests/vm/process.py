@@ -11,7 +11,7 @@ from pathlib import Path
 
 #: Emulated user space is 10 to 20 times slower than native, and the machine may do other work beside it; nothing
 #: waits for this long unless it hangs.
-PATIENCE = 60.0
+PATIENCE = 180.0  #: seconds; only a failure waits that long, and a loaded machine is no failure
 
 
 class LabError(Exception):

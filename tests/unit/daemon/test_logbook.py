@@ -35,6 +35,17 @@ def test_fields(caplog: pytest.LogCaptureFixture) -> None:
     assert record.__dict__["fields"]["RULE"] == "G6"
 
 
+def test_a_helper_is_called_as_in_the_configuration(caplog: pytest.LogCaptureFixture) -> None:
+    book = Logbook(lambda name: name.removeprefix("fw-"))
+    given = note()
+    given["note"]["helper"] = "fw-ftp"
+    book.write(given)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("ftp: ")
+    assert record.__dict__["fields"]["HELPER"] == "ftp"
+    assert given["note"]["helper"] == "fw-ftp", "others read it too"
+
+
 def test_every_hole_is_told(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     book = Logbook()
@@ -46,7 +57,7 @@ def test_every_hole_is_told(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_refusals_are_summed_up(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    book = Logbook(clock)
+    book = Logbook(clock=clock)
     for port in range(1000):
         book.write(note(client=f"10.0.1.2:{port}"))
     book.write(note(client="10.0.1.3:1"))
