@@ -14,7 +14,7 @@ PACKAGES = ROOT / "build" / "packages"
 PLUGIN = ROOT / "examples" / "fwhelpers-foo"
 OLDER = "0.0.9"  #: the same tree under another number: what is tested is the change from one to the other
 OLDER_LAYER = ROOT / "build" / "layer-older"
-_INSIDE = "/var/cache/debs"
+BROUGHT = "/var/cache/debs"  #: where they are in a system
 
 
 def build() -> None:
@@ -42,7 +42,7 @@ class Debs:
         system.path("/var/lib/man-db/auto-update").unlink(missing_ok=True)
 
     def _bring(self, folder: Path, name: str) -> list[str]:
-        inside = f"{_INSIDE}/{name}"
+        inside = f"{BROUGHT}/{name}"
         self._system.path(inside).mkdir(parents=True)
         found = sorted(folder.glob("*.deb"))
         for deb in found:
