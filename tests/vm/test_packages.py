@@ -125,7 +125,7 @@ def test_upgrade_under_traffic_loses_no_connection(
     assert pid(older) not in ("0", before)
     progress(running)
     results = finish(lab, running)
-    assert [failed for _, failed in results] == [0, 0, 0], results
+    assert not any(failed for _, failed in results), results
     assert all(done for done, _ in results)
 
 
