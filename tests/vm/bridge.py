@@ -1,9 +1,10 @@
 """Between the outer pytest, which people see, and the inner ones, which run in VMs.
 
-Two machines share the tests, for each alone leaves half of the processors idle: one takes the files from the first on,
-the other from the last, and each claims a file before it begins (claims.py). An inner pytest appends each report as a
-line of JSON to a file in its machine's directory; the outer one reads those files as they grow. Whatever a machine
-does, each test gets a result: one that dies or hangs makes its tests fail, with the end of its console.
+Two machines of one processor each share the tests: emulated, two processors in one machine wait for each other most of
+the time (each was four times as slow where two such machines shared two real ones). One machine takes the files from
+the first on, the other from the last, and each claims a file before it begins (claims.py). An inner pytest appends each
+report as a line of JSON to a file in its machine's directory; the outer one reads those files as they grow. Whatever a
+machine does, each test gets a result: one that dies or hangs makes its tests fail, with the end of its console.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 from claims import Claims
-from machine import BUILD, GUEST, Machine, find_kernel, running_kernel_lacks
+from machine import BUILD, CPUS, GUEST, Machine, find_kernel, running_kernel_lacks
 
 #: For the whole run in the VM, in seconds; and for one test without any news.
 TIMEOUT = float(os.environ.get("FWHELPERS_VM_TIMEOUT", "4800"))
@@ -135,19 +136,20 @@ class Bridge:
             self._claims = Claims(BUILD / f"{name}-claims", 0)
             self._claims.clear()
             files = {test.split("::")[0] for test in self._tests}
-            for number in range(min(MACHINES, len(files))):
-                machine = self._machine(f"{name}-{number}", number, kernel)
+            count = min(MACHINES, len(files))
+            for number in range(count):
+                machine = self._machine(f"{name}-{number}", number, kernel, CPUS // count or 1)
                 self._inner.append(_Inner(machine, self._tests, beside=bool(number)))
         except OSError as error:
             self._lost = f"no VM: {error} (the running kernel: {self._why})"
 
-    def _machine(self, name: str, number: int, kernel: Path) -> Machine:
+    def _machine(self, name: str, number: int, kernel: Path, cpus: int) -> Machine:
         assert self._claims is not None
         environment = f"FWHELPERS_CLAIMS={Claims.GUEST}", f"FWHELPERS_MACHINE={number}"
         pytest_ = str(Path(sys.executable)), "-m", "pytest", "-p", "no:cacheprovider"
         command = ["env", *environment, *pytest_, f"@{GUEST}/tests"]
         shared = {Claims.GUEST: self._claims.directory}
-        return Machine(name, command, timeout=TIMEOUT, kernel=kernel, shared=shared)
+        return Machine(name, command, timeout=TIMEOUT, kernel=kernel, shared=shared, cpus=cpus)
 
     def close(self) -> None:
         """Switch the VMs off."""

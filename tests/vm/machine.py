@@ -91,11 +91,13 @@ class Machine:
         kernel: Path | None = None,
         terminal: bool = False,
         shared: Mapping[str, Path] | None = None,
+        cpus: int = CPUS,
     ) -> None:
         self.directory = BUILD / name
         self.kernel = kernel or find_kernel()
         self._timeout = timeout
         self._terminal = terminal
+        self._cpus = cpus
         self._shared = {GUEST: self.directory, **(shared or {})}
         self._lock: IO[str] | None = None
         self._prepare(command)
@@ -120,7 +122,7 @@ class Machine:
         return [
             *([] if self._terminal else limit),
             *(str(vng), "--disable-kvm", "--force-9p", "--run", str(self.kernel)),
-            *("--cpus", str(CPUS), "--memory", "2G", "--user", "root"),
+            *("--cpus", str(self._cpus), "--memory", "2G", "--user", "root"),
             *("--append", "mitigations=off", "--append", "cryptomgr.notests"),
             *("--append", "modprobe.blacklist=" + ",".join(_UNUSED.split())),
             *(f"--rwdir={inside}={outside}" for inside, outside in self._shared.items()),

@@ -15,7 +15,7 @@ PEERS = str(Path(__file__).with_name("peers.py"))
 @pytest.mark.nat("snat")
 def test_two_clients_announce_the_same_port(lab: Lab) -> None:
     start_ftp(lab)
-    daemon = lab.start_fwhelpers("[helpers.ftp]\n")
+    daemon = lab.start_fwhelpers("[daemon]\nworkers = 2\n[helpers.ftp]\n")
     gate = lab.namespaces["c"].path("/run/lab/go")
     first = lab.popen(
         "c", sys.executable, PEERS, "listen_for_data", "10.0.1.2", "5000", "/run/lab/go"

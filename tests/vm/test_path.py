@@ -12,7 +12,7 @@ from lab import Lab
 from process import Process
 from servers import ports, start_ftp, start_nfs
 
-BOTH = "[helpers.rpc]\n[helpers.ftp]\n"
+BOTH = "[daemon]\nworkers = 2\n[helpers.rpc]\n[helpers.ftp]\n"
 
 
 class Running:

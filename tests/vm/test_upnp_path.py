@@ -1,7 +1,6 @@
 """UPnP on a host that lets nothing out nor in but searches: descriptions are fetched, events arrive.
 
-c is the control point, with fwhelpers; on c2 are minidlna and a device of the test's own. Then devices at fixed ports
-behind the gateway (`gena`), with each kind of translation.
+c is the control point, with fwhelpers; on c2 are minidlna and a device of the test's own.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import CLIENT, CLIENT2, OUTER, Lab
+from lab import CLIENT, CLIENT2, Lab
 from process import Process, wait_until
 from test_discovery_hosts import MINIDLNA
 from test_discovery_path import PEERS, Host
@@ -198,25 +197,3 @@ def test_gupnp(host: Host) -> None:
 
 def test_nothing_failed_inside(host: Host) -> None:
     assert not [line for line in host.daemon.lines if "failed" in line or "Traceback" in line]
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [pytest.param(kind, marks=pytest.mark.nat(kind)) for kind in ("none", "snat", "dnat", "both")],
-)
-def test_a_device_behind_the_gateway(lab: Lab, kind: str) -> None:
-    lab.open("tcp", int(DEVICE))
-    device = lab.popen("s", *PEER, "device", DEVICE, name="device")
-    device.wait_line("^listening$")
-    daemon = lab.start_fwhelpers("[helpers.gena]\n", timeout=90)
-    gate = make(lab, "/run/lab/gate")
-    control = start(lab, "subscribe", lab.target(), DEVICE, "/e", CLIENT[4], CALLBACK, gate)
-    control.wait_line("^event .* NOTIFY", 60)
-    control.wait_line("^subscribed$", 60)
-    seen = device.wait_line(r"^callback (\S+) ").group(1)
-    assert seen == (OUTER[4] if kind in ("snat", "both") else CLIENT[4])
-    before = len(control.lines)
-    tell(lab, "event", ns="s")
-    control.wait_line("^event .* NOTIFY", 60, after=before)
-    assert lab.dropped() == 0
-    assert not [line for line in daemon.lines if "refused" in line or "failed" in line]
