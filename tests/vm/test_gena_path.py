@@ -1,4 +1,4 @@
-"""UPnP devices at fixed ports behind the gateway (`gena`), with each kind of translation: events reach who subscribed."""
+"""UPnP devices at fixed ports behind the gateway (`gena`), with each kind of NAT: events reach who subscribed."""
 
 from __future__ import annotations
 
