@@ -29,7 +29,7 @@ from fwhelpers.engine.announce import Announcer, Place
 from fwhelpers.engine.guard import Ledger, Limits
 from fwhelpers.engine.handover import Left, Remembered
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
-from fwhelpers.engine.lasting import lasting, remembered
+from fwhelpers.engine.lasting import REPLY, another, lasting, remembered
 from fwhelpers.engine.links import Lookup, nowhere
 from fwhelpers.engine.mangle import Edit, MangleError, rewrite
 from fwhelpers.engine.memory import Memory
@@ -44,7 +44,6 @@ from fwhelpers.kernel.queue import Packet
 MAX_FLOWS = 16384
 MAX_KEPT = 64 * 1024 * 1024  #: bytes of streams held in memory
 
-_REPLY = 3  #: IP_CT_IS_REPLY and above: the reply direction
 _IAC = 0xFF
 
 #: where packets are that go out
@@ -133,6 +132,9 @@ class Inspector:
             if key in self._pending:
                 return self._attach_next(key, ACCEPT)
             state = self._flows.get(key)
+            if state is not None and another(packet, segment, state):
+                self._ended(key, state)
+                state = None
             if state is None:
                 state = self._open(key, packet)
             else:
@@ -186,6 +188,11 @@ class Inspector:
         self._pending.pop(key, None)
         self._kept -= sum(half.kept for half in old.halves if half)
 
+    def _ended(self, key: tuple[bytes, int], state: FlowState) -> None:
+        del self._flows[key]
+        self._kept -= sum(half.kept for half in state.halves if half)
+        self._announcer.spent(state, None)  # with its connection the kernel has taken them away
+
     def _left(self, packet: Packet, state: FlowState | None) -> Verdict:
         """A flow that is not (or no longer) ours to parse goes out of the queue."""
         if (state is not None and state.marked) or labels.has(packet.labels, labels.DONE):
@@ -211,7 +218,7 @@ class Inspector:
         state: FlowState,
         now: float,
     ) -> Verdict:
-        reply = packet.ctinfo >= _REPLY
+        reply = packet.ctinfo >= REPLY
         data = bytes(packet.payload[segment.data : segment.end])
         verdict = ACCEPT
         try:
@@ -290,12 +297,7 @@ class Inspector:
 
     def _begin(self, packet: Packet, segment: Segment, reply: bool) -> HalfStream:
         """Start at this segment if the kernel says it is the direction's first (safety rule G2)."""
-        seen, more = (
-            (labels.REPLY_SEEN, labels.REPLY_MORE)
-            if reply
-            else (labels.ORIG_SEEN, labels.ORIG_MORE)
-        )
-        if not labels.has(packet.labels, seen) or labels.has(packet.labels, more):
+        if not labels.first_payload(packet.labels, reply):
             raise ParseError("picked up in mid-stream")
         return HalfStream(segment.seq)
 

@@ -1,14 +1,31 @@
-"""What a flow has beyond its packets goes back to the kernel with a verdict: its state, and how long it must live."""
+"""A flow and its conntrack entry: whether they still belong together, and what goes back with a verdict: the flow's
+state, and how long the entry must live.
+"""
 
 from __future__ import annotations
 
+from fwhelpers.engine.headers import TCP, Segment
 from fwhelpers.engine.state import FlowState
 from fwhelpers.engine.verdict import Verdict
+from fwhelpers.kernel import labels
 from fwhelpers.kernel.conntrack import IPS_EXPECTED, IPS_FIXED_TIMEOUT
 from fwhelpers.kernel.queue import Packet
 
+REPLY = 3  #: IP_CT_IS_REPLY and above: the reply direction
+
 #: seconds that a TCP connection whose lifetime is fixed may be silent, beyond what it expects
 _SILENT = 600
+
+
+def another(packet: Packet, segment: Segment, state: FlowState) -> bool:
+    """Is this the beginning of another connection than the flow's?
+
+    The kernel gives an entry's id anew with its place in memory (nf_conntrack_core.c: nf_ct_get_id), and a client
+    may ask again from the same port.
+    """
+    reply = packet.ctinfo >= REPLY
+    begins = segment.l4 == TCP and labels.first_payload(packet.labels, reply)
+    return not packet.confirmed or (begins and state.halves[reply] is not None)
 
 
 def remembered(packet: Packet, state: FlowState, verdict: Verdict) -> Verdict:

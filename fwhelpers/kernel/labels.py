@@ -35,3 +35,9 @@ def bits(*labels: int) -> bytes:
 def has(field: bytes, label: int) -> bool:
     """True if the label is set in a field as CTA_LABELS carries it (empty: none is)."""
     return len(field) == SIZE and bool(field[label >> 3] & 1 << (label & 7))
+
+
+def first_payload(labels: bytes, reply: bool) -> bool:
+    """Whether our rules have marked this as the first segment with payload of its direction."""
+    seen, more = (REPLY_SEEN, REPLY_MORE) if reply else (ORIG_SEEN, ORIG_MORE)
+    return has(labels, seen) and not has(labels, more)

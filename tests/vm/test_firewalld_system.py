@@ -51,10 +51,10 @@ def ask(system: System, user: str) -> CompletedProcess[str]:
     return system.run("setpriv", "--reuid", user, "--clear-groups", *busctl, check=False)
 
 
-def test_any_order_and_the_boots_own(lab: Lab) -> None:
+def test_any_order_and_the_boots_own(lab: Lab, system: System) -> None:
     start_ftp(lab)
     lab.run("g", "nft", "flush", "ruleset")
-    system = boot(lab, "")
+    boot(system, "")
     install(system)
     orders = [UNITS[n:] + UNITS[:n] for n in range(len(UNITS))]
     for order in orders:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from process import run
 
 from fwhelpers.api import DatagramParser, Helper
 from fwhelpers.daemon.registry import Registry
+from fwhelpers.kernel.socket import NetlinkSocket
 from fwhelpers.plugins import load
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.nft"))
@@ -36,7 +38,8 @@ def others() -> list[Helper]:
 @pytest.fixture(scope="module")
 def registered() -> Iterator[None]:
     run([sys.executable, "-m", "fwhelpers", "register"])
-    assert Registry().register(others()) == {}
+    with closing(NetlinkSocket()) as netlink:
+        assert Registry(netlink).register(others()) == {}
     yield
     # all of ours, those of no plugin as well; it waits until the kernel has dropped a dry run's references
     run([sys.executable, "-m", "fwhelpers", "unregister"])

@@ -254,8 +254,7 @@ def test_kernel_table_full_is_told() -> None:
 
 def test_retransmission_of_a_rewritten_segment_is_rewritten_again() -> None:
     flow = tcp(seen_client="192.0.2.1:50000")
-    first = flow.packet(b"OPEN 10.0.1.2 3000\r\n", False)
-    once, twice = flow.send(first), flow.send(first)
+    once, twice = (flow.send(flow.packet(b"OPEN 10.0.1.2 3000\r\n", False)) for _ in range(2))
     assert once.payload == twice.payload is not None
     assert len(flow.maker.made) == 1
 
@@ -349,7 +348,27 @@ def test_first_packet_carries_its_expectations_one_by_one() -> None:
     assert not second.repeat
     assert second.expectation
     assert second.expectation.tuple.dport == 3001
-    assert flow.send(packet).expectation is None
+
+
+def test_a_new_connection_may_have_the_id_of_one_that_ended() -> None:
+    flow = Connection(TALK, "udp", C, S)
+    flow.extra = {"status": 0x2000}  # not confirmed
+    for _ in range(2):
+        made = flow.send(flow.packet(b"3000", False)).expectation
+        assert made
+        assert made.tuple.dport == 3000
+    assert len(flow.inspector) == 1
+
+
+def test_so_may_a_new_tcp_connection() -> None:
+    flow = tcp()
+    flow.c(b"OPEN 3000\r\nhalf a line")
+    flow.payloads = [0, 0]
+    flow.seq = [77000, 88000]
+    flow.info = bytes(32)
+    flow.c(b"OPEN 3001\r\n")
+    assert [e.tuple.dport for e in flow.maker.made] == [3000, 3001]
+    assert not [note for note in flow.notes if note.kind == "poisoned"]
 
 
 def test_class_limit_forgets_the_oldest() -> None:
