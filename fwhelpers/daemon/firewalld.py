@@ -59,8 +59,8 @@ async def snapshot(client: Client) -> Snapshot:
             for source in zone.sources
             if source.startswith("ipset:")
         },
-        version=str(await client.property(MAIN, "version")),
-        state=str(await client.property(MAIN, "state")),
+        version=await asked.property("version"),
+        state=await asked.property("state"),
         panic=bool(await client.call(MAIN, "queryPanicMode")),
         denied=asked.denied,
     )  # fmt: skip
@@ -116,6 +116,15 @@ class _Questions:
         found = await self.settings(IPSET, "getEntries", name)
         return tuple(map(str, found)) if isinstance(found, list) else ()
 
+    async def property(self, name: str) -> str:
+        """Empty where we may not ask: firewalld 1.3 wants for it the right to change its configuration."""
+        try:
+            return str(await self._client.property(MAIN, name))
+        except BusError as error:
+            if not _is_denial(error):
+                raise
+            return ""
+
     def rich(self, rules: Iterable[str]) -> list[str]:
         """Services that rich rules name."""
         names = []
@@ -127,10 +136,14 @@ class _Questions:
 
     def _note(self, error: BusError) -> None:
         """What firewalld itself answers counts as an answer. Raises BusError again for what is none, like no reply."""
-        if "NotAuthorized" in error.name or "AccessDenied" in error.name:
+        if _is_denial(error):
             self.denied = str(error)
         elif error.name not in (f"{NAME}.Exception", "org.freedesktop.DBus.Error.UnknownMethod"):
             raise error
+
+
+def _is_denial(error: BusError) -> bool:
+    return "NotAuthorized" in error.name or "AccessDenied" in error.name
 
 
 class Follower:

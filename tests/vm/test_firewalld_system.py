@@ -9,7 +9,7 @@ import pytest
 from clients import download
 from firewalld import PACKAGING
 from lab import Lab
-from process import wait_until
+from process import LabError, wait_until
 from servers import start_ftp
 from service import UNIT, boot
 from system import System
@@ -39,6 +39,13 @@ def fetch(lab: Lab) -> bool:
     return download(lab, "EPSV", 4, timeout=20).returncode == 0
 
 
+def wait_for_transfer(lab: Lab, system: System, when: str) -> None:
+    try:
+        wait_until(lambda: fetch(lab), f"a transfer after {when}", 90)
+    except LabError as error:
+        raise LabError(f"{error}\n{system.journal(UNIT)}") from None
+
+
 def state(system: System) -> str:
     name, path = "org.fedoraproject.FirewallD1", "/org/fedoraproject/FirewallD1"
     return system.run("busctl", "get-property", name, path, name, "state").stdout
@@ -63,7 +70,7 @@ def test_any_order_and_the_boots_own(lab: Lab, system: System) -> None:
         for unit in order:
             system.start(unit)
         assert "RUNNING" in state(system), order
-        wait_until(lambda: fetch(lab), f"a transfer after {order}", 90)
+        wait_for_transfer(lab, system, str(order))
     assert ask(system, "fwhelpers").returncode == 0, ask(system, "fwhelpers").stderr
     assert "NotAuthorized" in ask(system, "nobody").stderr, "Debian's default is the server profile"
     assert "may be read" not in system.journal(UNIT)
@@ -72,7 +79,7 @@ def test_any_order_and_the_boots_own(lab: Lab, system: System) -> None:
     system.boot(*UNITS)
     assert [system.state(unit) for unit in UNITS] == ["active"] * 3, system.journal(UNIT)
     assert "RUNNING" in state(system)
-    wait_until(lambda: fetch(lab), "a transfer after the boot", 90)
+    wait_for_transfer(lab, system, "the boot")
     rules = system.run("nft", "list", "ruleset").stdout
     assert 'type "fw-ftp"' in rules.partition("table inet firewalld")[2]
 

@@ -99,6 +99,8 @@ class Fake(Client):
         return ANSWERS[member]
 
     async def property(self, target: object, name: str) -> Any:
+        if name in self._errors:
+            raise BusError("said", self._errors[name])
         return "RUNNING" if name == "state" else "1.3.3"
 
 
@@ -113,6 +115,12 @@ def test_what_is_denied_is_told_and_the_rest_taken() -> None:
     found = asyncio.run(snapshot(Fake(getZoneSettings2=f"{NAME}.NotAuthorizedException")))
     assert found.denied == "said"
     assert found.zones == {"home": Zone("home", ("lan",))}
+
+
+def test_a_property_that_is_denied_is_unknown_and_keeps_nothing_else_back() -> None:
+    found = asyncio.run(snapshot(Fake(state=f"{NAME}.NotAuthorizedException")))
+    assert (found.state, found.version, found.denied) == ("", "1.3.3", "")
+    assert found.zones["home"].services == ("fw-ssdp",)
 
 
 def test_what_has_just_gone_is_empty() -> None:
