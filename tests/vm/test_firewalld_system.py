@@ -72,7 +72,9 @@ def test_any_order_and_the_boots_own(lab: Lab, system: System) -> None:
         assert "RUNNING" in state(system), order
         wait_for_transfer(lab, system, str(order))
     assert ask(system, "fwhelpers").returncode == 0, ask(system, "fwhelpers").stderr
-    assert "Not Authorized" in ask(system, "nobody").stderr, "Debian's default is the server profile"
+    assert "Not Authorized" in ask(system, "nobody").stderr, (
+        "Debian's default is the server profile"
+    )
     assert "may be read" not in system.journal(UNIT)
     system.shut_down()
 
