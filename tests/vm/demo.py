@@ -24,8 +24,6 @@ CONFIG = """\
 """
 # a client's command fails after so long when the firewall drops what it waits for
 GIVE_UP = 12
-# enum nfnetlink_groups: bits of NFNLGRP_CONNTRACK_EXP_NEW, _UPDATE and _DESTROY
-_EXPECT_GROUPS = 0x38
 _HELPERS = (
     "from fwhelpers.kernel import cthelper; from fwhelpers.kernel.socket import NetlinkSocket\n"
     "for p in NetlinkSocket().dump(cthelper.encode_dump()): print(cthelper.parse_helper(p).name)"
@@ -129,20 +127,13 @@ class Demo:
         self.story.check(self.daemon.returncode is None, "fwhelpers run: ready")
         self.kernel = self.lab.popen("g", "conntrack", "-E", "expect", name="conntrack")
         self.monitor = self.lab.popen("g", *FWHELPERS, "monitor", name="monitor")
-        wait_until(self._listening, "both listen for expectations")
+        self.lab.namespaces["g"].wait_hearing(self.monitor)
         self.monitor.on_line = self._show
         self.story.say("from here on, each expectation as `fwhelpers monitor` shows it")
 
     def _show(self, line: str) -> None:
         if "[NEW]" in line:
             self.story.say(f"  {line.strip()}")
-
-    def _listening(self) -> bool:
-        pid = self.lab.namespaces["g"].pid
-        lines = Path(f"/proc/{pid}/net/netlink").read_text().splitlines()[1:]
-        rows = [line.split() for line in lines]
-        groups = [int(row[3], 16) for row in rows if row[1] == "12"]
-        return sum(g & _EXPECT_GROUPS == _EXPECT_GROUPS for g in groups) == 2
 
     def nfs(self) -> None:
         lab = self.lab

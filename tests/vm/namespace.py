@@ -92,6 +92,17 @@ class Namespace:
         what = f"{self.name}: port {port} of {', '.join(tables)} in use"
         wait_until(lambda: any(self._listens(table, port) for table in tables), what)
 
+    def wait_hearing(self, process: Process) -> None:
+        """Wait until a program has joined a group of netfilter's netlink, so that it misses no event."""
+        wait_until(lambda: self._hears(process.pid), f"{process.name} to listen for events")
+
+    def _hears(self, pid: int) -> bool:
+        # netlink_native_seq_show(): protocol (12: NETLINK_NETFILTER), port id (the process's, for its first), groups
+        lines = Path(f"/proc/{self.pid}/net/netlink").read_text().splitlines()[1:]
+        return any(
+            int(f[1]) == 12 and int(f[2]) == pid and int(f[3], 16) for f in map(str.split, lines)
+        )
+
     def _listens(self, table: str, port: int) -> bool:
         # proc_pid_net: the third column is the remote address, the fourth the state (0A listen, 07 unconnected)
         state = "0A" if table.startswith("tcp") else "07"
