@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import files as images
 from claims import Claims
 from machine import BUILD, CPUS, GUEST, Machine, find_kernel, running_kernel_lacks
 
@@ -137,19 +139,23 @@ class Bridge:
             self._claims.clear()
             files = {test.split("::")[0] for test in self._tests}
             count = min(MACHINES, len(files))
+            image = images.make(BUILD / f"{name}.ext4")
             for number in range(count):
-                machine = self._machine(f"{name}-{number}", number, kernel, CPUS // count or 1)
+                cpus = CPUS // count or 1
+                machine = self._machine(f"{name}-{number}", number, kernel, cpus, image)
                 self._inner.append(_Inner(machine, self._tests, beside=bool(number)))
-        except OSError as error:
+        except (OSError, subprocess.CalledProcessError) as error:
             self._lost = f"no VM: {error} (the running kernel: {self._why})"
 
-    def _machine(self, name: str, number: int, kernel: Path, cpus: int) -> Machine:
+    def _machine(self, name: str, number: int, kernel: Path, cpus: int, image: Path) -> Machine:
         assert self._claims is not None
         environment = f"FWHELPERS_CLAIMS={Claims.GUEST}", f"FWHELPERS_MACHINE={number}"
         pytest_ = str(Path(sys.executable)), "-m", "pytest", "-p", "no:cacheprovider"
         command = ["env", *environment, *pytest_, f"@{GUEST}/tests"]
         shared = {Claims.GUEST: self._claims.directory}
-        return Machine(name, command, timeout=TIMEOUT, kernel=kernel, shared=shared, cpus=cpus)
+        return Machine(
+            name, command, timeout=TIMEOUT, kernel=kernel, shared=shared, cpus=cpus, files=image
+        )
 
     def close(self) -> None:
         """Switch the VMs off."""

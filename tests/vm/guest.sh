@@ -14,6 +14,12 @@ release=$(uname -r)
 if [ -n "$FWHELPERS_MODULES" ]; then # a kernel that is not installed
     mount -t tmpfs tmpfs /lib/modules && ln -s "$FWHELPERS_MODULES" "/lib/modules/$release"
 fi
+# what Python reads: an image (files.py)
+modprobe -a virtio_blk ext4
+mkdir -p /run/files
+if mount -t ext4 -o ro /dev/vda /run/files; then
+    while read -r tree; do mount --bind "/run/files$tree" "$tree"; done </run/files/trees
+fi
 export PATH=$FWHELPERS_ROOT/.venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root PYTHONDONTWRITEBYTECODE=1 FWHELPERS_INSIDE=1 FWHELPERS_RUN=$run
 ip link set lo up

@@ -21,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from files import make as make_files
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "vm"
 GUEST = "/run/fwlab"  # where the VM sees the run's directory
@@ -79,7 +81,7 @@ class Machine:
     """One boot that runs one command. Only one of a project's machines runs at a time.
 
     `terminal` gives the command this program's terminal, and no limit of time; `shared` are further directories, by
-    where the VM sees them.
+    where the VM sees them; `files` is an image (files.py) that another machine uses as well.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Machine:
         terminal: bool = False,
         shared: Mapping[str, Path] | None = None,
         cpus: int = CPUS,
+        files: Path | None = None,
     ) -> None:
         self.directory = BUILD / name
         self.kernel = kernel or find_kernel()
@@ -101,6 +104,7 @@ class Machine:
         self._shared = {GUEST: self.directory, **(shared or {})}
         self._lock: IO[str] | None = None
         self._prepare(command)
+        self._files = files or make_files(self.directory / "files.ext4")
 
     def _prepare(self, command: Sequence[str]) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
@@ -117,16 +121,19 @@ class Machine:
         vng = Path(sys.executable).parent / "vng"
         share = "local,id=fwcached,path=/,security_model=none,readonly=on,multidevs=remap"
         device = "virtio-9p-pci,fsdev=fwcached,mount_tag=fwcached"
+        drive = f"if=virtio,format=raw,readonly=on,file={self._files}"
         guest = [str(ROOT / "tests/vm/guest.sh"), GUEST]
         limit = ["timeout", "--kill-after=5", str(int(self._timeout))]
         return [
             *([] if self._terminal else limit),
             *(str(vng), "--disable-kvm", "--force-9p", "--run", str(self.kernel)),
             *("--cpus", str(self._cpus), "--memory", "2G", "--user", "root"),
+            # the emulated time stamp counter is the host's: right, and far cheaper to read than the timer chips
+            *("--append", "tsc=reliable"),
             *("--append", "mitigations=off", "--append", "cryptomgr.notests"),
             *("--append", "modprobe.blacklist=" + ",".join(_UNUSED.split())),
             *(f"--rwdir={inside}={outside}" for inside, outside in self._shared.items()),
-            f"--qemu-opts=-fsdev {share} -device {device}",
+            f"--qemu-opts=-fsdev {share} -device {device} -drive {drive}",
             # without a command virtme-ng starts a shell on the console: ours
             *(["--shell", guest[0]] if self._terminal else ["--", "bash", *guest]),
         ]

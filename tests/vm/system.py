@@ -16,6 +16,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
+from files import MOUNTED, TREES
 from lab import Lab
 from process import LabError, Process, run, wait_until
 
@@ -67,6 +68,7 @@ class System:
         lower = CACHED if CACHED.is_dir() else Path("/")
         layers = f"lowerdir={lower},upperdir={self.base}/upper,workdir={self.base}/work"
         run(["mount", "-t", "overlay", "overlay", "-o", layers, str(self.root)])
+        self._mount_files()
         (self.root / "usr/sbin/policy-rc.d").unlink(missing_ok=True)
         units = self.path("/etc/systemd/system")
         (units / "lab.target").write_text(_TARGET)
@@ -77,6 +79,19 @@ class System:
         self.path("/etc/machine-id").write_text("0123456789abcdef0123456789abcdef\n")
         self.path("/etc/fstab").write_text("")
         self.path("/var/log/journal").mkdir(exist_ok=True)
+
+    def _mount_files(self) -> None:
+        """What Python reads comes from the image here as well, under what is installed on top."""
+        trees = TREES.read_text().split() if TREES.exists() else []
+        for number, tree in enumerate(tree for tree in trees if tree.startswith("/usr/")):
+            upper, work = self.base / f"upper{number}", self.base / f"work{number}"
+            installed = self.base / f"upper{tree}"
+            if installed.is_dir():
+                installed.rename(upper)
+            upper.mkdir(exist_ok=True)
+            work.mkdir()
+            layers = f"lowerdir={MOUNTED}{tree},upperdir={upper},workdir={work}"
+            run(["mount", "-t", "overlay", "overlay", "-o", layers, str(self.path(tree))])
 
     def _mask(self, unit: Path) -> None:
         with suppress(FileNotFoundError):
@@ -201,7 +216,7 @@ class System:
             with suppress(LabError):
                 self._process.wait(60)
             self._process.kill()
-        run(["umount", str(self.root)])
+        run(["umount", "--recursive", str(self.root)])
         shutil.rmtree(self.base)
 
 
