@@ -11,7 +11,8 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
 from pluggy import PluginManager, PluginValidationError
@@ -102,9 +103,24 @@ def load(
 ) -> Plugins:
     """Load every installed plugin that is not blocked."""
     loader = _Loader([*blocked, *environ.get(BLOCK_VARIABLE, "").replace(",", " ").split()])
-    for entry in sorted(entry_points(group=group), key=_order):
-        loader.take(entry)
+    for plugin, entry in sorted(_identify(entry_points(group=group)), key=lambda f: _order(f[0])):
+        loader.take(plugin, entry)
     return loader.finish()
+
+
+def _identify(entries: Iterable[EntryPoint]) -> Iterator[tuple[Plugin, EntryPoint]]:
+    """Each entry point with its plugin; reading a distribution's metadata is slow: once for all its plugins."""
+    read = cache(_distribution)
+    for entry in entries:
+        yield Plugin(entry.name, *read(entry.dist), entry.value), entry
+
+
+def _distribution(found: Distribution | None) -> tuple[str, str]:
+    # in tests and odd installations an entry point belongs to no distribution
+    if found is None:
+        return "?", "?"
+    metadata = found.metadata
+    return metadata["Name"], metadata["Version"]
 
 
 class _Loader:
@@ -115,13 +131,12 @@ class _Loader:
         self._plugins: list[Plugin] = []
         self._problems: list[Problem] = []
 
-    def take(self, entry: EntryPoint) -> None:
-        plugin = _plugin(entry)
+    def take(self, plugin: Plugin, entry: EntryPoint) -> None:
         if self._is_blocked(plugin):
             self._plugins.append(_with(plugin, "blocked"))
             return
         try:
-            offered = _ask(entry)
+            offered = _ask(entry, plugin.version)
         except _Broken as error:
             self._plugins.append(_with(plugin, "broken"))
             self._problems.append(Problem(plugin, str(error)))
@@ -161,10 +176,10 @@ class _Broken(Exception):
     """A plugin that can't be used at all, and why."""
 
 
-def _ask(entry: EntryPoint) -> list[object]:
+def _ask(entry: EntryPoint, version: str) -> list[object]:
     """Import a plugin and call its hook. A module of somebody else may do anything: even exit."""
     try:
-        module = _import(entry)
+        module = _import(entry, version)
     except (Exception, SystemExit) as error:
         raise _Broken(f"can't be imported: {_tell(error)}") from error
     made_for = getattr(module, "FWHELPERS_API", hookspecs.API_VERSION)
@@ -183,10 +198,9 @@ def _ask(entry: EntryPoint) -> list[object]:
         raise _Broken(f"its hook failed: {_tell(error)}") from error
 
 
-def _import(entry: EntryPoint) -> object:
+def _import(entry: EntryPoint, version: str) -> object:
     """The plugin's module; anew where another version of it was loaded before (a reload after an upgrade)."""
     top = entry.module.partition(".")[0]
-    version = _plugin(entry).version
     loaded = sys.modules.get(top)
     if loaded is not None and getattr(loaded, _VERSION, version) != version:
         for name in [n for n in sys.modules if n == top or n.startswith(f"{top}.")]:
@@ -217,14 +231,7 @@ def _tell(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
-def _plugin(entry: EntryPoint) -> Plugin:
-    # in tests and odd installations an entry point belongs to no distribution
-    name, version = (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
-    return Plugin(entry.name, name, version, entry.value)
-
-
-def _order(entry: EntryPoint) -> tuple[bool, str, str]:
-    plugin = _plugin(entry)
+def _order(plugin: Plugin) -> tuple[bool, str, str]:
     return plugin.distribution != OWN, plugin.distribution, plugin.name
 
 

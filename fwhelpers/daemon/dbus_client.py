@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 from fwhelpers.bus import wire
@@ -43,14 +44,11 @@ def is_owner_change(signal: Signal, name: str) -> bool:
 def available() -> str:
     """Why there can't be a connection; empty if there can."""
     try:
-        import dbus_fast  # noqa: F401
-    except ImportError:
-        return LIBRARY
-    try:
         reachable(system_bus())
     except BusGone as error:
         return f"there is no system bus ({error})"
-    return ""
+    # not imported: that takes half a second on a small machine, and brings GLib where it is installed
+    return "" if find_spec("dbus_fast") else LIBRARY
 
 
 class Client:

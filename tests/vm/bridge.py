@@ -1,10 +1,11 @@
 """Between the outer pytest, which people see, and the inner ones, which run in VMs.
 
-Two machines of one processor each share the tests: emulated, two processors in one machine wait for each other most of
-the time (each was four times as slow where two such machines shared two real ones). One machine takes the files from
-the first on, the other from the last, and each claims a file before it begins (claims.py). An inner pytest appends each
-report as a line of JSON to a file in its machine's directory; the outer one reads those files as they grow. Whatever a
-machine does, each test gets a result: one that dies or hangs makes its tests fail, with the end of its console.
+Machines of one processor each share the tests: emulated, two processors in one machine wait for each other most of the
+time (each was four times as slow where two such machines shared two real ones); and there are more machines than real
+processors, for tests often wait. Each begins somewhere else in the list, and claims what it runs (claims.py). An inner
+pytest appends each report as a line of JSON to a file in its machine's directory; the outer one reads those files as
+they grow. Whatever a machine does, each test gets a result: one that dies or hangs makes its tests fail, with the end
+of its console.
 """
 
 from __future__ import annotations
@@ -18,15 +19,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import files as images
-from claims import Claims
+import pytest
+from claims import Claims, group
 from machine import BUILD, CPUS, GUEST, Machine, find_kernel, running_kernel_lacks
 
 #: For the whole run in the VM, in seconds; and for one test without any news.
 TIMEOUT = float(os.environ.get("FWHELPERS_VM_TIMEOUT", "4800"))
 SILENCE = float(os.environ.get("FWHELPERS_VM_SILENCE", "600"))
-MACHINES = int(os.environ.get("FWHELPERS_MACHINES", "2"))
+MACHINES = int(os.environ.get("FWHELPERS_MACHINES", "3"))
 
 _config: pytest.Config | None = None
 
@@ -85,12 +86,12 @@ class Bridge:
         global _config
         _config = self._config = config
         self._why = ""
-        self._tests: list[str] = []
+        self._tests: list[pytest.Item] = []
         self._inner: list[_Inner] = []
         self._claims: Claims | None = None
         self._lost = ""
 
-    def expect(self, tests: list[str]) -> None:
+    def expect(self, tests: list[pytest.Item]) -> None:
         """Tell which tests are going to be asked for."""
         self._tests = tests
         self._why = running_kernel_lacks() if tests else ""
@@ -108,7 +109,7 @@ class Bridge:
         if not self._inner and not self._lost:
             self._boot()
         while not self._lost:
-            inner = self._of(item.path.name)
+            inner = self._of(group(item))
             got = inner.take(item.nodeid)
             for data in got:
                 report = self._config.hook.pytest_report_from_serializable(
@@ -123,10 +124,10 @@ class Bridge:
             time.sleep(0.1)
         yield _failure(item, self._lost, time.monotonic() - started)
 
-    def _of(self, file: str) -> _Inner:
-        """The machine that has a file; as long as none has it, one that is alive."""
+    def _of(self, name: str) -> _Inner:
+        """The machine that has a group of tests; as long as none has it, one that is alive."""
         assert self._claims is not None
-        owner = self._claims.owner(file)
+        owner = self._claims.owner(name)
         if owner is not None:
             return self._inner[owner]
         return next((inner for inner in self._inner if not inner.lost), self._inner[0])
@@ -135,24 +136,24 @@ class Bridge:
         try:
             kernel = find_kernel()
             name = f"tests-{kernel.name.removeprefix('vmlinuz-')}"
-            self._claims = Claims(BUILD / f"{name}-claims", 0)
+            count = min(MACHINES, len({group(test) for test in self._tests}))
+            self._claims = Claims(BUILD / f"{name}-claims", 0, count)
             self._claims.clear()
-            files = {test.split("::")[0] for test in self._tests}
-            count = min(MACHINES, len(files))
             image = images.make(BUILD / f"{name}.ext4")
             for number in range(count):
-                cpus = CPUS // count or 1
-                machine = self._machine(f"{name}-{number}", number, kernel, cpus, image)
-                self._inner.append(_Inner(machine, self._tests, beside=bool(number)))
+                machine = self._machine(f"{name}-{number}", number, kernel, image)
+                tests = [test.nodeid for test in self._tests]
+                self._inner.append(_Inner(machine, tests, beside=bool(number)))
         except (OSError, subprocess.CalledProcessError) as error:
             self._lost = f"no VM: {error} (the running kernel: {self._why})"
 
-    def _machine(self, name: str, number: int, kernel: Path, cpus: int, image: Path) -> Machine:
+    def _machine(self, name: str, number: int, kernel: Path, image: Path) -> Machine:
         assert self._claims is not None
-        environment = f"FWHELPERS_CLAIMS={Claims.GUEST}", f"FWHELPERS_MACHINE={number}"
+        claims = Claims(self._claims.directory, number, self._claims.count)
         pytest_ = str(Path(sys.executable)), "-m", "pytest", "-p", "no:cacheprovider"
-        command = ["env", *environment, *pytest_, f"@{GUEST}/tests"]
-        shared = {Claims.GUEST: self._claims.directory}
+        command = ["env", *claims.environment, *pytest_, f"@{GUEST}/tests"]
+        shared = {Claims.GUEST: claims.directory}
+        cpus = max(CPUS // claims.count, 1)
         return Machine(
             name, command, timeout=TIMEOUT, kernel=kernel, shared=shared, cpus=cpus, files=image
         )

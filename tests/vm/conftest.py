@@ -15,8 +15,9 @@ from typing import Any
 import layer
 import packages
 import pytest
+from _pytest.runner import runtestprotocol
 from bridge import Bridge, write_report
-from claims import Claims
+from claims import Claims, group
 from lab import Lab
 from system import System
 
@@ -40,7 +41,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if INSIDE or session.config.option.collectonly:
         return
     ours = [i for i in session.items if _is_ours(i)]
-    session.config.stash[_bridge].expect([i.nodeid for i in ours])
+    session.config.stash[_bridge].expect(ours)
     if os.geteuid() == 0 and any("system" in getattr(i, "fixturenames", ()) for i in ours):
         layer.make(layer.packages())
     if any("debs" in getattr(i, "fixturenames", ()) for i in ours):
@@ -49,16 +50,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The second machine begins with the last file."""
-    if _claims is not None and _claims.number % 2:
-        files = list(dict.fromkeys(item.path for item in items))
-        items.sort(key=lambda item: -files.index(item.path))
+    """In an order of this machine's own."""
+    if _claims is not None:
+        items[:] = _claims.order(items)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
-    """Let the VM do it, and pass on what it reports; in the VM, leave to the other machine what is the other's."""
-    if _claims is not None and not _claims.claim(item.path.name):
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Let the VM do it, and pass on what it reports; in the VM, leave to the others what is theirs."""
+    if _claims is not None:
+        if _claims.claim(group(item)):
+            _run_alone(item, nextitem)
         return True
     bridge = item.config.stash[_bridge]
     if INSIDE or not _is_ours(item) or not bridge.needed:
@@ -69,6 +71,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
         hook.pytest_runtest_logreport(report=report)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+def _run_alone(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """As pytest does; but what comes next may be another machine's, so nothing of this group is kept for it."""
+    goes_on = nextitem is not None and group(nextitem) == group(item)
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    runtestprotocol(item, nextitem=nextitem if goes_on else None)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -1,8 +1,8 @@
 """What Python reads, as a file system of its own for the VM.
 
-Over 9p each look for a file that is not there asks the host, and each start of Python looks for hundreds; and nothing in
-the VM can keep what it compiled. So the interpreter's library, the virtual environment and the project's code are laid
-out in an ext4 image, compiled: it is mounted over the same paths (guest.sh), from where the VM's page cache serves them.
+Over 9p each look for a file that is not there asks the host, and each start of Python looks for hundreds; and nothing
+in the VM can keep what it compiled. So the interpreter's library, the virtual environment and the project's code are
+laid out in an ext4 image, compiled: it is mounted over the same paths (guest.sh), and the VM's page cache serves them.
 What the machine has installed by hand (/usr/local, *.pth of no package) is not in it: the lab is Debian's.
 """
 
@@ -25,7 +25,17 @@ _DEBIAN = Path("/usr/lib/python3/dist-packages")
 _PROJECT = ("fwhelpers", "plugins", "tests", "benchmarks", "examples")
 #: the interpreter never reads these: a static library, its own documentation, what only builds and checks
 _LEFT_OUT = shutil.ignore_patterns(
-    *("config-*", "pydoc_data", "lib2to3", "idlelib", "*.pyi", "mypy", "mypyc", "*__mypyc*.so", "ruff*"),
+    *(
+        "config-*",
+        "pydoc_data",
+        "lib2to3",
+        "idlelib",
+        "*.pyi",
+        "mypy",
+        "mypyc",
+        "*__mypyc*.so",
+        "ruff*",
+    ),
     *("pip", "virtme*", ".hypothesis"),
 )
 _ROOM = 1.3  #: of the files' size, for what the file system itself needs

@@ -25,6 +25,8 @@ export HOME=/root PYTHONDONTWRITEBYTECODE=1 FWHELPERS_INSIDE=1 FWHELPERS_RUN=$ru
 ip link set lo up
 # nothing else would load these; the rest comes by itself, or is loaded by what needs it
 modprobe -a nf_conntrack_netlink nfnetlink_log nf_log_syslog 2>/dev/null
+# these would, but one by one, each with a process and the rules' transaction begun anew
+modprobe -a veth bridge nft_ct nft_log nft_hash nft_chain_nat nft_nat nft_masq nft_queue nft_objref 2>/dev/null
 cd "$FWHELPERS_ROOT" || exit
 echo "lab: $release, $(nproc) CPUs, up since $(cut -d' ' -f1 /proc/uptime) s"
 touch "$run/booted"

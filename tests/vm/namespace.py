@@ -23,7 +23,7 @@ mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /srv
 [ ! -d /var/lib/nfs ] || mount -t tmpfs tmpfs /var/lib/nfs
 : > /run/resolv.conf
-printf 'hosts: files\\nprotocols: files\\nservices: files\\nrpc: files\\n' > /run/nsswitch.conf
+for name in passwd group hosts protocols services rpc; do echo "$name: files"; done > /run/nsswitch.conf
 for name in resolv.conf nsswitch.conf; do
     [ ! -e /etc/$name ] || mount --bind /run/$name "$(readlink -f /etc/$name)" || true
 done
@@ -42,7 +42,7 @@ class Namespace:
         self._logs = logs
         self._holder = Process(
             f"{name}: holder",
-            ["unshare", "--net", "--mount", "sh", "-c", _HOLD],
+            ["busybox", "unshare", "-n", "-m", "busybox", "sh", "-c", _HOLD],
             logs / f"{name}-holder.log",
         )
 
