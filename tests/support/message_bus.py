@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from fwhelpers.bus import names
 from fwhelpers.bus.wire import Call, Connection
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
+PATIENCE = 180.0  #: seconds; under emulation, on a machine with other work, things take their time
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -167,18 +168,29 @@ class Client:
         return await self.call(names.EXPECTATIONS, member, signature, *body)
 
     async def wait_signal(self, member: str, true: Callable[[Call], bool] = lambda s: True) -> Call:
+        """The first such signal, since the client listens; each is looked at once."""
+        found: Call | None = None
+        unread = 0
+
+        def look() -> bool:
+            nonlocal found, unread
+            new, unread = self.signals[unread:], len(self.signals)
+            found = next((one for one in new if one.member == member and true(one)), None)
+            return found is not None
+
+        await self.wait_until(look, member)
+        assert found is not None
+        return found
+
+    async def wait_until(self, true: Callable[[], bool], what: str) -> None:
+        """Look whenever a signal has come."""
         end = time.monotonic() + PATIENCE
-        while True:
-            for signal_ in self.signals:
-                if signal_.member == member and true(signal_):
-                    return signal_
-            assert time.monotonic() < end, f"no {member} in {[s.member for s in self.signals]}"
+        while not true():
+            assert time.monotonic() < end, f"no {what} in {[s.member for s in self.signals][-99:]}"
             self._news.clear()
-            try:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._news.wait()
-            except TimeoutError:
-                continue
 
 
 Starter = Callable[..., Program]
