@@ -1,15 +1,15 @@
 """The stream of expectation events: from the kernel and from the workers, bounded, for as many readers as there are.
 
-kernel ──EventSocket──▶ Tracker ──▶ ┐
-                                    ├─▶ Ring ──▶ subscribers, each at its own speed
-workers' notes (refused) ─────────▶ ┘
+kernel ──EventSocket──▶ Tracker ──▶ Attribution ─▶ ┐
+                                       ▲            ├─▶ Ring ──▶ subscribers, each at its own speed
+workers' notes ── expected ────────────┘            │
+               └─ refused ────────────────────────▶ ┘
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import socket
 import time
 from collections import Counter
@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from fwhelpers.daemon.attribution import Attribution, Words
 from fwhelpers.daemon.describe import Describer, Known
-from fwhelpers.daemon.notes import decode_key
+from fwhelpers.daemon.notes import decode_made
 from fwhelpers.daemon.ring import Ring
 from fwhelpers.engine.tracker import Event, Hole, Tracker
 from fwhelpers.kernel import conntrack, expect, nfnl
@@ -51,6 +52,7 @@ class Events:
         self.ring: Ring[Item] = Ring()
         self.tracker = Tracker()
         self.counts: dict[str, Counter[str]] = {}  #: since the last `take_counts`
+        self._attribution = Attribution()
         self._describer = Describer(interface_name)
         self._source: EventSocket | None = None
         self._netlink: NetlinkSocket | None = None
@@ -96,7 +98,7 @@ class Events:
     def take(self, message: Message, now: float) -> None:
         """Take an event of the kernel's."""
         try:
-            self._put(self._facts(message, now))
+            self._put(self._facts(message, now), now)
         except DecodeError as error:
             log.warning("an event of the kernel's can't be read: %s", error)
 
@@ -114,7 +116,7 @@ class Events:
             self.tracker.control(entry.zone, entry.orig, entry.reply)
         yield from self.tracker.connected(entry)
 
-    def hear(self, message: dict[str, Any]) -> None:
+    def hear(self, message: dict[str, Any], now: float) -> None:
         """Take what a worker tells."""
         note = message.get("note")
         if note and note["kind"] == "refused":
@@ -122,7 +124,8 @@ class Events:
             self._count(note["helper"], "refused")
             self.ring.add(Item("refused", note["helper"], note=note))
         elif note and note["kind"] == "expected" and note.get("made"):
-            self.tracker.describe(decode_key(note["made"]), note["what"], note["interface"])
+            words = Words(note["what"], note["interface"])
+            self._tell(self._attribution.said(decode_made(note["made"]), words, now))
         elif "counts" in message:
             for helper, count in self._untold.counted(message["queue"], message["counts"]):
                 self._count(helper, "refused", count)
@@ -131,14 +134,15 @@ class Events:
             self._untold.forget(message["queue"])
 
     def _resync(self) -> None:
+        now = time.monotonic()
         try:
-            found = list(self.tracker.resync(self._dump(), time.monotonic()))
+            found = list(self.tracker.resync(self._dump(), now))
         except NetlinkError as error:
             log.error("resynchronise expectations: %s", error)
             self.lose("kernel", 0, resynchronised=False)
             return
         self.lose("kernel", 0, resynchronised=True)
-        self._put(found)
+        self._put(found, now)
 
     def _dump(self) -> list[expect.Expectation]:
         assert self._netlink is not None
@@ -153,10 +157,15 @@ class Events:
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            self._put(self.tracker.passed(time.monotonic()))
-            if self.tracker.dropped != self._forgotten:
-                self.lose("tracking", self.tracker.dropped - self._forgotten)
-                self._forgotten = self.tracker.dropped
+            self.pass_time(time.monotonic())
+
+    def pass_time(self, now: float) -> None:
+        """Tell what follows from the time alone."""
+        self._put(self.tracker.passed(now), now)
+        self._tell(self._attribution.passed(now))
+        if self.tracker.dropped != self._forgotten:
+            self.lose("tracking", self.tracker.dropped - self._forgotten)
+            self._forgotten = self.tracker.dropped
 
     # out
 
@@ -165,7 +174,11 @@ class Events:
         details = {"name": where, "count": count, "resynchronised": resynchronised}
         self.ring.add(Item("lost", "", note=details))
 
-    def _put(self, events: Iterable[Event]) -> None:
+    def _put(self, events: Iterable[Event], now: float) -> None:
+        for event in events:
+            self._tell(self._attribution.take(event, now))
+
+    def _tell(self, events: Iterable[Event]) -> None:
         for event in events:
             helper = event.hole.expectation.helper if event.hole else ""
             self._count(helper, event.kind)
@@ -182,17 +195,11 @@ class Events:
     def know(self, known: Known) -> None:
         """Tell which helpers are ours."""
         self._describer.known = known
+        self._attribution.ours = known.helpers
 
     def helper_name(self, kernel_name: str) -> str:
         """A helper's name in the configuration."""
         return self._describer.known.name(kernel_name)
-
-    def age_without_words(self, item: Item) -> float:
-        """How many seconds a new expectation of ours has waited for its worker's words; of all others: long enough."""
-        hole = item.event.hole if item.event and item.kind == "created" else None
-        if hole is None or hole.what or item.helper not in self._describer.known.helpers:
-            return math.inf
-        return time.monotonic() - hole.since
 
     def describe(self, item: Item) -> dict[str, Any]:
         """An item as a dictionary."""

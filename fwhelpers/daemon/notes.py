@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from fwhelpers.daemon.attribution import Made
 from fwhelpers.engine.tracker import Key, key_of
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
@@ -20,16 +21,16 @@ def sentence(note: dict[str, Any]) -> str:
     return f"{where}: {note['kind']}: {note['reason']}"
 
 
-def encode_key(made: Expectation) -> list[Any]:
+def encode_made(made: Expectation) -> list[Any]:
     """What tells an expectation from others, for JSON."""
     key = key_of(made)
-    return [key.zone, *(_encode(value) for value in (key.expected, key.mask))]
+    return [key.zone, *(_encode(value) for value in (key.expected, key.mask, made.master))]
 
 
-def decode_key(given: list[Any]) -> Key:
+def decode_made(given: list[Any]) -> Made:
     """The same, back. Raises ValueError and TypeError for anything else."""
-    zone, expected, mask = given
-    return Key(int(zone), _decode(expected), _decode(mask))
+    zone, expected, mask, master = given
+    return Made(Key(int(zone), _decode(expected), _decode(mask)), _decode(master))
 
 
 def _encode(value: Tuple) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ class Public:
             self._bus = None
 
     def _hear(self, message: dict[str, Any]) -> None:
-        self.events.hear(message)
+        self.events.hear(message, time.monotonic())
         note = message.get("note") or {}
         if "restarted" in message:
             details = {"reason": message["restarted"]}

@@ -25,7 +25,6 @@ BATCH = 64  #: events in one signal at most
 WINDOW = 512  #: events on their way to a subscriber at most, one batch more or less
 PATIENCE = 30.0  #: seconds that a subscriber may take to answer
 COALESCE = 0.05  #: seconds in which events are gathered
-HOLD = 0.2  #: seconds that a new expectation waits for its worker's words at most
 MAX_SUBSCRIBERS, MAX_OF_USER = 64, 8
 
 SIGNALS = {
@@ -113,8 +112,6 @@ class Subscribers:
                 await asyncio.sleep(COALESCE)
             taken = self._events.ring.take(number, BATCH)
             number = taken.next
-            ages = [self._events.age_without_words(item) for item in taken.items]
-            await asyncio.sleep(HOLD - min([HOLD, *ages]))
             if taken.lost:
                 await self._tell_lost(name, taken.lost)
             mine = [item for item in taken.items if self._is_wanted(item, wanted)]

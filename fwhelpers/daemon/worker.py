@@ -26,7 +26,7 @@ from typing import Any
 from fwhelpers.daemon.audit import hole
 from fwhelpers.daemon.confine import confine
 from fwhelpers.daemon.maker import KernelMaker
-from fwhelpers.daemon.notes import encode_key
+from fwhelpers.daemon.notes import encode_made
 from fwhelpers.daemon.onlink import Links
 from fwhelpers.daemon.order import LEAVE, MAX_CONTROL, Order
 from fwhelpers.daemon.registry import Registry
@@ -155,7 +155,7 @@ def _describe(note: Note) -> dict[str, Any]:
         "endpoint": str(note.refused or ""),
         "expected": hole(made) if made else "",
         "interface": note.interface,
-        "made": encode_key(made) if made else None,
+        "made": encode_made(made) if made else None,
     }
 
 

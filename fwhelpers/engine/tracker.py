@@ -170,12 +170,6 @@ class Tracker:
         for new in there.values():
             yield from self.created(new, now)
 
-    def describe(self, key: Key, what: str, interface: int) -> None:
-        """Tell what announced an expectation, and where."""
-        hole = self._there.get(key)
-        if hole is not None:
-            hole.what, hole.interface = what, interface
-
     # bookkeeping
 
     def _parted(self, zone: int, orig: Tuple) -> None:

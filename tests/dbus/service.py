@@ -20,7 +20,7 @@ from fwhelpers.daemon.bus import Bus
 from fwhelpers.daemon.control import ControlError, News, Values
 from fwhelpers.daemon.describe import Known
 from fwhelpers.daemon.events import Events
-from fwhelpers.daemon.notes import encode_key
+from fwhelpers.daemon.notes import encode_made
 from fwhelpers.kernel import conntrack, expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
@@ -166,9 +166,9 @@ async def act(fake: Fake, events: Events, command: dict[str, Any]) -> Any:
     if do == "create":
         for number in range(command["first"], command["first"] + command["count"]):
             events.take(event(expectation(number)), now)
-            if command.get("words"):
-                made = encode_key(expectation(number))
-                events.hear({"note": {**REFUSED, "kind": "expected", "made": made}, "queue": 1000})
+            made = encode_made(expectation(number))
+            words = {**REFUSED, "kind": "expected", "made": made}
+            events.hear({"note": words, "queue": 1000}, now)
             if number % 256 == 0:
                 await asyncio.sleep(0)  # as the reader of the kernel's socket does
     elif do == "master":
@@ -176,9 +176,9 @@ async def act(fake: Fake, events: Events, command: dict[str, Any]) -> Any:
     elif do == "match":
         events.take(connection(command["first"]), now)
     elif do == "expire":
-        events._put(events.tracker.passed(now + 1000))
+        events.pass_time(now + 1000)
     elif do == "refuse":
-        events.hear({"note": REFUSED, "queue": 1000})
+        events.hear({"note": REFUSED, "queue": 1000}, now)
     elif do == "lose":
         events.lose("kernel", 0, resynchronised=True)
     elif do == "restart-worker":

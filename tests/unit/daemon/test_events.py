@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 
 from fwhelpers.api import DatagramParser, Helper
 from fwhelpers.daemon import events as module
+from fwhelpers.daemon.attribution import HOLD
 from fwhelpers.daemon.describe import Known
 from fwhelpers.daemon.events import Events, Item, Untold
-from fwhelpers.daemon.notes import encode_key
+from fwhelpers.daemon.notes import encode_made
 from fwhelpers.kernel import conntrack, expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation, mask_for
@@ -20,6 +22,7 @@ from fwhelpers.kernel.nfnl import Message
 from fwhelpers.kernel.nla import be32, strz
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
+NOT_OURS = Known({}, {})  # the kernel's own events: nobody speaks of them, and nothing waits
 MASTER = Tuple(CLIENT, SERVER, 6, 40000, 21)
 REPLY = Tuple(SERVER, CLIENT, 6, 21, 40000)
 
@@ -95,28 +98,24 @@ def read(events: Events, messages: list[Message | None], there: list[Expectation
 
 
 def test_a_transfer(events: Events) -> None:
-    data = expectation(2000).tuple._replace(sport=5)
-    back = Tuple(SERVER, CLIENT, 6, 2000, 5)
-    messages: list[Message | None] = [
-        entry(MASTER, REPLY, 0x2000, conntrack.NEW),
-        event(expectation(2000)),
-        event(expectation(2000), expect.DELETE),
-        entry(data, back, 1, conntrack.NEW, MASTER),
-    ]
-    read(events, messages, [])
+    events.know(NOT_OURS)
+    read(events, used_at_once(2000), [])
     assert kinds(events) == ["created", "matched"]
     created, matched = events.ring.take(0, 2).items
     assert events.describe(created)["master"]["reply_destination_port"] == 40000
     assert events.describe(matched)["connection"]["source_port"] == 5
-    assert events.take_counts() == {"ftp": {"created": 1, "matched": 1}}
+    assert events.take_counts() == {"fw-ftp": {"created": 1, "matched": 1}}
     assert events.take_counts() == {}
     (hole,) = events.listing()
     assert events.describe_hole(hole)["state"] == "used"
-    read(events, [entry(data, back, 1, conntrack.DELETE)], [])
+    connection = expectation(2000).tuple._replace(sport=5)
+    back = Tuple(SERVER, CLIENT, 6, 2000, 5)
+    read(events, [entry(connection, back, 1, conntrack.DELETE)], [])
     assert events.listing() == []
 
 
 def test_lost_events_are_told_and_made_good_by_a_dump(events: Events) -> None:
+    events.know(NOT_OURS)
     read(events, [event(expectation(1)), None], [expectation(2)])
     assert kinds(events) == ["created", "lost", "withdrawn", "created"]
     lost = events.ring.take(1, 1).items[0]
@@ -132,6 +131,7 @@ def test_a_burst_leaves_others_their_turn(events: Events) -> None:
 def test_what_can_t_be_read_is_told_and_does_no_harm(
     events: Events, caplog: pytest.LogCaptureFixture
 ) -> None:
+    events.know(NOT_OURS)
     broken = event(expectation(1))._replace(payload=memoryview(b"\0\0"))
     read(events, [broken, event(expectation(2))], [])
     assert kinds(events) == ["created"]
@@ -139,6 +139,7 @@ def test_what_can_t_be_read_is_told_and_does_no_harm(
 
 
 def test_the_reply_direction_is_asked_for_where_nobody_told_it(events: Events) -> None:
+    events.know(NOT_OURS)
     read(events, [event(expectation(1))], [])
     (item,) = events.ring.take(0, 1).items
     assert events.describe(item)["master"]["reply_source"] == "10.0.2.2"
@@ -152,23 +153,54 @@ def note(kind: str, **more: Any) -> dict[str, Any]:
     return {"note": told | more, "queue": 1000}
 
 
-def test_a_worker_s_words(events: Events) -> None:
-    read(events, [event(expectation(1))], [])
-    (item,) = events.ring.take(0, 1).items
-    assert events.age_without_words(item) < 60
-    events.hear(note("expected", made=encode_key(expectation(1))))
-    assert events.describe(item)["what"] == "PASV"
-    assert events.age_without_words(item) == float("inf")
-    events.hear(note("refused"))
-    refused = events.ring.take(1, 1).items[0]
+def used_at_once(port: int) -> list[Message | None]:
+    """All that the kernel tells of an expectation that a connection takes at once."""
+    data = expectation(port).tuple._replace(sport=5)
+    back = Tuple(SERVER, CLIENT, 6, port, 5)
+    return [
+        entry(MASTER, REPLY, 0x2000, conntrack.NEW),
+        event(expectation(port)),
+        event(expectation(port), expect.DELETE),
+        entry(data, back, 1, conntrack.NEW, MASTER),
+    ]
+
+
+def words(port: int) -> dict[str, Any]:
+    return note("expected", made=encode_made(expectation(port)))
+
+
+@pytest.mark.parametrize("worker_first", [False, True])
+def test_a_worker_s_words_before_and_after_the_end(events: Events, worker_first: bool) -> None:
+    if worker_first:
+        events.hear(words(2000), 0.0)
+    read(events, used_at_once(2000), [])
+    if not worker_first:
+        assert kinds(events) == []
+        events.hear(words(2000), 0.1)
+    items = events.ring.take(0, 10).items
+    assert [(item.kind, events.describe(item)["what"]) for item in items] == [
+        ("created", "PASV"), ("matched", "PASV"),
+    ]  # fmt: skip
+
+
+def test_a_worker_that_never_speaks(events: Events) -> None:
+    read(events, used_at_once(2000), [])
+    assert kinds(events) == []
+    events.pass_time(time.monotonic() + HOLD)
+    assert kinds(events) == ["created", "matched"]
+    assert events.take_counts() == {"ftp": {"created": 1, "matched": 1}}
+
+
+def test_a_refusal(events: Events) -> None:
+    events.hear(note("refused"), 0.0)
+    (refused,) = events.ring.take(0, 10).items
     assert events.describe(refused)["rule"] == "G6"
-    assert events.age_without_words(refused) == float("inf")
 
 
 def test_refusals_that_were_only_counted_are_told_as_lost(events: Events) -> None:
-    events.hear(note("refused"))
-    events.hear({"counts": {"fw-ftp": {"refused": 5, "expected": 9}}, "queue": 1000})
-    events.hear({"counts": {"fw-ftp": {"refused": 5}}, "queue": 1000})
+    events.hear(note("refused"), 0.0)
+    events.hear({"counts": {"fw-ftp": {"refused": 5, "expected": 9}}, "queue": 1000}, 0.0)
+    events.hear({"counts": {"fw-ftp": {"refused": 5}}, "queue": 1000}, 0.0)
     assert kinds(events) == ["refused", "lost"]
     assert events.describe(events.ring.take(1, 1).items[0])["count"] == 4
     assert events.take_counts() == {"ftp": {"refused": 5}}
@@ -185,6 +217,7 @@ def test_another_worker_counts_from_zero() -> None:
 
 
 def test_too_many_to_be_tracked_is_told(events: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    events.know(NOT_OURS)
     monkeypatch.setattr(module, "TICK", 0.0)
     events.tracker._limit = 2
     read(events, [event(expectation(n)) for n in range(1, 6)], [])

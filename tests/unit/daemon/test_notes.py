@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwhelpers.daemon.notes import decode_key, encode_key, sentence
+from fwhelpers.daemon.attribution import Made
+from fwhelpers.daemon.notes import decode_made, encode_made, sentence
 from fwhelpers.engine.tracker import key_of
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation, mask_for
@@ -27,13 +28,16 @@ TUPLE = st.integers(0, 1).flatmap(
 @given(TUPLE, TUPLE, st.integers(0, 65535))
 def test_a_key_survives_json(master: Tuple, wanted: Tuple, zone: int) -> None:
     made = Expectation(master, wanted, mask_for(wanted), zone=zone)
-    assert decode_key(json.loads(json.dumps(encode_key(made)))) == key_of(made)
+    told = json.loads(json.dumps(encode_made(made)))
+    assert decode_made(told) == Made(key_of(made), master)
 
 
-@pytest.mark.parametrize("given", [[], [1, 2, 3], [0, ["zz", "", 6, 1, 2], ["", "", 6, 1, 2]]])
+@pytest.mark.parametrize(
+    "given", [[], [1, 2, 3, 4], [0, ["zz", "", 6, 1, 2], *[["", "", 6, 1, 2]] * 2]]
+)
 def test_anything_else_is_refused(given: list[object]) -> None:
     with pytest.raises((ValueError, TypeError)):
-        decode_key(given)
+        decode_made(given)
 
 
 def test_words() -> None:

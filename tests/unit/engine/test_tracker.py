@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fwhelpers.engine.tracker import GRACE, Event, Tracker, fits, key_of
+from fwhelpers.engine.tracker import GRACE, Event, Tracker, fits
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
 
@@ -117,13 +117,6 @@ def test_another_master_s_connection_is_not_its(tracker: Tracker) -> None:
     list(tracker.created(expectation(), 0.0))
     (event,) = tracker.connected(connection(master=MASTER._replace(sport=1)))
     assert event.hole is None
-
-
-def test_what_announced_it(tracker: Tracker) -> None:
-    list(tracker.created(expectation(), 0.0))
-    tracker.describe(key_of(expectation()), "PASV", 3)
-    assert [(hole.what, hole.interface) for hole in tracker.holes()] == [("PASV", 3)]
-    tracker.describe(key_of(expectation(9)), "PASV", 3)
 
 
 def test_it_is_bounded() -> None:
