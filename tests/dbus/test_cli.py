@@ -64,7 +64,7 @@ def test_expectations(service: Program, capsys: Capsys) -> None:
     assert len(lines) == 301
     assert lines[0].split("  ")[0] == "HELPER"
     assert lines[1].split() == [
-        *("ftp", "-", "tcp", "10.0.1.2:any", "→", "10.0.2.2:1029"), lines[1].split()[6], "s",
+        *("ftp", "PORT", "tcp", "10.0.1.2:any", "→", "10.0.2.2:1029"), lines[1].split()[6], "s",
         *("10.0.1.2:40005", "→", "10.0.2.2:21", "10.0.1.2:50000", "→", "10.0.2.2:1029"),
     ]  # fmt: skip
     found = Said(capsys, "expectations", "--json", "--helper", "ftp").json
@@ -151,8 +151,8 @@ def test_monitor(service: Program, bus: MessageBus, as_json: bool) -> None:
             assert events[1]["connection"]["source_port"] == 50000
         else:
             assert told.lines[:3] == [
-                "created   ftp: tcp 10.0.1.2:any → 10.0.2.2:1029 for 60 s by 10.0.1.2:40005 → 10.0.2.2:21",
-                "matched   ftp: tcp 10.0.1.2:50000 → 10.0.2.2:1029 by 10.0.1.2:40005 → 10.0.2.2:21",
+                "created   ftp: PORT tcp 10.0.1.2:any → 10.0.2.2:1029 for 60 s by 10.0.1.2:40005 → 10.0.2.2:21",
+                "matched   ftp: PORT tcp 10.0.1.2:50000 → 10.0.2.2:1029 by 10.0.1.2:40005 → 10.0.2.2:21",
                 "refused   ftp: PORT 10.0.1.2:22: below 1024 (G6); 10.0.1.2:40000 → 10.0.2.2:21",
             ]
         told.process.send_signal(signal.SIGINT)

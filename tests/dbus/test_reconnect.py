@@ -23,7 +23,8 @@ def test_the_bus_comes_late(bus: MessageBus, start: Starter, play: Play) -> None
     bus.start()
     service.wait_line("^on D-Bus as")
     assert play(version) == "9"
-    assert len([line for line in service.lines if line.startswith("not on D-Bus")]) == 1
+    # a bus that is just coming up may be told of as well, in other words
+    assert len([line for line in service.lines if "no message bus at" in line]) == 1
 
 
 def test_the_bus_goes_and_comes_back(bus: MessageBus, service: Program, play: Play) -> None:
