@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fwhelpers.daemon.order import Order
@@ -21,6 +21,7 @@ class Fleet:
     def __init__(self, hear: Callable[[dict[str, Any]], None], store: Store) -> None:
         self.workers: list[WorkerProcess] = []
         self._tasks: dict[WorkerProcess, asyncio.Task[None]] = {}
+        self._gone: dict[str, Counter[str]] = {}  # what those counted that have ended
         self._hear = hear
         self._store = store
 
@@ -60,6 +61,7 @@ class Fleet:
         task = self._tasks.pop(worker)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        _add(self._gone, worker.totals())
 
     @property
     def watched(self) -> bool:
@@ -71,9 +73,14 @@ class Fleet:
         return [worker.status() for worker in self.workers]
 
     def totals(self) -> dict[str, Counter[str]]:
-        """What happened, by the helper's name in the kernel."""
+        """What happened since the start, by the helper's name in the kernel."""
         totals: dict[str, Counter[str]] = {}
+        _add(totals, self._gone)
         for worker in self.workers:
-            for helper, counts in worker.totals().items():
-                totals.setdefault(helper, Counter()).update(counts)
+            _add(totals, worker.totals())
         return totals
+
+
+def _add(totals: dict[str, Counter[str]], more: Mapping[str, Mapping[str, int]]) -> None:
+    for helper, counts in more.items():
+        totals.setdefault(helper, Counter()).update(counts)

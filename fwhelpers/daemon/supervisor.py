@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import pickle
@@ -20,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from fwhelpers.daemon import notes
 from fwhelpers.daemon.order import LEAVE, MAX_CONTROL, Order
 from fwhelpers.daemon.sd import Store
 from fwhelpers.daemon.shared import Page
@@ -74,6 +74,7 @@ class WorkerProcess:
         self._order: Order | None = None
         self._ready = asyncio.Event()
         self._stopping = self._replacing = False
+        self._babbles = False
         self._due = float("inf")  # when a sign of life must have come, by time.monotonic()
 
     @property
@@ -166,7 +167,9 @@ class WorkerProcess:
         if leave and self._control is not None:
             with contextlib.suppress(OSError):  # it has just died
                 self._control.send(LEAVE)
-        self._hang_up()
+        if self._control is not None:  # it finishes when it hears no more, and may still speak
+            with contextlib.suppress(OSError):
+                self._control.shutdown(socket.SHUT_WR)
         if process is not None and process.returncode is None:
             try:
                 async with asyncio.timeout(HANG):
@@ -174,6 +177,7 @@ class WorkerProcess:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+        self._hang_up()
         if leave:
             self._close()
         else:
@@ -195,7 +199,7 @@ class WorkerProcess:
         theirs.close()
         self.restarts += 1
         self._control, self._page = ours, page
-        self._replacing = False
+        self._replacing = self._babbles = False
         asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, ours)
         if self._order is not None:
             self.order(self._order)
@@ -232,11 +236,11 @@ class WorkerProcess:
         self.overflows += page.overflows
         page.close()
         self._page = None
+        self._hang_up()
         for helper, counts in self._current.items():
             self.counts.setdefault(helper, Counter()).update(counts)
         self._current = {}
         self._ready.clear()
-        self._hang_up()
         wanted = self._stopping or (self._replacing and self._process.returncode == 0)
         if not wanted:
             log.warning("worker %d: %s, restarting it", self.number, _ending(self._process))
@@ -246,6 +250,8 @@ class WorkerProcess:
 
     def _hang_up(self) -> None:
         if self._control is not None:
+            while self._hear(self._control):  # its last words
+                pass
             asyncio.get_running_loop().remove_reader(self._control.fileno())
             self._control.close()
             self._control = None
@@ -258,20 +264,26 @@ class WorkerProcess:
         self._due = time.monotonic() + seconds + SLACK
         await asyncio.sleep(seconds)
 
-    def _hear(self, control: socket.socket) -> None:
+    def _hear(self, control: socket.socket) -> bool:
+        """Take a message; False: there is none."""
         try:
             data = control.recv(MAX_CONTROL)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             asyncio.get_running_loop().remove_reader(control.fileno())
-            return
-        try:
-            message = json.loads(data)
-        except ValueError:
-            return
+            return False
+        message = notes.read(data)
+        if message is not None:
+            self._understand(message)
+        elif not self._babbles:
+            self._babbles = True
+            log.error("worker %d: says what makes no sense, which is not heeded", self.number)
+        return True
+
+    def _understand(self, message: dict[str, Any]) -> None:
         if "ready" in message:
             if not self._replacing:  # it was about an order before the last
                 self._ready.set()

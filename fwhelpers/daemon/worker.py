@@ -38,7 +38,9 @@ from fwhelpers.kernel.socket import NetlinkSocket, QueueSocket
 from fwhelpers.plugins import Plugins, load
 
 BEAT = 0.5  #: seconds between heartbeats of an idle worker
-NOTES_A_SECOND = 100  #: news sent to the manager; the rest is only counted
+#: news sent to the manager, of holes and again of all else (who makes us refuse must not hide what is opened);
+#: the rest is only counted
+NOTES_A_SECOND = 100
 DRAIN = 0.3  #: seconds without a packet after which a queue counts as drained
 _PR_SET_NAME = 15
 
@@ -98,7 +100,8 @@ class News:
         self._control = control
         self._counts: dict[str, Counter[str]] = {}
         self._changed = False
-        self._told = self._untold = 0
+        self._told: Counter[bool] = Counter()
+        self._untold = 0
         self._second = 0
 
     def __call__(self, note: Note) -> None:
@@ -106,9 +109,11 @@ class News:
         self._changed = True
         second = int(time.monotonic())
         if second != self._second:
-            self._second, self._told = second, 0
-        self._told += 1
-        if self._told > NOTES_A_SECOND or not self._send({"note": _describe(note)}):
+            self._second = second
+            self._told.clear()
+        opened = note.kind == "expected"
+        self._told[opened] += 1
+        if self._told[opened] > NOTES_A_SECOND or not self._send({"note": _describe(note)}):
             self._untold += 1
 
     def report(self) -> None:
@@ -195,6 +200,7 @@ class Worker:
             self._news.report()
         if not self._leaving:
             self._finish()
+        self._news.report()
         self._flows.leave(self._inspector.leave())
 
     def drain(self) -> int:

@@ -103,6 +103,16 @@ def test_news_are_counted_all_and_told_within_bounds(control: Any) -> None:
     assert received(theirs)[-1] == {"counts": {"fw-ftp": {"refused": 5 * NOTES_A_SECOND}}}
 
 
+def test_who_makes_us_refuse_does_not_hide_what_is_opened(control: Any) -> None:
+    ours, theirs = control
+    news = News(ours)
+    for _ in range(10 * NOTES_A_SECOND):
+        news(Note("refused", "fw-ftp", FLOW, "below 1024", "G6"))
+        received(theirs)
+    news(Note("expected", "fw-ftp", FLOW))
+    assert [message["note"]["kind"] for message in received(theirs)] == ["expected"]
+
+
 def test_how_much_was_not_told_is_told(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ours, theirs = control
     now = 100.0
