@@ -12,6 +12,7 @@ from fwhelpers.daemon.errors import StartError
 from fwhelpers.daemon.files import Locked
 from fwhelpers.daemon.following import Following
 from fwhelpers.daemon.manager import Daemon
+from fwhelpers.daemon.pins import Pins
 from fwhelpers.daemon.public import Public
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import NftError
@@ -20,14 +21,16 @@ from fwhelpers.kernel.nft import NftError
 async def _main(config_dir: Path) -> None:
     daemon = Daemon(config_dir)
     public = Public(daemon, config_dir)
-    following = Following(daemon)
+    following, pins = Following(daemon), Pins(daemon)
     try:
         await daemon.start()
         public.start()
         following.start()
+        pins.start()
         print("fwhelpers: ready", flush=True)
         await daemon.serve()
     finally:
+        await pins.stop()
         await following.stop()
         await public.stop()
         await daemon.stop()

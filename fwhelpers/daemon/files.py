@@ -33,6 +33,18 @@ class Lock:
         os.close(self._fd)
 
 
+def is_locked(runtime: Path) -> bool:
+    """Does the daemon run?"""
+    try:
+        with (runtime / "lock").open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
 def write_status(runtime: Path, status: dict[str, Any]) -> None:
     """Publish the daemon's state atomically."""
     temporary = runtime / "status.json.new"

@@ -123,6 +123,11 @@ class Daemon:
             log.error("%s: not registered: %s", name, why)
             self._tell(News("helper-failed", name, details={"reason": why}))
 
+    async def register_again(self) -> None:
+        """Register and pin what is installed, as at the start. Raises NetlinkError and NftError."""
+        async with self._applying:
+            self._register()
+
     @property
     def _helpers(self) -> dict[str, Helper]:
         """The enabled helpers that the kernel accepted."""

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from errno import EBUSY
 
 from fwhelpers.api import Helper
+from fwhelpers.daemon.files import RUNTIME, Locked, is_locked
 from fwhelpers.daemon.registry import Registry, is_ours
 from fwhelpers.kernel import expect
 from fwhelpers.kernel.cthelper import CtHelper
@@ -58,8 +59,11 @@ def _wake() -> None:
 def unregister() -> list[str]:
     """Remove the pins and all our helpers; returns the removed names.
 
-    Raises Registered, with nothing changed, while some other table refers to one of them.
+    Raises, with nothing changed: Locked while the service runs (it would restore them at once), Registered while some
+    other table refers to one of them.
     """
+    if is_locked(RUNTIME):
+        raise Locked(f"the service is running ({RUNTIME}/lock is held), and keeps them registered")
     nft = Nft()
     registry = Registry()
     ours = [h for h in registry.present() if is_ours(h)]

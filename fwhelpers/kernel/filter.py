@@ -1,15 +1,18 @@
-"""A socket filter: of all conntrack events only those that concern helpers (classic BPF, linux/filter.h).
+"""Socket filters: of all the kernel's events only those that concern us (classic BPF, linux/filter.h).
 
 A busy gateway makes tens of thousands of conntrack events a second, of which we want a handful: they must not even be
-copied to our socket. netlink runs the filter for each listener (af_netlink.c: do_one_broadcast, sk_filter).
+copied to our socket. The same is true of rulesets with large sets. netlink runs the filter for each listener
+(af_netlink.c: do_one_broadcast, sk_filter).
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from struct import Struct
 
 from fwhelpers.kernel import nfnl
+from fwhelpers.kernel.commits import COMMITTED
 from fwhelpers.kernel.conntrack import CTA_STATUS, IPS_EXPECTED, IPS_HELPER
 
 _INSTRUCTION = Struct("=HBBI")  # sock_filter: code, jump if true, jump if false, k
@@ -23,7 +26,7 @@ _FIND_ATTRIBUTE = (
 _ALL = 0xFFFFFFFF
 
 # nlmsghdr.nlmsg_type in the host's byte order: the subsystem is its upper half
-_SUBSYSTEM = 5 if sys.byteorder == "little" else 4
+_KIND, _SUBSYSTEM = (4, 5) if sys.byteorder == "little" else (5, 4)
 
 
 def helper_events() -> bytes:
@@ -41,4 +44,21 @@ def helper_events() -> bytes:
         (_RETURN, 0, 0, _ALL),
         (_RETURN, 0, 0, 0),
     )
+    return _encode(program)
+
+
+def commit_events() -> bytes:
+    """Let pass: the message at the end of each transaction of nftables."""
+    program = (
+        (_LOAD_BYTE, 0, 0, _SUBSYSTEM),
+        (_IF_EQUAL, 0, 3, nfnl.NFTABLES),
+        (_LOAD_BYTE, 0, 0, _KIND),
+        (_IF_EQUAL, 0, 1, COMMITTED),
+        (_RETURN, 0, 0, _ALL),
+        (_RETURN, 0, 0, 0),
+    )
+    return _encode(program)
+
+
+def _encode(program: Iterable[tuple[int, int, int, int]]) -> bytes:
     return b"".join(_INSTRUCTION.pack(*one) for one in program)

@@ -74,6 +74,19 @@ def test_unregister_refuses_while_others_refer_to_a_helper(lab: Lab) -> None:
     assert lab.fwhelpers("unregister").returncode == 0
 
 
+def test_a_flushed_ruleset_costs_no_registration(lab: Lab) -> None:
+    daemon = lab.start_fwhelpers(FTP)
+    lab.run("g", "nft", "flush", "ruleset")
+    daemon.wait_line("table fwhelpers_pin was removed by somebody, and is restored")
+    assert set(tables(lab).split()) == {"table", "inet", "fwhelpers", "fwhelpers_pin"}
+    refused = lab.fwhelpers("unregister", check=False)
+    assert refused.returncode == 1
+    assert "the service is running" in refused.stderr
+    assert "fwhelpers_pin" in tables(lab)
+    assert daemon.stop() == 0
+    assert "rpc" in lab.fwhelpers("unregister").stdout
+
+
 def test_killed_daemon_blocks_nothing(lab: Lab) -> None:
     start_ftp(lab)
     daemon = lab.start_fwhelpers(FTP)

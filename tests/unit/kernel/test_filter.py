@@ -10,7 +10,7 @@ import pytest
 
 from fwhelpers.kernel import conntrack, expect, nfnl
 from fwhelpers.kernel.conntrack import CTA_STATUS, Tuple, encode_tuple
-from fwhelpers.kernel.filter import helper_events
+from fwhelpers.kernel.filter import commit_events, helper_events
 from fwhelpers.kernel.nla import be32
 
 ORIG = Tuple(bytes(4), bytes(4), 6, 1, 2)
@@ -67,6 +67,16 @@ def find(data: bytes, at: int, kind: int) -> int:
 )
 def test_what_passes(message: bytes, passes: bool) -> None:
     assert bool(interpret(helper_events(), message)) == passes
+
+
+@pytest.mark.parametrize(
+    ("subsystem", "kind", "passes"),
+    [(nfnl.NFTABLES, 15, True), (nfnl.NFTABLES, 0, False), (nfnl.CTNETLINK, 15, False)],
+)
+def test_of_nftables_only_the_ends_of_transactions_pass(
+    subsystem: int, kind: int, passes: bool
+) -> None:
+    assert bool(interpret(commit_events(), nfnl.message(subsystem, kind, 0))) == passes
 
 
 @pytest.mark.parametrize(("status", "arrives"), [(0x1, True), (0x18E, False)])
