@@ -95,8 +95,11 @@ class Announcer:
             return None
 
     def cancel(self, state: FlowState, klass: int | None) -> None:
-        """Delete what the flow made and nobody used."""
+        """Delete what the flow made and nobody used; what was to go with the verdict stays here."""
         for expected, made in self._take(state, klass):
+            self._waiting = [
+                e for e in self._waiting if (e.master, e.tuple) != (state.orig, expected)
+            ]
             self._delete(state, expected, made)
 
     def tick(self, now: float) -> None:

@@ -129,9 +129,10 @@ class Inspector:
             if segment is None:
                 return ACCEPT
             key = (packet.tuple_orig_raw, packet.ct_id)
-            if key in self._pending:
-                return self._attach_next(key, ACCEPT)
             state = self._flows.get(key)
+            if key in self._pending:
+                over = state is not None and bool(state.finished)
+                return self._attach_next(key, Verdict(done=over))
             if state is not None and another(packet, segment, state):
                 self._ended(key, state)
                 state = None
@@ -142,9 +143,9 @@ class Inspector:
             if state is None or state.finished:
                 return self._left(packet, state)
             return self._seen(key, packet, segment, state, now)
-        except (
-            Exception
-        ) as error:  # a plugin's bug or ours: the packet passes, the flow is left alone
+        except Exception as error:
+            # a plugin's bug or ours: the packet passes, the flow is left alone
+            self._announcer.take_waiting()  # which must not go with another's verdict
             if state is not None:
                 self._poison(state, f"{type(error).__name__}: {error}", "failed")
             return ACCEPT
@@ -226,14 +227,14 @@ class Inspector:
                 verdict = self._tcp(packet, segment, state, reply, data, now)
             else:
                 verdict = self._udp(packet, segment, state, reply, data, now)
-        except ParseError as error:
-            self._poison(state, str(error))
-        except StreamError as error:
+        except (ParseError, StreamError) as error:
             self._poison(state, str(error))
         if state.finished:
             state.marked = True
-            return lasting(packet, state, verdict.but(done=True), now)
-        verdict = lasting(packet, state, remembered(packet, state, verdict), now)
+            verdict = verdict.but(done=True)
+        else:
+            verdict = remembered(packet, state, verdict)
+        verdict = lasting(packet, state, verdict, now)
         waiting = self._announcer.take_waiting()
         if waiting:
             self._pending[key] = waiting
@@ -387,9 +388,11 @@ class Inspector:
     def _attach_next(self, key: tuple[bytes, int], verdict: Verdict) -> Verdict:
         waiting = self._pending[key]
         first = waiting.pop(0)
-        if not waiting:
+        again = bool(waiting) and verdict.accept  # a packet that is dropped does not come again
+        if not again:
             del self._pending[key]
-        return verdict.but(expectation=first, repeat=bool(waiting))
+        # nor would one whose flow has left the queue
+        return verdict.but(expectation=first, repeat=again, done=verdict.done and not again)
 
 
 def _class_of(helper: Helper, policy: str) -> int | None:

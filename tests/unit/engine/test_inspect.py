@@ -86,6 +86,22 @@ class Gram(DatagramParser):
             yield Expect(other, me.at(int(port)), permanent=True)
 
 
+class Last(DatagramParser):
+    """A datagram that opens ports, and then does what its last word says."""
+
+    def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
+        *ports, word = data.split()
+        for port in ports:
+            yield Expect(self.flow.server, self.flow.client.at(int(port)))
+        if word == b"BAD":
+            raise ParseError("bad word")
+        if word in (b"BUG", b"OVER"):
+            yield from [Done()] * (word == b"OVER")
+            raise KeyError("bug")
+        yield {b"CANCEL": Cancel(), b"DONE": Done(), b"DROP": Drop("asked")}[word]
+
+
+LAST = Helper("last", "udp", [7], Last, [Policy("data", max=9)])
 TALK = Helper("talk", ("tcp", "udp"), [7], {"tcp": Talk, "udp": Gram}, [Policy("data", max=2)])
 C, S = "10.0.1.2:40000", "10.0.2.2:7"
 C6, S6 = "[fd01::2]:40000", "[fd02::2]:7"
@@ -413,3 +429,34 @@ def test_nothing_ever_raises(packets: list[tuple[bytes, bool, int]]) -> None:
     for data, reply, shift in packets:
         flow.send(flow.packet(data, reply, seq=(flow.seq[reply] + shift) % 2**32))
     assert all(n.kind != "failed" for n in flow.notes)
+
+
+@pytest.mark.parametrize("word", [b"BAD", b"BUG", b"OVER", b"CANCEL"])
+def test_what_was_taken_back_does_not_go_with_a_verdict(word: bytes) -> None:
+    """Least of all with that of another flow's packet, whose master it would get."""
+    flow = Connection(LAST, "udp", C, S)
+    flow.extra = {"status": 0x2000}  # the first packet, which conntrack has not confirmed
+    assert flow.c(b"3000 3001 " + word).expectation is None
+    other = Connection(LAST, "udp", "10.0.1.3:40000", S, inspector=flow.inspector)
+    assert other.c(b"CANCEL").expectation is None
+
+
+def test_done_takes_effect_when_all_is_attached() -> None:
+    flow = Connection(LAST, "udp", C, S)
+    flow.extra = {"status": 0x2000}
+    packet = flow.packet(b"3000 3001 DONE", False)
+    first, second = flow.send(packet), flow.send(packet)
+    assert [v.expectation and v.expectation.tuple.dport for v in (first, second)] == [3000, 3001]
+    # a flow that is done does not come to the queue again, not even with a packet that is to be repeated
+    assert [(v.repeat, v.done) for v in (first, second)] == [(True, False), (False, True)]
+    flow.extra = {}
+    assert flow.c(b"3002 DONE") == ACCEPT
+
+
+def test_a_dropped_packet_does_not_come_again() -> None:
+    flow = Connection(LAST, "udp", C, S)
+    flow.extra = {"status": 0x2000}
+    dropped = flow.c(b"3000 3001 DROP")
+    assert (dropped.accept, dropped.repeat) == (False, False)
+    flow.extra = {}
+    assert flow.c(b"CANCEL").expectation is None
