@@ -6,28 +6,15 @@ packet passes: a helper may fail to open something, it may not stop traffic. And
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
-from fwhelpers.api import (
-    Cancel,
-    Done,
-    Drop,
-    Endpoint,
-    Event,
-    Expect,
-    Flow,
-    Helper,
-    ParseError,
-    Refuse,
-    Spent,
-)
+from fwhelpers.api import ParseError
 from fwhelpers.engine import handover
+from fwhelpers.engine.acts import Acts
 from fwhelpers.engine.announce import Announcer, Place
-from fwhelpers.engine.guard import Ledger, Limits
-from fwhelpers.engine.handover import Left, Remembered
+from fwhelpers.engine.flows import MAX_FLOWS, Active, Flows
+from fwhelpers.engine.guard import Ledger
+from fwhelpers.engine.handover import Key, Left, Remembered
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
 from fwhelpers.engine.lasting import REPLY, another, lasting, remembered
 from fwhelpers.engine.links import Lookup, nowhere
@@ -37,26 +24,16 @@ from fwhelpers.engine.state import FlowState
 from fwhelpers.engine.stream import HalfStream, StreamError
 from fwhelpers.engine.verdict import ACCEPT, Maker, Note, Verdict
 from fwhelpers.kernel import labels, queue
-from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
+from fwhelpers.kernel.conntrack import IPS_EXPECTED
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.queue import Packet
 
-MAX_FLOWS = 16384
-MAX_KEPT = 64 * 1024 * 1024  #: bytes of streams held in memory
+__all__ = ["Active", "Inspector"]
 
 _IAC = 0xFF
 
 #: where packets are that go out
 _LEAVING = frozenset({queue.FORWARD, queue.LOCAL_OUT, queue.POST_ROUTING})
-
-
-@dataclass(frozen=True, slots=True)
-class Active:
-    """A helper as configured."""
-
-    helper: Helper
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
 
 
 class Inspector:
@@ -72,46 +49,43 @@ class Inspector:
     ) -> None:
         self._helpers = dict(helpers)  #: by the name registered with the kernel
         self._tell = tell
-        self._max_flows = max_flows
-        self._flows: OrderedDict[tuple[bytes, int], FlowState] = OrderedDict()
-        self._pending: dict[tuple[bytes, int], list[Expectation]] = {}
-        self._memories: dict[str, Memory] = {}
-        self._kept = 0
+        self._flows = Flows(max_flows, self._forgotten)
+        self._pending: dict[Key, list[Expectation]] = {}
         self._announcer = Announcer(maker, Ledger(), tell, links)
+        self._acts = Acts(self._announcer, tell)
 
     def configure(self, helpers: Mapping[str, Active]) -> None:
         """Take a new configuration; flows under inspection keep their parsers, unless their helper has gone."""
         self._helpers = dict(helpers)
-        for state in self._flows.values():
+        for _, state in self._flows.all():
             if state.helper not in helpers:
-                self._poison(state, "helper disabled", "done")
+                self._acts.give_up(state, "helper disabled", "done")
 
     def leave(self) -> bytes:
         """What a successor needs to go on where this one stopped."""
-        return handover.encode(self._flows.items(), self._memories)
+        return handover.encode(self._flows.all(), self._flows.memories)
 
     def resume(self, left: bytes) -> None:
         """Go on where a predecessor stopped. Raises ValueError if that can't be read."""
         for one in handover.decode(left):
             active = self._helpers.get(one.helper)
             if isinstance(one, Remembered):
-                self._memories.setdefault(one.helper, Memory()).update(one.items)
+                self._flows.memories.setdefault(one.helper, Memory()).update(one.items)
             elif active is not None:
-                self._flows[one.key] = self._resumed(active, one)
+                self._flows.add(one.key, self._resumed(active, one))
 
     def _resumed(self, active: Active, left: Left) -> FlowState:
-        state = self._new(active, left.helper, left.orig, left.reply, left.zone, left.heard)
+        state = self._flows.new(active, left.helper, left.orig, left.reply, left.zone, left.heard)
         state.charged = left.charged
         self._announcer.resume(active.helper, state, left.made)
         state.keep_until, state.finished = left.keep_until, left.finished
         try:
             state.take_up(left.base, left.segments)
         except (ParseError, StreamError) as error:
-            self._poison(state, f"left by another worker: {error}")
+            self._acts.give_up(state, f"left by another worker: {error}")
         for which, edits in enumerate(left.edits):
             for edit in edits:
                 state.edits[which].add(edit)
-        self._kept += sum(half.kept for half in state.halves if half)
         return state
 
     def __len__(self) -> int:
@@ -138,8 +112,6 @@ class Inspector:
                 state = None
             if state is None:
                 state = self._open(key, packet)
-            else:
-                self._flows.move_to_end(key)
             if state is None or state.finished:
                 return self._left(packet, state)
             return self._seen(key, packet, segment, state, now)
@@ -147,51 +119,29 @@ class Inspector:
             # a plugin's bug or ours: the packet passes, the flow is left alone
             self._announcer.take_waiting()  # which must not go with another's verdict
             if state is not None:
-                self._poison(state, f"{type(error).__name__}: {error}", "failed")
+                self._acts.give_up(state, f"{type(error).__name__}: {error}", "failed")
             return ACCEPT
 
     # flows
 
-    def _open(self, key: tuple[bytes, int], packet: Packet) -> FlowState | None:
+    def _open(self, key: Key, packet: Packet) -> FlowState | None:
         active = self._helpers.get(packet.helper)
         if active is None:
             return None
-        expected = bool(packet.status & IPS_EXPECTED)
-        heard = bool(active.helper.heard) and packet.hook == queue.LOCAL_IN and not expected
-        state = self._new(active, packet.helper, packet.orig, packet.reply, packet.zone, heard)
-        # whoever answers or announces must not use up what those have who asked: those share with whom they came to
-        came = active.helper.outgoing and state.flow.l4 == "udp" and (heard or expected)
-        account = state.flow.server if came else state.flow.client
-        state.charged = packet.helper.encode() + account.addr
+        state = self._flows.of_packet(active, packet)
         if any(packet.info):
             try:
                 state.restore(packet.info)
             except ParseError as error:
-                self._poison(state, f"stored state: {error}")
-        self._flows[key] = state
-        if len(self._flows) > self._max_flows or self._kept > MAX_KEPT:
-            self._forget_oldest()
+                self._acts.give_up(state, f"stored state: {error}")
+        self._flows.add(key, state)
         return state
 
-    def _new(
-        self, active: Active, helper: str, orig: Tuple, reply: Tuple, zone: int, heard: bool
-    ) -> FlowState:
-        l4 = "tcp" if orig.l4 == TCP else "udp"
-        client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
-        flow = Flow(l4, client, server, heard)
-        parser = active.helper.parser_for(l4)(flow, active.settings)
-        parser.memory = self._memories.setdefault(helper, Memory())
-        return FlowState(flow, helper, orig, reply, zone, parser)
-
-    def _forget_oldest(self) -> None:
-        # what matters of it is in the conntrack entry, and comes back with its next packet
-        key, old = self._flows.popitem(last=False)
+    def _forgotten(self, key: Key) -> None:
         self._pending.pop(key, None)
-        self._kept -= sum(half.kept for half in old.halves if half)
 
-    def _ended(self, key: tuple[bytes, int], state: FlowState) -> None:
-        del self._flows[key]
-        self._kept -= sum(half.kept for half in state.halves if half)
+    def _ended(self, key: Key, state: FlowState) -> None:
+        self._flows.remove(key)
         self._announcer.spent(state, None)  # with its connection the kernel has taken them away
 
     def _left(self, packet: Packet, state: FlowState | None) -> Verdict:
@@ -202,18 +152,11 @@ class Inspector:
             state.marked = True
         return Verdict(done=True)
 
-    def _poison(self, state: FlowState, reason: str, kind: str = "poisoned") -> None:
-        if not state.finished:
-            state.finished = reason
-            state.keep_until = 0.0
-            self._announcer.cancel(state, None)
-            self._tell(Note(kind, state.helper, state.flow, reason))
-
     # packets
 
     def _seen(
         self,
-        key: tuple[bytes, int],
+        key: Key,
         packet: Packet,
         segment: Segment,
         state: FlowState,
@@ -228,7 +171,7 @@ class Inspector:
             else:
                 verdict = self._udp(packet, segment, state, reply, data, now)
         except (ParseError, StreamError) as error:
-            self._poison(state, str(error))
+            self._acts.give_up(state, str(error))
         if state.finished:
             state.marked = True
             verdict = verdict.but(done=True)
@@ -254,10 +197,16 @@ class Inspector:
             return ACCEPT
         place = Place(packet, reply, data, 0, False)
         edits: list[Edit] = []
-        verdict = self._act(state, place, state.parser.feed(data, reply), edits, now)
+        verdict = self._act(state, place, data, edits, now)
         if edits and verdict.accept:
             return verdict.but(payload=rewrite(bytes(packet.payload), segment, 0, edits))
         return verdict
+
+    def _act(
+        self, state: FlowState, place: Place, data: bytes, edits: list[Edit], now: float
+    ) -> Verdict:
+        events = state.parser.feed(data, place.reply)
+        return self._acts.all(self._helpers[state.helper], state, place, events, edits, now)
 
     def _counts(self, packet: Packet, state: FlowState, reply: bool) -> bool:
         """G1: of an outgoing helper's flows only what leaves, what was announced to all, and what was asked for."""
@@ -291,7 +240,7 @@ class Inspector:
         if fresh:
             place = Place(packet, reply, data, base, state.flow.client.family == 6)
             edits: list[Edit] = []
-            verdict = self._act(state, place, state.parser.feed(fresh, reply), edits, now)
+            verdict = self._act(state, place, fresh, edits, now)
             for edit in edits:
                 state.edits[reply].add(edit)
         return self._edited(packet, segment, state, reply, base, verdict)
@@ -314,7 +263,7 @@ class Inspector:
             half.skip(seq)
             return half.feed(seq, data)
         finally:
-            self._kept += half.kept - before
+            self._flows.kept += half.kept - before
 
     def _edited(
         self,
@@ -337,55 +286,9 @@ class Inspector:
             self._tell(Note("dropped", state.helper, state.flow, str(error)))
             return verdict.but(accept=False)
 
-    # events
-
-    def _act(
-        self, state: FlowState, place: Place, events: Any, edits: list[Edit], now: float
-    ) -> Verdict:
-        verdict = ACCEPT
-        try:
-            for event in events:
-                verdict = self._event(state, place, event, edits, now, verdict)
-        except ParseError as error:
-            # what came before the bad bytes is rewritten all the same, but opens nothing (G12)
-            self._poison(state, str(error))
-        return verdict
-
-    def _event(
-        self,
-        state: FlowState,
-        place: Place,
-        event: Event,
-        edits: list[Edit],
-        now: float,
-        verdict: Verdict,
-    ) -> Verdict:
-        if isinstance(event, Expect):
-            active = self._helpers[state.helper]
-            edit = self._announcer.expect(active.helper, active.limits, state, place, event, now)
-            if edit:
-                edits.append(edit)
-        elif isinstance(event, Refuse):
-            told = Note("refused", state.helper, state.flow, event.reason, event.rule)
-            self._tell(told._replace(refused=event.endpoint, interface=place.interface))
-        elif isinstance(event, Cancel) and event.want is not None:
-            active = self._helpers[state.helper]
-            self._announcer.withdraw(active.helper, active.limits, state, place, event.want)
-        elif isinstance(event, (Cancel, Spent)):
-            klass = _class_of(self._helpers[state.helper].helper, event.policy)
-            settle = self._announcer.cancel if isinstance(event, Cancel) else self._announcer.spent
-            settle(state, klass)
-        elif isinstance(event, Done):
-            state.finished = event.reason or "done"
-            self._tell(Note("done", state.helper, state.flow, state.finished))
-        elif isinstance(event, Drop):
-            self._tell(Note("dropped", state.helper, state.flow, event.reason))
-            return verdict.but(accept=False)
-        return verdict
-
     # what goes back to the kernel
 
-    def _attach_next(self, key: tuple[bytes, int], verdict: Verdict) -> Verdict:
+    def _attach_next(self, key: Key, verdict: Verdict) -> Verdict:
         waiting = self._pending[key]
         first = waiting.pop(0)
         again = bool(waiting) and verdict.accept  # a packet that is dropped does not come again
@@ -393,11 +296,3 @@ class Inspector:
             del self._pending[key]
         # nor would one whose flow has left the queue
         return verdict.but(expectation=first, repeat=again, done=verdict.done and not again)
-
-
-def _class_of(helper: Helper, policy: str) -> int | None:
-    names = [p.name for p in helper.policies]
-    return names.index(policy) if policy else None
-
-
-__all__ = ["Active", "Expectation", "Inspector", "Tuple"]

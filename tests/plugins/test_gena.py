@@ -351,7 +351,7 @@ def test_flows_of_one_helper_share_a_memory() -> None:
     first.c(m.GET)
     second = connection(("10.0.1.2:40009", "10.0.2.2:49152"), inspector=inspector)
     second.c(m.GET)
-    states = list(inspector._flows.values())
+    states = [state for _, state in inspector._flows.all()]
     assert states[0].parser.memory is states[1].parser.memory
 
 

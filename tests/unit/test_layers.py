@@ -157,7 +157,7 @@ TESTED_IN = {
     "config_files": "config", "words": "ruleset", "assign_rules": "ruleset", "scope": "ruleset",
     "zones.model": "acts",
     "zones.effective": "acts", "zones.rich": "sources",
-    "engine.announce": "inspect", "engine.verdict": "inspect", "engine.state": "inspect",
+    "engine.announce": "inspect", "engine.acts": "inspect", "engine.verdict": "inspect", "engine.state": "inspect",
     "engine.nat": "inspect", "engine.checksum": "mangle",
 }  # fmt: skip
 

@@ -306,7 +306,7 @@ def test_state_survives_the_worker() -> None:
     new.info, new.seq, new.payloads = old.info, old.seq, old.payloads
     new.c(b"OPEN 3000\r\n")
     assert new.expected == ["10.0.2.2 > 10.0.1.2:3000"]
-    (state,) = new.inspector._flows.values()
+    ((_, state),) = new.inspector._flows.all()
     assert state.parser.count == 3  # type: ignore[attr-defined]
 
 
@@ -391,13 +391,13 @@ def test_class_limit_forgets_the_oldest() -> None:
     flow = tcp()
     for port in range(3000, 3010):
         flow.c(b"OPEN %d\r\n" % port)
-    (state,) = flow.inspector._flows.values()
+    ((_, state),) = flow.inspector._flows.all()
     assert [t.dport for t in state.made] == [3008, 3009]
 
 
 def test_flow_table_is_bounded() -> None:
     flow = tcp()
-    flow.inspector._max_flows = 10
+    flow.inspector._flows._most = 10
     for n in range(100):
         packet = flow.packet(b"x\r\n", False)
         packet.ct_id = n
