@@ -11,11 +11,10 @@ import asyncio
 import logging
 import os
 import signal
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper
@@ -24,32 +23,24 @@ from fwhelpers.daemon import sd
 from fwhelpers.daemon.control import News
 from fwhelpers.daemon.errors import StartError
 from fwhelpers.daemon.estate import Rules, release_queues
-from fwhelpers.daemon.files import RUNTIME, Lock, remove_status, write_status
+from fwhelpers.daemon.files import RUNTIME, Lock
 from fwhelpers.daemon.fleet import Fleet
 from fwhelpers.daemon.logbook import Logbook
 from fwhelpers.daemon.modules import load_modules
 from fwhelpers.daemon.order import make_order
+from fwhelpers.daemon.presence import Presence
 from fwhelpers.daemon.privileges import step_down
 from fwhelpers.daemon.register import register
 from fwhelpers.daemon.registry import Registry
+from fwhelpers.daemon.state import State, name_of
 from fwhelpers.kernel.nfnl import NetlinkError
-from fwhelpers.kernel.nft import Nft, NftError
+from fwhelpers.kernel.nft import NftError
 from fwhelpers.kernel.probe import has_net_admin
 from fwhelpers.keys import MAX_WORKERS
 from fwhelpers.plugins import Plugins, load
 from fwhelpers.switches import switch
 
 log = logging.getLogger("fwhelpers")
-
-
-class State(NamedTuple):
-    """What is in force; to look at, not to change."""
-
-    config: Config
-    plugins: Plugins
-    problems: Mapping[str, str]
-    fleet: Fleet
-    nft: Nft
 
 
 class Daemon:
@@ -60,6 +51,7 @@ class Daemon:
         self._runtime = runtime
         self._logbook = Logbook(self.name_of)
         self._notify = sd.Notifier(os.environ)
+        self._presence = Presence(self._notify, runtime)
         self._store = sd.Store(self._notify, os.environ)
         self._fleet = Fleet(self._hear, self._store)
         self._rules = Rules(self._store)
@@ -100,9 +92,8 @@ class Daemon:
         self._steer()
         self._rules.keep()
         release_queues(self._store)
-        self._publish()
         self._started = True
-        self._notify.ready(self._summary())
+        self._presence.ready(self.state)
 
     def _read(self) -> tuple[Draft, Plugins]:
         draft = config.load(self._config_dir)
@@ -128,31 +119,22 @@ class Daemon:
         async with self._applying:
             self._register()
 
-    @property
-    def _helpers(self) -> dict[str, Helper]:
-        """The enabled helpers that the kernel accepted."""
-        return {
-            name: self._plugins.helpers[name]
-            for name in self._config.helpers
-            if name not in self._problems
-        }
-
     def _grow(self) -> None:
         daemon = self._config.daemon
         self._fleet.grow(daemon.queues, worker_count(self._config), daemon.fail == "open")
 
     async def _configure_workers(self) -> None:
         try:
-            await self._fleet.configure(make_order(self._config, self._helpers, self._plugins))
+            await self._fleet.configure(make_order(self._config, self.state.helpers, self._plugins))
         except TimeoutError:
             raise StartError("a worker did not get ready", "see its messages above") from None
 
     def _steer(self) -> None:
         first = self._config.daemon.queues
         queues = range(first, first + worker_count(self._config))
-        self._rules.load(ruleset.build(self._config, self._helpers, queues))
+        self._rules.load(ruleset.build(self._config, self.state.helpers, queues))
         if self._config.daemon.steering == "helper":
-            for n, helper in enumerate(self._helpers.values()):
+            for n, helper in enumerate(self.state.helpers.values()):
                 self._registry.enable(helper, queues[n % len(queues)])
         else:
             self._registry.disable_all()
@@ -166,7 +148,7 @@ class Daemon:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         stop = loop.create_task(self._stop.wait())
-        feeder = loop.create_task(self._feed())
+        feeder = loop.create_task(self._presence.feed(lambda: self._fleet.watched))
         while not self._stop.is_set():
             reload = loop.create_task(self._reload.wait())
             await asyncio.wait({stop, reload}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
@@ -174,21 +156,8 @@ class Daemon:
             if self._reload.is_set():
                 self._reload.clear()
                 await self._try_reload()
-            self._publish()
-            self._notify.status(self._summary())
+            self._presence.publish(self.state)
         feeder.cancel()
-
-    async def _feed(self) -> None:
-        """Tell the watchdog that this loop goes round, and that every worker is looked after."""
-        while self._notify.watched:
-            if self._fleet.watched:
-                self._notify.alive()
-            await asyncio.sleep(self._notify.watched / 4)
-
-    def _summary(self) -> str:
-        made = sum(counts["expected"] for counts in self._fleet.totals().values())
-        names = ", ".join(self._helpers) or "no helper enabled"
-        return f"{names}; {len(self._fleet)} workers, {made} expectations so far"
 
     async def _try_reload(self) -> None:
         try:
@@ -211,9 +180,9 @@ class Daemon:
             self.switches = former
             raise
         finally:
-            self._notify.ready(self._summary())
+            self._presence.ready(self.state)
         self._draft = draft
-        log.info("reloaded: %s", ", ".join(self._helpers) or "no helper enabled")
+        log.info("reloaded: %s", ", ".join(self.state.helpers) or "no helper enabled")
 
     async def refresh(self, anew: bool = False) -> None:
         """Go over to what `switches` and `adjust` now make of the files, as they were read. Raises as `reload`.
@@ -242,8 +211,8 @@ class Daemon:
                 self._config, self._plugins, self._problems = former
                 await self._go_back()
                 raise StartError(str(error), getattr(error, "hint", "")) from error
-            self._publish()
-            self._tell(News("ruleset-replaced", details={"helpers": list(self._helpers)}))
+            self._presence.publish(self.state)
+            self._tell(News("ruleset-replaced", details={"helpers": list(self.state.helpers)}))
 
     def _in_place(self, wanted: Config) -> Config:
         now, new = self._config.daemon, wanted.daemon
@@ -285,24 +254,7 @@ class Daemon:
 
     def name_of(self, kernel_name: str) -> str:
         """The configuration's name of a helper."""
-        for name, helper in self._plugins.helpers.items():
-            if helper.kernel_name == kernel_name:
-                return name
-        return kernel_name
-
-    def _publish(self) -> None:
-        totals: dict[str, Counter[str]] = {name: Counter() for name in self._helpers}
-        for kernel_name, counts in self._fleet.totals().items():
-            totals.setdefault(self.name_of(kernel_name), Counter()).update(counts)
-        write_status(
-            self._runtime,
-            {
-                "pid": os.getpid(),
-                "helpers": {name: dict(counts) for name, counts in totals.items()},
-                "workers": self._fleet.status(),
-                "problems": self._problems,
-            },
-        )
+        return name_of(self._plugins, kernel_name)
 
     # down
 
@@ -315,7 +267,7 @@ class Daemon:
             await self._tear_down()
         self._logbook.close()
         if self._lock is not None:
-            self._try(lambda: remove_status(self._runtime))
+            self._try(self._presence.withdraw)
             self._lock.release()
 
     async def _hand_over(self) -> None:

@@ -17,8 +17,8 @@ from fwhelpers.bus.wire import BusError, Connection
 from fwhelpers.daemon.bus import Bus
 from fwhelpers.daemon.control import ControlError
 from fwhelpers.daemon.errors import StartError
-from fwhelpers.daemon.manager import State
 from fwhelpers.daemon.public import Public
+from fwhelpers.daemon.state import State
 
 
 class Daemon:

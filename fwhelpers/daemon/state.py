@@ -1,0 +1,48 @@
+"""What is in force, for those who look at it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from fwhelpers.api import Helper
+from fwhelpers.config import Config
+from fwhelpers.daemon.fleet import Fleet
+from fwhelpers.kernel.nft import Nft
+from fwhelpers.plugins import Plugins
+
+
+class State(NamedTuple):
+    """To look at, not to change."""
+
+    config: Config
+    plugins: Plugins
+    problems: Mapping[str, str]  #: why not, of each helper that the kernel did not accept
+    fleet: Fleet
+    nft: Nft
+
+    @property
+    def helpers(self) -> dict[str, Helper]:
+        """The enabled helpers that the kernel accepted."""
+        return {
+            name: self.plugins.helpers[name]
+            for name in self.config.helpers
+            if name not in self.problems
+        }
+
+    def totals(self) -> dict[str, Counter[str]]:
+        """What happened since the start, by the helper's name in the configuration; enabled ones are all there."""
+        totals: dict[str, Counter[str]] = {name: Counter() for name in self.helpers}
+        for kernel_name, counts in self.fleet.totals().items():
+            name = name_of(self.plugins, kernel_name)
+            totals.setdefault(name, Counter()).update(counts)
+        return totals
+
+
+def name_of(plugins: Plugins, kernel_name: str) -> str:
+    """The configuration's name of a helper; of one that is not ours the kernel's."""
+    for name, helper in plugins.helpers.items():
+        if helper.kernel_name == kernel_name:
+            return name
+    return kernel_name
