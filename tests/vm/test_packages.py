@@ -10,11 +10,11 @@ import layer
 import pytest
 from clients import mount, read, umount
 from lab import Lab
+from loops import finish, loops, progress
 from packages import BROUGHT, OLDER, OLDER_LAYER, Debs
 from process import wait_until
 from servers import start_ftp, start_nfs
 from system import System
-from test_systemd_service import finish, loops, progress
 
 from fwhelpers.kernel import cthelper
 from fwhelpers.kernel.socket import NetlinkSocket
