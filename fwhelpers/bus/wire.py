@@ -179,10 +179,6 @@ class Connection:
         """Ask for signals."""
         await self._ask_bus("AddMatch", "s", (rule,))
 
-    async def remove_match(self, rule: str) -> None:
-        """Ask for them no more."""
-        await self._ask_bus("RemoveMatch", "s", (rule,))
-
     async def uid_of(self, name: str) -> int:
         """The user of a peer. Raises BusError."""
         (uid,) = await self._ask_bus("GetConnectionUnixUser", "s", (name,))

@@ -20,7 +20,7 @@ from fwhelpers.kernel.cthelper import CtHelper
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft
 from fwhelpers.kernel.socket import NetlinkSocket
-from fwhelpers.ruleset import PIN_TABLE, pin_table
+from fwhelpers.ruleset import PIN_TABLE, pin_table, unpin
 
 RELEASE_TRIES, RELEASE_PAUSE = 50, 0.1  #: how often, and seconds between
 
@@ -70,8 +70,7 @@ def unregister() -> list[str]:
     users = _users(nft, {h.name for h in ours})
     if users:
         raise Registered(f"helpers are in use by nftables table {', '.join(sorted(users))}")
-    if ("inet", PIN_TABLE) in nft.tables():
-        nft.run(f"delete table inet {PIN_TABLE}\n")
+    nft.run(unpin())
     for helper in ours:
         _delete(registry, helper)
     return sorted({h.name for h in ours})

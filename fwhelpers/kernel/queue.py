@@ -38,10 +38,10 @@ _ALL_FLAGS = 31
 _PACKET, _VERDICT, _CONFIG, _VERDICT_BATCH = 0, 1, 2, 3
 
 _PACKET_HDR, _VERDICT_HDR, _INDEV, _OUTDEV = 1, 2, 5, 6
-_PAYLOAD, _CT, _CT_INFO, _CAP_LEN, _SKB_INFO, _EXP = 10, 11, 12, 13, 14, 15
+_PAYLOAD, _CT, _CT_INFO, _EXP = 10, 11, 12, 15
 
 _CFG_CMD, _CFG_PARAMS, _CFG_MAXLEN, _CFG_MASK, _CFG_FLAGS = 1, 2, 3, 4, 5
-_BIND, _UNBIND = 1, 2
+_BIND = 1
 _COPY_PACKET = 2
 
 #: enum nf_inet_hooks
@@ -78,12 +78,6 @@ def _parameters(maxlen: int, flags: int, copy: int) -> bytes:
     )
 
 
-def encode_unbind(queue: int) -> bytes:
-    """Give a queue back; packets that wait in it are dropped by the kernel."""
-    command = attr(_CFG_CMD, pack("!BBH", _UNBIND, 0, 0))
-    return nfnl.message(nfnl.QUEUE, _CONFIG, nfnl.ACK, command, res_id=queue)
-
-
 class Packet:
     """A queued packet. Without conntrack entry: id 0, no helper, empty tuples."""
 
@@ -117,16 +111,6 @@ class Packet:
     def outdev(self) -> int:
         """Index of the interface that it goes out by, 0 for a local one."""
         return self._u32(_OUTDEV)
-
-    @property
-    def cap_len(self) -> int:
-        """Its true length if only a part was copied, else 0."""
-        return self._u32(_CAP_LEN)
-
-    @property
-    def skb_info(self) -> int:
-        """NFQA_SKB_* flags."""
-        return self._u32(_SKB_INFO)
 
     @property
     def ctinfo(self) -> int:

@@ -114,8 +114,6 @@ def test_garbage(data: bytes) -> None:
             "payload",
             "indev",
             "outdev",
-            "cap_len",
-            "skb_info",
             "ctinfo",
             "labels",
             "zone",
