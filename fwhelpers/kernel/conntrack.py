@@ -11,7 +11,6 @@ from fwhelpers.kernel.nla import (
     DecodeError,
     attr,
     be16,
-    be32,
     nest,
     number,
     parse,
@@ -29,7 +28,6 @@ IPS_FIXED_TIMEOUT, IPS_HELPER = 0x400, 0x2000
 # enum ctattr_type
 CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS = 1, 2, 3
 CTA_HELP, CTA_TIMEOUT, CTA_MARK, CTA_ID = 5, 7, 8, 12
-CTA_COUNTERS_ORIG, CTA_COUNTERS_REPLY = 9, 10
 CTA_TUPLE_MASTER, CTA_ZONE, CTA_LABELS, CTA_LABELS_MASK = 14, 18, 22, 23
 CTA_HELP_NAME, CTA_HELP_INFO = 1, 2
 
@@ -37,8 +35,8 @@ _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _V4_SRC, _V4_DST, _V6_SRC, _V6_DST = 1, 2, 3, 4
 _PROTO_NUM, _PROTO_SRC, _PROTO_DST = 1, 2, 3
 
-_NEW, _GET, _DELETE = 0, 1, 2
-NEW, DELETE = _NEW, _DELETE
+# enum cntl_msg_types
+NEW, _GET, DELETE = 0, 1, 2
 
 #: multicast groups of the events: new, destroy
 GROUPS = (1, 3)
@@ -151,24 +149,5 @@ def encode_dump(family: int = 0) -> bytes:
 
 def encode_get(orig: Tuple, zone: int = 0) -> bytes:
     """Ask for one entry."""
-    return _about(_GET, nfnl.ACK, orig, zone)
-
-
-def encode_delete(orig: Tuple, zone: int = 0) -> bytes:
-    """Remove one entry, and with it what it expects."""
-    return _about(_DELETE, nfnl.ACK, orig, zone)
-
-
-def encode_update(
-    orig: Tuple, *, timeout: int | None = None, labels: bytes | None = None, zone: int = 0
-) -> bytes:
-    """Change lifetime (seconds) or labels of an entry."""
-    changes = b"" if timeout is None else be32(CTA_TIMEOUT, timeout)
-    if labels is not None:
-        changes += attr(CTA_LABELS, labels) + attr(CTA_LABELS_MASK, labels)
-    return _about(_NEW, nfnl.ACK, orig, zone, changes)
-
-
-def _about(kind: int, flags: int, orig: Tuple, zone: int, more: bytes = b"") -> bytes:
-    payload = encode_tuple(CTA_TUPLE_ORIG, orig) + (be16(CTA_ZONE, zone) if zone else b"") + more
-    return nfnl.message(nfnl.CTNETLINK, kind, flags, payload, family=orig.family)
+    payload = encode_tuple(CTA_TUPLE_ORIG, orig) + (be16(CTA_ZONE, zone) if zone else b"")
+    return nfnl.message(nfnl.CTNETLINK, _GET, nfnl.ACK, payload, family=orig.family)

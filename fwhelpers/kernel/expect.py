@@ -72,12 +72,6 @@ def encode_create(expectation: Expectation, excl: bool = True) -> bytes:
     return _message(NEW, flags, _attributes(expectation), expectation)
 
 
-def encode_update(expectation: Expectation) -> bytes:
-    """Change the timeout of an existing one."""
-    body = _attributes(expectation) + be32(_TIMEOUT, expectation.timeout)
-    return _message(NEW, nfnl.ACK, body, expectation)
-
-
 def encode_delete(expectation: Expectation) -> bytes:
     """Delete the one of this tuple."""
     return _message(DELETE, nfnl.ACK, _key(expectation), expectation)

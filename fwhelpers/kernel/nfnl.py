@@ -14,7 +14,7 @@ _GEN = Struct("!BBH")  # nfgenmsg: family, version, resource id
 SIZE = _HEAD.size + _GEN.size
 
 REQUEST, ACK, DUMP = 0x01, 0x04, 0x300
-REPLACE, EXCL, CREATE = 0x100, 0x200, 0x400
+EXCL, CREATE = 0x200, 0x400
 ERROR, DONE = 2, 3
 
 CTNETLINK, CTNETLINK_EXP, QUEUE, CTHELPER, NFTABLES = 1, 2, 3, 9, 10

@@ -62,12 +62,12 @@ class NetlinkSocket:
     def request(self, message: bytes, what: str = "netlink request") -> list[bytes]:
         """Send a request that wants an ACK; returns the payloads that came before it. Raises NetlinkError."""
         self._send(message, what)
-        return list(self._answers(what, stop_at_ack=True))
+        return list(self._answers(what))
 
     def dump(self, message: bytes, what: str = "netlink dump") -> Iterator[bytes]:
         """Send a dump request and yield payloads. Raises NetlinkError."""
         self._send(message, what)
-        return self._answers(what, stop_at_ack=False)
+        return self._answers(what)
 
     def _send(self, message: bytes, what: str) -> None:
         try:
@@ -75,7 +75,7 @@ class NetlinkSocket:
         except OSError as error:
             raise NetlinkError(error.errno or errno.EIO, what) from None
 
-    def _answers(self, what: str, *, stop_at_ack: bool) -> Iterator[bytes]:
+    def _answers(self, what: str) -> Iterator[bytes]:
         while True:
             for message in split(self._sock.recv(RECEIVE)):
                 if message.type in (nfnl.ERROR, nfnl.DONE):

@@ -25,6 +25,7 @@ from fwhelpers.kernel import conntrack, expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
 from fwhelpers.kernel.nfnl import Message
+from fwhelpers.kernel.nla import be32, strz
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 
@@ -120,8 +121,6 @@ def event(made: Expectation, kind: int = expect.NEW) -> Message:
 
 
 def _more(made: Expectation) -> bytes:
-    from fwhelpers.kernel.nla import be32, strz
-
     return be32(4, made.timeout) + be32(5, made.id) + strz(6, made.helper)
 
 
@@ -131,7 +130,7 @@ def connection(number: int) -> Message:
     reply = Tuple(orig.dst, orig.src, 6, orig.dport, orig.sport)
     body = (
         conntrack.encode_tuple(1, orig) + conntrack.encode_tuple(2, reply)
-        + conntrack.be32(3, conntrack.IPS_EXPECTED) + conntrack.encode_tuple(14, made.master)
+        + be32(3, conntrack.IPS_EXPECTED) + conntrack.encode_tuple(14, made.master)
     )  # fmt: skip
     (sent,) = nfnl.split(nfnl.message(nfnl.CTNETLINK, conntrack.NEW, 0, body, family=2))
     return sent
@@ -142,7 +141,7 @@ def master(number: int) -> Message:
     reply = Tuple(orig.dst, bytes([192, 0, 2, 1]), 6, orig.dport, orig.sport)
     body = (
         conntrack.encode_tuple(1, orig) + conntrack.encode_tuple(2, reply)
-        + conntrack.be32(3, conntrack.IPS_HELPER)
+        + be32(3, conntrack.IPS_HELPER)
     )  # fmt: skip
     (sent,) = nfnl.split(nfnl.message(nfnl.CTNETLINK, conntrack.NEW, 0, body, family=2))
     return sent

@@ -43,12 +43,11 @@ def test_create_carries_nat_function_class_and_zone() -> None:
     assert parse_expectation(payload(expect.encode_create(made))) == made
 
 
-def test_create_is_exclusive_and_update_is_not() -> None:
-    (create,) = nfnl.split(expect.encode_create(NFS))
-    (update,) = nfnl.split(expect.encode_update(NFS))
-    assert create.flags & nfnl.EXCL
-    assert not update.flags & (nfnl.EXCL | nfnl.CREATE)
-    assert parse_expectation(update.payload).timeout == 300
+def test_create_is_exclusive_if_it_is_to_be() -> None:
+    for excl in (True, False):
+        (create,) = nfnl.split(expect.encode_create(NFS, excl))
+        assert create.flags & nfnl.CREATE
+        assert bool(create.flags & nfnl.EXCL) == excl
 
 
 def test_delete_and_get_name_the_tuple_only() -> None:
