@@ -22,6 +22,7 @@ _HINTS = {
     "NftError": CHECK,
     "NetlinkError": CHECK,
     "Locked": "stop it first, or reload it with SIGHUP",
+    "StartError": "",  # says itself what to do
     "Registered": "remove those rules (firewalld: its service or helper entries) first",
 }
 

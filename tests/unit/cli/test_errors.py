@@ -8,6 +8,7 @@ import pytest
 
 from fwhelpers.cli.errors import CliError, tell
 from fwhelpers.config import ConfigError, Problem
+from fwhelpers.daemon.errors import StartError
 from fwhelpers.kernel.nfnl import NetlinkError
 
 
@@ -34,6 +35,9 @@ RIGHTS = "hint: run as root, or with CAP_NET_ADMIN\n"
          "fwhelpers: error: /run/x: No space left on device\n"),
         (NftError("Could not process rule: Operation not permitted"),
          f"fwhelpers: error: Could not process rule: Operation not permitted\n{RIGHTS}"),
+        (StartError("a worker did not get ready", "see above"),
+         "fwhelpers: error: a worker did not get ready\nhint: see above\n"),
+        (StartError("it can't be"), "fwhelpers: error: it can't be\n"),
         (NftError("no such thing"), f"fwhelpers: error: no such thing\n{CHECK}"),
         (ConfigError([Problem("f", "", "a"), Problem("f", "k", "b", "c")]),
          "fwhelpers: error: f: a\nfwhelpers: error: f: k: b\nhint: c\n"),
