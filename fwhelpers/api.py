@@ -303,7 +303,8 @@ class Setting:
     name: str  #: the key
     default: Any  #: the TOML value without one
     doc: str  #: one line for people
-    #: takes the TOML value, gives the value for `Parser.settings`; raises ValueError with a sentence
+    #: takes the TOML value, gives the value for `Parser.settings`; raises ValueError with a sentence. Without it
+    #: the value must have the default's type
     check: Callable[[Any], Any] | None = None
 
 

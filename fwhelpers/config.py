@@ -31,6 +31,7 @@ from fwhelpers.keys import (
     LAST_QUEUE,
     MAX_WORKERS,
     Key,
+    setting_key,
 )
 from fwhelpers.rows import missing, row
 from fwhelpers.scope import Scope
@@ -233,7 +234,7 @@ class _Reader:
     def helper(
         self, path: Where, table: Mapping[str, Any], helper: Helper, daemon: Daemon
     ) -> HelperConfig:
-        given = self.table(path, table, (*HELPER, *map(_setting_key, helper.settings)), {"guard"})
+        given = self.table(path, table, (*HELPER, *map(setting_key, helper.settings)), {"guard"})
         settings = {
             s.name: given.pop(s.name) if s.name in given else self.default(path, s)
             for s in helper.settings
@@ -251,7 +252,7 @@ class _Reader:
     def default(self, path: Where, setting: Setting) -> Any:
         """The default passes the same check as what people write."""
         try:
-            return _setting_key(setting).check(setting.default)
+            return setting_key(setting).check(setting.default)
         except Wrong as error:
             self.wrong((*path, setting.name), f"the helper's own default: {error.what}")
             return None
@@ -304,27 +305,6 @@ class _Reader:
             return value
         self.wrong(path, f"must be a table, not {type_name(value)}", f"write [{'.'.join(path)}]")
         return {}
-
-
-def _setting_key(setting: Setting) -> Key:
-    def check(value: object) -> object:
-        if setting.check is None:
-            if type(value) is not type(setting.default):
-                kinds = f"must be {type_name(setting.default)}, not {type_name(value)}"
-                raise Wrong(kinds)
-            return value
-        try:
-            return setting.check(value)
-        except Wrong:
-            raise
-        except ValueError as error:
-            raise Wrong(str(error) or "is not possible") from None
-        except Exception as error:  # a plugin's bug is no reason to stop without a word
-            raise Wrong(
-                f"the helper's own check failed: {error!r}", "a bug of the plugin"
-            ) from None
-
-    return Key(setting.name, "", setting.default, setting.doc, check)
 
 
 def places(

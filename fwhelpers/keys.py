@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from fwhelpers import values
-from fwhelpers.api import Helper
+from fwhelpers.api import Helper, Setting
 from fwhelpers.values import Check
 
 MAX_WORKERS = 64
@@ -154,3 +154,31 @@ def _reference_lines(tables: Mapping[str, list[tuple[str, str, Any, str]]]) -> I
             shown = "" if default is None else f"`{toml(default)}`"
             yield f"| `{key}` | {kind} | {shown} | {doc} |"
         yield ""
+
+
+def setting_key(setting: Setting) -> Key:
+    """A helper's own key. Whatever its check raises is Wrong."""
+
+    def check(value: object) -> object:
+        if setting.check is None:
+            return _alike(value, setting.default)
+        try:
+            return setting.check(value)
+        except values.Wrong:
+            raise
+        except ValueError as error:
+            raise values.Wrong(str(error) or "is not possible") from None
+        except Exception as error:  # a plugin's bug is no reason to stop without a word
+            what = f"the helper's own check failed: {error!r}"
+            raise values.Wrong(what, "a bug of the plugin") from None
+
+    return Key(setting.name, "", setting.default, setting.doc, check)
+
+
+def _alike(value: object, default: object) -> object:
+    if isinstance(default, bool):
+        return values.boolean(value)
+    if type(value) is not type(default):
+        kind, wanted = values.type_name(value), values.type_name(default)
+        raise values.Wrong(f"must be {wanted}, not {kind}")
+    return value

@@ -293,25 +293,17 @@ def _announced(line: bytes) -> Endpoint | None:
         return None
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
 SETTINGS = (
     Setting(
         "ignore_pasv_address",
         False,
         "take the server's own address whatever a 227 says, as browsers do (for servers behind a NAT that tell their "
         "inner address)",
-        _boolean,
     ),
     Setting(
         "pickup",
         False,
         "read connections that began before the helper was there; gives up the check that they began as FTP",
-        _boolean,
     ),
 )
 

@@ -288,12 +288,6 @@ def _placed(event: Expect, span: tuple[int, int], record: Record, resizable: boo
 # configuration
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
 SETTINGS = (
     Setting(
         "programs",
@@ -301,7 +295,7 @@ SETTINGS = (
         'programs that may be opened, by name or number; ["any"]: all',
         programs,
     ),
-    Setting("dump", False, "a list of all programs opens those in `programs` too", _boolean),
+    Setting("dump", False, "a list of all programs opens those in `programs` too"),
 )
 
 

@@ -117,20 +117,13 @@ def _lasts(headers: Headers) -> int:
     return max(1, min(decimal(match[1], 999999), LONGEST)) if match else _USUAL
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("must be true or false")
-    return value
-
-
 SETTINGS = (
     Setting(
         "follow",
         True,
         "answers open the way to the device that LOCATION names, and its events the way back",
-        _boolean,
     ),
-    Setting("announcements", True, "what devices announce by themselves does so too", _boolean),
+    Setting("announcements", True, "what devices announce by themselves does so too"),
 )
 
 

@@ -21,6 +21,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, ParseError, Parser
+from fwhelpers.keys import setting_key
 
 CLIENT = {4: Endpoint.parse("10.0.1.2", 40000), 6: Endpoint.parse("fd01::2", 40000)}
 SERVER = {4: Endpoint.parse("10.0.2.2"), 6: Endpoint.parse("fd02::2")}
@@ -50,11 +51,10 @@ def settings_of(helper: Helper, given: Mapping[str, Any]) -> dict[str, Any]:
     known = {setting.name: setting for setting in helper.settings}
     if unknown := given.keys() - known.keys():
         raise ValueError(f"{helper.name} has no setting {', '.join(sorted(unknown))}")
-    checked = {}
-    for name, setting in known.items():
-        value = given.get(name, setting.default)
-        checked[name] = setting.check(value) if setting.check else value
-    return checked
+    return {
+        name: setting_key(setting).check(given.get(name, setting.default))
+        for name, setting in known.items()
+    }
 
 
 def flow_of(helper: Helper, l4: str = "", family: int = 4) -> Flow:

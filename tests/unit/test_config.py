@@ -166,7 +166,7 @@ def test_blocked_plugins_are_known_before_any_plugin() -> None:
         ("[helpers.bare]", "helpers.bare: has no default ports (say ports = [...])"),
         ("[helpers.ftp]\nloose = true", "helpers.ftp.loose: unknown key (known keys: destinations, enabled, fail, "
                                         "families, guard, interfaces, ports, sources)"),
-        ("[helpers.rpc]\nloose = 1", "helpers.rpc.loose: must be a boolean, not an integer"),
+        ("[helpers.rpc]\nloose = 1", "helpers.rpc.loose: must be true or false, not an integer"),
         ("[helpers.rpc]\nprograms = 1", "helpers.rpc.programs: must be an array of programs"),
         ("[helpers.rpc]\nprgrams = []", "helpers.rpc.prgrams: unknown key (did you mean programs?)"),
         ("[helpers.ftp]\nguard = 1",
