@@ -35,12 +35,6 @@ class Signal:
     body: list[Any] = field(default_factory=list)
 
 
-def is_owner_change(signal: Signal, name: str) -> bool:
-    """Does the bus itself (anybody may send us what looks like it) say that a name changed hands?"""
-    ours = signal.sender == BUS[0] and signal.member == "NameOwnerChanged"
-    return ours and len(signal.body) == 3 and signal.body[0] == name
-
-
 def available() -> str:
     """Why there can't be a connection; empty if there can."""
     try:
@@ -123,3 +117,33 @@ class Client:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+class Peer:
+    """A service of others, by its name: is it on the bus, and is a signal really its own?"""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._owner = ""
+
+    @property
+    def there(self) -> bool:
+        """Is it on the bus?"""
+        return bool(self._owner)
+
+    async def listen(self, client: Client) -> None:
+        """Ask to be told when it comes and goes, then look whether it is there. Raises BusError."""
+        await client.listen(sender=BUS[0], member="NameOwnerChanged", arg0=self._name)
+        self._owner = await client.owner(self._name)
+
+    def comes_or_goes(self, signal: Signal) -> bool:
+        """Is this the news of it? From the bus itself: anybody may send us what looks like it."""
+        of_bus = signal.sender == BUS[0] and signal.member == "NameOwnerChanged"
+        if not of_bus or len(signal.body) != 3 or signal.body[0] != self._name:
+            return False
+        self._owner = str(signal.body[2])
+        return True
+
+    def sent(self, signal: Signal) -> bool:
+        """Is the signal from whoever has the name now?"""
+        return bool(self._owner) and signal.sender == self._owner

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from fwhelpers.daemon.dbus_client import BusError, Client, Signal, is_owner_change
+from fwhelpers.daemon.dbus_client import BusError, Client, Peer, Signal
 from fwhelpers.zones import decode
 from fwhelpers.zones.model import Policy, Service, Snapshot, Zone
 
@@ -151,26 +151,24 @@ class Follower:
 
     def __init__(self, matters: Callable[[str], None]) -> None:
         self._matters = matters
-        self._owner = ""
+        self._peer = Peer(NAME)
 
     @property
     def there(self) -> bool:
         """Is firewalld on the bus?"""
-        return bool(self._owner)
+        return self._peer.there
 
     async def listen(self, client: Client) -> None:
         """Ask for the signals, then look whether it is there. Raises BusError."""
         for _, _, interface in (MAIN, ZONE, POLICY, IPSET):
             await client.listen(sender=NAME, interface=interface)
-        await client.listen(sender="org.freedesktop.DBus", member="NameOwnerChanged", arg0=NAME)
-        self._owner = await client.owner(NAME)
+        await self._peer.listen(client)
 
     def hear(self, signal: Signal) -> None:
         """A signal of the bus."""
-        if is_owner_change(signal, NAME):
-            self._owner = str(signal.body[2])
-            self._matters("started" if self._owner else "gone")
-        elif self._owner and signal.sender == self._owner and _matters(signal):
+        if self._peer.comes_or_goes(signal):
+            self._matters("started" if self.there else "gone")
+        elif self._peer.sent(signal) and _matters(signal):
             self._matters("reloaded" if signal.member == "Reloaded" else signal.member)
 
 

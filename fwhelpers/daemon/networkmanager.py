@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fwhelpers.connections import TYPES, Device
-from fwhelpers.daemon.dbus_client import Client, Signal, is_owner_change
+from fwhelpers.daemon.dbus_client import Client, Peer, Signal
 
 NAME = "org.freedesktop.NetworkManager"
 OBJECTS = (NAME, "/org/freedesktop", "org.freedesktop.DBus.ObjectManager")
@@ -53,12 +53,12 @@ class Follower:
 
     def __init__(self, matters: Callable[[str], None]) -> None:
         self._matters = matters
-        self._owner = ""
+        self._peer = Peer(NAME)
 
     @property
     def there(self) -> bool:
         """Is NetworkManager on the bus?"""
-        return bool(self._owner)
+        return self._peer.there
 
     async def listen(self, client: Client) -> None:
         """Ask for the signals, then look whether it is there. Raises BusError."""
@@ -68,15 +68,13 @@ class Follower:
                 sender=NAME, interface=properties, member="PropertiesChanged", arg0=interface
             )
         await client.listen(sender=NAME, interface=OBJECTS[2], path=OBJECTS[1])
-        await client.listen(sender="org.freedesktop.DBus", member="NameOwnerChanged", arg0=NAME)
-        self._owner = await client.owner(NAME)
+        await self._peer.listen(client)
 
     def hear(self, signal: Signal) -> None:
         """A signal of the bus."""
-        if is_owner_change(signal, NAME):
-            self._owner = str(signal.body[2])
-            self._matters("NetworkManager started" if self._owner else "NetworkManager gone")
-        elif self._owner and signal.sender == self._owner and _matters(signal):
+        if self._peer.comes_or_goes(signal):
+            self._matters("NetworkManager started" if self.there else "NetworkManager gone")
+        elif self._peer.sent(signal) and _matters(signal):
             self._matters("connections")
 
 

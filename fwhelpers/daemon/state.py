@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from fwhelpers.api import Helper
@@ -25,11 +25,11 @@ class State(NamedTuple):
     @property
     def helpers(self) -> dict[str, Helper]:
         """The enabled helpers that the kernel accepted."""
-        return {
-            name: self.plugins.helpers[name]
-            for name in self.config.helpers
-            if name not in self.problems
-        }
+        return self.accepted(self.config.helpers)
+
+    def accepted(self, names: Iterable[str]) -> dict[str, Helper]:
+        """Those of these helpers that the kernel accepted."""
+        return {n: self.plugins.helpers[n] for n in names if n not in self.problems}
 
     def totals(self) -> dict[str, Counter[str]]:
         """What happened since the start, by the helper's name in the configuration; enabled ones are all there."""
