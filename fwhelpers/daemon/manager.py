@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -126,11 +126,15 @@ class Daemon:
     @property
     def _helpers(self) -> dict[str, Helper]:
         """The enabled helpers that the kernel accepted."""
-        return {
-            name: self._plugins.helpers[name]
-            for name in self._config.helpers
-            if name not in self._problems
-        }
+        return self._accepted(self._config.helpers)
+
+    @property
+    def _inspected(self) -> dict[str, Helper]:
+        """These, and those whose flows in progress are inspected on."""
+        return self._accepted(self._config.inspected)
+
+    def _accepted(self, names: Iterable[str]) -> dict[str, Helper]:
+        return {n: self._plugins.helpers[n] for n in names if n not in self._problems}
 
     def _grow(self) -> None:
         daemon = self._config.daemon
@@ -138,16 +142,16 @@ class Daemon:
 
     async def _configure_workers(self) -> None:
         try:
-            await self._fleet.configure(make_order(self._config, self._helpers, self._plugins))
+            await self._fleet.configure(make_order(self._config, self._inspected, self._plugins))
         except TimeoutError:
             raise StartError("a worker did not get ready", "see its messages above") from None
 
     def _steer(self) -> None:
         first = self._config.daemon.queues
         queues = range(first, first + worker_count(self._config))
-        self._rules.load(ruleset.build(self._config, self._helpers, queues))
+        self._rules.load(ruleset.build(self._config, self._inspected, queues))
         if self._config.daemon.steering == "helper":
-            for n, helper in enumerate(self._helpers.values()):
+            for n, helper in enumerate(self._inspected.values()):
                 self._registry.enable(helper, queues[n % len(queues)])
         else:
             self._registry.disable_all()

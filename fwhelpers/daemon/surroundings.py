@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from fwhelpers import connections
 from fwhelpers.api import Helper
-from fwhelpers.config import Config, ConfigError
+from fwhelpers.config import Config, ConfigError, HelperConfig
 from fwhelpers.connections import Device
 from fwhelpers.daemon import firewalld, networkmanager
 from fwhelpers.daemon.dbus_client import LIBRARY, BusError, Client, Signal, available
@@ -40,6 +40,7 @@ class Surroundings:
         self._client: Client | None = None
         self._snapshot: Snapshot | None = None
         self._devices: tuple[Device, ...] = ()
+        self._lasting: Mapping[str, HelperConfig] = {}
         self._news: set[str] = set()
         self._event = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -60,10 +61,12 @@ class Surroundings:
         found = read(self._snapshot, helpers)
         self._tell_gaps(found.gaps)
         try:
-            return with_scope(config, helpers, found.scope)
+            config = with_scope(config, helpers, found.scope, self._lasting)
         except ConfigError as error:
             log.error("firewalld: %s; its zones are left out", error)
-            return config
+        else:
+            self._lasting = config.lasting
+        return config
 
     def _want(self, follow: bool, named: bool) -> None:
         """What the configuration needs; what it did not need before has not been asked yet."""
