@@ -10,6 +10,7 @@ from fwhelpers.daemon.dbus_client import Client, Signal, is_owner_change
 
 NAME = "org.freedesktop.NetworkManager"
 OBJECTS = (NAME, "/org/freedesktop", "org.freedesktop.DBus.ObjectManager")
+GONE, STARTED = "NetworkManager gone", "NetworkManager started"  #: what the follower says
 DEVICE, ACTIVE = f"{NAME}.Device", f"{NAME}.Connection.Active"
 
 _ACTIVATED = 2  #: NM_ACTIVE_CONNECTION_STATE_ACTIVATED
@@ -75,7 +76,7 @@ class Follower:
         """A signal of the bus."""
         if is_owner_change(signal, NAME):
             self._owner = str(signal.body[2])
-            self._matters("NetworkManager started" if self._owner else "NetworkManager gone")
+            self._matters(STARTED if self._owner else GONE)
         elif self._owner and signal.sender == self._owner and _matters(signal):
             self._matters("connections")
 

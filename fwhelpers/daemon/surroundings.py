@@ -181,8 +181,10 @@ class Surroundings:
                 self._tell(f"NetworkManager: {error}; what it said before stays in force")
 
     async def _report(self, news: set[str]) -> None:
-        if "gone" in news:
+        if "gone" in news and not self._follower.there:
             log.warning("firewalld is gone; its zones as last seen stay in force until it returns")
+        if networkmanager.GONE in news and self._named and not self._manager.there:
+            log.warning("NetworkManager is gone; what it had up stays in force until it returns")
         await self._changed(news)
 
     def _tell(self, text: str) -> None:

@@ -6,6 +6,7 @@ import base64
 import sys
 from enum import StrEnum
 from pathlib import Path
+from uuid import NAMESPACE_DNS, uuid5
 
 from clients import download
 from lab import SERVER, Lab
@@ -24,10 +25,8 @@ type={kind}
 interface-name={interface}
 autoconnect={auto}
 {more}
-[ipv6]
-method=disabled
 """
-_FOUR = "[ipv4]\nmethod=manual\naddress1={}/24\n"
+_ADDRESS = "[ipv4]\nmethod=manual\naddress1={}/24\n[ipv6]\nmethod=disabled\n"
 
 
 class Outcome(StrEnum):
@@ -59,12 +58,16 @@ class Premises:
         *more: str,
         auto: bool = False,
     ) -> None:
-        """A profile as a keyfile; `more` are lines of its [connection], then further sections."""
+        """A profile as a keyfile; `more` are lines of its [connection], then further sections.
+
+        Without an address it is of a bridge's port, which may have none.
+        """
         text = _PROFILE.format(
             name=name, uuid=uuid(name), kind=kind, interface=interface, more="\n".join(more),
             auto="true" if auto else "false",
         )  # fmt: skip
-        text += _FOUR.format(address) if address else "[ipv4]\nmethod=disabled\n"
+        if address:
+            text += _ADDRESS.format(address)
         inside = f"/etc/NetworkManager/system-connections/{name}.nmconnection"
         self.system.write(inside, text)
         self.system.path(inside).chmod(0o600)
@@ -84,6 +87,10 @@ class Premises:
         """Is NetworkManager there, with its start behind it?"""
         done = self.system.run("nmcli", "-g", "STARTUP", "general", check=False)
         return done.stdout.strip() == "started"
+
+    def idle(self, device: str) -> bool:
+        """Has NetworkManager taken down what was up on it?"""
+        return "(disconnected)" in self.nmcli("-g", "GENERAL.STATE", "device", "show", device)
 
     def configure(self, toml: str) -> None:
         """Another configuration, in force when this returns."""
@@ -171,8 +178,7 @@ class Talk:
 
 def uuid(name: str) -> str:
     """A profile's UUID, from its name."""
-    digits = name.encode().hex().ljust(12, "0")[:12]
-    return f"00000000-0000-4000-8000-{digits}"
+    return str(uuid5(NAMESPACE_DNS, name))
 
 
 def key(byte: int) -> str:
