@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fwhelpers.connections import TYPES, Device
-from fwhelpers.daemon.dbus_client import Client, Signal, is_owner_change
+from fwhelpers.daemon.dbus_client import BusError, Client, Signal, is_owner_change
 
-NAME = "org.freedesktop.NetworkManager"
+NAME, PATH = "org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager"
 OBJECTS = (NAME, "/org/freedesktop", "org.freedesktop.DBus.ObjectManager")
 GONE, STARTED = "NetworkManager gone", "NetworkManager started"  #: what the follower says
 DEVICE, ACTIVE = f"{NAME}.Device", f"{NAME}.Connection.Active"
@@ -23,6 +23,21 @@ _KEYS = {DEVICE: _DEVICE_KEYS, ACTIVE: _ACTIVE_KEYS, NAME: {"Startup"}}
 async def devices(client: Client) -> tuple[Device, ...] | None:
     """All devices; None while it starts and has not yet taken over what is up. Raises BusError."""
     return decode(await client.call(OBJECTS, "GetManagedObjects"))
+
+
+async def profiles(client: Client) -> dict[str, str]:
+    """The names of all connections that we may see by UUID, up or not. Raises BusError."""
+    settings = f"{NAME}.Settings"
+    paths = await client.call((NAME, f"{PATH}/Settings", settings), "ListConnections")
+    found = {}
+    for path in paths:
+        try:
+            given = await client.call((NAME, path, f"{settings}.Connection"), "GetSettings")
+        except BusError:  # deleted since, or somebody else's
+            continue
+        named = given.get("connection", {})
+        found[str(named.get("uuid", path))] = str(named.get("id", ""))
+    return found
 
 
 def decode(objects: Any) -> tuple[Device, ...] | None:
