@@ -34,6 +34,17 @@ class Device:
     active: bool = True
 
 
+def together(former: Iterable[Device], devices: Iterable[Device]) -> tuple[Device, ...]:
+    """Devices as they are, and what was up on each before is up as well."""
+    # a modem and its network interface are two devices with one interface's name
+    found = {(device.interface, device.kind): device for device in former}
+    for device in devices:
+        before = found.get((device.interface, device.kind), device)
+        up = device.connections | before.connections
+        found[device.interface, device.kind] = replace(device, connections=up)
+    return tuple(found.values())
+
+
 def references(config: Config) -> set[str]:
     """The references in a configuration."""
     return {n for made in config.helpers.values() for n in made.interfaces if is_reference(n)}

@@ -66,13 +66,13 @@ async def firewalld(client: Client) -> Asked | None:
 
 
 async def links(client: Client) -> Links | None:
-    """NetworkManager's devices and connections; None if it does not run or only starts. Raises BusError."""
+    """NetworkManager's devices and connections; None if it does not run. Raises BusError."""
     from fwhelpers.daemon import networkmanager as source
 
     if not await client.owner(source.NAME):
         return None
-    devices = await source.devices(client)
-    return None if devices is None else Links(devices, await source.profiles(client))
+    found = await source.devices(client)
+    return Links(found.devices, await source.profiles(client))
 
 
 def now(files: Setup) -> tuple[Setup, list[str]]:
@@ -135,7 +135,7 @@ async def _devices(client: Client, named: list[str], notes: list[str]) -> tuple[
 
     try:
         found = await links(client)
-        why = "" if found else "does not run, or has only just started"
+        why = "" if found else "does not run"
     except BusError as error:
         found, why = None, f"gave no answer ({error})"
     if found is None:

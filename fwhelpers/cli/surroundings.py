@@ -53,7 +53,7 @@ def networkmanager(ready: Setup) -> Iterator[Mistake | str]:
     why = available() if named else ""
     links = ask_links() if named and not why else None
     if named and links is None:
-        why = why or "it does not run, or has only just started"
+        why = why or "it does not run"
         hint = "systemctl start NetworkManager, or name interfaces plainly"
         yield Mistake(", ".join(named), f"no interface: {why}", hint)
     elif links is not None:

@@ -37,7 +37,7 @@ def zones(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(_text(snapshot, known, found, devices)))
         if named and links is None:
-            print("note: NetworkManager does not run, or has only just started")
+            print("note: NetworkManager does not run")
     return 0
 
 
@@ -53,7 +53,7 @@ def ask_all() -> Asked | None:
 
 
 def ask_links() -> Links | None:
-    """NetworkManager's devices and connections; None if it does not run or only starts. Raises CliError."""
+    """NetworkManager's devices and connections; None if it does not run. Raises CliError."""
     return asking.ask(asking.links)
 
 

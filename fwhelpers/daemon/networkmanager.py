@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from fwhelpers.connections import TYPES, Device
 from fwhelpers.daemon.dbus_client import BusError, Client, Signal, is_owner_change
@@ -20,8 +20,15 @@ _ACTIVE_KEYS = {"Id", "Uuid", "Devices", "State"}
 _KEYS = {DEVICE: _DEVICE_KEYS, ACTIVE: _ACTIVE_KEYS, NAME: {"Startup"}}
 
 
-async def devices(client: Client) -> tuple[Device, ...] | None:
-    """All devices; None while it starts and has not yet taken over what is up. Raises BusError."""
+class Answer(NamedTuple):
+    """All devices. One that is starting may not yet have taken over what is up."""
+
+    devices: tuple[Device, ...]
+    starting: bool = False
+
+
+async def devices(client: Client) -> Answer:
+    """All devices. Raises BusError."""
     return decode(await client.call(OBJECTS, "GetManagedObjects"))
 
 
@@ -40,22 +47,22 @@ async def profiles(client: Client) -> dict[str, str]:
     return found
 
 
-def decode(objects: Any) -> tuple[Device, ...] | None:
+def decode(objects: Any) -> Answer:
     """The answer to GetManagedObjects; what is of another kind than documented counts as missing."""
     found = objects if isinstance(objects, Mapping) else {}
-    if any(interfaces.get(NAME, {}).get("Startup") for interfaces in found.values()):
-        return None
+    starting = any(interfaces.get(NAME, {}).get("Startup") for interfaces in found.values())
     names: dict[str, set[str]] = {}
     for interfaces in found.values():
         active = interfaces.get(ACTIVE, {})
         if active.get("State") == _ACTIVATED:
             for path in active.get("Devices", ()):
                 names.setdefault(path, set()).update({active.get("Id", ""), active.get("Uuid", "")})
-    return tuple(
+    known = tuple(
         _device(interfaces[DEVICE], frozenset(names.get(path, set()) - {""}))
         for path, interfaces in sorted(found.items())
         if DEVICE in interfaces
     )
+    return Answer(known, starting)
 
 
 def _device(given: Mapping[str, Any], connections: frozenset[str]) -> Device:

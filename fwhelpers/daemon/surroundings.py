@@ -184,7 +184,10 @@ class Surroundings:
                 self._tell(f"firewalld: {error}; what it said before stays in force")
         if self._named and self._manager.there:
             try:
-                self._devices = await networkmanager.devices(client) or self._devices
+                found = await networkmanager.devices(client)
+                # a start takes as long as the slowest connection, and what is up must not wait for that
+                before = self._devices if found.starting else ()
+                self._devices = connections.together(before, found.devices)
             except BusError as error:
                 self._tell(f"NetworkManager: {error}; what it said before stays in force")
 

@@ -13,6 +13,7 @@ from fwhelpers.cli.main import main
 from fwhelpers.connections import Device
 from fwhelpers.daemon import dbus_client, firewalld, networkmanager
 from fwhelpers.daemon.dbus_client import BusError
+from fwhelpers.daemon.networkmanager import Answer
 from fwhelpers.zones.model import Service, Snapshot, Zone, ZoneHelper
 
 pytestmark = pytest.mark.usefixtures("installed")
@@ -81,7 +82,7 @@ def ruleset(folder: Path, toml: str, capsys: Capture) -> tuple[str, list[str]]:
 def test_zones_and_connections(
     beside: Callable[..., None], config_dir: Path, capsys: Capture
 ) -> None:
-    beside(zones=SNAPSHOT, devices=(OFFICE,))
+    beside(zones=SNAPSHOT, devices=Answer((OFFICE,)))
     rules, notes = ruleset(config_dir, NAMED, capsys)
     assert not notes
     assert 'iifname "eth7" udp dport 7 counter' in rules
@@ -101,23 +102,25 @@ def test_without_them_and_without_need(
     rules, notes = ruleset(config_dir, NAMED, capsys)
     assert "counter ct label set" not in rules
     (note,) = notes
-    assert note == (
-        "fwhelpers: note: NetworkManager does not run, or has only just started;"
-        " connection:Office: no interface"
-    )
+    assert note == ("fwhelpers: note: NetworkManager does not run; connection:Office: no interface")
 
 
 @pytest.mark.parametrize(
     ("said", "what"),
     [
         ({"bus": 1}, "the bus hung up; left out: firewalld's zones and what NetworkManager has"),
-        ({"zones": BusError("no reply"), "devices": ()}, "firewalld: no reply; its zones are left"),
+        (
+            {"zones": BusError("no reply"), "devices": Answer(())},
+            "firewalld: no reply; its zones are left",
+        ),
         (
             {"devices": BusError("no reply")},
             "NetworkManager gave no answer (no reply); connection:",
         ),
-        ({"devices": None}, "only just started; connection:Office"),
-        ({"zones": Snapshot(denied="no"), "devices": ()}, "not all may be read (no); try as root"),
+        (
+            {"zones": Snapshot(denied="no"), "devices": Answer(())},
+            "not all may be read (no); try as root",
+        ),
     ],
 )
 def test_what_can_not_be_asked_is_told_and_left_out(
@@ -145,6 +148,6 @@ def test_no_bus(config_dir: Path, capsys: Capture) -> None:
 
 
 def test_links(beside: Callable[..., None]) -> None:
-    beside(devices=(OFFICE,))
+    beside(devices=Answer((OFFICE,)))
     assert asking.ask(asking.links) == asking.Links((OFFICE,), {"u-1": "Office"})
     assert asking.ask(asking.firewalld) is None

@@ -99,7 +99,7 @@ def test_references_without_networkmanager(tmp_path: Path, monkeypatch: pytest.M
     (one,) = named(tmp_path, "connection:Office", "type:wifi")
     assert isinstance(one, Mistake)
     assert one.where == "connection:Office, type:wifi"
-    assert one.what == "no interface: it does not run, or has only just started"
+    assert one.what == "no interface: it does not run"
     monkeypatch.setattr(dbus_client, "available", lambda: "there is no system bus")
     (one,) = named(tmp_path, "type:wifi")
     assert isinstance(one, Mistake)

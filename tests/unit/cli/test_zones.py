@@ -66,7 +66,7 @@ def test_references_are_told_with_what_they_mean(
     assert say(SNAPSHOT, config_dir, monkeypatch) == 0
     told = capsys.readouterr().out
     assert "connection:Office (none now)" in told
-    assert told.endswith("note: NetworkManager does not run, or has only just started\n")
+    assert told.endswith("note: NetworkManager does not run\n")
 
 
 def test_json(
