@@ -97,6 +97,10 @@ class Premises:
         configure(self.system, toml)
         self.system.run("fwhelpers", "reload")
 
+    def tell(self, *argv: str) -> str:
+        """What a command of ours prints."""
+        return self.system.run("fwhelpers", *argv).stdout
+
     # transfers
 
     def fetch(self, client: str = "c", way: str = "PASV") -> Outcome:

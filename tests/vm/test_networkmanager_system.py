@@ -100,6 +100,7 @@ def knock(lab: Lab) -> None:
 
 def test_a_profiles_zone_decides(premises: Premises) -> None:
     premises.helped("after the boot, by the policy from zone internal")
+    assert 'iifname "lan-c" goto fwd.internal' in premises.tell("ruleset")
     talk = premises.talk(4)
     assert talk.go(), "a flow in progress"
 
@@ -162,6 +163,10 @@ def alone(premises: Premises) -> Premises:
 
 def test_connections_by_name(alone: Premises) -> None:
     alone.helped("connection Office is up")
+    assert 'iifname "lan-c" tcp dport 21' in alone.tell("ruleset")
+    told = [line.split() for line in alone.tell("check").splitlines()]
+    assert ["ok", "found:", "connection:Office", "(lan-c)"] in told, told
+    assert ["ok", "found:", "type:vlan", "(tagged0)"] in told, told
     talk = alone.talk(3)
     alone.nmcli("connection", "modify", "Office", "connection.id", "Desk")
     alone.refused("the connection has another name")
