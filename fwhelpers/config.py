@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from itertools import combinations
 from pathlib import Path
@@ -88,6 +88,20 @@ class Config:
     firewalld: Firewalld = Firewalld()
     disabled: frozenset[str] = frozenset()  #: helpers that the files switch off, whatever zones say
     scope: Scope = field(default_factory=Scope)  #: what firewalld's zones add
+    #: what zones have enabled so far, at all ports that they gave: flows that have such a helper keep it to their end
+    lasting: Mapping[str, HelperConfig] = field(default_factory=dict)
+
+    @property
+    def inspected(self) -> dict[str, HelperConfig]:
+        """The helpers whose flows are inspected: those that are enabled, then those that were."""
+        found = {**self.helpers, **{n: m for n, m in self.lasting.items() if n not in self.helpers}}
+        return {name: self._with_ports(made) for name, made in found.items()}
+
+    def _with_ports(self, made: HelperConfig) -> HelperConfig:
+        """Flows are found by the port to which they were made, and zones may name others than the files."""
+        more = self.lasting[made.name].ports if made.name in self.lasting else ()
+        ports = {*made.ports, *more, *self.scope.ports(made.name)}
+        return replace(made, ports=tuple(sorted(ports)))
 
 
 @dataclass(frozen=True, slots=True)

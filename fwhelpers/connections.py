@@ -15,8 +15,9 @@ from fwhelpers.values import REFERENCE_KINDS, is_interface
 TYPES = {
     1: "ethernet", 2: "wifi", 5: "bluetooth", 8: "modem", 9: "infiniband", 10: "bond", 11: "vlan",
     12: "adsl", 13: "bridge", 15: "team", 16: "tun", 17: "ip-tunnel", 18: "macvlan", 19: "vxlan",
-    20: "veth", 21: "macsec", 22: "dummy", 23: "ppp", 26: "wpan", 27: "6lowpan", 29: "wireguard",
-    30: "wifi-p2p", 31: "vrf", 32: "loopback",
+    20: "veth", 21: "macsec", 22: "dummy", 23: "ppp", 24: "ovs-interface", 25: "ovs-port",
+    26: "ovs-bridge", 27: "wpan", 28: "6lowpan", 29: "wireguard", 30: "wifi-p2p", 31: "vrf",
+    32: "loopback", 33: "hsr", 34: "ipvlan",
 }  # fmt: skip
 
 #: words for several
@@ -31,6 +32,17 @@ class Device:
     kind: str = ""
     connections: frozenset[str] = frozenset()
     active: bool = True
+
+
+def together(former: Iterable[Device], devices: Iterable[Device]) -> tuple[Device, ...]:
+    """Devices as they are, and what was up on each before is up as well."""
+    # a modem and its network interface are two devices with one interface's name
+    found = {(device.interface, device.kind): device for device in former}
+    for device in devices:
+        before = found.get((device.interface, device.kind), device)
+        up = device.connections | before.connections
+        found[device.interface, device.kind] = replace(device, connections=up)
+    return tuple(found.values())
 
 
 def references(config: Config) -> set[str]:

@@ -13,13 +13,11 @@ through one of the checks in words.py; nothing else can get in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from fwhelpers.api import Helper
 from fwhelpers.assign_rules import Enabled, assignment, incoming, object_name
-from fwhelpers.config import Config, HelperConfig
+from fwhelpers.config import Config
 from fwhelpers.kernel import labels
-from fwhelpers.scope import Scope
 from fwhelpers.words import CHECK_TABLE as CHECK_TABLE
 from fwhelpers.words import (
     L4S,
@@ -49,7 +47,7 @@ def build(
     table: str = TABLE,
     unregistered: bool = False,
 ) -> str:
-    """The steering table for these of the configured helpers, as one transaction.
+    """The steering table for these of the helpers that are to be inspected, as one transaction.
 
     It replaces an owned table of that name without a gap: a transaction becomes visible as a whole,
     and chains that it adds are empty, so accept, until then (nf_tables_api.c: nf_tables_commit).
@@ -57,19 +55,15 @@ def build(
     """
     if not queues or queues.step != 1 or not 0 <= queues[0] <= queues[-1] <= 65535:
         raise ValueError(f"no range of queues: {queues}")
-    enabled = [(config.helpers[name], helper) for name, helper in helpers.items()]
+    enabled = [(config.helpers[n], helper) for n, helper in helpers.items() if n in config.helpers]
     steer = config.daemon.steering == "rules"
     sections = [["flags owner"]]
     if enabled and not unregistered:
         sections += [*_objects(h for _, h in enabled), *assignment(enabled, config.scope, steer)]
-    if enabled and steer:
-        sections += _steering([(_with_ports(c, config.scope), h) for c, h in enabled], queues)
+    if helpers and steer:
+        inspected = config.inspected
+        sections += _steering([(inspected[n], helper) for n, helper in helpers.items()], queues)
     return teardown(table) + whole_table(table, sections)
-
-
-def _with_ports(config: HelperConfig, scope: Scope) -> HelperConfig:
-    """Steering goes by the port to which a connection was made, and zones may name others."""
-    return replace(config, ports=tuple(sorted({*config.ports, *scope.ports(config.name)})))
 
 
 def teardown(table: str = TABLE) -> str:

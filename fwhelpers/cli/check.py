@@ -12,7 +12,8 @@ from pathlib import Path
 
 from fwhelpers import __version__, config, plugins
 from fwhelpers.cli import surroundings
-from fwhelpers.cli.common import Setup, print_json, resolved
+from fwhelpers.cli.asking import now
+from fwhelpers.cli.common import Setup, print_json
 from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.show import text
 from fwhelpers.zones.mistakes import Mistake
@@ -49,15 +50,16 @@ def report(path: Path) -> Iterator[Row]:
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
     yield from _plugins(found)
     try:
-        ready = Setup(resolved(draft, found), found)
+        files = Setup(config.resolve(draft, found.helpers, found.absent()), found)
     except config.ConfigError as error:
         yield from (Row("config", p.file, False, _what(p), p.hint) for p in error.problems)
         yield Row("ruleset", "dry run", False, "not done: the configuration is wrong")
         return
-    yield Row("config", str(path), True, _enabled(ready))
-    yield from _guarded("ruleset", lambda: _ruleset(ready))
-    yield from _guarded("firewalld", lambda: _mistakes("firewalld", surroundings.firewalld(ready)))
-    yield from _guarded("other rules", lambda: _mistakes("other rules", surroundings.rulesets()))
+    yield Row("config", str(path), True, _enabled(files))
+    yield from _guarded("ruleset", lambda: _ruleset(files))
+    yield from _beside("firewalld", surroundings.firewalld(files))
+    yield from _beside("NetworkManager", surroundings.networkmanager(files))
+    yield from _beside("other rules", surroundings.rulesets())
 
 
 def _system() -> Iterator[Row]:
@@ -100,15 +102,20 @@ def _enabled(ready: Setup) -> str:
     return "enabled: " + (", ".join(shown) or "no helper")
 
 
-def _ruleset(ready: Setup) -> Iterator[Row]:
+def _ruleset(files: Setup) -> Iterator[Row]:
     from fwhelpers.kernel.nft import Nft
     from fwhelpers.ruleset import CHECK_TABLE
 
+    ready, _ = now(files)
     missing = sorted(set(ready.enabled) - _registered(ready)) if ready.enabled else []
     note = f"; not registered yet, so left out: {', '.join(missing)}" if missing else ""
     with closing(Nft()) as nft:
         nft.check(text(ready, table=CHECK_TABLE, unregistered=bool(missing)))
     yield Row("ruleset", "dry run", True, f"the kernel would take it{note}")
+
+
+def _beside(section: str, found: Iterable[Mistake | str]) -> Iterator[Row]:
+    yield from _guarded(section, lambda: _mistakes(section, found))
 
 
 def _mistakes(section: str, found: Iterable[Mistake | str]) -> Iterator[Row]:

@@ -24,16 +24,17 @@ class Setup(NamedTuple):
         return {name: self.plugins.helpers[name] for name in self.config.helpers}
 
 
-def setup(path: Path) -> Setup:
-    """Read the configuration; raises ConfigError."""
+def read(path: Path) -> Setup:
+    """Read the configuration as the files have it. Raises ConfigError."""
     draft = config.load(path)
     found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
-    return Setup(resolved(draft, found), found)
+    return Setup(config.resolve(draft, found.helpers, found.absent()), found)
 
 
-def resolved(draft: config.Draft, found: plugins.Plugins) -> config.Config:
-    """The files' configuration, in which references to connections mean no interface. Raises ConfigError."""
-    return connections.resolve(config.resolve(draft, found.helpers, found.absent()), ())
+def setup(path: Path) -> Setup:
+    """The same, in which references to connections mean no interface. Raises ConfigError."""
+    files = read(path)
+    return files._replace(config=connections.resolve(files.config, ()))
 
 
 def print_json(value: object) -> None:

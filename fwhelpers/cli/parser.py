@@ -51,6 +51,9 @@ examples:
   fwhelpers list --json | jq -r '.helpers[].name'"""
 
 _RULESET = """\
+What firewalld's zones and NetworkManager's connections now add is in it. Where
+they can't be asked it is left out, and told on stderr.
+
 examples:
   fwhelpers ruleset
   fwhelpers ruleset --config ./new-config | diff - now.nft"""

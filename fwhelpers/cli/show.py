@@ -8,14 +8,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from fwhelpers import config
-from fwhelpers.cli.common import Setup, print_json, setup
+from fwhelpers.cli.asking import now
+from fwhelpers.cli.common import Setup, print_json, read, warn
 from fwhelpers.cli.errors import CliError
 from fwhelpers.keys import MAX_WORKERS
 
 
 def ruleset(arguments: argparse.Namespace) -> int:
-    """`fwhelpers ruleset`: what `run` would load."""
-    print(text(setup(arguments.config)), end="")
+    """`fwhelpers ruleset`: what `run` would load now."""
+    found, notes = now(read(arguments.config))
+    for note in notes:
+        warn(f"note: {note}")
+    print(text(found), end="")
     return 0
 
 
@@ -34,10 +38,10 @@ def queues(daemon: config.Daemon) -> range:
 
 def counters(arguments: argparse.Namespace) -> int:
     """`fwhelpers counters`: what the service has published last."""
-    from fwhelpers.daemon.counters import read
+    from fwhelpers.daemon import counters as published
 
     try:
-        status = read()
+        status = published.read()
     except FileNotFoundError:
         raise CliError("the service does not run", "start it: systemctl start fwhelpers") from None
     if arguments.json:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from fwhelpers.cli.asking import Links
 from fwhelpers.cli.common import Setup
+from fwhelpers.connections import GROUPS, TYPES, references
+from fwhelpers.values import guess
 from fwhelpers.zones.acts import read
 from fwhelpers.zones.mistakes import Mistake, of_firewalld, of_rulesets
 
@@ -38,6 +41,34 @@ def firewalld(ready: Setup) -> Iterator[Mistake | str]:
     )
     yield from of_firewalld(
         asked.snapshot, found, asked.backend, asked.services, ready.plugins.helpers
+    )
+
+
+def networkmanager(ready: Setup) -> Iterator[Mistake | str]:
+    """What the configuration's references to NetworkManager's connections and devices mean now."""
+    from fwhelpers.cli.zones import ask_links, meaning
+    from fwhelpers.daemon.dbus_client import available
+
+    named = sorted(references(ready.config))
+    why = available() if named else ""
+    links = ask_links() if named and not why else None
+    if named and links is None:
+        why = why or "it does not run"
+        hint = "systemctl start NetworkManager, or name interfaces plainly"
+        yield Mistake(", ".join(named), f"no interface: {why}", hint)
+    elif links is not None:
+        for name in named:
+            yield _unknown(name, links) or meaning(name, links.devices)
+
+
+def _unknown(reference: str, links: Links) -> Mistake | None:
+    """A reference that nothing can fit; one that nothing fits now is no mistake."""
+    kind, _, name = reference.partition(":")
+    known = set(links.profiles.values()) if kind == "connection" else {*TYPES.values(), *GROUPS}
+    if name in known or name in links.profiles:
+        return None
+    return Mistake(
+        reference, f"NetworkManager has no such {kind}", guess(name, sorted(known), f"{kind}s")
     )
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from fwhelpers import plugins
 from fwhelpers.api import Helper
-from fwhelpers.cli.common import Setup, print_json, setup, table
+from fwhelpers.cli import asking
+from fwhelpers.cli.asking import Asked, Links
+from fwhelpers.cli.common import Setup, print_json, table
+from fwhelpers.cli.common import read as files_of
 from fwhelpers.cli.errors import CliError
+from fwhelpers.config import HelperConfig
+from fwhelpers.connections import Device, interfaces, is_reference, references
 from fwhelpers.scope import Act
 from fwhelpers.values import guess
 from fwhelpers.zones.acts import Found, read
@@ -20,24 +24,21 @@ from fwhelpers.zones.model import Snapshot
 
 def zones(arguments: argparse.Namespace) -> int:
     """Print zones with their helpers."""
-    found = setup(arguments.config)
+    found = files_of(arguments.config)
     snapshot = ask()
     if snapshot is None:
         raise CliError("firewalld does not run", "start it: systemctl start firewalld")
+    named = references(found.config)
+    links = ask_links() if named else None
+    devices = links.devices if links else ()
     known = read(snapshot, found.plugins.helpers)
     if arguments.json:
-        print_json(as_json(snapshot, known, found))
+        print_json(as_json(snapshot, known, found, devices))
     else:
-        print("\n".join(_text(snapshot, known, found)))
+        print("\n".join(_text(snapshot, known, found, devices)))
+        if named and links is None:
+            print("note: NetworkManager does not run")
     return 0
-
-
-class Asked(NamedTuple):
-    """What firewalld said; `services` are the names of all that it knows."""
-
-    snapshot: Snapshot
-    backend: str
-    services: frozenset[str]
 
 
 def ask() -> Snapshot | None:
@@ -48,30 +49,17 @@ def ask() -> Snapshot | None:
 
 def ask_all() -> Asked | None:
     """The same with what `check` wants to know besides. Raises CliError."""
-    from fwhelpers.daemon import firewalld
-    from fwhelpers.daemon.dbus_client import BusError, Client, available
-
-    async def asking() -> Asked | None:
-        client = Client(lambda _: None)
-        await client.connect()
-        try:
-            if not await client.owner(firewalld.NAME):
-                return None
-            found = await firewalld.snapshot(client)
-            return Asked(found, await firewalld.backend(client), await firewalld.services(client))
-        finally:
-            client.close()
-
-    why = available()
-    if why:
-        raise CliError(why, "")
-    try:
-        return asyncio.run(asking())
-    except BusError as error:
-        raise CliError(str(error), "journalctl -u firewalld tells more") from None
+    return asking.ask(asking.firewalld)
 
 
-def as_json(snapshot: Snapshot, known: Found, found: Setup) -> dict[str, Any]:
+def ask_links() -> Links | None:
+    """NetworkManager's devices and connections; None if it does not run. Raises CliError."""
+    return asking.ask(asking.links)
+
+
+def as_json(
+    snapshot: Snapshot, known: Found, found: Setup, devices: tuple[Device, ...] = ()
+) -> dict[str, Any]:
     """All of it as plain data."""
     ignored = set(found.config.firewalld.ignore)
     return {
@@ -88,7 +76,10 @@ def as_json(snapshot: Snapshot, known: Found, found: Setup) -> dict[str, Any]:
             }
             for zone in snapshot.zones.values()
         ],
-        "config": [{"helper": name, "why": _limits(found, name)} for name in found.config.helpers],
+        "config": [
+            {"helper": name, "why": _limits(made, devices)}
+            for name, made in found.config.helpers.items()
+        ],
         "not_followed": [{"zone": g.zone, "what": g.what, "hint": g.hint} for g in known.gaps],
         "denied": snapshot.denied,
     }  # fmt: skip
@@ -103,8 +94,10 @@ def _act(act: Act) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _text(snapshot: Snapshot, known: Found, found: Setup) -> Iterator[str]:
-    told = as_json(snapshot, known, found)
+def _text(
+    snapshot: Snapshot, known: Found, found: Setup, devices: tuple[Device, ...]
+) -> Iterator[str]:
+    told = as_json(snapshot, known, found, devices)
     for zone in told["zones"]:
         mark = ", default" if zone["default"] else ""
         members = ", ".join(zone["interfaces"] + zone["sources"]) or "nothing bound"
@@ -130,15 +123,21 @@ def _way(act: Mapping[str, Any]) -> str:
     return f"{act['from']} → {act['to']}"
 
 
-def _limits(found: Setup, name: str) -> str:
-    made = found.config.helpers[name]
+def _limits(made: HelperConfig, devices: tuple[Device, ...]) -> str:
     limits = {
-        "interfaces": made.interfaces,
+        "interfaces": [meaning(name, devices) for name in made.interfaces],
         "sources": made.sources,
         "destinations": made.destinations,
     }
     shown = [f"{key} {', '.join(map(str, values))}" for key, values in limits.items() if values]
-    return f"config: [helpers.{name}] " + ("; ".join(shown) or "without limits")
+    return f"config: [helpers.{made.name}] " + ("; ".join(shown) or "without limits")
+
+
+def meaning(name: str, devices: tuple[Device, ...]) -> str:
+    """An interface of the configuration, with what a reference means now."""
+    if not is_reference(name):
+        return name
+    return f"{name} ({', '.join(interfaces(name, devices)) or 'none now'})"
 
 
 def files(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fwhelpers.config import ConfigError
 from fwhelpers.daemon.errors import StartError
+from fwhelpers.daemon.networkmanager import STARTED
 from fwhelpers.daemon.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -47,6 +48,6 @@ class Following:
         except (StartError, ConfigError) as error:
             log.error("%s: %s; the former state stays in force", words, error)
             return
-        if _ANEW & what or self._daemon.state.config != before:
+        if (_ANEW | {STARTED}) & what or self._daemon.state.config != before:
             names = ", ".join(self._daemon.state.config.helpers)
             log.info("%s: %s", words, names or "no helper enabled")

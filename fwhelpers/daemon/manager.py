@@ -125,16 +125,18 @@ class Daemon:
 
     async def _configure_workers(self) -> None:
         try:
-            await self._fleet.configure(make_order(self._config, self.state.helpers, self._plugins))
+            await self._fleet.configure(
+                make_order(self._config, self.state.inspected, self._plugins)
+            )
         except TimeoutError:
             raise StartError("a worker did not get ready", "see its messages above") from None
 
     def _steer(self) -> None:
         first = self._config.daemon.queues
         queues = range(first, first + worker_count(self._config))
-        self._rules.load(ruleset.build(self._config, self.state.helpers, queues))
+        self._rules.load(ruleset.build(self._config, self.state.inspected, queues))
         if self._config.daemon.steering == "helper":
-            for n, helper in enumerate(self.state.helpers.values()):
+            for n, helper in enumerate(self.state.inspected.values()):
                 self._registry.enable(helper, queues[n % len(queues)])
         else:
             self._registry.disable_all()

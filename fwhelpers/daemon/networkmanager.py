@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from fwhelpers.connections import TYPES, Device
-from fwhelpers.daemon.dbus_client import Client, Peer, Signal
+from fwhelpers.daemon.dbus_client import BusError, Client, Peer, Signal
 
-NAME = "org.freedesktop.NetworkManager"
+NAME, PATH = "org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager"
 OBJECTS = (NAME, "/org/freedesktop", "org.freedesktop.DBus.ObjectManager")
+GONE, STARTED = "NetworkManager gone", "NetworkManager started"  #: what the follower says
 DEVICE, ACTIVE = f"{NAME}.Device", f"{NAME}.Connection.Active"
 
 _ACTIVATED = 2  #: NM_ACTIVE_CONNECTION_STATE_ACTIVATED
@@ -19,27 +20,49 @@ _ACTIVE_KEYS = {"Id", "Uuid", "Devices", "State"}
 _KEYS = {DEVICE: _DEVICE_KEYS, ACTIVE: _ACTIVE_KEYS, NAME: {"Startup"}}
 
 
-async def devices(client: Client) -> tuple[Device, ...] | None:
-    """All devices; None while it starts and has not yet taken over what is up. Raises BusError."""
+class Answer(NamedTuple):
+    """All devices. One that is starting may not yet have taken over what is up."""
+
+    devices: tuple[Device, ...]
+    starting: bool = False
+
+
+async def devices(client: Client) -> Answer:
+    """All devices. Raises BusError."""
     return decode(await client.call(OBJECTS, "GetManagedObjects"))
 
 
-def decode(objects: Any) -> tuple[Device, ...] | None:
+async def profiles(client: Client) -> dict[str, str]:
+    """The names of all connections that we may see by UUID, up or not. Raises BusError."""
+    settings = f"{NAME}.Settings"
+    paths = await client.call((NAME, f"{PATH}/Settings", settings), "ListConnections")
+    found = {}
+    for path in paths:
+        try:
+            given = await client.call((NAME, path, f"{settings}.Connection"), "GetSettings")
+        except BusError:  # deleted since, or somebody else's
+            continue
+        named = given.get("connection", {})
+        found[str(named.get("uuid", path))] = str(named.get("id", ""))
+    return found
+
+
+def decode(objects: Any) -> Answer:
     """The answer to GetManagedObjects; what is of another kind than documented counts as missing."""
     found = objects if isinstance(objects, Mapping) else {}
-    if any(interfaces.get(NAME, {}).get("Startup") for interfaces in found.values()):
-        return None
+    starting = any(interfaces.get(NAME, {}).get("Startup") for interfaces in found.values())
     names: dict[str, set[str]] = {}
     for interfaces in found.values():
         active = interfaces.get(ACTIVE, {})
         if active.get("State") == _ACTIVATED:
             for path in active.get("Devices", ()):
                 names.setdefault(path, set()).update({active.get("Id", ""), active.get("Uuid", "")})
-    return tuple(
+    known = tuple(
         _device(interfaces[DEVICE], frozenset(names.get(path, set()) - {""}))
         for path, interfaces in sorted(found.items())
         if DEVICE in interfaces
     )
+    return Answer(known, starting)
 
 
 def _device(given: Mapping[str, Any], connections: frozenset[str]) -> Device:
@@ -73,7 +96,7 @@ class Follower:
     def hear(self, signal: Signal) -> None:
         """A signal of the bus."""
         if self._peer.comes_or_goes(signal):
-            self._matters("NetworkManager started" if self.there else "NetworkManager gone")
+            self._matters(STARTED if self.there else GONE)
         elif self._peer.sent(signal) and _matters(signal):
             self._matters("connections")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fwhelpers.config import Config
+from fwhelpers.config import Config, HelperConfig
 from fwhelpers.discovery import Row
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.plugins import Plugins
@@ -38,9 +38,10 @@ class Order:
 
 
 def make_order(config: Config, helpers: Iterable[str], plugins: Plugins) -> Order:
-    """What workers are told when these of the configured helpers are in force."""
+    """What workers are told when these of the helpers that are to be inspected are in force."""
+    inspected = config.inspected
     return Order(
-        {name: _helper(config, name) for name in helpers},
+        {name: _helper(inspected[name]) for name in helpers},
         tuple(config.daemon.blocked_plugins),
         plugins.identity(),
         disable_at_end=config.daemon.steering == "helper",
@@ -48,8 +49,7 @@ def make_order(config: Config, helpers: Iterable[str], plugins: Plugins) -> Orde
     )
 
 
-def _helper(config: Config, name: str) -> dict[str, Any]:
-    given = config.helpers[name]
+def _helper(given: HelperConfig) -> dict[str, Any]:
     return {"settings": dict(given.settings), "limits": limits(given.guard)}
 
 

@@ -27,6 +27,11 @@ class State(NamedTuple):
         """The enabled helpers that the kernel accepted."""
         return self.accepted(self.config.helpers)
 
+    @property
+    def inspected(self) -> dict[str, Helper]:
+        """These, and those whose flows in progress are inspected on."""
+        return self.accepted(self.config.inspected)
+
     def accepted(self, names: Iterable[str]) -> dict[str, Helper]:
         """Those of these helpers that the kernel accepted."""
         return {n: self.plugins.helpers[n] for n in names if n not in self.problems}

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from fwhelpers import connections
 from fwhelpers.api import Helper
-from fwhelpers.config import Config, ConfigError
+from fwhelpers.config import Config, ConfigError, HelperConfig
 from fwhelpers.connections import Device
 from fwhelpers.daemon import firewalld, networkmanager
 from fwhelpers.daemon.dbus_client import LIBRARY, BusError, Client, Signal, available
@@ -40,34 +40,38 @@ class Surroundings:
         self._client: Client | None = None
         self._snapshot: Snapshot | None = None
         self._devices: tuple[Device, ...] = ()
+        self._lasting: Mapping[str, HelperConfig] = {}
         self._news: set[str] = set()
         self._event = asyncio.Event()
         self._wanted = asyncio.Event()
         self._follower = firewalld.Follower(self._note)
         self._manager = networkmanager.Follower(self._note)
         self._gaps: tuple[Gap, ...] = ()
-        self._follow = self._named = False
+        self._follow = False
+        self._named: set[str] = set()
         self._told = ""
 
     # what is known, applied
 
     def adapt(self, config: Config, helpers: Mapping[str, Helper]) -> Config:
         """The effective configuration: references resolved, zones' helpers added."""
-        self._want(config.firewalld.follow, bool(connections.references(config)))
+        self._want(config.firewalld.follow, connections.references(config))
         config = connections.resolve(config, self._devices)
         if not config.firewalld.follow or self._snapshot is None:
             return config
         found = read(self._snapshot, helpers)
         self._tell_gaps(found.gaps)
         try:
-            return with_scope(config, helpers, found.scope)
+            config = with_scope(config, helpers, found.scope, self._lasting)
         except ConfigError as error:
             log.error("firewalld: %s; its zones are left out", error)
-            return config
+        else:
+            self._lasting = config.lasting
+        return config
 
-    def _want(self, follow: bool, named: bool) -> None:
+    def _want(self, follow: bool, named: set[str]) -> None:
         """What the configuration needs; what it did not need before has not been asked yet."""
-        newly = (follow and not self._follow) or (named and not self._named)
+        newly = (follow and not self._follow) or bool(named and not self._named)
         self._follow, self._named = follow, named
         if newly:
             self._wanted.set()
@@ -87,8 +91,12 @@ class Surroundings:
             return
         try:
             await asyncio.wait_for(self._connect(), FIRST)
-        except (BusError, TimeoutError) as error:
-            self._tell(str(error) or "no answer")
+        except BusError as error:
+            self._tell(str(error))
+        except TimeoutError:
+            log.warning(
+                "firewalld or NetworkManager: no answer yet; they are followed once they answer"
+            )
 
     async def run(self) -> None:
         """Follow until cancelled; a bus that is not there, or goes away, is tried again."""
@@ -124,6 +132,9 @@ class Surroundings:
             await self._follower.listen(self._client)
             await self._manager.listen(self._client)
             await self._ask(self._client)
+            if self._named and not self._manager.there:  # as at each boot: we are there first
+                names = ", ".join(sorted(self._named))
+                log.info("NetworkManager does not run yet, so no interface is %s", names)
         except BaseException:
             self._drop()
             raise
@@ -171,15 +182,20 @@ class Surroundings:
                     )
             except BusError as error:
                 self._tell(f"firewalld: {error}; what it said before stays in force")
-        if self._manager.there and self._named:
+        if self._named and self._manager.there:
             try:
-                self._devices = await networkmanager.devices(client) or self._devices
+                found = await networkmanager.devices(client)
+                # a start takes as long as the slowest connection, and what is up must not wait for that
+                before = self._devices if found.starting else ()
+                self._devices = connections.together(before, found.devices)
             except BusError as error:
                 self._tell(f"NetworkManager: {error}; what it said before stays in force")
 
     async def _report(self, news: set[str]) -> None:
-        if "gone" in news:
+        if "gone" in news and not self._follower.there:
             log.warning("firewalld is gone; its zones as last seen stay in force until it returns")
+        if networkmanager.GONE in news and self._named and not self._manager.there:
+            log.warning("NetworkManager is gone; what it had up stays in force until it returns")
         await self._changed(news)
 
     def _tell(self, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from firewalld import Firewalld
@@ -10,6 +11,8 @@ from networkmanager import NetworkManager
 from test_follow import Watcher, play
 
 from fwhelpers import plugins
+from fwhelpers.cli import asking, common
+from fwhelpers.connections import interfaces as interfaces_of
 
 HELPERS = plugins.load().helpers
 NAMED = '[helpers.ftp]\ninterfaces = ["eth9", {}]\n'
@@ -71,7 +74,9 @@ def test_bridges_vpn_and_renames(firewalld: Firewalld, manager: NetworkManager) 
     play(firewalld, script, NAMED.format('"type:bridge", "type:vpn"'))
 
 
-def test_restart_keeps_what_it_said(firewalld: Firewalld, manager: NetworkManager) -> None:
+def test_restart_keeps_what_it_said(
+    firewalld: Firewalld, manager: NetworkManager, caplog: pytest.LogCaptureFixture
+) -> None:
     async def script(watch: Watcher) -> None:
         await asyncio.to_thread(manager.cmd, "connection", "up", "Office")
         await until(watch, ("eth9", "lan"))
@@ -84,6 +89,39 @@ def test_restart_keeps_what_it_said(firewalld: Firewalld, manager: NetworkManage
         await until(watch, ("eth9", "lan"))
 
     play(firewalld, script, NAMED.format('"connection:Office"'))
+    said = "NetworkManager is gone; what it had up stays in force until it returns"
+    assert [r.getMessage() for r in caplog.records].count(said) == 1
+
+
+def test_a_start_without_it(
+    firewalld: Firewalld, manager: NetworkManager, caplog: pytest.LogCaptureFixture
+) -> None:
+    manager.cmd("connection", "up", "Office")
+    manager.process.stop()
+
+    async def script(watch: Watcher) -> None:
+        assert interfaces(watch) == ("eth9",)
+        await asyncio.to_thread(manager.start)
+        await until(watch, ("eth9", "lan"))
+
+    caplog.set_level("INFO")
+    play(firewalld, script, NAMED.format('"connection:Office"'))
+    said = "NetworkManager does not run yet, so no interface is connection:Office"
+    assert [r.getMessage() for r in caplog.records].count(said) == 1
+
+
+def test_commands_ask_as_well(
+    firewalld: Firewalld, manager: NetworkManager, tmp_path: Path
+) -> None:
+    manager.cmd("connection", "up", "Office")
+    links = asking.ask(asking.links)
+    assert links is not None
+    assert {"Office", "Home net"} <= set(links.profiles.values())
+    assert interfaces_of("connection:Office", links.devices) == ["lan"]
+    (tmp_path / "fwhelpers.toml").write_text(NAMED.format('"connection:Office"'))
+    found, notes = asking.now(common.read(tmp_path))
+    assert not notes
+    assert found.config.helpers["ftp"].interfaces == ("eth9", "lan")
 
 
 def test_a_profiles_zone_comes_through_firewalld(

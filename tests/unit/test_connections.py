@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper, Parser
 from fwhelpers.config import Config
-from fwhelpers.connections import Device, interfaces, references, resolve
+from fwhelpers.connections import Device, interfaces, references, resolve, together
 
 FTP = {"ftp": Helper("ftp", "tcp", [21], Parser), "x": Helper("x", "tcp", [21], Parser)}
 DEVICES = (
@@ -69,3 +69,18 @@ def test_references_do_not_keep_helpers_apart() -> None:
     text = '[helpers.ftp]\ninterfaces = ["type:wifi"]\n[helpers.x]\ninterfaces = ["wlp1s0"]'
     with pytest.raises(config.ConfigError, match="belongs to ftp as well"):
         made(text)
+
+
+def test_what_was_up_before_is_up_as_well() -> None:
+    former = (
+        Device("eth0", "ethernet", frozenset({"Office"})),
+        Device("tun0", "tun", frozenset({"VPN"})),
+    )
+    now = (Device("eth0", "ethernet"), Device("eth1", "ethernet", frozenset({"Home"})))
+    assert together((), now) == now
+    assert set(together(former, now)) == {*former, now[1]}
+    other = (Device("eth0", "ethernet", frozenset({"Home"})),)
+    both = frozenset({"Home", "Office"})
+    assert together(former[:1], other) == (Device("eth0", "ethernet", both),)
+    modem = (Device("wwan0", "modem", frozenset({"Mobile"})), Device("wwan0", ""))
+    assert together((), modem) == modem

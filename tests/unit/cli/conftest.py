@@ -20,8 +20,9 @@ HELPERS = {
 
 
 @pytest.fixture
-def installed(monkeypatch: pytest.MonkeyPatch) -> Plugins:
-    """Two helpers, and a plugin that is broken."""
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Plugins:
+    """Two helpers, and a plugin that is broken; no bus, so nobody beside us."""
+    monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/no-bus")
     good = Plugin("foo", "foo-dist", "1.0", "foo_module", "loaded", ("foo", "bar"))
     bad = Plugin("bad", "bad-dist", "2.0", "bad_module", "broken")
     found = Plugins(HELPERS, (good, bad), (Problem(bad, "can't be imported: OSError: no"),))

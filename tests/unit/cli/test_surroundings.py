@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fwhelpers.cli import surroundings, zones
-from fwhelpers.cli.common import setup
+from fwhelpers.cli.common import read, setup
+from fwhelpers.connections import Device
 from fwhelpers.daemon import dbus_client
 from fwhelpers.zones.mistakes import Mistake
 from fwhelpers.zones.model import Snapshot, Zone
@@ -61,3 +62,45 @@ def test_automatic_helpers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     *_, wrong = surroundings.rulesets()
     assert isinstance(wrong, Mistake)
     assert "nf_conntrack_helper=0" in wrong.hint
+
+
+DEVICES = (
+    Device("eth7", "ethernet", frozenset({"Office", "u-1"})),
+    Device("tun0", "tun"),
+)
+LINKS = zones.Links(DEVICES, {"u-1": "Office", "u-2": "Home"})
+
+
+def named(folder: Path, *names: str) -> list[Mistake | str]:
+    listed = ", ".join(f'"{name}"' for name in names)
+    (folder / "fwhelpers.toml").write_text(f"[helpers.foo]\ninterfaces = [{listed}]\n")
+    return list(surroundings.networkmanager(read(folder)))
+
+
+def test_references_and_what_they_mean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dbus_client, "available", lambda: "")
+    monkeypatch.setattr(zones, "ask_links", lambda: LINKS)
+    assert named(tmp_path, "eth0") == []
+    assert named(tmp_path, "connection:Office", "connection:u-2", "type:vpn", "type:wifi") == [
+        "connection:Office (eth7)", "connection:u-2 (none now)", "type:vpn (tun0)",
+        "type:wifi (none now)",
+    ]  # fmt: skip
+    assert named(tmp_path, "connection:Ofice", "type:wify") == [
+        Mistake(
+            "connection:Ofice", "NetworkManager has no such connection", "did you mean Office?"
+        ),
+        Mistake("type:wify", "NetworkManager has no such type", "did you mean wifi?"),
+    ]
+
+
+def test_references_without_networkmanager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zones, "ask_links", lambda: None)
+    monkeypatch.setattr(dbus_client, "available", lambda: "")
+    (one,) = named(tmp_path, "connection:Office", "type:wifi")
+    assert isinstance(one, Mistake)
+    assert one.where == "connection:Office, type:wifi"
+    assert one.what == "no interface: it does not run"
+    monkeypatch.setattr(dbus_client, "available", lambda: "there is no system bus")
+    (one,) = named(tmp_path, "type:wifi")
+    assert isinstance(one, Mistake)
+    assert one.what == "no interface: there is no system bus"

@@ -10,6 +10,7 @@ import pytest
 
 from fwhelpers.cli import zones
 from fwhelpers.cli.main import main
+from fwhelpers.connections import Device
 from fwhelpers.zones.model import Service, Snapshot, Zone, ZoneHelper
 
 pytestmark = pytest.mark.usefixtures("installed")
@@ -49,6 +50,23 @@ def test_zones_their_helpers_and_why(
         "note: not everything may be read (no); try as root",
         "note: home: source ipset:x is not followed (use addresses, networks or MACs)",
     ]
+
+
+def test_references_are_told_with_what_they_mean(
+    config_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = '"eth0", "connection:Office", "type:wifi"'
+    (config_dir / "fwhelpers.toml").write_text(f"[helpers.foo]\ninterfaces = [{names}]\n")
+    office = Device("eth7", "ethernet", frozenset({"Office"}))
+    monkeypatch.setattr(zones, "ask_links", lambda: zones.Links((office,), {}))
+    assert say(SNAPSHOT, config_dir, monkeypatch) == 0
+    shown = "interfaces eth0, connection:Office (eth7), type:wifi (none now)"
+    assert f"  foo  config: [helpers.foo] {shown}" in capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(zones, "ask_links", lambda: None)
+    assert say(SNAPSHOT, config_dir, monkeypatch) == 0
+    told = capsys.readouterr().out
+    assert "connection:Office (none now)" in told
+    assert told.endswith("note: NetworkManager does not run\n")
 
 
 def test_json(

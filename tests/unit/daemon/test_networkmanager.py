@@ -20,14 +20,16 @@ OBJECTS: dict[str, Any] = {
 
 
 def test_devices() -> None:
-    assert decode(OBJECTS) == (
+    found = decode(OBJECTS)
+    assert found.devices == (
         Device("eth0", "ethernet", frozenset({"Office", "u-1"})),
         Device("wwan0", "modem"),
         Device("wlp1s0", "wifi"),  # still connecting
         Device("odd0", ""),
     )
-    assert decode({**OBJECTS, "/nm": {NAME: {"Startup": True}}}) is None
-    assert decode(None) == ()
+    assert not found.starting
+    assert decode({**OBJECTS, "/nm": {NAME: {"Startup": True}}}) == (found.devices, True)
+    assert decode(None) == ((), False)
 
 
 def heard(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper, Parser
 from fwhelpers.config import Config
-from fwhelpers.scope import Act
+from fwhelpers.scope import INPUT, Act, Member, Scope
 from fwhelpers.zones.acts import Found, read
 from fwhelpers.zones.effective import with_scope
 from fwhelpers.zones.model import ForwardPort, Policy, Service, Snapshot, Zone, ZoneHelper
@@ -203,6 +203,35 @@ def test_ignored_and_disabled_helpers_are_not_enabled(text: str) -> None:
     made = effective(text, found)
     assert list(made.helpers) == ["rpc"]
     assert {act.helper for act in made.scope.acts} == {"rpc"}
+
+
+def test_what_zones_enabled_is_inspected_on() -> None:
+    """Flows have it still: from all zones it is gone, or from the one that gave it at another port."""
+    there = read(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
+    before = effective("", there)
+    assert before.inspected == before.helpers
+    odd = Scope((Member("x"),), (Act("ftp", INPUT, ((2121, "tcp"),), source="x"),))
+    made = with_scope(config.resolve(config.parse([]), HELPERS), HELPERS, odd, before.lasting)
+    assert list(made.helpers) == ["ftp"]
+    assert made.scope.ports("ftp") == (2121,)
+    assert {n: m.ports for n, m in made.inspected.items()} == {"ftp": (21, 2121), "rpc": (111,)}
+    gone = with_scope(config.resolve(config.parse([]), HELPERS), HELPERS, Scope(), made.lasting)
+    assert gone.helpers == {}
+    assert {n: m.ports for n, m in gone.inspected.items()} == {"rpc": (111,), "ftp": (21, 2121)}
+    text = ruleset.build(gone, {n: HELPERS[n] for n in gone.inspected}, range(2))
+    assert "ct helper set" not in text
+    assert text.count("proto-dst { 21, 111, 2121 } @ih") == 1
+
+
+@pytest.mark.parametrize(
+    "text", ['[firewalld]\nignore = ["ftp"]', "[helpers.ftp]\nenabled = false"]
+)
+def test_what_is_switched_off_does_not_last(text: str) -> None:
+    found = read(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
+    before = effective("", found).lasting
+    made = config.resolve(config.parse([("f", text)]), HELPERS)
+    assert set(with_scope(made, HELPERS, found.scope, before).inspected) == {"rpc"}
+    assert set(with_scope(made, {"ftp": HELPERS["ftp"]}, Scope(), before).inspected) == set()
 
 
 # the order of membership: an interpreter of our own rules against firewalld's documentation
