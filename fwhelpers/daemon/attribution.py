@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, deque
 from collections.abc import Container, Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, TypeVar
 
 from fwhelpers.engine.tracker import Event, Hole, Key
@@ -41,6 +41,7 @@ class Words(NamedTuple):
 
     what: str  #: what announced it, for people: "PASV"
     interface: int  #: index of the interface by which the announcement came; 0 if not known
+    timeout: int = 0  #: seconds that the expectation was to live
 
 
 @dataclass(slots=True)
@@ -83,7 +84,7 @@ class Attribution:
         made = Made(hole.key, hole.expectation.master)
         words = self._early.pop(made)
         if words is not None:
-            hole.what, hole.interface = words
+            _attribute(hole, words)
             return
         self._silent.add(made, hole, now + FORGET)
         self._held[hole.id] = _Held(now + HOLD)
@@ -94,7 +95,7 @@ class Attribution:
         if hole is None:
             self._early.add(made, words, now + FORGET)
             return
-        hole.what, hole.interface = words
+        _attribute(hole, words)
         yield from self._let_go(hole.id)
 
     def passed(self, now: float) -> Iterator[Event]:
@@ -109,6 +110,13 @@ class Attribution:
         if held is not None:
             self._count -= len(held.events)
             yield from held.events
+
+
+def _attribute(hole: Hole, words: Words) -> None:
+    hole.what, hole.interface = words.what, words.interface
+    # the kernel tells what is left of its time, in whole seconds: as a rule one less
+    if hole.expectation.timeout + 1 == words.timeout:
+        hole.expectation = replace(hole.expectation, timeout=words.timeout)
 
 
 class _Waiting(Generic[T]):

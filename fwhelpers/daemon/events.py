@@ -124,7 +124,7 @@ class Events:
             self._count(note["helper"], "refused")
             self.ring.add(Item("refused", note["helper"], note=note))
         elif note and note["kind"] == "expected" and note.get("made"):
-            words = Words(note["what"], note["interface"])
+            words = Words(note["what"], note["interface"], note["timeout"])
             self._tell(self._attribution.said(decode_made(note["made"]), words, now))
         elif "counts" in message:
             for helper, count in self._untold.counted(message["queue"], message["counts"]):

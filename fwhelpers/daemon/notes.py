@@ -64,7 +64,8 @@ def _note(given: Any) -> dict[str, Any]:
     note: dict[str, Any] = {name: _text(given[name]) for name in _TEXTS}
     if given["made"] is not None:
         decode_made(given["made"])
-    return note | {"interface": _number(given["interface"]), "made": given["made"]}
+    numbers = {name: _number(given[name]) for name in ("interface", "timeout")}
+    return note | numbers | {"made": given["made"]}
 
 
 _READ: dict[str, Callable[[Any], Any]] = {

@@ -95,7 +95,7 @@ class Pins:
     async def _restore(self) -> None:
         try:
             await self._daemon.register_again()
-        except (NetlinkError, NftError) as error:
+        except (NetlinkError, NftError, DecodeError) as error:
             log.error("table %s was removed, and can't be restored: %s", PIN_TABLE, error)
         else:
             log.warning("table %s was removed by somebody, and is restored", PIN_TABLE)

@@ -52,7 +52,9 @@ class Public:
         try:
             self.events.start()
         except (NetlinkError, OSError) as error:
-            log.error("no expectation events: %s", error)
+            log.error(
+                "no events of expectations, so `monitor` and D-Bus tell of refusals only: %s", error
+            )
         self._bus = asyncio.get_running_loop().create_task(Bus(self, self.events).run())
 
     async def stop(self) -> None:

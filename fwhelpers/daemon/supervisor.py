@@ -257,9 +257,10 @@ class WorkerProcess:
             self._control = None
 
     async def _back_off(self, seconds: float, why: str) -> None:
-        log.error(
-            "worker %d: %s; its packets pass uninspected for %.0f s", self.number, why, seconds
-        )
+        # a helper's own `fail` may be another than the daemon's
+        what = "pass uninspected" if self._fail_open else 'are dropped (fail = "closed")'
+        text = "worker %d: %s; its queue is closed for %.0f s, packets %s, unless their helper's `fail` says otherwise"
+        log.error(text, self.number, why, seconds, what)
         self._unbind()
         self._due = time.monotonic() + seconds + SLACK
         await asyncio.sleep(seconds)

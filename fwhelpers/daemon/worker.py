@@ -160,6 +160,7 @@ def _describe(note: Note) -> dict[str, Any]:
         "endpoint": str(note.refused or ""),
         "expected": hole(made) if made else "",
         "interface": note.interface,
+        "timeout": made.timeout if made else 0,
         "made": encode_made(made) if made else None,
     }
 

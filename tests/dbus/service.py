@@ -150,7 +150,7 @@ def master(number: int) -> Message:
 REFUSED = {
     "kind": "refused", "helper": "fw-ftp", "client": "10.0.1.2:40000", "server": "10.0.2.2:21",
     "l4": "tcp", "reason": "below 1024", "rule": "G6", "what": "PORT", "endpoint": "10.0.1.2:22",
-    "expected": "", "interface": 0, "made": None,
+    "expected": "", "interface": 0, "timeout": 0, "made": None,
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,27 @@ def test_the_worker_first() -> None:
     assert kinds(one.take(Event("created", where), 0.1)) == ["created"]
     assert where.what == "EPSV"
     assert kinds(one.take(Event("matched", where), 0.1)) == ["matched"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (61, 61),
+        (60, 60),
+        (30, 60),  # the kernel takes the policy's time for one that goes with a verdict
+        (0, 60),
+    ],
+)
+def test_the_kernel_s_time_is_rounded_down(said: int, told: int) -> None:
+    for worker_first in (True, False):
+        one, where = attribution(), hole()
+        words = EPSV._replace(timeout=said)
+        if worker_first:
+            list(one.said(made(), words, 0.0))
+        list(one.take(Event("created", where), 0.0))
+        if not worker_first:
+            list(one.said(made(), words, 0.0))
+        assert where.expectation.timeout == told
 
 
 def test_a_worker_that_never_speaks() -> None:

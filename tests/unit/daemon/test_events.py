@@ -148,7 +148,7 @@ def test_the_reply_direction_is_asked_for_where_nobody_told_it(events: Events) -
 def note(kind: str, **more: Any) -> dict[str, Any]:
     told = {
         "kind": kind, "helper": "fw-ftp", "client": "c", "server": "s", "l4": "tcp", "reason": "r",
-        "rule": "G6", "what": "PASV", "endpoint": "e", "expected": "", "interface": 0, "made": None,
+        "rule": "G6", "what": "PASV", "endpoint": "e", "expected": "", "interface": 0, "timeout": 0, "made": None,
     }  # fmt: skip
     return {"note": told | more, "queue": 1000}
 

@@ -54,7 +54,7 @@ def test_words() -> None:
 
 NOTE = {
     "kind": "refused", "helper": "fw-ftp", "client": "c", "server": "s", "l4": "tcp", "reason": "below 1024",
-    "rule": "G6", "what": "PORT", "endpoint": "e:22", "expected": "", "interface": 3, "made": None,
+    "rule": "G6", "what": "PORT", "endpoint": "e:22", "expected": "", "interface": 3, "timeout": 60, "made": None,
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from fwhelpers.daemon.supervisor import WorkerProcess
 
 NOTE = {
     "kind": "expected", "helper": "fw-ftp", "client": "c", "server": "s", "l4": "tcp", "reason": "", "rule": "",
-    "what": "EPSV", "endpoint": "", "expected": "e", "interface": 3, "made": None,
+    "what": "EPSV", "endpoint": "", "expected": "e", "interface": 3, "timeout": 60, "made": None,
 }  # fmt: skip
 
 

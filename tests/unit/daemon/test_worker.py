@@ -9,11 +9,16 @@ from typing import Any
 import pytest
 
 from fwhelpers.api import Endpoint, Flow
+from fwhelpers.daemon import notes
+from fwhelpers.daemon.attribution import Made
 from fwhelpers.daemon.order import Order
 from fwhelpers.daemon.shared import Flows, Page
 from fwhelpers.daemon.worker import NOTES_A_SECOND, Answers, News
+from fwhelpers.engine.tracker import key_of
 from fwhelpers.engine.verdict import ACCEPT, Note, Verdict
 from fwhelpers.kernel import nfnl
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.expect import Expectation, mask_for
 from fwhelpers.kernel.nla import parse
 
 FLOW = Flow("tcp", Endpoint.parse("10.0.1.2", 1), Endpoint.parse("10.0.2.2", 21))
@@ -111,6 +116,26 @@ def test_who_makes_us_refuse_does_not_hide_what_is_opened(control: Any) -> None:
         received(theirs)
     news(Note("expected", "fw-ftp", FLOW))
     assert [message["note"]["kind"] for message in received(theirs)] == ["expected"]
+
+
+def test_the_manager_understands_all_of_it(control: Any) -> None:
+    ours, theirs = control
+    news = News(ours)
+    expected = Tuple(bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2]), 6, 0, 2000)
+    master = expected._replace(sport=1, dport=21)
+    made = Expectation(master, expected, mask_for(expected), zone=7)
+    news(Note("expected", "fw-ftp", FLOW, expectation=made, what="EPSV", interface=3))
+    news(Note("refused", "fw-ftp", FLOW, "below 1024", "G6", None, FLOW.server, "PORT"))
+    news(Note("failed", "fw-ftp", FLOW, "KeyError: 'bug'"))
+    news.report()
+    news.ready()
+    news.problem("helper x is not there any more")
+    news.lacking(["Landlock: not in this kernel"])
+    messages = [theirs.recv(1 << 20) for _ in range(7)]
+    read = [notes.read(message) for message in messages]
+    assert read == [json.loads(message) for message in messages]
+    first: Any = read[0]
+    assert notes.decode_made(first["note"]["made"]) == Made(key_of(made), master)
 
 
 def test_how_much_was_not_told_is_told(control: Any, monkeypatch: pytest.MonkeyPatch) -> None:
