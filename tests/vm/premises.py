@@ -105,7 +105,7 @@ class Premises:
 
     def fetch(self, client: str = "c", way: str = "PASV") -> Outcome:
         """One transfer."""
-        done = download(self.lab, way, 4, client=client, timeout=20)
+        done = download(self.lab, way, 4, client=client)
         if done.returncode == 0:
             return Outcome.HELPED
         agreed = any(text in done.stderr for text in ("< 227 ", "< 200 PORT"))
@@ -127,7 +127,7 @@ class Premises:
             return seen[-1] is wanted
 
         try:
-            wait_until(once, f"{when}: {wanted}", 60)
+            wait_until(once, f"{when}: {wanted}")
         except LabError as error:
             rules = self.system.run("nft", "list", "table", "inet", "fwhelpers", check=False).stdout
             text = f"{error} ({', '.join(o.name for o in seen)})"
@@ -150,7 +150,7 @@ class Premises:
 
     def heard(self, text: str, before: int) -> None:
         """Wait until it is logged once more than `before` times."""
-        wait_until(lambda: self.count(text) > before, f"journal: {text}", 120)
+        wait_until(lambda: self.count(text) > before, f"journal: {text}")
 
 
 class Talk:

@@ -6,6 +6,7 @@ the data comes, where it does not the server names a port and the firewall refus
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -163,7 +164,8 @@ def alone(premises: Premises) -> Premises:
 
 def test_connections_by_name(alone: Premises) -> None:
     alone.helped("connection Office is up")
-    assert 'iifname "lan-c" tcp dport 21' in alone.tell("ruleset")
+    rules = alone.tell("ruleset")
+    assert re.search(r'iifname .*"lan-c".* tcp dport 21 counter', rules), rules
     told = [line.split() for line in alone.tell("check").splitlines()]
     assert ["ok", "found:", "connection:Office", "(lan-c)"] in told, told
     assert ["ok", "found:", "type:vlan", "(tagged0)"] in told, told
@@ -243,19 +245,14 @@ def test_tunnels_that_come_and_go(alone: Premises) -> None:
     alone.ip("c", "link add link eth0 name tagged0 type vlan id 5")
     alone.ip("c", "address add 10.0.5.2/24 dev tagged0", "link set tagged0 up")
     alone.refused("the link beneath is named no more")
-    for name, via in (("Tunnel", "10.0.7.1"), ("Tagged", "10.0.5.1")):
+    for name, via in (("Tunnel", "10.0.7.1"), ("Tagged", "10.0.5.1"), ("Tunnel", "10.0.7.1")):
         alone.nmcli("connection", "up", name)
         knock(alone.lab)
         alone.ip("c", f"route replace 10.0.2.2 via {via}")
         alone.helped(f"{name} is up")
         alone.ip("c", "route delete 10.0.2.2")
-        assert alone.fetch() is Outcome.REFUSED, "beside it nothing is helped"
+        assert alone.fetch() is Outcome.REFUSED, f"beside {name} nothing is helped"
         alone.nmcli("connection", "down", name)
-        alone.nmcli("connection", "up", name)
-        knock(alone.lab)
-        alone.ip("c", f"route replace 10.0.2.2 via {via}")
-        alone.helped(f"{name} has come again")
-        alone.ip("c", "route delete 10.0.2.2")
     alone.configure(NAMED.format(f'"connection:{uuid("Office")}"'))
     alone.helped("a UUID stays, whatever the name")
     alone.nmcli("connection", "modify", "Desk", "connection.id", "Office")
