@@ -223,6 +223,20 @@ def main_pid(system: System) -> int:
     return int(system.systemctl("show", "--property=MainPID", "--value", MANAGER).stdout)
 
 
+def test_our_own_restart(alone: Premises) -> None:
+    alone.helped("before")
+    talk = alone.talk(2)
+    alone.system.systemctl("restart", UNIT)
+    assert alone.fetch() is Outcome.HELPED, "it asks before it is ready"
+    assert talk.go(), "a flow in progress"
+    alone.system.systemctl("stop", MANAGER)
+    alone.system.systemctl("restart", UNIT)
+    alone.refused("nobody says what is up")
+    assert talk.go(), "a flow in progress, where the helper acts nowhere"
+    alone.system.start(MANAGER)
+    alone.helped("NetworkManager is back")
+
+
 def test_a_bridge_with_a_port_and_another_name(alone: Premises) -> None:
     alone.ip("c2", "address replace 10.0.3.2/24 dev eth0", "route replace default via 10.0.3.1")
     alone.ip("g", "address add 10.0.3.1/24 dev lan-c2")
