@@ -76,7 +76,7 @@ def test_it_is_asked_about_the_caller(start: Starter, bus: MessageBus, play: Pla
             other.connection.close()
 
     callers = play(scenario)
-    asked = [json.loads(line) for line in polkit.lines if line.startswith("{")]
+    asked = [json.loads(line) for line in polkit.wait_lines("^{", 2)]
     assert [one["name"] for one in asked] == callers
     assert {one["kind"] for one in asked} == {"system-bus-name"}
 
@@ -106,7 +106,7 @@ def test_a_password_is_asked_for_only_if_the_caller_allows_it(start: Starter, pl
     assert error.name == names.NOT_AUTHORIZED
     assert "needs authentication" in str(error)
     assert allowed[0].startswith("table")
-    asked = [json.loads(line) for line in polkit.lines if line.startswith("{")]
+    asked = [json.loads(line) for line in polkit.wait_lines("^{", 2)]
     assert [one["flags"] for one in asked] == [0, 1]
 
 

@@ -85,6 +85,16 @@ class Program:
         assert line is not None
         return line
 
+    def wait_lines(self, pattern: str, count: int) -> list[str]:
+        """All lines that fit, once there are so many: what it wrote before it answered is read later."""
+
+        def found() -> list[str]:
+            return [line for line in self.lines if re.search(pattern, line)]
+
+        with self._news:
+            assert self._news.wait_for(lambda: len(found()) >= count, PATIENCE), self.lines
+            return found()
+
     def say(self, **command: Any) -> Any:
         """Give a command, return what it answers."""
         assert self.process.stdin is not None
