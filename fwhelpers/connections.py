@@ -17,7 +17,7 @@ TYPES = {
     12: "adsl", 13: "bridge", 15: "team", 16: "tun", 17: "ip-tunnel", 18: "macvlan", 19: "vxlan",
     20: "veth", 21: "macsec", 22: "dummy", 23: "ppp", 24: "ovs-interface", 25: "ovs-port",
     26: "ovs-bridge", 27: "wpan", 28: "6lowpan", 29: "wireguard", 30: "wifi-p2p", 31: "vrf",
-    32: "loopback", 33: "hsr", 34: "ipvlan",
+    32: "loopback", 33: "hsr", 34: "ipvlan", 35: "geneve",
 }  # fmt: skip
 
 #: words for several

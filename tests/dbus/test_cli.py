@@ -135,7 +135,16 @@ def test_monitor(service: Program, bus: MessageBus, as_json: bool) -> None:
     import sys
 
     arguments = ["--json"] if as_json else []
-    command = [sys.executable, "-m", "fwhelpers", "monitor", *arguments]
+    # a shell that started the tests in the background had them ignore it
+    command = [
+        "env",
+        "--default-signal=INT",
+        sys.executable,
+        "-m",
+        "fwhelpers",
+        "monitor",
+        *arguments,
+    ]
     told = Program(*command, env=bus.env)
     try:
         while service.say(do="state")["readers"] == 0:

@@ -9,6 +9,7 @@ import socket
 import struct
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -115,13 +116,11 @@ def raw(host: str, port: str, *messages: str) -> None:
         with socket.create_connection((host, int(port)), timeout=60) as sock:
             if port == "21":  # before its greeting nobody is an FTP server
                 sock.recv(4096)
-            sock.sendall(bytes.fromhex(message))
-            sock.shutdown(socket.SHUT_WR)
-            try:
+            with suppress(OSError):  # it may hang up before all is said
+                sock.sendall(bytes.fromhex(message))
+                sock.shutdown(socket.SHUT_WR)
                 while sock.recv(4096):
                     pass
-            except OSError:
-                pass
         say("sent", len(message) // 2)
 
 
