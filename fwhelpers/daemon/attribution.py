@@ -22,9 +22,8 @@ from fwhelpers.kernel.conntrack import Tuple
 
 HOLD = 1.0  #: seconds that an expectation's events wait for its worker's words
 FORGET = 10.0  #: seconds after which words and an expectation are not brought together any more
-LIMIT = (
-    4096  #: events that are held, words that are kept; of more than that the oldest wait no longer
-)
+#: events that are held, words that are kept; of more than that the oldest wait no longer
+LIMIT = 4096
 
 T = TypeVar("T")
 

@@ -22,10 +22,8 @@ from fwhelpers.zones.model import Snapshot
 
 log = logging.getLogger("fwhelpers")
 
-QUIET, LONGEST = (
-    0.05,
-    0.4,
-)  #: seconds without a further signal before we ask; seconds after which we ask anyhow
+#: seconds without a further signal before we ask; seconds after which we ask anyhow
+QUIET, LONGEST = 0.05, 0.4
 FIRST = 8.0  #: seconds that a start waits for answers
 RETRY, LONGEST_RETRY = 1.0, 30.0  #: seconds between attempts to reach the bus
 
