@@ -94,7 +94,8 @@ def test_installed_it_runs_and_purged_nothing_is_left(
     assert bare.systemctl("is-enabled", UNIT).stdout.strip() == "enabled"
     assert {"rpc", "fw-ftp"} <= registered()
     bare.write("/etc/fwhelpers/conf.d/lab.toml", CONFIG)
-    bare.systemctl("reload", UNIT)
+    bare.systemctl("reload", UNIT)  # returns when the signal is sent
+    wait_logged(bare, "reloaded: ftp, rpc")
     assert mount(lab, "udp").returncode == 0
     assert "server" in read(lab)
     umount(lab)
