@@ -14,6 +14,7 @@ from loops import finish, loops, progress
 from packages import BROUGHT, OLDER, OLDER_LAYER, Debs
 from process import wait_until
 from servers import start_ftp, start_nfs
+from service import wait_logged
 from system import System
 
 from fwhelpers.kernel import cthelper
