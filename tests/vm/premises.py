@@ -131,7 +131,11 @@ class Premises:
         except LabError as error:
             rules = self.system.run("nft", "list", "table", "inet", "fwhelpers", check=False).stdout
             text = f"{error} ({', '.join(o.name for o in seen)})"
-            raise LabError(f"{text}\n{self.last(UNIT)}\n{self.last(MANAGER)}\n{rules}") from None
+            links = self.system.run(
+                "sh", "-c", "ip -br address; ip route; bridge link; ip neigh"
+            ).stdout
+            told = self.last(UNIT), self.last(MANAGER), rules, links
+            raise LabError("\n".join([text, *told])) from None
 
     def talk(self, rounds: int) -> Talk:
         """A control connection that asks for data as often as `Talk.go` is called."""
