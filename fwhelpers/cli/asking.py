@@ -131,14 +131,14 @@ async def _zones(client: Client, notes: list[str]) -> Snapshot | None:
 
 
 async def _devices(client: Client, named: list[str], notes: list[str]) -> tuple[Device, ...]:
+    from fwhelpers.daemon import networkmanager as source
     from fwhelpers.daemon.dbus_client import BusError
 
     try:
-        found = await links(client)
-        why = "" if found else "does not run"
+        if await client.owner(source.NAME):
+            return (await source.devices(client)).devices
+        why = "does not run"
     except BusError as error:
-        found, why = None, f"gave no answer ({error})"
-    if found is None:
-        notes.append(f"NetworkManager {why}; {', '.join(named)}: no interface")
-        return ()
-    return found.devices
+        why = f"gave no answer ({error})"
+    notes.append(f"NetworkManager {why}; {', '.join(named)}: no interface")
+    return ()

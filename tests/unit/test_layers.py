@@ -157,8 +157,8 @@ TESTED_IN = {
     "config_files": "config", "words": "ruleset", "assign_rules": "ruleset", "scope": "ruleset",
     "zones.model": "acts",
     "zones.effective": "acts", "zones.rich": "sources",
-    "engine.announce": "inspect", "engine.acts": "inspect", "engine.verdict": "inspect", "engine.state": "inspect",
-    "engine.nat": "inspect", "engine.checksum": "mangle",
+    "engine.acts": "inspect", "engine.verdict": "inspect", "engine.state": "inspect",
+    "engine.nat": "announce", "engine.checksum": "mangle",
 }  # fmt: skip
 
 #: daemon/ and the kernel's I/O are tested on a real kernel

@@ -1,114 +1,15 @@
+"""The packet's way through the inspection, with protocols that do what they are told (invented.py)."""
+
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from errno import EBUSY, EEXIST, EMFILE
-
 import pytest
-from connection import Connection, FakeMaker, payload_of, show
+from connection import Connection
 from hypothesis import given
 from hypothesis import strategies as st
+from invented import LAST, TALK, C, S, tcp
 
-from fwhelpers.api import (
-    Cancel,
-    DatagramParser,
-    Done,
-    Drop,
-    Endpoint,
-    Event,
-    Expect,
-    Helper,
-    LineParser,
-    ParseError,
-    Policy,
-    Spent,
-)
 from fwhelpers.engine.inspect import Active
 from fwhelpers.engine.verdict import ACCEPT
-from fwhelpers.kernel.expect import Expectation
-
-HOSTPORT = re.compile(rb"(?:([0-9a-f.:]+) )?(\d+)\r?\n")
-
-
-class Talk(LineParser):
-    """`OPEN [host] port` opens towards whoever says it; the other words do what their names say."""
-
-    def __init__(self, *given: object) -> None:
-        super().__init__(*given)  # type: ignore[arg-type]
-        self.count = 0
-
-    def line(self, line: bytes, reply: bool) -> Iterator[Event]:
-        word, _, rest = line.partition(b" ")
-        self.count += 1
-        me, other = (
-            (self.flow.server, self.flow.client) if reply else (self.flow.client, self.flow.server)
-        )
-        if word == b"OPEN" and (found := HOSTPORT.fullmatch(rest)):
-            at = (
-                Endpoint.parse(found[1].decode(), int(found[2]))
-                if found[1]
-                else me.at(int(found[2]))
-            )
-            start = len(word) + 1 + found.start(1 if found[1] else 2)
-            with_host = bool(found[1])
-
-            def encode(end: Endpoint) -> bytes:
-                port = b"%d" % end.port
-                return end.host.encode() + b" " + port if with_host else port
-
-            yield Expect(other, at, span=(start, len(word) + 1 + found.end(2)), encode=encode)
-        elif word == b"KEEP":
-            yield Expect(other, me.at(int(rest)), permanent=True)
-        elif word.strip() in (b"CANCEL", b"SPENT", b"DROP", b"DONE"):
-            yield {b"CANCEL": Cancel(), b"SPENT": Spent(), b"DROP": Drop("asked"), b"DONE": Done()}[
-                word.strip()
-            ]
-        elif word == b"BAD\r\n":
-            raise ParseError("bad word")
-        elif word == b"BUG\r\n":
-            raise KeyError("bug")
-
-    def save(self) -> bytes:
-        return bytes([self.count])
-
-    def restore(self, state: bytes) -> None:
-        (self.count,) = state
-
-
-class Gram(DatagramParser):
-    def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
-        for port in data.split():
-            me, other = (
-                (self.flow.server, self.flow.client)
-                if reply
-                else (self.flow.client, self.flow.server)
-            )
-            yield Expect(other, me.at(int(port)), permanent=True)
-
-
-class Last(DatagramParser):
-    """A datagram that opens ports, and then does what its last word says."""
-
-    def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
-        *ports, word = data.split()
-        for port in ports:
-            yield Expect(self.flow.server, self.flow.client.at(int(port)))
-        if word == b"BAD":
-            raise ParseError("bad word")
-        if word in (b"BUG", b"OVER"):
-            yield from [Done()] * (word == b"OVER")
-            raise KeyError("bug")
-        yield {b"CANCEL": Cancel(), b"DONE": Done(), b"DROP": Drop("asked")}[word]
-
-
-LAST = Helper("last", "udp", [7], Last, [Policy("data", max=9)])
-TALK = Helper("talk", ("tcp", "udp"), [7], {"tcp": Talk, "udp": Gram}, [Policy("data", max=2)])
-C, S = "10.0.1.2:40000", "10.0.2.2:7"
-C6, S6 = "[fd01::2]:40000", "[fd02::2]:7"
-
-
-def tcp(client: str = C, server: str = S, **given: object) -> Connection:
-    return Connection(TALK, "tcp", client, server, **given)  # type: ignore[arg-type]
 
 
 def test_passive_and_active() -> None:
@@ -204,98 +105,6 @@ def test_drop_done_spent() -> None:
     assert flow.maker.deleted == []
     assert flow.c(b"DONE\r\n").done
     assert flow.c(b"OPEN 3001\r\n") is ACCEPT
-
-
-def test_snat_passive_follows_master() -> None:
-    flow = tcp(seen_client="192.0.2.1:50000")
-    verdict = flow.s(b"OPEN 10.0.2.2 3000\r\n")
-    assert verdict.payload is None
-    made = flow.maker.made[0]
-    assert show(made.tuple) == "10.0.1.2 > 10.0.2.2:3000"
-    assert made.nat
-    assert (made.nat.src, made.nat.sport, made.nat_dir) == (flow.server.addr, 3000, 0)
-    assert made.fn == "nat-follow-master"
-
-
-def test_snat_active_is_rewritten() -> None:
-    flow = tcp(seen_client="192.0.2.1:50000")
-    verdict = flow.c(b"OPEN 10.0.1.2 3000\r\n")
-    assert payload_of(verdict) == b"OPEN 192.0.2.1 3000\r\n"
-    made = flow.maker.made[0]
-    assert show(made.tuple) == "10.0.2.2 > 192.0.2.1:3000"
-    assert made.nat
-    assert (made.nat.src, made.nat.sport, made.nat_dir) == (flow.client.addr, 3000, 1)
-
-
-def test_dnat_passive_is_rewritten_to_what_the_client_knows() -> None:
-    flow = tcp(seen_server="198.51.100.9:7")
-    verdict = flow.s(b"OPEN 10.0.2.2 3000\r\n")
-    assert payload_of(verdict) == b"OPEN 198.51.100.9 3000\r\n"
-    assert show(flow.maker.made[0].tuple) == "10.0.1.2 > 198.51.100.9:3000"
-
-
-def test_both_nats_active() -> None:
-    flow = tcp(seen_client="192.0.2.1:50000", seen_server="198.51.100.9:7")
-    assert payload_of(flow.c(b"OPEN 10.0.1.2 3000\r\n")) == b"OPEN 192.0.2.1 3000\r\n"
-    assert show(flow.maker.made[0].tuple) == "10.0.2.2 > 192.0.2.1:3000"
-
-
-def test_port_clash_takes_the_next_port() -> None:
-    def clash(expectation: Expectation) -> int:
-        return (
-            EEXIST if expectation.tuple.dport == 3000 else EBUSY * (expectation.tuple.dport == 3001)
-        )
-
-    flow = tcp(seen_client="192.0.2.1:50000", maker=FakeMaker(errors=clash))
-    assert payload_of(flow.c(b"OPEN 3000\r\n")) == b"OPEN 3002\r\n"
-    made = flow.maker.made[0]
-    assert made.nat
-    assert (made.tuple.dport, made.nat.sport) == (3002, 3000)
-
-
-def test_without_nat_an_equal_one_is_taken_over_and_an_overlapping_one_refused() -> None:
-    flow = tcp(maker=FakeMaker(errors=lambda _: EEXIST))
-    flow.s(b"OPEN 3000\r\n")
-    assert flow.expected == ["10.0.1.2 > 10.0.2.2:3000"]
-    flow = tcp(maker=FakeMaker(errors=lambda _: EBUSY))
-    flow.s(b"OPEN 3000\r\n")
-    assert flow.refused == ["G15"]
-
-
-def test_kernel_table_full_is_told() -> None:
-    flow = tcp(maker=FakeMaker(errors=lambda _: EMFILE))
-    assert flow.s(b"OPEN 3000\r\n").accept
-    assert "EMFILE" in flow.notes[-1].reason
-
-
-def test_retransmission_of_a_rewritten_segment_is_rewritten_again() -> None:
-    flow = tcp(seen_client="192.0.2.1:50000")
-    once, twice = (flow.send(flow.packet(b"OPEN 10.0.1.2 3000\r\n", False)) for _ in range(2))
-    assert once.payload == twice.payload is not None
-    assert len(flow.maker.made) == 1
-
-
-def test_retransmission_that_cuts_the_rewritten_text_is_dropped() -> None:
-    flow = tcp(seen_client="192.0.2.1:50000")
-    flow.c(b"OPEN 10.0.1.2 3000\r\n")
-    assert not flow.send(flow.packet(b"OPEN 10.0", False, seq=1000)).accept
-    assert flow.send(flow.packet(b"OPEN", False, seq=1000)).accept
-
-
-def test_announcement_in_two_segments_can_not_be_rewritten() -> None:
-    flow = tcp(seen_client="192.0.2.1:50000")
-    flow.c(b"OPEN 10.0.")
-    assert flow.c(b"1.2 3000\r\n").payload is None
-    assert flow.refused == ["G15"]
-    assert flow.expected == []
-
-
-def test_ipv6_length_must_stay() -> None:
-    flow = tcp(C6, S6, seen_client="[2001:db8::77]:50000")
-    assert flow.c(b"OPEN fd01::2 3000\r\n").payload is None
-    assert flow.refused == ["G15"]
-    same = tcp(C6, S6, seen_client="[fd09::2]:50000")
-    assert payload_of(same.c(b"OPEN fd01::2 3000\r\n"), 60) == b"OPEN fd09::2 3000\r\n"
 
 
 def test_state_survives_the_worker() -> None:
