@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tests" / "dbus")]
+sys.path[:0] = [str(ROOT / "tests" / "support")]
 
 from message_bus import MessageBus, Program  # noqa: E402
 
-from fwhelpers.bus import names  # noqa: E402
-from fwhelpers.bus.wire import Call, Connection  # noqa: E402
+from fwhelpers.dbus import names  # noqa: E402
+from fwhelpers.dbus.connection import Call, Connection  # noqa: E402
 
 MEGABYTE = 1 << 20
 
@@ -60,7 +60,9 @@ class Subscriber:
 async def burst(title: str, count: int, subscribers: int, sleeper: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         bus = MessageBus(Path(folder))
-        service = Program(sys.executable, str(ROOT / "tests/dbus/service.py"), bus.address)
+        service = Program(
+            sys.executable, str(ROOT / "tests/support/programs/bus_service.py"), bus.address
+        )
         asleep = None
         try:
             service.wait_line("^on D-Bus")
@@ -112,8 +114,8 @@ async def measure(
 
 SLEEPER = """
 import asyncio, sys
-from fwhelpers.bus import names
-from fwhelpers.bus.wire import Connection
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import Connection
 
 async def main():
     connection = await Connection.open(sys.argv[1])
@@ -128,7 +130,9 @@ async def single(count: int = 50) -> None:
     """How long after the kernel's event does a subscriber know?"""
     with tempfile.TemporaryDirectory() as folder:
         bus = MessageBus(Path(folder))
-        service = Program(sys.executable, str(ROOT / "tests/dbus/service.py"), bus.address)
+        service = Program(
+            sys.executable, str(ROOT / "tests/support/programs/bus_service.py"), bus.address
+        )
         try:
             service.wait_line("^on D-Bus")
             one = Subscriber(await Connection.open(bus.address))

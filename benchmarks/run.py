@@ -22,11 +22,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests/vm"))
+sys.path.insert(0, str(ROOT / "tests"))
 
 import reference  # noqa: E402
-from lab import Lab  # noqa: E402
-from process import wait_until  # noqa: E402
+from lab.process import wait_until  # noqa: E402
+from lab.topology import Lab  # noqa: E402
 
 LOAD = str(Path(__file__).with_name("load.py"))
 MEGABYTES = 32

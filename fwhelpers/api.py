@@ -1,8 +1,8 @@
 """The plugin author's whole world: what a helper is, what it sees, what it may say.
 
-A plugin declares `Helper`s through the hook in `fwhelpers.hookspecs`. Each helper names a parser class; the core makes
-one parser for each control connection, hands it bytes, and acts on the events that it yields. A parser knows nothing of
-NAT, checksums, netlink, packets or time: it sees the connection as its own two ends know themselves.
+A plugin declares `Helper`s through the hook in `fwhelpers.plugin.hookspecs`. Each helper names a parser class; the core
+makes one parser for each control connection, hands it bytes, and acts on the events that it yields. A parser knows
+nothing of NAT, checksums, netlink, packets or time: it sees the connection as its own two ends know themselves.
 
 A parser has three outcomes only: it yields events, it yields nothing (it needs more), or it raises `ParseError`.
 """

@@ -10,13 +10,14 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
-from fwhelpers import __version__, config, plugins
-from fwhelpers.cli import surroundings
-from fwhelpers.cli.asking import now
+from fwhelpers import __version__, config
+from fwhelpers.cli import check_firewalls
 from fwhelpers.cli.common import Setup, print_json
 from fwhelpers.cli.errors import CHECK, explain
-from fwhelpers.cli.show import text
-from fwhelpers.zones.mistakes import Mistake
+from fwhelpers.cli.providers import now
+from fwhelpers.cli.ruleset import text
+from fwhelpers.firewalld.diagnostics import Diagnostic
+from fwhelpers.plugin import manager as plugins
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +58,13 @@ def report(path: Path) -> Iterator[Row]:
         return
     yield Row("config", str(path), True, _enabled(files))
     yield from _guarded("ruleset", lambda: _ruleset(files))
-    yield from _beside("firewalld", surroundings.firewalld(files))
-    yield from _beside("NetworkManager", surroundings.networkmanager(files))
-    yield from _beside("other rules", surroundings.rulesets())
+    yield from _beside("firewalld", check_firewalls.firewalld(files))
+    yield from _beside("NetworkManager", check_firewalls.networkmanager(files))
+    yield from _beside("other rules", check_firewalls.rulesets())
 
 
 def _system() -> Iterator[Row]:
-    from fwhelpers.cli.system import findings
+    from fwhelpers.cli.check_system import findings
 
     for finding in findings(platform.release()):
         yield Row("system", *finding)
@@ -114,11 +115,11 @@ def _ruleset(files: Setup) -> Iterator[Row]:
     yield Row("ruleset", "dry run", True, f"the kernel would take it{note}")
 
 
-def _beside(section: str, found: Iterable[Mistake | str]) -> Iterator[Row]:
+def _beside(section: str, found: Iterable[Diagnostic | str]) -> Iterator[Row]:
     yield from _guarded(section, lambda: _mistakes(section, found))
 
 
-def _mistakes(section: str, found: Iterable[Mistake | str]) -> Iterator[Row]:
+def _mistakes(section: str, found: Iterable[Diagnostic | str]) -> Iterator[Row]:
     for one in found:
         if isinstance(one, str):
             yield Row(section, "found", True, one)

@@ -7,13 +7,13 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fwhelpers.bus import names
-from fwhelpers.bus.address import BusGone, system_bus
-from fwhelpers.bus.wire import BusError, Connection
 from fwhelpers.cli.errors import CliError
+from fwhelpers.dbus import names
+from fwhelpers.dbus.address import Disconnected, system_bus
+from fwhelpers.dbus.connection import BusError, Connection
 
 if TYPE_CHECKING:
-    from fwhelpers.bus.wire import Call
+    from fwhelpers.dbus.connection import Call
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ def ask(scenario: Callable[[Service], Awaitable[T]]) -> T:
     """Run something with the service. Raises CliError; NotRunning where there is none."""
     try:
         return asyncio.run(_ask(scenario))
-    except BusGone as error:
+    except Disconnected as error:
         raise NotRunning(f"the service can't be asked: {error}", START) from None
     except ImportError:
         hint = "install python3-dbus-fast (Debian, Fedora)"

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fwhelpers import config, connections, plugins
+from fwhelpers import config
 from fwhelpers.api import Helper
+from fwhelpers.networkmanager import references
+from fwhelpers.plugin import manager as plugins
 
 
 class Setup(NamedTuple):
@@ -34,7 +36,7 @@ def read(path: Path) -> Setup:
 def setup(path: Path) -> Setup:
     """The same, in which references to connections mean no interface. Raises ConfigError."""
     files = read(path)
-    return files._replace(config=connections.resolve(files.config, ()))
+    return files._replace(config=references.resolve(files.config, ()))
 
 
 def print_json(value: object) -> None:

@@ -32,16 +32,16 @@ def monitor(arguments: argparse.Namespace) -> int:
 
 def _service_tells(as_json: bool) -> bool:
     """Show what the service tells until interrupted; False: there is none."""
-    from fwhelpers.bus.address import BusGone, reachable, system_bus
+    from fwhelpers.dbus.address import Disconnected, reachable, system_bus
 
     try:
         reachable(system_bus())
-    except BusGone:
+    except Disconnected:
         return False
     from fwhelpers.cli import client
-    from fwhelpers.cli.story import Story
+    from fwhelpers.cli.event_printer import EventPrinter
 
-    story = Story(as_json)
+    story = EventPrinter(as_json)
 
     async def scenario(service: client.Service) -> None:
         await service.follow(story.hear)

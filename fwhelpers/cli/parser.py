@@ -194,7 +194,7 @@ _Commands = argparse._SubParsersAction  # argparse has no public name for it
 
 def _service(commands: _Commands[argparse.ArgumentParser]) -> None:
     run = _command(
-        commands, "run", "service:run", "run the service in the foreground until SIGTERM",
+        commands, "run", "run:run", "run the service in the foreground until SIGTERM",
         _RUN,
     )  # fmt: skip
     _config(run)
@@ -204,7 +204,7 @@ def _service(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _look(commands: _Commands[argparse.ArgumentParser]) -> None:
-    listing = _command(commands, "list", "listing:listing", "list helpers and plugins", _LIST)
+    listing = _command(commands, "list", "list_helpers:listing", "list helpers and plugins", _LIST)
     listing.add_argument("helper", nargs="?", metavar="NAME", help="tell all about this one helper")
     listing.add_argument(
         "--config", type=Path, metavar="DIR",
@@ -212,12 +212,12 @@ def _look(commands: _Commands[argparse.ArgumentParser]) -> None:
     )  # fmt: skip
     _json(listing)
     ruleset = _command(
-        commands, "ruleset", "show:ruleset", "print the nftables rules that would be loaded",
+        commands, "ruleset", "ruleset:ruleset", "print the nftables rules that would be loaded",
         _RULESET,
     )  # fmt: skip
     _config(ruleset)
     counters = _command(
-        commands, "counters", "show:counters", "print the running service's counters"
+        commands, "counters", "ruleset:counters", "print the running service's counters"
     )
     _json(counters)
     monitor = _command(
@@ -231,20 +231,20 @@ def _look(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _live(commands: _Commands[argparse.ArgumentParser]) -> None:
-    status = _command(commands, "status", "live:status", "show how the service does", _STATUS)
+    status = _command(commands, "status", "status:status", "show how the service does", _STATUS)
     _json(status)
     expectations = _command(
-        commands, "expectations", "live:expectations", "list what is expected now", _EXPECTATIONS
+        commands, "expectations", "status:expectations", "list what is expected now", _EXPECTATIONS
     )
     expectations.add_argument("--helper", metavar="NAME", help="of this helper only")
     _json(expectations)
     for name, text in (("enable", _ENABLE), ("disable", _DISABLE)):
-        switch = _command(commands, name, f"live:{name}", f"{name} helpers", text)
+        switch = _command(commands, name, f"status:{name}", f"{name} helpers", text)
         switch.add_argument("name", nargs="+", metavar="NAME", help="a helper (fwhelpers list)")
         switch.add_argument("--persist", action="store_true", help="also after reload and restart")
         _json(switch)
     reload = _command(
-        commands, "reload", "live:reload", "have the configuration read again", _RELOAD
+        commands, "reload", "status:reload", "have the configuration read again", _RELOAD
     )
     _json(reload)
 
@@ -269,7 +269,7 @@ def _replay(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 def _kernel(commands: _Commands[argparse.ArgumentParser]) -> None:
     register = _command(
-        commands, "register", "service:register", "register all helpers with the kernel", _REGISTER
+        commands, "register", "run:register", "register all helpers with the kernel", _REGISTER
     )
     _config(register)
     register.add_argument(
@@ -277,11 +277,11 @@ def _kernel(commands: _Commands[argparse.ArgumentParser]) -> None:
         help="register only: for modprobe, which the kernel runs while it loads somebody's ruleset",
     )  # fmt: skip
     _command(
-        commands, "release", "service:release", "let no connection wait for a dead service",
+        commands, "release", "run:release", "let no connection wait for a dead service",
         _RELEASE,
     )  # fmt: skip
     _command(
-        commands, "unregister", "service:unregister", "remove all helpers from the kernel",
+        commands, "unregister", "run:unregister", "remove all helpers from the kernel",
         _UNREGISTER,
     )  # fmt: skip
 
@@ -305,7 +305,7 @@ def _firewalld(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 def _import(commands: _Commands[argparse.ArgumentParser]) -> None:
     command = _command(
-        commands, "import-conntrackd", "migrate:import_conntrackd",
+        commands, "import-conntrackd", "import_conntrackd:import_conntrackd",
         "make a configuration of conntrackd's", _IMPORT,
     )  # fmt: skip
     command.add_argument("file", type=Path, metavar="FILE", help="a conntrackd.conf")

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from fwhelpers import config, plugins
+from fwhelpers import config
 from fwhelpers.api import Helper
 from fwhelpers.cli.common import Setup, print_line, warn
 from fwhelpers.cli.errors import CliError
-from fwhelpers.values import guess
+from fwhelpers.config.validators import guess
+from fwhelpers.plugin import manager as plugins
 
 
 def replay(arguments: argparse.Namespace) -> int:

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fwhelpers import plugins
 from fwhelpers.api import Helper
-from fwhelpers.cli import asking
-from fwhelpers.cli.asking import Asked, Links
+from fwhelpers.cli import providers
 from fwhelpers.cli.common import Setup, print_json, table
 from fwhelpers.cli.common import read as files_of
 from fwhelpers.cli.errors import CliError
+from fwhelpers.cli.providers import Asked, Links
 from fwhelpers.config import HelperConfig
-from fwhelpers.connections import Device, interfaces, is_reference, references
-from fwhelpers.scope import Act
-from fwhelpers.values import guess
-from fwhelpers.zones.acts import Found, read
-from fwhelpers.zones.model import Snapshot
+from fwhelpers.config.assignments import Assignment
+from fwhelpers.config.validators import guess
+from fwhelpers.firewalld.assignments import ZoneResult, derive_assignments
+from fwhelpers.firewalld.model import Snapshot
+from fwhelpers.networkmanager.references import Device, interfaces, is_reference, references
+from fwhelpers.plugin import manager as plugins
 
 
 def zones(arguments: argparse.Namespace) -> int:
@@ -31,7 +31,7 @@ def zones(arguments: argparse.Namespace) -> int:
     named = references(found.config)
     links = ask_links() if named else None
     devices = links.devices if links else ()
-    known = read(snapshot, found.plugins.helpers)
+    known = derive_assignments(snapshot, found.plugins.helpers)
     if arguments.json:
         print_json(as_json(snapshot, known, found, devices))
     else:
@@ -49,16 +49,16 @@ def ask() -> Snapshot | None:
 
 def ask_all() -> Asked | None:
     """The same with what `check` wants to know besides. Raises CliError."""
-    return asking.ask(asking.firewalld)
+    return providers.ask(providers.firewalld)
 
 
 def ask_links() -> Links | None:
     """NetworkManager's devices and connections; None if it does not run. Raises CliError."""
-    return asking.ask(asking.links)
+    return providers.ask(providers.links)
 
 
 def as_json(
-    snapshot: Snapshot, known: Found, found: Setup, devices: tuple[Device, ...] = ()
+    snapshot: Snapshot, known: ZoneResult, found: Setup, devices: tuple[Device, ...] = ()
 ) -> dict[str, Any]:
     """All of it as plain data."""
     ignored = set(found.config.firewalld.ignore)
@@ -85,7 +85,7 @@ def as_json(
     }  # fmt: skip
 
 
-def _act(act: Act) -> dict[str, Any]:
+def _act(act: Assignment) -> dict[str, Any]:
     return {
         "helper": act.helper, "path": act.path, "from": act.source or "this host",
         "to": act.target or "this host", "ports": [f"{port}/{l4}" for port, l4 in act.ports],
@@ -95,7 +95,7 @@ def _act(act: Act) -> dict[str, Any]:
 
 
 def _text(
-    snapshot: Snapshot, known: Found, found: Setup, devices: tuple[Device, ...]
+    snapshot: Snapshot, known: ZoneResult, found: Setup, devices: tuple[Device, ...]
 ) -> Iterator[str]:
     told = as_json(snapshot, known, found, devices)
     for zone in told["zones"]:
@@ -142,7 +142,7 @@ def meaning(name: str, devices: tuple[Device, ...]) -> str:
 
 def files(arguments: argparse.Namespace) -> int:
     """Write the files."""
-    from fwhelpers.zones import files as made
+    from fwhelpers.firewalld import xml as made
 
     helpers = plugins.load().helpers
     wanted = {name: _one(name, helpers) for name in arguments.helper or helpers}

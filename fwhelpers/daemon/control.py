@@ -1,64 +1,205 @@
-"""What a client of the service may see and do; the bus knows no more of the daemon than this.
-
-Dictionaries have the keys of `fwhelpers.bus.fields`.
-"""
+"""The daemon as clients know it, and its way onto the bus."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+import asyncio
+import logging
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-Values = Mapping[str, Any]
+from fwhelpers import __version__
+from fwhelpers.api import Helper
+from fwhelpers.config import ConfigError
+from fwhelpers.daemon.dropin import DropIn, DropInError
+from fwhelpers.daemon.errors import StartError
+from fwhelpers.dbus import names
+from fwhelpers.dbus.service.control import ControlError, Notification, Values
+from fwhelpers.dbus.service.server import Server
+from fwhelpers.events.serialize import Known
+from fwhelpers.events.stream import EventStream
+from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.nft import NftError
+from fwhelpers.kernel.probe import probe
+from fwhelpers.ruleset import TABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fwhelpers.daemon.manager import Manager
+
+log = logging.getLogger("fwhelpers")
 
 
-class ControlError(Exception):
-    """Why something was not done, for people. `kind`: the D-Bus error's name."""
+class DaemonControl:
+    """`control.Control` over a daemon. `start` when it is up, `stop` before it goes down."""
 
-    def __init__(self, kind: str, text: str) -> None:
-        super().__init__(text)
-        self.kind = kind
+    def __init__(self, daemon: Manager, config_dir: Path) -> None:
+        self._daemon = daemon
+        self._drop_in = DropIn(config_dir)
+        self._switching = asyncio.Lock()
+        self._probing = asyncio.Lock()
+        self.events = EventStream()
+        self._bus: asyncio.Task[None] | None = None
+        self._listeners: list[Callable[[Notification], None]] = []
+        daemon.on_message = self._hear
+        daemon.listen(self._tell)
 
+    def start(self) -> None:
+        """Listen to the kernel's events and go to the bus; whatever fails is told, the daemon goes on."""
+        self._know()
+        try:
+            self.events.start()
+        except (NetlinkError, OSError) as error:
+            log.error(
+                "no events of expectations, so `monitor` and D-Bus tell of refusals only: %s", error
+            )
+        self._bus = asyncio.get_running_loop().create_task(Server(self, self.events).run())
 
-@dataclass(frozen=True, slots=True)
-class News:
-    """Something that clients are told of."""
+    async def stop(self) -> None:
+        """Leave the bus."""
+        if self._bus is not None:
+            self._bus.cancel()
+            await asyncio.gather(self._bus, return_exceptions=True)
+            self.events.close()
+            self._bus = None
 
-    kind: str  #: "ruleset-replaced", "helper-failed" or "worker-restarted"
-    name: str = ""  #: of the helper
-    queue: int = 0  #: of the worker
-    details: Values = field(default_factory=dict)
+    def _hear(self, message: dict[str, Any]) -> None:
+        self.events.hear(message, time.monotonic())
+        note = message.get("note") or {}
+        if "restarted" in message:
+            details = {"reason": message["restarted"]}
+            self._tell(Notification("worker-restarted", queue=message["queue"], details=details))
+        elif note.get("kind") == "failed":
+            name = self._daemon.name_of(note["helper"])
+            self._tell(Notification("helper-failed", name, details={"reason": note["reason"]}))
 
+    def _tell(self, news: Notification) -> None:
+        if news.kind == "ruleset-replaced":
+            self._know()
+        for listener in self._listeners:
+            listener(news)
 
-class Control(Protocol):
-    """The daemon, seen from the bus."""
+    def _know(self) -> None:
+        plugins = self._daemon.state.plugins
+        helpers = {h.kernel_name: h for h in plugins.helpers.values()}
+        origin = {name: p.name for p in plugins.plugins for name in p.helpers}
+        self.events.know(Known(helpers, origin))
+
+    # Control
+
+    def listen(self, listener: Callable[[Notification], None]) -> None:
+        self._listeners.append(listener)
 
     def summary(self) -> Values:
-        """version, enabled (names), problems (text by name), steering, fail."""
+        state = self._daemon.state
+        return {
+            "version": __version__, "enabled": list(state.config.helpers),
+            "problems": dict(state.problems), "steering": state.config.daemon.steering,
+            "fail": state.config.daemon.fail,
+        }  # fmt: skip
 
     def helpers(self) -> list[Values]:
-        """All installed helpers."""
+        state = self._daemon.state
+        totals = state.fleet.totals()
+        return [
+            self._helper(helper, totals.get(helper.kernel_name, Counter()))
+            for helper in state.plugins.helpers.values()
+        ]
+
+    def _helper(self, helper: Helper, counters: Counter[str]) -> Values:
+        state = self._daemon.state
+        given = state.config.helpers.get(helper.name)
+        plugin = next((p for p in state.plugins.plugins if helper.name in p.helpers), None)
+        problem = state.problems.get(helper.name, "")
+        return {
+            "name": helper.name, "kernel_name": helper.kernel_name, "enabled": given is not None,
+            "registered": not problem, "problem": problem, "description": helper.doc,
+            "specification": helper.spec, "outgoing": helper.outgoing,
+            "plugin": plugin.name if plugin else "",
+            "distribution": plugin.distribution if plugin else "",
+            "version": plugin.version if plugin else "",
+            "transports": list(helper.l4s), "default_ports": list(helper.ports),
+            "ports": list(given.ports if given else helper.ports),
+            "families": list(given.families if given else helper.families),
+            "interfaces": list(given.interfaces) if given else [],
+            "fail": given.fail if given else state.config.daemon.fail,
+            "policies": [
+                {"name": p.name, "max": p.max, "timeout": p.timeout, "min_port": p.min_port}
+                for p in helper.policies
+            ],
+            "settings": [
+                {"name": s.name, "default": str(s.default), "description": s.doc}
+                for s in helper.settings
+            ],
+            "counters": dict(counters),
+        }  # fmt: skip
 
     def plugins(self) -> list[Values]:
-        """All installed plugins."""
+        return list(self._daemon.state.plugins.describe())
 
     def workers(self) -> list[Values]:
-        """All workers with their counters."""
+        return [
+            {**status, "pid": status["pid"] or 0} for status in self._daemon.state.fleet.status()
+        ]
 
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
-        """Enable or disable a helper at once, until reload or (`persist`) for good.
+        async with self._switching:
+            self._check(name)
+            former = dict(self._daemon.switches)
+            before = self._keep(name, enabled) if persist else None
+            self._daemon.switches[name] = enabled
+            try:
+                await self._go_over(self._daemon.refresh)
+            except BaseException:
+                self._daemon.switches = former
+                if persist:
+                    self._restore(before)
+                raise
+        log.info("%s: %s", name, "enabled" if enabled else "disabled")
+        kept = str(self._drop_in.path) if persist else ""
+        return {"name": name, "enabled": enabled, "persisted": kept}
 
-        Raises ControlError; nothing has changed then.
-        """
+    def _check(self, name: str) -> None:
+        plugins = self._daemon.state.plugins
+        if name not in plugins.helpers:
+            why = plugins.absent().get(name, "it is not installed")
+            what = f"there is no helper {ascii(name)[1:-1]}: {why}"
+            raise ControlError(names.NO_SUCH_HELPER, what)
+
+    def _keep(self, name: str, enabled: bool) -> bytes | None:
+        try:
+            return self._drop_in.add(name, enabled)
+        except DropInError as error:
+            raise ControlError(names.NOT_PERSISTED, str(error)) from None
+
+    def _restore(self, before: bytes | None) -> None:
+        try:
+            self._drop_in.restore(before)
+        except DropInError as error:
+            log.error("%s; it says what is not in force", error)
 
     async def reload(self) -> Values:
-        """Go over to what the configuration files say. Raises ControlError; nothing has changed then."""
+        async with self._switching:
+            await self._go_over(self._daemon.reload)
+        return {"helpers": list(self._daemon.state.config.helpers)}
+
+    async def _go_over(self, step: Callable[[], Any]) -> None:
+        try:
+            await step()
+        except ConfigError as error:
+            raise ControlError(names.BAD_CONFIGURATION, str(error)) from None
+        except StartError as error:
+            raise ControlError(names.NOT_APPLIED, str(error)) from None
 
     def ruleset(self) -> str:
-        """Our rules as the kernel has them. Raises ControlError."""
+        try:
+            return self._daemon.state.nft.run(f"list table inet {TABLE}")
+        except NftError as error:
+            raise ControlError(names.FAILED, str(error)) from None
 
     async def probe(self) -> list[Values]:
-        """What the kernel can do for us."""
-
-    def listen(self, listener: Callable[[News], None]) -> None:
-        """Call it with what happens from now on."""
+        async with self._probing:  # it takes a queue for itself
+            findings = await asyncio.to_thread(probe)
+        return [one._asdict() for one in findings]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from fwhelpers.config import ConfigError
 from fwhelpers.daemon.errors import StartError
-from fwhelpers.daemon.networkmanager import STARTED
-from fwhelpers.daemon.surroundings import Surroundings
+from fwhelpers.daemon.providers import Providers
+from fwhelpers.networkmanager.client import STARTED
 
 if TYPE_CHECKING:
-    from fwhelpers.daemon.manager import Daemon
+    from fwhelpers.daemon.manager import Manager
 
 log = logging.getLogger("fwhelpers")
 
@@ -21,11 +21,11 @@ _ANEW = {"reloaded", "started"}
 
 
 class Following:
-    """Between `Surroundings` and a daemon. `start` when it is up, `stop` before it goes down."""
+    """Between `Providers` and a daemon. `start` when it is up, `stop` before it goes down."""
 
-    def __init__(self, daemon: Daemon) -> None:
+    def __init__(self, daemon: Manager) -> None:
         self._daemon = daemon
-        self._surroundings = Surroundings(self._go_with)
+        self._surroundings = Providers(self._go_with)
         self._task: asyncio.Task[None] | None = None
         daemon.adjust = self._surroundings.adapt
         daemon.prepare = self._surroundings.start

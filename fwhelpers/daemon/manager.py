@@ -18,44 +18,44 @@ from typing import Any
 
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper
-from fwhelpers.config import Config, Draft
-from fwhelpers.daemon import sd
-from fwhelpers.daemon.control import News
+from fwhelpers.config import Config, UnresolvedConfig
+from fwhelpers.config.overrides import apply_overrides
+from fwhelpers.config.schema import MAX_WORKERS
+from fwhelpers.daemon import systemd
 from fwhelpers.daemon.errors import StartError
-from fwhelpers.daemon.estate import Rules, release_queues
-from fwhelpers.daemon.files import RUNTIME, Lock
-from fwhelpers.daemon.fleet import Fleet
-from fwhelpers.daemon.logbook import Logbook
-from fwhelpers.daemon.modules import load_modules
-from fwhelpers.daemon.order import make_order
-from fwhelpers.daemon.presence import Presence
-from fwhelpers.daemon.privileges import step_down
-from fwhelpers.daemon.register import register
-from fwhelpers.daemon.registry import Registry
-from fwhelpers.daemon.state import State, name_of
+from fwhelpers.daemon.event_log import EventLog
+from fwhelpers.daemon.owned_table import OwnedTable, release_queues
+from fwhelpers.daemon.privileges import drop_privileges
+from fwhelpers.daemon.runtime_dir import RUNTIME, Lock
+from fwhelpers.daemon.state import Snapshot, name_of
+from fwhelpers.daemon.status import StatusPublisher
+from fwhelpers.daemon.worker_config import make_worker_config
+from fwhelpers.daemon.worker_pool import WorkerPool
+from fwhelpers.dbus.service.control import Notification
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import NftError
 from fwhelpers.kernel.probe import has_net_admin
-from fwhelpers.keys import MAX_WORKERS
-from fwhelpers.plugins import Plugins, load
-from fwhelpers.switches import switch
+from fwhelpers.plugin.manager import Plugins, load
+from fwhelpers.registration.cthelpers import CtHelperTable
+from fwhelpers.registration.kernel_modules import load_modules
+from fwhelpers.registration.register import register
 
 log = logging.getLogger("fwhelpers")
 
 
-class Daemon:
+class Manager:
     """The manager. `start`, `serve`, `stop`; all in one event loop."""
 
     def __init__(self, config_dir: Path, runtime: Path = RUNTIME) -> None:
         self._config_dir = config_dir
         self._runtime = runtime
-        self._logbook = Logbook(self.name_of)
-        self._notify = sd.Notifier(os.environ)
-        self._presence = Presence(self._notify, runtime)
-        self._store = sd.Store(self._notify, os.environ)
-        self._fleet = Fleet(self._hear, self._store)
-        self._rules = Rules(self._store)
-        self._registry = Registry()
+        self._logbook = EventLog(self.name_of)
+        self._notify = systemd.Notifier(os.environ)
+        self._presence = StatusPublisher(self._notify, runtime)
+        self._store = systemd.FdStore(self._notify, os.environ)
+        self._fleet = WorkerPool(self._hear, self._store)
+        self._rules = OwnedTable(self._store)
+        self._registry = CtHelperTable()
         self._problems: dict[str, str] = {}
         #: helpers enabled and disabled at run time, until the next reload
         self.switches: dict[str, bool] = {}
@@ -64,7 +64,7 @@ class Daemon:
         #: awaited at the start, before rules are made: `adjust` may know more then
         self.prepare: Callable[[], Awaitable[None]] = _nothing
         self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
-        self._listeners: list[Callable[[News], None]] = []
+        self._listeners: list[Callable[[Notification], None]] = []
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._applying = asyncio.Lock()
@@ -83,7 +83,7 @@ class Daemon:
             )
         load_modules()
         self._lock = Lock(self._runtime)
-        step_down(*self._lock.paths)
+        drop_privileges(*self._lock.paths)
         self._register()
         await self.prepare()
         self._config = self._resolve(self._draft, self._plugins)
@@ -95,15 +95,15 @@ class Daemon:
         self._started = True
         self._presence.ready(self.state)
 
-    def _read(self) -> tuple[Draft, Plugins]:
+    def _read(self) -> tuple[UnresolvedConfig, Plugins]:
         draft = config.load(self._config_dir)
         plugins = load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
         for problem in plugins.problems:
             log.warning("%s", problem)
         return draft, plugins
 
-    def _resolve(self, draft: Draft, plugins: Plugins) -> Config:
-        switched = switch(draft, self.switches)
+    def _resolve(self, draft: UnresolvedConfig, plugins: Plugins) -> Config:
+        switched = apply_overrides(draft, self.switches)
         resolved = config.resolve(switched, plugins.helpers, plugins.absent())
         return self.adjust(resolved, plugins.helpers)
 
@@ -112,7 +112,7 @@ class Daemon:
         self._registered = True
         for name, why in self._problems.items():
             log.error("%s: not registered: %s", name, why)
-            self._tell(News("helper-failed", name, details={"reason": why}))
+            self._tell(Notification("helper-failed", name, details={"reason": why}))
 
     async def register_again(self) -> None:
         """Register and pin what is installed, as at the start. Raises NetlinkError and NftError."""
@@ -126,7 +126,7 @@ class Daemon:
     async def _configure_workers(self) -> None:
         try:
             await self._fleet.configure(
-                make_order(self._config, self.state.inspected, self._plugins)
+                make_worker_config(self._config, self.state.inspected, self._plugins)
             )
         except TimeoutError:
             raise StartError("a worker did not get ready", "see its messages above") from None
@@ -214,7 +214,9 @@ class Daemon:
                 await self._go_back()
                 raise StartError(str(error), getattr(error, "hint", "")) from error
             self._presence.publish(self.state)
-            self._tell(News("ruleset-replaced", details={"helpers": list(self.state.helpers)}))
+            self._tell(
+                Notification("ruleset-replaced", details={"helpers": list(self.state.helpers)})
+            )
 
     def _in_place(self, wanted: Config) -> Config:
         now, new = self._config.daemon, wanted.daemon
@@ -241,18 +243,18 @@ class Daemon:
         self._logbook.write(message)
         self.on_message(message)
 
-    def listen(self, listener: Callable[[News], None]) -> None:
+    def listen(self, listener: Callable[[Notification], None]) -> None:
         """Call it with what happens from now on."""
         self._listeners.append(listener)
 
-    def _tell(self, news: News) -> None:
+    def _tell(self, news: Notification) -> None:
         for listener in self._listeners:
             listener(news)
 
     @property
-    def state(self) -> State:
+    def state(self) -> Snapshot:
         """What is in force."""
-        return State(self._config, self._plugins, self._problems, self._fleet, self._rules.nft)
+        return Snapshot(self._config, self._plugins, self._problems, self._fleet, self._rules.nft)
 
     def name_of(self, kernel_name: str) -> str:
         """The configuration's name of a helper."""
@@ -263,7 +265,7 @@ class Daemon:
     async def stop(self) -> None:
         """Take all down, registration excepted. Goes on after errors; safe after a start that failed half-way."""
         self._notify.stopping()
-        if self._started and self._store.works and await asyncio.to_thread(sd.restarts):
+        if self._started and self._store.works and await asyncio.to_thread(systemd.restarts):
             await self._hand_over()
         else:
             await self._tear_down()

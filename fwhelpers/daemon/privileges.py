@@ -9,20 +9,20 @@ import os
 import pwd
 from pathlib import Path
 
-from fwhelpers.kernel import process
+from fwhelpers.kernel import privileges
 
 USER = "fwhelpers"
 
 
-def step_down(*owned: Path) -> str:
+def drop_privileges(*owned: Path) -> str:
     """Give up what is not needed; returns the user's name. `owned` goes to that user. Raises OSError."""
-    process.bound_capabilities([process.CAP_NET_ADMIN])  # first: another user has no right to
+    privileges.bound_capabilities([privileges.CAP_NET_ADMIN])  # first: another user has no right to
     if os.geteuid() == 0:
         account = _account()
         if account is not None:
             _become(account, owned)
-    process.limit_capabilities([process.CAP_NET_ADMIN], inherited=True)
-    process.no_new_privileges()
+    privileges.limit_capabilities([privileges.CAP_NET_ADMIN], inherited=True)
+    privileges.no_new_privileges()
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
@@ -36,8 +36,8 @@ def _account() -> pwd.struct_passwd | None:
 def _become(account: pwd.struct_passwd, owned: tuple[Path, ...]) -> None:
     for path in owned:
         os.chown(path, account.pw_uid, account.pw_gid)
-    process.keep_capabilities(True)
+    privileges.keep_capabilities(True)
     os.setgroups([])
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
-    process.keep_capabilities(False)
+    privileges.keep_capabilities(False)

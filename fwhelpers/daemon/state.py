@@ -8,18 +8,18 @@ from typing import NamedTuple
 
 from fwhelpers.api import Helper
 from fwhelpers.config import Config
-from fwhelpers.daemon.fleet import Fleet
+from fwhelpers.daemon.worker_pool import WorkerPool
 from fwhelpers.kernel.nft import Nft
-from fwhelpers.plugins import Plugins
+from fwhelpers.plugin.manager import Plugins
 
 
-class State(NamedTuple):
+class Snapshot(NamedTuple):
     """To look at, not to change."""
 
     config: Config
     plugins: Plugins
     problems: Mapping[str, str]  #: why not, of each helper that the kernel did not accept
-    fleet: Fleet
+    fleet: WorkerPool
     nft: Nft
 
     @property

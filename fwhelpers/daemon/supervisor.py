@@ -19,12 +19,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from fwhelpers.daemon import notes
-from fwhelpers.daemon.order import LEAVE, MAX_CONTROL, Order
-from fwhelpers.daemon.sd import Store
-from fwhelpers.daemon.shared import Page
-from fwhelpers.kernel import queue
+from fwhelpers.daemon.systemd import FdStore
+from fwhelpers.kernel import nfqueue
 from fwhelpers.kernel.socket import QueueSocket
+from fwhelpers.worker import messages
+from fwhelpers.worker.config import HANDOVER, MAX_CONTROL, WorkerConfig
+from fwhelpers.worker.shared_memory import SharedStats
 
 log = logging.getLogger("fwhelpers")
 
@@ -54,7 +54,7 @@ class WorkerProcess:
         number: int,
         fail_open: bool,
         news: Callable[[dict[str, Any]], None],
-        store: Store,
+        store: FdStore,
     ) -> None:
         self.number = number
         self.restarts = -1
@@ -70,8 +70,8 @@ class WorkerProcess:
         self._current: dict[str, dict[str, int]] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._control: socket.socket | None = None
-        self._page: Page | None = None
-        self._order: Order | None = None
+        self._page: SharedStats | None = None
+        self._order: WorkerConfig | None = None
         self._ready = asyncio.Event()
         self._stopping = self._replacing = False
         self._babbles = False
@@ -124,7 +124,7 @@ class WorkerProcess:
             os.close(self._flows)
             self._sock = None
 
-    def order(self, order: Order) -> None:
+    def order(self, order: WorkerConfig) -> None:
         """Tell what to inspect from now on; also what a successor is told.
 
         Other plugins than it has loaded are for a successor: it can't open files any more. That one finds in the
@@ -135,7 +135,7 @@ class WorkerProcess:
         if self._control is None:
             return
         self._replacing = self._replacing or (former is not None and not order.same_code(former))
-        self._control.send(LEAVE if self._replacing else pickle.dumps(order))
+        self._control.send(HANDOVER if self._replacing else pickle.dumps(order))
 
     async def wait_ready(self) -> None:
         """Return when the worker works by its last order. Raises TimeoutError."""
@@ -166,7 +166,7 @@ class WorkerProcess:
         process = self._process
         if leave and self._control is not None:
             with contextlib.suppress(OSError):  # it has just died
-                self._control.send(LEAVE)
+                self._control.send(HANDOVER)
         if self._control is not None:  # it finishes when it hears no more, and may still speak
             with contextlib.suppress(OSError):
                 self._control.shutdown(socket.SHUT_WR)
@@ -189,11 +189,11 @@ class WorkerProcess:
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_CONTROL)
         ours.setblocking(False)
-        page = Page.create()
+        page = SharedStats.create()
         isolated = ["-I"] if sys.flags.isolated else []
         descriptors = (self._sock.fileno(), theirs.fileno(), page.fd, self._flows)
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, *isolated, "-m", "fwhelpers.daemon.worker",
+            sys.executable, *isolated, "-m", "fwhelpers.worker.main",
             *map(str, descriptors), str(self.number), pass_fds=descriptors,
         )  # fmt: skip
         theirs.close()
@@ -231,7 +231,7 @@ class WorkerProcess:
         assert self._page is not None
         page = self._page.read()
         if self._sock is not None and page.last_id and not self._stopping:
-            self._sock.send(queue.encode_batch(self.number, page.last_id))
+            self._sock.send(nfqueue.encode_batch(self.number, page.last_id))
         self.packets += page.packets
         self.overflows += page.overflows
         page.close()
@@ -276,7 +276,7 @@ class WorkerProcess:
         if not data:
             asyncio.get_running_loop().remove_reader(control.fileno())
             return False
-        message = notes.read(data)
+        message = messages.read(data)
         if message is not None:
             self._understand(message)
         elif not self._babbles:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from fwhelpers.engine.flow_state import FlowState, OwnExpectation, positions
 from fwhelpers.engine.mangle import Edit
-from fwhelpers.engine.state import FlowState, Made, positions
 from fwhelpers.kernel.conntrack import Tuple
 
 VERSION = 2
@@ -42,7 +42,7 @@ class Left:
         tuple[bool, int, bytes], ...
     ] = ()  #: direction, sequence number, bytes since then
     edits: tuple[tuple[Edit, ...], tuple[Edit, ...]] = ((), ())  #: offsets count from the base
-    made: tuple[tuple[Tuple, Made], ...] = ()
+    made: tuple[tuple[Tuple, OwnExpectation], ...] = ()
     keep_until: float = 0.0
     finished: str = ""
     heard: bool = False
@@ -189,8 +189,10 @@ def _left(given: dict[str, Any]) -> Left:
 def _made_in(
     expected: list[Any], klass: int, at: float, expires: float, permanent: bool, mask: list[Any],
     nat: list[Any] | None,
-) -> tuple[Tuple, Made]:  # fmt: skip
-    made = Made(int(klass), float(at), float(expires), 0, bool(permanent), _tuple_in(mask))
+) -> tuple[Tuple, OwnExpectation]:  # fmt: skip
+    made = OwnExpectation(
+        int(klass), float(at), float(expires), 0, bool(permanent), _tuple_in(mask)
+    )
     made.nat = _tuple_in(nat) if nat is not None else None
     return _tuple_in(expected), made
 

@@ -36,7 +36,7 @@ class Verdict:
 ACCEPT = Verdict()
 
 
-class Note(NamedTuple):
+class Report(NamedTuple):
     """Something that people or counters may want to know."""
 
     kind: str  #: "expected" "refused" "poisoned" "done" "dropped" "failed"
@@ -52,7 +52,7 @@ class Note(NamedTuple):
     )
 
 
-class Maker(Protocol):
+class ExpectationTable(Protocol):
     """Makes expectations for connections that are in the conntrack table already."""
 
     def create(self, expectation: Expectation) -> int:

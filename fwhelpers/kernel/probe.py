@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from fwhelpers.kernel import conntrack, cthelper, expect, process
+from fwhelpers.kernel import conntrack, cthelper, expect, privileges
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft, NftError
 from fwhelpers.kernel.socket import NetlinkSocket, QueueSocket
@@ -121,7 +121,7 @@ def _attempt(name: str, attempt: Callable[[], None], hint: Callable[[Exception],
 
 
 def _confinement() -> Finding:
-    version = process.landlock_version()
+    version = privileges.landlock_version()
     filters = platform.machine() in MACHINES
     parts = [
         f"Landlock {version}" if version else "no Landlock (add it to the kernel's lsm=)",

@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from fwhelpers.kernel import nfnl, queue, rtnl
+from fwhelpers.kernel import nfnl, nfqueue, rtnl
 from fwhelpers.kernel.nfnl import Message, NetlinkError, error_of, split
 
 _NETLINK_ROUTE = 0
@@ -204,12 +204,12 @@ class QueueSocket:
 
     def bind(self, number: int, *, fail_open: bool = True, maxlen: int = 4096) -> None:
         """Take the queue. Raises NetlinkError: EBUSY if somebody has it, EPERM without CAP_NET_ADMIN."""
-        flags = queue.F_CONNTRACK | (queue.F_FAIL_OPEN if fail_open else 0)
-        self._sock.send(queue.encode_bind(number, maxlen=maxlen, flags=flags))
+        flags = nfqueue.F_CONNTRACK | (nfqueue.F_FAIL_OPEN if fail_open else 0)
+        self._sock.send(nfqueue.encode_bind(number, maxlen=maxlen, flags=flags))
         while True:
             buffer = memoryview(self._sock.recv(RECEIVE))
-            for packet in queue.parse_packets(buffer):  # a rule may be quicker than the answer
-                self.send(queue.encode_batch(number, packet.id))
+            for packet in nfqueue.parse_packets(buffer):  # a rule may be quicker than the answer
+                self.send(nfqueue.encode_batch(number, packet.id))
             for message in split(buffer):
                 if message.type == nfnl.ERROR:
                     problem = error_of(message)
@@ -219,14 +219,14 @@ class QueueSocket:
 
     def adopt(self, number: int, *, fail_open: bool = True, maxlen: int = 4096) -> None:
         """Go on with a queue that this socket holds already; packets may wait in it."""
-        flags = queue.F_CONNTRACK | (queue.F_FAIL_OPEN if fail_open else 0)
-        self._sock.send(queue.encode_parameters(number, maxlen=maxlen, flags=flags))
+        flags = nfqueue.F_CONNTRACK | (nfqueue.F_FAIL_OPEN if fail_open else 0)
+        self._sock.send(nfqueue.encode_parameters(number, maxlen=maxlen, flags=flags))
 
     def release(self, number: int) -> None:
         """Let pass what waits, and close: the kernel would drop it. No rule may lead here any more."""
         while buffers := self.receive():
-            for packet in (p for buffer in buffers for p in queue.parse_packets(buffer)):
-                self.send(queue.encode_batch(number, packet.id))
+            for packet in (p for buffer in buffers for p in nfqueue.parse_packets(buffer)):
+                self.send(nfqueue.encode_batch(number, packet.id))
         self.close()
 
     def prepare(self) -> None:

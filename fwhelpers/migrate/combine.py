@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from fwhelpers.config.validators import Network
 from fwhelpers.migrate.limits import ANY, OWN, Assignment
 from fwhelpers.migrate.notes import Origin
-from fwhelpers.values import Network
 
 Networks = frozenset[Network]
 

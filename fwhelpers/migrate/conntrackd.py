@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fwhelpers.config.validators import guess
 from fwhelpers.migrate.notes import MigrationError, Origin, shown
 from fwhelpers.migrate.tokens import Token, scan
-from fwhelpers.values import guess
 
 _FAMILIES = {"inet": 4, "inet6": 6}
 _L4S = ("tcp", "udp")

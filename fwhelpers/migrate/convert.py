@@ -13,10 +13,10 @@ from fwhelpers.api import KERNEL_HELPERS, Helper
 from fwhelpers.migrate import policies
 from fwhelpers.migrate.conntrackd import Document, Type
 from fwhelpers.migrate.firewall import Rules
+from fwhelpers.migrate.helper_keys import Entry, keys
 from fwhelpers.migrate.iptables import Registration
-from fwhelpers.migrate.keys import Entry, keys
 from fwhelpers.migrate.limits import Assignment
-from fwhelpers.migrate.notes import Note, Origin, shown
+from fwhelpers.migrate.notes import MigrationNote, Origin, shown
 
 #: conntrackd's own helpers
 KNOWN = (
@@ -37,17 +37,17 @@ class Table:
 
 
 @dataclass(slots=True)
-class Made:
+class Result:
     """Our configuration, and what is told about the way to it."""
 
     file: str
     tables: list[Table] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
+    notes: list[MigrationNote] = field(default_factory=list)
 
 
-def convert(document: Document, rules: Rules, helpers: Mapping[str, Helper]) -> Made:
+def convert(document: Document, rules: Rules, helpers: Mapping[str, Helper]) -> Result:
     """Make tables for the helpers that are installed; `notes` has a line for whatever finds no place."""
-    made = Made(document.file, notes=[*rules.notes, *(left.note() for left in rules.left)])
+    made = Result(document.file, notes=[*rules.notes, *(left.note() for left in rules.left)])
     groups: dict[str, list[Type]] = {}
     for one in document.types:
         groups.setdefault(one.name, []).append(one)
@@ -56,12 +56,12 @@ def convert(document: Document, rules: Rules, helpers: Mapping[str, Helper]) -> 
         given.setdefault(rule.helper, []).append(rule)
     for name, types in groups.items():
         _table(made, types, given.get(name, []), helpers.get(name), rules)
-    made.notes += [*_setup(document), *_strangers(groups, rules), *_renamed(groups, rules, helpers)]
+    made.notes += [*_setup(document), *_unmatched(groups, rules), *_renamed(groups, rules, helpers)]
     made.notes = _sorted([*made.notes, *_sections(document)], (document.file, *rules.files))
     return made
 
 
-def _sorted(notes: Iterable[Note], files: Iterable[str]) -> list[Note]:
+def _sorted(notes: Iterable[MigrationNote], files: Iterable[str]) -> list[MigrationNote]:
     """As somebody who goes through the files meets them."""
     order = {file: number for number, file in enumerate(files)}
     each = dict.fromkeys(notes)
@@ -69,17 +69,19 @@ def _sorted(notes: Iterable[Note], files: Iterable[str]) -> list[Note]:
 
 
 def _table(
-    made: Made, types: list[Type], given: list[Assignment], helper: Helper | None, rules: Rules
+    made: Result, types: list[Type], given: list[Assignment], helper: Helper | None, rules: Rules
 ) -> None:
     if helper is None:
-        made.notes += [Note(one.origin, f"{one} is left out: {_absent(one.name)}") for one in types]
+        made.notes += [
+            MigrationNote(one.origin, f"{one} is left out: {_absent(one.name)}") for one in types
+        ]
         return
     fitting = []
     for one in types:
         if one.family in helper.families and one.l4 in helper.l4s:
             fitting.append(one)
         else:
-            made.notes.append(Note(one.origin, f"{one} {_ours(one, helper)}"))
+            made.notes.append(MigrationNote(one.origin, f"{one} {_ours(one, helper)}"))
     if not fitting:
         return
     made.notes += _both_transports(fitting, helper)
@@ -89,7 +91,7 @@ def _table(
     entries, notes = keys(fitting, alive, helper, () if off else rules.files)
     if off:
         what = f"{helper.name} stays commented out: no rule for it could be carried over"
-        made.notes.append(Note(fitting[0].origin, what))
+        made.notes.append(MigrationNote(fitting[0].origin, what))
     remarks = tuple(remark for one in fitting for remark in policies.remarks(one, helper))
     made.notes += [*notes, *(remark.note() for remark in remarks if remark.differs)]
     named = tuple((one.origin, str(one)) for one in fitting)
@@ -110,15 +112,15 @@ def _ours(one: Type, helper: Helper) -> str:
     return f"is left out: our {helper.name} is for {' and '.join(helper.l4s)} over {families}"
 
 
-def _both_transports(types: list[Type], helper: Helper) -> Iterator[Note]:
+def _both_transports(types: list[Type], helper: Helper) -> Iterator[MigrationNote]:
     l4s = {one.l4 for one in types}
     for l4 in helper.l4s:
         if l4 not in l4s:
             what = f"our {helper.name} takes {l4} as well as {types[0].l4}: no key limits it to one"
-            yield Note(types[0].origin, what)
+            yield MigrationNote(types[0].origin, what)
 
 
-def _alive(types: list[Type], given: list[Assignment], made: Made) -> Iterator[Assignment]:
+def _alive(types: list[Type], given: list[Assignment], made: Result) -> Iterator[Assignment]:
     """The rules' parts that led to a Type; nobody answered the others."""
     for rule in given:
         families = {one.family for one in types if one.l4 == rule.l4} & rule.families
@@ -126,7 +128,7 @@ def _alive(types: list[Type], given: list[Assignment], made: Made) -> Iterator[A
             yield _for(rule, families)
         else:
             what = f"the rule for {shown(rule.helper)} over {rule.l4} is left out: there is no Type for it"
-            made.notes.append(Note(rule.origin, what))
+            made.notes.append(MigrationNote(rule.origin, what))
 
 
 def _for(rule: Assignment, families: Iterable[int]) -> Assignment:
@@ -142,34 +144,36 @@ def _guard(types: list[Type]) -> Iterator[Entry]:
         yield Entry("max_per_source", number.value, (number.origin,))
 
 
-def _setup(document: Document) -> Iterator[Note]:
+def _setup(document: Document) -> Iterator[MigrationNote]:
     if document.setup is not None and not document.setup.on:
-        yield Note(document.setup.origin, "Setup no: our helpers register themselves")
+        yield MigrationNote(document.setup.origin, "Setup no: our helpers register themselves")
 
 
-def _strangers(groups: Mapping[str, object], rules: Rules) -> Iterator[Note]:
+def _unmatched(groups: Mapping[str, object], rules: Rules) -> Iterator[MigrationNote]:
     named: tuple[Assignment | Registration, ...] = (*rules.assignments, *rules.registrations)
     for rule in named:
         if rule.helper not in groups:
             whose = (
                 "it is the kernel's own" if rule.helper in KERNEL_HELPERS else "nobody answered it"
             )
-            yield Note(rule.origin, f"helper {shown(rule.helper)} has no Type: {whose}, left out")
+            yield MigrationNote(
+                rule.origin, f"helper {shown(rule.helper)} has no Type: {whose}, left out"
+            )
 
 
 def _renamed(
     groups: Mapping[str, object], rules: Rules, helpers: Mapping[str, Helper]
-) -> Iterator[Note]:
+) -> Iterator[MigrationNote]:
     for match in rules.matches:
         ours = helpers.get(match.helper)
         if match.helper in groups and ours and ours.kernel_name != match.helper:
             what = f'this rule looks for helper "{match.helper}": ours is "{ours.kernel_name}", change it'
-            yield Note(match.origin, what)
+            yield MigrationNote(match.origin, what)
 
 
-def _sections(document: Document) -> Iterator[Note]:
+def _sections(document: Document) -> Iterator[MigrationNote]:
     if document.skipped:
         each = ", ".join(dict.fromkeys(document.skipped))
-        yield Note(
+        yield MigrationNote(
             Origin(document.file, 1), f"sections that are not about helpers are left out: {each}"
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fwhelpers.migrate import iptables, nft_rules
 from fwhelpers.migrate.iptables import Finding, Left, Match, Registration
 from fwhelpers.migrate.limits import Assignment
-from fwhelpers.migrate.notes import Note
+from fwhelpers.migrate.notes import MigrationNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Rules:
     registrations: tuple[Registration, ...] = ()
     matches: tuple[Match, ...] = ()
     left: tuple[Left, ...] = ()
-    notes: tuple[Note, ...] = ()
+    notes: tuple[MigrationNote, ...] = ()
 
 
 def read(files: Iterable[tuple[str, str]]) -> Rules:
@@ -38,5 +38,5 @@ def read(files: Iterable[tuple[str, str]]) -> Rules:
         tuple(one for one in found if isinstance(one, Registration)),
         tuple(one for one in found if isinstance(one, Match)),
         tuple(one for one in found if isinstance(one, Left)),
-        tuple(one for one in found if isinstance(one, Note)),
+        tuple(one for one in found if isinstance(one, MigrationNote)),
     )

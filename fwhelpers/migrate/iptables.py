@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from fwhelpers.migrate.limits import Assignment, Conditions, Unfit, interface, networks, ports
-from fwhelpers.migrate.notes import Note, Origin, shown
-from fwhelpers.migrate.shell import Command, commands
+from fwhelpers.migrate.notes import MigrationNote, Origin, shown
+from fwhelpers.migrate.shell_words import Command, commands
 
 _FAMILIES = {"inet": 4, "inet6": 6}
 _APPEND = {"-A", "-I", "--append", "--insert"}
@@ -46,12 +46,14 @@ class Left:
     origin: Origin
     why: str
 
-    def note(self) -> Note:
+    def note(self) -> MigrationNote:
         """For stderr."""
-        return Note(self.origin, f"the rule for {shown(self.helper)} is left out: {self.why}")
+        return MigrationNote(
+            self.origin, f"the rule for {shown(self.helper)} is left out: {self.why}"
+        )
 
 
-Finding = Assignment | Registration | Match | Left | Note
+Finding = Assignment | Registration | Match | Left | MigrationNote
 
 
 def read(file: str, text: str) -> Iterator[Finding]:
@@ -92,7 +94,9 @@ def _nfct(words: list[str], origin: Origin) -> Iterator[Finding]:
             if family in _FAMILIES and l4 in ("tcp", "udp") and "$" not in name:
                 yield Registration(name, _FAMILIES[family], l4, origin)
             else:
-                yield Note(origin, f"nfct helper add {shown(name)}: its arguments are not literal")
+                yield MigrationNote(
+                    origin, f"nfct helper add {shown(name)}: its arguments are not literal"
+                )
             return
 
 

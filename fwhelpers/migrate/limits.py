@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from fwhelpers.config.validators import InvalidValue, Network, interfaces
 from fwhelpers.migrate.notes import Origin, shown
-from fwhelpers.values import Network, Wrong, interfaces
 
 #: where connections come in: anywhere
 ANY = "*"
@@ -132,7 +132,7 @@ def interface(text: str, wildcard: str) -> str:
         raise Unfit(f"{shown(name)} is a pattern: name each interface")
     try:
         return interfaces([name])[0]
-    except Wrong as error:
+    except InvalidValue as error:
         raise Unfit(str(error)) from None
 
 

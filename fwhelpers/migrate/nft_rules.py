@@ -7,10 +7,10 @@ from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
-from fwhelpers.migrate import nft
+from fwhelpers.migrate import nft_syntax
 from fwhelpers.migrate.iptables import Finding, Left, Match
 from fwhelpers.migrate.limits import Conditions, Unfit, interface, networks, ports
-from fwhelpers.migrate.nft import Statement, Table
+from fwhelpers.migrate.nft_syntax import Statement, Table
 from fwhelpers.migrate.notes import Origin, shown
 
 _TABLES = {"ip": {4}, "ip6": {6}, "inet": {4, 6}}
@@ -25,7 +25,7 @@ class _Object(NamedTuple):
 
 def read(file: str, text: str) -> Iterator[Finding]:
     """What a ruleset says about helpers; all else is passed over."""
-    found = nft.scan(text)
+    found = nft_syntax.scan(text)
     objects = {key: _object(statements) for key, statements in found.objects.items()}
     for table, chain, statement in found.rules:
         origin = Origin(file, statement.line)

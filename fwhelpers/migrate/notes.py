@@ -25,7 +25,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class MigrationNote:
     """What was not carried over, and why."""
 
     origin: Origin

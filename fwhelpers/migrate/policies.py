@@ -8,7 +8,7 @@ from typing import NamedTuple
 from fwhelpers.api import Helper
 from fwhelpers.engine.guard import Limits
 from fwhelpers.migrate.conntrackd import Number, Policy, Type
-from fwhelpers.migrate.notes import Note, Origin
+from fwhelpers.migrate.notes import MigrationNote, Origin
 
 #: ExpectMax and ExpectTimeout of conntrackd's example files and of its helpers themselves
 _SHIPPED = {
@@ -31,9 +31,9 @@ class Remark(NamedTuple):
     text: str
     differs: bool
 
-    def note(self) -> Note:
+    def note(self) -> MigrationNote:
         """For stderr."""
-        return Note(self.origin, self.text)
+        return MigrationNote(self.origin, self.text)
 
 
 def raised(types: Iterable[Type]) -> Number | None:

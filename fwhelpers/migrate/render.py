@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fwhelpers import keys
-from fwhelpers.migrate.convert import Made, Table
-from fwhelpers.migrate.keys import Entry
+from fwhelpers.config import schema
+from fwhelpers.migrate.convert import Result, Table
+from fwhelpers.migrate.helper_keys import Entry
 from fwhelpers.migrate.notes import Origin, places
 
 _HEAD = """\
@@ -15,14 +15,14 @@ _HEAD = """\
 """
 
 
-def toml(made: Made) -> str:
+def toml(made: Result) -> str:
     """The whole file."""
     file = Origin(made.file, 0).short.rpartition(":")[0]
     head = _HEAD.format(file=file)
     return head + "".join(f"{line}\n" for line in _lines(made))
 
 
-def _lines(made: Made) -> Iterator[str]:
+def _lines(made: Result) -> Iterator[str]:
     for table in made.tables:
         yield ""
         yield from _table(table)
@@ -44,8 +44,8 @@ def _table(table: Table) -> Iterator[str]:
 def _entries(entries: Iterable[Entry], off: bool) -> Iterator[str]:
     for entry in entries:
         yield f"# {places(entry.origins)}"
-        yield f"{'#' if off else ''}{entry.key} = {keys.toml(entry.value)}"
+        yield f"{'#' if off else ''}{entry.key} = {schema.toml(entry.value)}"
 
 
 def _name(name: str) -> str:
-    return keys.toml(name) if "." in name else name
+    return schema.toml(name) if "." in name else name

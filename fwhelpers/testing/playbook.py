@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, ParseError, Parser
-from fwhelpers.keys import setting_key
+from fwhelpers.config.schema import setting_key
 
 CLIENT = {4: Endpoint.parse("10.0.1.2", 40000), 6: Endpoint.parse("fd01::2", 40000)}
 SERVER = {4: Endpoint.parse("10.0.2.2"), 6: Endpoint.parse("fd02::2")}

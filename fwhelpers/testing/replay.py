@@ -15,16 +15,16 @@ from typing import Any, cast
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, Parser
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.engine.headers import TCP, Segment, locate
-from fwhelpers.engine.inspect import Active, Inspector
-from fwhelpers.engine.verdict import Note, Verdict
+from fwhelpers.engine.inspector import Active, Inspector
+from fwhelpers.engine.verdict import Report, Verdict
 from fwhelpers.kernel import labels
 from fwhelpers.kernel.conntrack import IPS_CONFIRMED, Tuple
 from fwhelpers.kernel.expect import Expectation
-from fwhelpers.kernel.queue import LOCAL_IN, POST_ROUTING, Packet
+from fwhelpers.kernel.nfqueue import LOCAL_IN, POST_ROUTING, Packet
 from fwhelpers.testing import pcap
-from fwhelpers.testing.conntrack import Connection, Conntrack, Expected, confirm
+from fwhelpers.testing.fake_conntrack import Connection, Conntrack, Expected, confirm
 from fwhelpers.testing.fragments import Reassembly
-from fwhelpers.testing.link import ip_packet
+from fwhelpers.testing.link_layer import ip_packet
 
 _L4 = {6: "tcp", 17: "udp"}
 _PICKUP = "pickup"  #: a helper's setting: parse connections that have begun already
@@ -56,7 +56,7 @@ class Announcement:
     trigger: int
     flow: Flow
     want: Expect | None
-    note: Note
+    note: Report
     expected: Expected | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -293,7 +293,7 @@ class Replay:
 
     # results
 
-    def _tell(self, note: Note) -> None:
+    def _tell(self, note: Report) -> None:
         if note.kind not in ("expected", "refused") or self._now.connection is None:
             return
         expected = None

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from fwhelpers import plugins
+from fwhelpers.plugin import manager as plugins
 from manual import commands, plugin, settings
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "fwhelpers-foo" / "fwhelpers_foo.py"

@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Iterator
 from types import FunctionType
 
-from fwhelpers import __version__, api, hookspecs, plugins
+from fwhelpers import __version__, api
+from fwhelpers.plugin import hookspecs
+from fwhelpers.plugin import manager as plugins
 from manual import roff
 from manual.members import members
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fwhelpers import __version__, keys
+from fwhelpers import __version__
 from fwhelpers.api import Helper
+from fwhelpers.config import schema
 from manual import roff
 
 NAME, SECTION = "fwhelpers.toml", 5
@@ -51,7 +52,7 @@ def page(helpers: Mapping[str, Helper]) -> Iterator[str]:
     yield ".I /etc/fwhelpers/fwhelpers.toml\n.br\n.I /etc/fwhelpers/conf.d/*.toml"
     yield roff.section("description")
     yield from roff.prose(_ABOUT)
-    for name, table in keys.TABLES.items():
+    for name, table in schema.TABLES.items():
         yield roff.section(f"[{name}]")
         if name in _TABLES:
             yield from roff.prose(_TABLES[name])
@@ -71,7 +72,7 @@ def page(helpers: Mapping[str, Helper]) -> Iterator[str]:
 
 def _key(name: str, kind: str, default: Any, doc: str) -> Iterator[str]:
     tag = f"{roff.bold(name)} ({roff.escape(kind)})" if kind else roff.bold(name)
-    default = "" if default is None or default == "" else f" Default: `{keys.toml(default)}`."
+    default = "" if default is None or default == "" else f" Default: `{schema.toml(default)}`."
     yield from roff.item(tag, roff.inline(doc.rstrip(".") + "." + default))
 
 
@@ -83,4 +84,4 @@ def markdown(helpers: Mapping[str, Helper]) -> str:
         f"# Configuration\n\n{about}\n\n{example}\n\n"
         "The keys below are made of the program's own tables (`./dev pages`); the same stand in fwhelpers.toml(5).\n\n"
     )
-    return head + keys.reference(helpers).rstrip("\n") + "\n"
+    return head + schema.reference(helpers).rstrip("\n") + "\n"

@@ -19,7 +19,7 @@ from fwhelpers_plugins import discovery
 
 from fwhelpers.engine.headers import UDP, locate
 from fwhelpers.testing import pcap
-from fwhelpers.testing.link import ip_packet
+from fwhelpers.testing.link_layer import ip_packet
 from fwhelpers.testing.replay import replay_file
 
 ROOT = Path(__file__).parents[2]

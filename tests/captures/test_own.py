@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fwhelpers.plugins import load
+from fwhelpers.plugin.manager import load
 from fwhelpers.testing.playbook import settings_of
 from fwhelpers.testing.replay import replay_file
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from fwhelpers_plugins.validators import dhcpv6, dns, netbios, slp, snmp, ssdp, wsd
-from fwhelpers_plugins.validators.query import Query
+from fwhelpers_plugins.discovery.validators import dhcpv6, dns, netbios, slp, snmp, ssdp, wsd
+from fwhelpers_plugins.discovery.validators.query import Query
 
 from fwhelpers.api import ParseError
 from fwhelpers.engine.headers import locate
 from fwhelpers.testing import pcap
-from fwhelpers.testing.link import ip_packet
+from fwhelpers.testing.link_layer import ip_packet
 
 ROOT = Path(__file__).parents[2]
 CAPTURES = Path(os.environ.get("FWHELPERS_CAPTURES") or ROOT.parent / "shared" / "captures")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from message_bus import Client, MessageBus, Play, Program, Starter
 
-from fwhelpers.bus.wire import Connection
+from fwhelpers.dbus.connection import Connection
 
-HERE = Path(__file__).parent
+PROGRAMS = Path(__file__).parents[1] / "support" / "programs"
 
 
 @pytest.fixture
@@ -32,7 +32,9 @@ def start(bus: MessageBus) -> Iterator[Starter]:
     running: list[Program] = []
 
     def begin(script: str, *arguments: str, line: str) -> Program:
-        program = Program(sys.executable, str(HERE / script), bus.address, *arguments, env=bus.env)
+        program = Program(
+            sys.executable, str(PROGRAMS / script), bus.address, *arguments, env=bus.env
+        )
         running.append(program)
         program.wait_line(line)
         return program
@@ -44,7 +46,7 @@ def start(bus: MessageBus) -> Iterator[Starter]:
 
 @pytest.fixture
 def service(start: Starter) -> Program:
-    return start("service.py", line="^on D-Bus")
+    return start("bus_service.py", line="^on D-Bus")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import textwrap
 import pytest
 from message_bus import MessageBus, Program
 
-from fwhelpers.bus import names
+from fwhelpers.dbus import names
 
 pytestmark = [
     pytest.mark.usefixtures("service"),

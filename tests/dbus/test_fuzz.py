@@ -7,10 +7,10 @@ from typing import Any
 
 from message_bus import Client, Play, Program
 
-from fwhelpers.bus import names
-from fwhelpers.bus.fields import Typed
-from fwhelpers.bus.interfaces import all_interfaces
-from fwhelpers.bus.wire import BusError
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import BusError
+from fwhelpers.dbus.fields import Typed
+from fwhelpers.dbus.introspection import all_interfaces
 
 VALUES: list[tuple[str, Any]] = [
     ("s", ""), ("s", "ftp"), ("s", "../../etc"), ("s", "\udcff\0"), ("s", "x" * 5000), ("s", "-1"),

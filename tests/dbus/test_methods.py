@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from message_bus import Client, MessageBus, Play, Program
 
-from fwhelpers.bus import names
-from fwhelpers.bus.fields import Typed
-from fwhelpers.bus.wire import BusError, Connection
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import BusError, Connection
+from fwhelpers.dbus.fields import Typed
 
 FILES = Path(__file__).parents[2] / "dbus"
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from message_bus import Client, MessageBus, Play, Program, Starter
 
-from fwhelpers.bus import names
-from fwhelpers.bus.wire import BusError, Connection
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import BusError, Connection
 
 pytestmark = pytest.mark.usefixtures("service")
 

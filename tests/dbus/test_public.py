@@ -11,18 +11,20 @@ from typing import Any
 import pytest
 from message_bus import Client, MessageBus
 
-from fwhelpers import config, plugins, switches
-from fwhelpers.bus import names
-from fwhelpers.bus.wire import BusError, Connection
-from fwhelpers.daemon.bus import Bus
-from fwhelpers.daemon.control import ControlError
+from fwhelpers import config
+from fwhelpers.config import overrides
+from fwhelpers.daemon.control import DaemonControl
 from fwhelpers.daemon.errors import StartError
-from fwhelpers.daemon.public import Public
-from fwhelpers.daemon.state import State
+from fwhelpers.daemon.state import Snapshot
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import BusError, Connection
+from fwhelpers.dbus.service.control import ControlError
+from fwhelpers.dbus.service.server import Server
+from fwhelpers.plugin import manager as plugins
 
 
 class Daemon:
-    """As much of the daemon as `Public` needs; it goes over to whatever configuration it is given."""
+    """As much of the daemon as `DaemonControl` needs; it goes over to whatever configuration it is given."""
 
     def __init__(self, directory: Path) -> None:
         self.switches: dict[str, bool] = {}
@@ -32,10 +34,12 @@ class Daemon:
         self._draft = config.load(directory)
         self._plugins = plugins.load()
         fleet = SimpleNamespace(totals=dict, status=list)
-        self.state = State(self._resolve(), self._plugins, {}, fleet, None)  # type: ignore[arg-type]
+        self.state = Snapshot(self._resolve(), self._plugins, {}, fleet, None)  # type: ignore[arg-type]
 
     def _resolve(self) -> config.Config:
-        return config.resolve(switches.switch(self._draft, self.switches), self._plugins.helpers)
+        return config.resolve(
+            overrides.apply_overrides(self._draft, self.switches), self._plugins.helpers
+        )
 
     def listen(self, listener: Callable[[Any], None]) -> None:
         pass
@@ -66,13 +70,15 @@ def daemon(tmp_path: Path) -> Daemon:
 
 
 @pytest.fixture
-def public(daemon: Daemon, tmp_path: Path) -> Public:
-    return Public(daemon, tmp_path)  # type: ignore[arg-type]
+def public(daemon: Daemon, tmp_path: Path) -> DaemonControl:
+    return DaemonControl(daemon, tmp_path)  # type: ignore[arg-type]
 
 
-def test_what_the_installed_helpers_say_goes_over_the_bus(public: Public, bus: MessageBus) -> None:
+def test_what_the_installed_helpers_say_goes_over_the_bus(
+    public: DaemonControl, bus: MessageBus
+) -> None:
     async def scenario() -> list[Any]:
-        serving = asyncio.ensure_future(Bus(public, public.events, bus.address).run())
+        serving = asyncio.ensure_future(Server(public, public.events, bus.address).run())
         client = Client(await Connection.open(bus.address))
         try:
             await client.connection.add_match("type='signal',member='NameOwnerChanged'")
@@ -101,7 +107,7 @@ def test_what_the_installed_helpers_say_goes_over_the_bus(public: Public, bus: M
         assert said[name]["default_ports"] == list(helper.ports)
 
 
-def test_switched_until_reload(daemon: Daemon, public: Public) -> None:
+def test_switched_until_reload(daemon: Daemon, public: DaemonControl) -> None:
     async def scenario() -> None:
         assert await public.enable("rpc", True, False) == {
             "name": "rpc", "enabled": True, "persisted": "",
@@ -113,23 +119,23 @@ def test_switched_until_reload(daemon: Daemon, public: Public) -> None:
     asyncio.run(scenario())
 
 
-def test_switched_for_good(daemon: Daemon, public: Public, tmp_path: Path) -> None:
+def test_switched_for_good(daemon: Daemon, public: DaemonControl, tmp_path: Path) -> None:
     async def scenario() -> None:
         done = await public.enable("rpc", True, True)
         await public.enable("ftp", False, True)
-        assert done["persisted"] == str(tmp_path / "conf.d" / switches.FILE)
+        assert done["persisted"] == str(tmp_path / "conf.d" / overrides.FILE)
         assert await public.reload() == {"helpers": ["rpc"]}
 
     asyncio.run(scenario())
 
 
-def error_of(public: Public, name: str, persist: bool = True) -> ControlError:
+def error_of(public: DaemonControl, name: str, persist: bool = True) -> ControlError:
     with pytest.raises(ControlError) as caught:
         asyncio.run(public.enable(name, True, persist))
     return caught.value
 
 
-def test_nothing_is_half_done(daemon: Daemon, public: Public, tmp_path: Path) -> None:
+def test_nothing_is_half_done(daemon: Daemon, public: DaemonControl, tmp_path: Path) -> None:
     assert error_of(public, "nosuch").kind == names.NO_SUCH_HELPER
     daemon.fails = "nftables: no"
     error = error_of(public, "rpc")
@@ -148,7 +154,7 @@ def test_nothing_is_half_done(daemon: Daemon, public: Public, tmp_path: Path) ->
 
 
 def test_where_it_can_t_be_kept_nothing_changes(
-    daemon: Daemon, public: Public, tmp_path: Path
+    daemon: Daemon, public: DaemonControl, tmp_path: Path
 ) -> None:
     (tmp_path / "conf.d").write_text("")
     assert error_of(public, "rpc").kind == names.NOT_PERSISTED

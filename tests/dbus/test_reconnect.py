@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from message_bus import Client, MessageBus, Play, Program, Starter
 
-from fwhelpers.bus import names
-from fwhelpers.bus.wire import BusGone, Connection
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import Connection, Disconnected
 
 
 async def version(client: Client) -> str:
@@ -19,7 +19,7 @@ async def version(client: Client) -> str:
 
 def test_the_bus_comes_late(bus: MessageBus, start: Starter, play: Play) -> None:
     bus.stop()
-    service = start("service.py", line="^not on D-Bus: no message bus at")
+    service = start("bus_service.py", line="^not on D-Bus: no message bus at")
     bus.start()
     service.wait_line("^on D-Bus as")
     assert play(version) == "9"
@@ -45,7 +45,7 @@ def test_subscribers_of_a_bus_that_went_are_forgotten(
         await client.expectations("Subscribe", "a{sv}", {})
         await asyncio.to_thread(bus.stop)
         await client.connection.wait_closed()
-        with pytest.raises(BusGone):
+        with pytest.raises(Disconnected):
             await version(client)
 
     play(scenario)
@@ -55,13 +55,13 @@ def test_subscribers_of_a_bus_that_went_are_forgotten(
 
 
 def test_somebody_else_has_the_name(bus: MessageBus, service: Program, start: Starter) -> None:
-    start("service.py", line="another process has the name")
+    start("bus_service.py", line="another process has the name")
     service.say(do="state")
 
 
 def test_what_is_no_bus_is_told(tmp_path: Path) -> None:
     async def scenario() -> str:
-        with pytest.raises(BusGone) as caught:
+        with pytest.raises(Disconnected) as caught:
             await Connection.open(f"unix:path={tmp_path}/nothing")
         return str(caught.value)
 
@@ -78,7 +78,7 @@ def test_a_peer_that_hangs_up_at_once(tmp_path: Path) -> None:
     async def scenario() -> str:
         server = await asyncio.start_unix_server(hang_up, tmp_path / "bus")
         async with server:
-            with pytest.raises(BusGone) as caught:
+            with pytest.raises(Disconnected) as caught:
                 await Connection.open(f"unix:path={tmp_path}/bus")
             return str(caught.value)
 

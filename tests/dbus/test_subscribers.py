@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from message_bus import Client, MessageBus, Play, Program, Starter
 
-from fwhelpers.bus import names
-from fwhelpers.bus.fields import Typed
-from fwhelpers.bus.wire import BusError, Connection
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import BusError, Connection
+from fwhelpers.dbus.fields import Typed
 
 pytestmark = [
     pytest.mark.usefixtures("service"),
@@ -180,8 +180,8 @@ def test_ten_thousand_at_once_reach_who_listens(
 
 SLEEPER = """
 import asyncio, sys
-from fwhelpers.bus import names
-from fwhelpers.bus.wire import Connection
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import Connection
 
 async def main():
     connection = await Connection.open(sys.argv[1])

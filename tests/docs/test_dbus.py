@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from fwhelpers.bus import names
-from fwhelpers.bus.fields import FIELDS
-from fwhelpers.bus.interfaces import all_interfaces
-from fwhelpers.daemon.session import MAX_OF_CALLER
-from fwhelpers.daemon.subscribers import MAX_OF_USER, PATIENCE, SIGNALS, WINDOW
+from fwhelpers.dbus import names
+from fwhelpers.dbus.fields import FIELDS
+from fwhelpers.dbus.introspection import all_interfaces
+from fwhelpers.dbus.service.session import MAX_OF_CALLER
+from fwhelpers.dbus.service.subscriptions import MAX_OF_USER, PATIENCE, SIGNALS, WINDOW
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dbus.md").read_text()
 WORDS = set(re.findall(r"[A-Za-z_]+", " ".join(re.findall(r"`([^`]+)`", PAGE))))

@@ -13,8 +13,10 @@ from manual.__main__ import main, pages
 from manual.members import members
 from shipped import ROOT, need
 
-from fwhelpers import api, keys, plugins, testing
+from fwhelpers import api, testing
 from fwhelpers.cli import parser
+from fwhelpers.config import schema
+from fwhelpers.plugin import manager as plugins
 
 PAGES = pages()
 
@@ -78,7 +80,7 @@ def test_every_environment_variable_is_documented() -> None:
 
 def test_every_key_is_documented() -> None:
     text = plain("fwhelpers.toml.5")
-    for table, rows in keys.TABLES.items():
+    for table, rows in schema.TABLES.items():
         _, found, section = text.partition(f'.SH "[{table}]"')
         assert found, table
         section = section.split("\n.SH")[0]

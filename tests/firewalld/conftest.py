@@ -10,9 +10,9 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
-from firewalld import Firewalld
-from namespace import Namespace
-from process import LabError, Process, run
+from lab.firewalld import Firewalld
+from lab.namespace import Namespace
+from lab.process import LabError, Process, run
 
 
 class Bare:

@@ -6,13 +6,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from firewalld import Firewalld
-from networkmanager import NetworkManager
+from lab.firewalld import Firewalld
+from lab.networkmanager import NetworkManager
 from test_follow import Watcher, play
 
-from fwhelpers import plugins
-from fwhelpers.cli import asking, common
-from fwhelpers.connections import interfaces as interfaces_of
+from fwhelpers.cli import common, providers
+from fwhelpers.networkmanager.references import interfaces as interfaces_of
+from fwhelpers.plugin import manager as plugins
 
 HELPERS = plugins.load().helpers
 NAMED = '[helpers.ftp]\ninterfaces = ["eth9", {}]\n'
@@ -114,12 +114,12 @@ def test_commands_ask_as_well(
     firewalld: Firewalld, manager: NetworkManager, tmp_path: Path
 ) -> None:
     manager.cmd("connection", "up", "Office")
-    links = asking.ask(asking.links)
+    links = providers.ask(providers.links)
     assert links is not None
     assert {"Office", "Home net"} <= set(links.profiles.values())
     assert interfaces_of("connection:Office", links.devices) == ["lan"]
     (tmp_path / "fwhelpers.toml").write_text(NAMED.format('"connection:Office"'))
-    found, notes = asking.now(common.read(tmp_path))
+    found, notes = providers.now(common.read(tmp_path))
     assert not notes
     assert found.config.helpers["ftp"].interfaces == ("eth9", "lan")
 

@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from firewalld import Firewalld
+from lab.firewalld import Firewalld
 
-from fwhelpers import config, plugins
+from fwhelpers import config
 from fwhelpers.config import Config
-from fwhelpers.daemon.surroundings import Surroundings
+from fwhelpers.daemon.providers import Providers
+from fwhelpers.plugin import manager as plugins
 
 HELPERS = plugins.load().helpers
 Script = Callable[["Watcher"], Awaitable[None]]
@@ -22,7 +23,7 @@ class Watcher:
     def __init__(self, firewalld: Firewalld, toml: str = "") -> None:
         self._firewalld = firewalld
         self._heard: asyncio.Queue[set[str]] = asyncio.Queue()
-        self.surroundings = Surroundings(self._heard.put)
+        self.surroundings = Providers(self._heard.put)
         self.reload(toml)
 
     def reload(self, toml: str) -> None:

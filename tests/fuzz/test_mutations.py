@@ -23,7 +23,7 @@ import tns_messages as tns
 from connection import Connection
 
 from fwhelpers.api import Helper, ParseError
-from fwhelpers.plugins import load
+from fwhelpers.plugin.manager import load
 from fwhelpers.testing.invariants import check_bounds
 from fwhelpers.testing.playbook import Said, client, new_parser, server
 

@@ -40,7 +40,7 @@ def test_the_wheel_has_all_modules_and_no_others(wheel: Path) -> None:
 
 def test_the_wheel_has_the_data_files(wheel: Path) -> None:
     there = ZipFile(wheel).namelist()
-    interfaces = {f"fwhelpers/dbus/{file.name}" for file in (ROOT / "dbus").glob("*.xml")}
+    interfaces = {f"fwhelpers/dbus/xml/{file.name}" for file in (ROOT / "dbus").glob("*.xml")}
     assert interfaces
     assert {"fwhelpers/py.typed", "fwhelpers_plugins/py.typed", *interfaces} <= set(there)
 

@@ -15,7 +15,7 @@ from amanda_messages import (
     req,
 )
 from fwhelpers_plugins.amanda import MAX_ASKED, SERVICES, fwhelpers_helpers
-from fwhelpers_plugins.amanda_packets import MAX_STREAMS
+from fwhelpers_plugins.amanda.packets import MAX_STREAMS
 from hypothesis import given
 from hypothesis import strategies as st
 

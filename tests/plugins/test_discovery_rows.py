@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, ParseError
-from fwhelpers.declaration import faults
+from fwhelpers.plugin.validation import validate
 
 HELPERS = {helper.name: helper for helper in fwhelpers_helpers()}
 
@@ -109,7 +109,7 @@ def test_every_row_has_a_case() -> None:
 
 @pytest.mark.parametrize("name", HELPERS)
 def test_declaration(name: str) -> None:
-    assert list(faults(HELPERS[name])) == []
+    assert list(validate(HELPERS[name])) == []
     assert HELPERS[name].doc
 
 

@@ -7,7 +7,7 @@ from connection import Connection, payload_of
 from fwhelpers_plugins.ftp import fwhelpers_helpers
 
 from fwhelpers.engine.guard import Limits
-from fwhelpers.engine.inspect import Active
+from fwhelpers.engine.inspector import Active
 from fwhelpers.testing.playbook import settings_of
 
 (FTP,) = fwhelpers_helpers()

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers.api import Cancel, Done, Endpoint, Expect, ParseError, Refuse
-from fwhelpers.engine.inspect import Active, Inspector
+from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check

@@ -6,7 +6,7 @@ from struct import pack
 
 import pytest
 from fwhelpers_plugins.rpc import MAX_CALLS, MAX_SERVICES, RpcStream, fwhelpers_helpers
-from fwhelpers_plugins.rpc_programs import programs
+from fwhelpers_plugins.rpc.programs import programs
 from hypothesis import given
 from hypothesis import strategies as st
 from rpc_messages import (

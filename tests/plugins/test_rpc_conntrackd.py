@@ -7,7 +7,7 @@ from connection import Connection, payload_of
 from fwhelpers_plugins.rpc import fwhelpers_helpers
 from rpc_messages import TCP, UDP, callit, getaddr, getport, port, record, reply
 
-from fwhelpers.engine.inspect import Active
+from fwhelpers.engine.inspector import Active
 from fwhelpers.sansio.xdr import string
 from fwhelpers.testing.playbook import settings_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import sane_messages as m
 from fwhelpers_plugins.sane import MAX_PENDING, fwhelpers_helpers
-from fwhelpers_plugins.sane_wire import MAX_ELEMENTS, MAX_VALUE
+from fwhelpers_plugins.sane.wire import MAX_ELEMENTS, MAX_VALUE
 from hypothesis import given
 from hypothesis import strategies as st
 

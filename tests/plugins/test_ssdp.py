@@ -14,10 +14,10 @@ from validator_fuzz import damaged
 
 from fwhelpers.api import Cancel, Endpoint, Event, Expect, Flow, ParseError, Refuse
 from fwhelpers.engine.guard import Limits, Prefix
-from fwhelpers.engine.inspect import Active, Inspector
-from fwhelpers.engine.verdict import Note, Verdict
+from fwhelpers.engine.inspector import Active, Inspector
+from fwhelpers.engine.verdict import Report, Verdict
 from fwhelpers.kernel.expect import netmask
-from fwhelpers.kernel.queue import LOCAL_IN, LOCAL_OUT
+from fwhelpers.kernel.nfqueue import LOCAL_IN, LOCAL_OUT
 from fwhelpers.testing.playbook import new_parser, settings_of
 
 (SSDP,) = (h for h in fwhelpers_helpers() if h.name == "ssdp")
@@ -155,7 +155,7 @@ class World:
     """A host with the helper, and all that it made."""
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self.maker, self.notes = FakeMaker(), list[Note]()
+        self.maker, self.notes = FakeMaker(), list[Report]()
         active = {"ssdp": Active(SSDP, settings_of(SSDP, {}), limits or Limits())}
         self.inspector = Inspector(active, self.maker, self.notes.append, links=Known())
 

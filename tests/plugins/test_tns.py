@@ -8,7 +8,7 @@ from struct import pack
 
 import pytest
 from fwhelpers_plugins.tns import MAX_ADDRESSES, MAX_PIECES, MAX_TEXT, fwhelpers_helpers
-from fwhelpers_plugins.tns_descriptor import MAX_DEPTH, Address, addresses
+from fwhelpers_plugins.tns.descriptor import MAX_DEPTH, Address, addresses
 from hypothesis import given
 from hypothesis import strategies as st
 from tns_messages import (

@@ -18,7 +18,7 @@ from tns_messages import (
 
 from fwhelpers.api import Endpoint
 from fwhelpers.engine.guard import Limits, Prefix
-from fwhelpers.engine.inspect import Active
+from fwhelpers.engine.inspector import Active
 from fwhelpers.testing.playbook import settings_of
 
 (TNS,) = fwhelpers_helpers()

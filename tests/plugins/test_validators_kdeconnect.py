@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from fwhelpers_plugins.validators.kdeconnect import MAX_SIZE, check, check_localsend
-from fwhelpers_plugins.validators.query import Query
+from fwhelpers_plugins.discovery.validators.kdeconnect import MAX_SIZE, check, check_localsend
+from fwhelpers_plugins.discovery.validators.query import Query
 from hypothesis import given
 from hypothesis import strategies as st
 from validator_fuzz import damaged, outcome

@@ -5,8 +5,8 @@ from __future__ import annotations
 from struct import pack
 
 import pytest
-from fwhelpers_plugins.validators.netbios import MAX_SIZE, check
-from fwhelpers_plugins.validators.query import Query
+from fwhelpers_plugins.discovery.validators.netbios import MAX_SIZE, check
+from fwhelpers_plugins.discovery.validators.query import Query
 from hypothesis import given
 from validator_fuzz import damaged, outcome
 

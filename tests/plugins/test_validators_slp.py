@@ -5,8 +5,8 @@ from __future__ import annotations
 from struct import pack
 
 import pytest
-from fwhelpers_plugins.validators.query import Query
-from fwhelpers_plugins.validators.slp import MAX_EXTENSIONS, check
+from fwhelpers_plugins.discovery.validators.query import Query
+from fwhelpers_plugins.discovery.validators.slp import MAX_EXTENSIONS, check
 from hypothesis import given
 from validator_fuzz import damaged, outcome
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fwhelpers_plugins.validators.query import Query
-from fwhelpers_plugins.validators.ssdp import MAX_HEADERS, MAX_SIZE, check
+from fwhelpers_plugins.discovery.validators.query import Query
+from fwhelpers_plugins.discovery.validators.ssdp import MAX_HEADERS, MAX_SIZE, check
 from hypothesis import given
 from validator_fuzz import damaged, outcome
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fwhelpers_plugins.validators.query import Query
-from fwhelpers_plugins.validators.wsd import MAX_DEPTH, MAX_SIZE, MAX_TAGS, check
+from fwhelpers_plugins.discovery.validators.query import Query
+from fwhelpers_plugins.discovery.validators.wsd import MAX_DEPTH, MAX_SIZE, MAX_TAGS, check
 from hypothesis import given
 from validator_fuzz import damaged, outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from fwhelpers_plugins.validators.query import Query
+from fwhelpers_plugins.discovery.validators.query import Query
 from hypothesis import strategies as st
 
 from fwhelpers.api import ParseError

@@ -10,8 +10,8 @@ from typing import Any
 from packets import tcp4, tcp6, udp4, udp6
 
 from fwhelpers.api import Endpoint, Helper
-from fwhelpers.engine.inspect import Active, Inspector
-from fwhelpers.engine.verdict import Note, Verdict
+from fwhelpers.engine.inspector import Active, Inspector
+from fwhelpers.engine.verdict import Report, Verdict
 from fwhelpers.kernel import labels
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
@@ -99,7 +99,7 @@ class Connection:
         self.orig = Tuple(self.client.addr, vip.addr, number, self.client.port, vip.port)
         self.reply = Tuple(self.server.addr, masked.addr, number, self.server.port, masked.port)
         self.maker = maker or FakeMaker()
-        self.notes: list[Note] = []
+        self.notes: list[Report] = []
         self.helper = helper
         # an inspector without flows is empty, so false
         self.inspector = (

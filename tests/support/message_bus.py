@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fwhelpers.bus import names
-from fwhelpers.bus.wire import Call, Connection
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import Call, Connection
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 180.0  #: seconds; under emulation, on a machine with other work, things take their time

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fwhelpers.api import DatagramParser, Helper, Policy
 from fwhelpers.migrate import conntrackd, convert, firewall
-from fwhelpers.migrate.convert import Made
+from fwhelpers.migrate.convert import Result
 
 HELPERS = {
     helper.name: helper
@@ -19,13 +19,13 @@ HELPERS = {
 }  # fmt: skip
 
 
-def made(types: str, rules: str = "") -> Made:
+def made(types: str, rules: str = "") -> Result:
     """Of the inside of a section Helper (a line each, from line 2 on), and of rules."""
     document = conntrackd.parse("c", f"Helper {{\n{types}\n}}\n")
     given = firewall.read([("r", rules)] if rules else [])
     return convert.convert(document, given, HELPERS)
 
 
-def notes(one: Made) -> list[str]:
+def notes(one: Result) -> list[str]:
     """As people see them."""
     return [str(note) for note in one.notes]

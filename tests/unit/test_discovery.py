@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, ParseError, Parser, Refuse
-from fwhelpers.declaration import faults
 from fwhelpers.discovery import ANY, Match, Row, helper_of, taken, with_rows
+from fwhelpers.plugin.validation import validate as faults
 
 PLAIN = Row("plain", (7000,), groups=("239.1.2.3",), signature=(Match(0, (b"ASK", b"SEEK")),))
 

@@ -12,14 +12,13 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
-import layer
-import packages
 import pytest
 from _pytest.runner import runtestprotocol
-from bridge import Bridge, write_report
-from claims import Claims, group
-from lab import Lab
-from system import System
+from lab import image, packages
+from lab.bridge import Bridge, write_report
+from lab.scheduler import Claims, group
+from lab.system import System
+from lab.topology import Lab
 
 HERE = Path(__file__).parent
 INSIDE = bool(os.environ.get("FWHELPERS_INSIDE"))
@@ -43,7 +42,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     ours = [i for i in session.items if _is_ours(i)]
     session.config.stash[_bridge].expect(ours)
     if os.geteuid() == 0 and any("system" in getattr(i, "fixturenames", ()) for i in ours):
-        layer.make(layer.packages())
+        image.make(image.packages())
     if any("debs" in getattr(i, "fixturenames", ()) for i in ours):
         packages.build()
 
@@ -115,4 +114,4 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
 @pytest.fixture
 def system(lab: Lab) -> System:
     """A Debian system under systemd as the lab's gateway, our packages installed; the test boots it."""
-    return System(lab, layer.made())
+    return System(lab, image.made())

@@ -6,13 +6,13 @@ planner, driver and taper have no part in what is tested, and are played by aman
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
-from lab import CLIENT, INNER, OUTER, SERVER, Lab
-from process import Process
+from lab import PROGRAMS
+from lab.process import Process
+from lab.topology import CLIENT, INNER, OUTER, SERVER, Lab
 
-PEER = str(Path(__file__).with_name("amanda_peer.py"))
+PEER = str(PROGRAMS / "amanda_peer.py")
 AMANDA = "[helpers.amanda]\n"
 kinds = pytest.mark.parametrize(
     "kind",

@@ -14,17 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients import download, mount, read, umount
-from lab import FWHELPERS, Lab
+from lab import PROGRAMS
+from lab.clients import download, mount, read, umount
+from lab.process import Process, wait_until
+from lab.servers import start_ftp, start_nfs
+from lab.topology import FWHELPERS, Lab
 from message_bus import CONFIG, Client
-from process import Process, wait_until
-from servers import start_ftp, start_nfs
 
-from fwhelpers.bus import names
-from fwhelpers.bus.wire import Connection
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import Connection
 
 POLICY = Path(__file__).parents[2] / "dbus" / f"{names.NAME}.conf"
-BURST = str(Path(__file__).with_name("burst.py"))
+BURST = str(PROGRAMS / "burst.py")
 SOCKET = "/run/lab/bus"
 ENV = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={SOCKET}"}
 FTP, BOTH = "[helpers.ftp]\n", "[helpers.rpc]\n[helpers.ftp]\n"
@@ -143,7 +144,7 @@ def test_refused_with_the_rule_and_the_reason(gateway: Gateway) -> None:
 
     async def scenario(client: Client) -> dict[str, Any]:
         steps = "USER ftp;PASS x;PORT 10,0,1,2,0,22"
-        peers = str(Path(__file__).with_name("peers.py"))
+        peers = str(PROGRAMS / "peers.py")
         argv = (sys.executable, peers, "ftp_client", "10.0.2.2", steps)
         await asyncio.to_thread(gateway.lab.run, "c", *argv, check=False)
         refused = await client.wait_signal("Refused")

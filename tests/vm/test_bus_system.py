@@ -6,11 +6,11 @@ import json
 from subprocess import CompletedProcess
 from typing import Any
 
-from process import wait_until
-from service import UNIT, boot, main_pid, wait_logged
-from system import System
+from lab.process import wait_until
+from lab.service import UNIT, boot, main_pid, wait_logged
+from lab.system import System
 
-from fwhelpers.bus import names
+from fwhelpers.dbus import names
 
 CONFIG = "[daemon]\nworkers = 1\n[helpers.ftp]\n"
 COMMAND = ("/usr/bin/python3", "-I", "-m", "fwhelpers")

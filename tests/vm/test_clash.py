@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
-from lab import Lab
-from servers import start_ftp
+from lab import PROGRAMS
+from lab.servers import start_ftp
+from lab.topology import Lab
 
-PEERS = str(Path(__file__).with_name("peers.py"))
+PEERS = str(PROGRAMS / "peers.py")
 
 
 @pytest.mark.nat("snat")

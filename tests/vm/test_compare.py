@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from compare import Case, observe
-from compare_cases import CASES
-from compare_page import explained, section
-from lab import Lab
+from lab.compare import Case, observe
+from lab.compare_cases import CASES
+from lab.compare_page import explained, section
+from lab.topology import Lab
 
 DOC = Path(__file__).parents[2] / "docs/comparison.md"
 

@@ -9,17 +9,18 @@ import signal
 import sys
 from pathlib import Path
 
-from clients import download
 from escape_plugin import ATTEMPTS
-from lab import FWHELPERS, Lab
-from process import Process, wait_until
-from servers import start_ftp
+from lab import PROGRAMS
+from lab.clients import download
+from lab.process import Process, wait_until
+from lab.servers import start_ftp
+from lab.topology import FWHELPERS, Lab
 
 CONFIG = "[daemon]\nworkers = 2\n[helpers.ftp]\n[helpers.escape]\n"
 ONE = "[daemon]\nworkers = 1\n"
 WITHOUT = ONE + 'block_plugins = ["escape"]\n[helpers.ftp]\n'
 WITH = ONE + "[helpers.ftp]\n[helpers.escape]\n"
-PEERS = str(Path(__file__).with_name("peers.py"))
+PEERS = str(PROGRAMS / "peers.py")
 
 _ECHO = """
 import socket
@@ -47,7 +48,7 @@ def start(lab: Lab, config: str = CONFIG) -> Process:
     described.mkdir(parents=True)
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: escape\nVersion: 1\n")
     (described / "entry_points.txt").write_text("[fwhelpers.plugins]\nescape = escape_plugin\n")
-    plugin = Path(__file__).with_name("escape_plugin.py").read_text()
+    plugin = PROGRAMS / "escape_plugin.py".read_text()
     (site / "escape_plugin.py").write_text(plugin)
     environment = {**os.environ, "PYTHONPATH": "/run/lab/site"}
     argv = (*FWHELPERS, "run", "--config", lab.config(config))

@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from clients import download, mount, umount
-from lab import FIREWALL, Lab
-from process import Process, run, wait_until
-from servers import start_ftp, start_nfs
+from lab import PROGRAMS
+from lab.clients import download, mount, umount
+from lab.process import Process, run, wait_until
+from lab.servers import start_ftp, start_nfs
+from lab.topology import FIREWALL, Lab
 
-PEERS = str(Path(__file__).with_name("peers.py"))
+PEERS = str(PROGRAMS / "peers.py")
 FTP = "[helpers.ftp]\n"
 BOTH = "[helpers.rpc]\n[helpers.ftp]\n"
 ONE = "[daemon]\nworkers = 1\n"

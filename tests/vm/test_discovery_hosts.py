@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from discovery_requests import SSDP
-from lab import CLIENT2, Lab
-from process import Process
+from lab.discovery_requests import SSDP
+from lab.process import Process
+from lab.topology import CLIENT2, Lab
 from test_discovery_path import PEERS, Host
 
 MINIDLNA = """

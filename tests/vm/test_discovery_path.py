@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from discovery_requests import ASKED, SSDP
 from fwhelpers_plugins.discovery import fwhelpers_helpers
-from lab import CLIENT, CLIENT2, Lab
-from process import Process, wait_until
+from lab import PROGRAMS
+from lab.discovery_requests import ASKED, SSDP
+from lab.process import Process, wait_until
+from lab.topology import CLIENT, CLIENT2, Lab
 
-PEERS = (sys.executable, str(Path(__file__).with_name("discoverers.py")))
+PEERS = (sys.executable, str(PROGRAMS / "discoverers.py"))
 
 FIREWALL = """
 table inet host {

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from discovery_requests import WSD
-from lab import CLIENT2, Lab
-from process import wait_until
+from lab.discovery_requests import WSD
+from lab.process import wait_until
+from lab.topology import CLIENT2, Lab
 from test_discovery_path import PEERS, Host
 
 NMBD = """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from clients import download, mount, umount
-from discovery_requests import ASKED
-from lab import Lab
-from servers import start_ftp, start_nfs
+from lab.clients import download, mount, umount
+from lab.discovery_requests import ASKED
+from lab.servers import start_ftp, start_nfs
+from lab.topology import Lab
 from test_discovery_path import PEERS
 
 ROOT = Path(__file__).parents[2]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from discovery_requests import ASKED, SSDP
-from firewalld import PACKAGING, Firewalld
-from lab import CLIENT2, Lab
-from process import wait_until
+from lab.discovery_requests import ASKED, SSDP
+from lab.firewalld import PACKAGING, Firewalld
+from lab.process import wait_until
+from lab.topology import CLIENT2, Lab
 from test_discovery_path import PEERS
 
 DROP_IN = (PACKAGING / "conf.d" / "desktop.toml").read_text()

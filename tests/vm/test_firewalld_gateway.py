@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from clients import download, mount, read, umount
-from firewalld import Firewalld
-from lab import CLIENT2, Lab
-from process import Process, wait_until
-from servers import start_ftp, start_nfs
+from lab import PROGRAMS
+from lab.clients import download, mount, read, umount
+from lab.firewalld import Firewalld
+from lab.process import Process, wait_until
+from lab.servers import start_ftp, start_nfs
+from lab.topology import CLIENT2, Lab
 
-PEERS = str(Path(__file__).with_name("peers.py"))
+PEERS = str(PROGRAMS / "peers.py")
 
 
 class Gate:

@@ -12,11 +12,11 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
-from clients import download
-from firewalld import PACKAGING, Firewalld
-from lab import FWHELPERS, Lab
-from process import run
-from servers import start_ftp
+from lab.clients import download
+from lab.firewalld import PACKAGING, Firewalld
+from lab.process import run
+from lab.servers import start_ftp
+from lab.topology import FWHELPERS, Lab
 
 MODPROBE = Path("/run/modprobe.d")
 OWN = "flush ruleset\ntable inet own {\n}\n"

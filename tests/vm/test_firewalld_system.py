@@ -6,13 +6,13 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from clients import download
-from firewalld import PACKAGING
-from lab import Lab
-from process import LabError, wait_until
-from servers import start_ftp
-from service import UNIT, boot
-from system import System
+from lab.clients import download
+from lab.firewalld import PACKAGING
+from lab.process import LabError, wait_until
+from lab.servers import start_ftp
+from lab.service import UNIT, boot
+from lab.system import System
+from lab.topology import Lab
 
 UNITS = ("firewalld.service", "NetworkManager.service", UNIT)
 ZONE = '<?xml version="1.0" encoding="utf-8"?>\n<zone><interface name="{}"/></zone>\n'

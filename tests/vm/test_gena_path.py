@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lab import CLIENT, OUTER, Lab
+from lab.topology import CLIENT, OUTER, Lab
 from test_upnp_path import CALLBACK, DEVICE, PEER, make, start, tell
 
 

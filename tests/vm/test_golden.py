@@ -9,13 +9,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from lab import Lab
-from process import run
+from lab.process import run
+from lab.topology import Lab
 
 from fwhelpers.api import DatagramParser, Helper
-from fwhelpers.daemon.registry import Registry
 from fwhelpers.kernel.socket import NetlinkSocket
-from fwhelpers.plugins import load
+from fwhelpers.plugin.manager import load
+from fwhelpers.registration.cthelpers import CtHelperTable
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden").glob("*.nft"))
 _OBJECT = re.compile(r'type "([^"]+)" protocol (tcp|udp)')
@@ -39,7 +39,7 @@ def others() -> list[Helper]:
 def registered() -> Iterator[None]:
     run([sys.executable, "-m", "fwhelpers", "register"])
     with closing(NetlinkSocket()) as netlink:
-        assert Registry(netlink).register(others()) == {}
+        assert CtHelperTable(netlink).register(others()) == {}
     yield
     # all of ours, those of no plugin as well; it waits until the kernel has dropped a dry run's references
     run([sys.executable, "-m", "fwhelpers", "unregister"])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import clients
 import pytest
-import reference
-import servers
-from lab import Lab
+from lab import clients, conntrackd, servers
+from lab.topology import Lab
 
 KERNEL_FTP = """
 table inet kernelhelper {
@@ -67,7 +65,7 @@ def test_with_the_kernels_helper_ftp_works(lab: Lab, kind: str) -> None:
 def test_with_conntrackds_helper_nfs_works(lab: Lab) -> None:
     """The reference: what conntrack shows with conntrackd is what it has to show with us."""
     servers.start_nfs(lab)
-    reference.start(lab, reference.RPC)
+    conntrackd.start(lab, conntrackd.RPC)
     events = lab.popen("g", "conntrack", "-E", "expect")
     for proto in ("udp", "tcp"):
         assert _mounts(lab, proto) == "written by the server\n"

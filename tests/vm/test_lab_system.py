@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lab import Lab
-from system import System
+from lab.system import System
+from lab.topology import Lab
 
 
 def test_systemd_boots_with_bus_polkit_and_firewall(lab: Lab) -> None:

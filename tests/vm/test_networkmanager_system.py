@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import layer
 import pytest
-from lab import Lab
-from premises import MANAGER, Outcome, Premises, key, uuid
-from process import wait_until
-from servers import start_ftp
-from service import UNIT, boot
-from system import System
+from lab import image
+from lab.nm_gateway import MANAGER, Outcome, Premises, key, uuid
+from lab.process import wait_until
+from lab.servers import start_ftp
+from lab.service import UNIT, boot
+from lab.system import System
+from lab.topology import Lab
 
 LOGS = Path("/tmp/fwhelpers-lab/networkmanager")
 
@@ -48,7 +48,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def system(lab: Lab) -> System:
-    return System(lab, layer.made())
+    return System(lab, image.made())
 
 
 @pytest.fixture(scope="module")

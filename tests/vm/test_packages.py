@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-import layer
 import pytest
-from clients import mount, read, umount
-from lab import Lab
-from loops import finish, loops, progress
-from packages import BROUGHT, OLDER, OLDER_LAYER, Debs
-from process import wait_until
-from servers import start_ftp, start_nfs
-from service import wait_logged
-from system import System
+from lab import image
+from lab.clients import mount, read, umount
+from lab.packages import BROUGHT, OLDER, OLDER_LAYER, Debs
+from lab.process import wait_until
+from lab.servers import start_ftp, start_nfs
+from lab.service import wait_logged
+from lab.system import System
+from lab.topology import Lab
+from lab.traffic import finish, loops, progress
 
 from fwhelpers.kernel import cthelper
 from fwhelpers.kernel.socket import NetlinkSocket
@@ -36,13 +36,13 @@ def bare(lab: Lab) -> System:
 @pytest.fixture
 def now(lab: Lab) -> System:
     """A system with our packages."""
-    return _patient(System(lab, layer.made()))
+    return _patient(System(lab, image.made()))
 
 
 @pytest.fixture
 def older(lab: Lab) -> System:
     """A system with our packages of an older version."""
-    return _patient(System(lab, layer.made(OLDER_LAYER)))
+    return _patient(System(lab, image.made(OLDER_LAYER)))
 
 
 @pytest.fixture

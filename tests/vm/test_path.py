@@ -7,10 +7,10 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from clients import FTP_CASES, download, mount, read, served, umount, upload, write
-from lab import Lab
-from process import Process
-from servers import ports, start_ftp, start_nfs
+from lab.clients import FTP_CASES, download, mount, read, served, umount, upload, write
+from lab.process import Process
+from lab.servers import ports, start_ftp, start_nfs
+from lab.topology import Lab
 
 BOTH = "[daemon]\nworkers = 2\n[helpers.rpc]\n[helpers.ftp]\n"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from compare import Watch, holes
-from lab import Lab
-from scanner import scan, start_saned
+from lab.compare import Watch, holes
+from lab.scanner import scan, start_saned
+from lab.topology import Lab
 
 SANE = "[helpers.sane]\n"
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from clients import download, mount, umount
-from lab import Lab
-from process import wait_until
-from servers import start_ftp, start_nfs
+from lab.clients import download, mount, umount
+from lab.process import wait_until
+from lab.servers import start_ftp, start_nfs
+from lab.topology import Lab
 from test_daemon import greets, peer, queues
 
 FOREIGN = """

@@ -5,12 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 
-from clients import download
-from lab import Lab
-from loops import finish, loops, progress
-from process import wait_until
-from servers import start_ftp, start_nfs
-from service import (
+from lab.clients import download
+from lab.process import wait_until
+from lab.servers import start_ftp, start_nfs
+from lab.service import (
     UNIT,
     boot,
     configure,
@@ -20,7 +18,9 @@ from service import (
     wait_logged,
     workers,
 )
-from system import System
+from lab.system import System
+from lab.topology import Lab
+from lab.traffic import finish, loops, progress
 
 CONFIG = "[daemon]\nworkers = 2\n[helpers.ftp]\n[helpers.rpc]\n"
 

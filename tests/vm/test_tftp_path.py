@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from clients import served, tftp_get, tftp_put
-from compare import Watch, holes
-from lab import Lab
-from servers import start_tftp
+from lab.clients import served, tftp_get, tftp_put
+from lab.compare import Watch, holes
+from lab.servers import start_tftp
+from lab.topology import Lab
 
 TFTP = "[helpers.tftp]\n"
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
-from lab import SERVER, Lab
-from process import Process
+from lab import PROGRAMS
+from lab.process import Process
+from lab.topology import SERVER, Lab
 
-PEER = str(Path(__file__).with_name("tns_peer.py"))
+PEER = str(PROGRAMS / "tns_peer.py")
 TNS = "[helpers.tns]\n"
 PORT = "2143"
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import random
 import struct
 import sys
-from pathlib import Path
 
-import clients
-import servers
-from lab import Lab
-from process import wait_until
+from lab import PROGRAMS, clients, servers
+from lab.process import wait_until
+from lab.topology import Lab
 
-PEERS = str(Path(__file__).with_name("peers.py"))
+PEERS = str(PROGRAMS / "peers.py")
 BOTH = "[daemon]\nworkers = 2\n[helpers.ftp]\n[helpers.rpc]\n"
 NFS = "100003"
 

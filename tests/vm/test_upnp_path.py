@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from lab import CLIENT, CLIENT2, Lab
-from process import Process, wait_until
+from lab import PROGRAMS
+from lab.process import Process, wait_until
+from lab.topology import CLIENT, CLIENT2, Lab
 from test_discovery_hosts import MINIDLNA
 from test_discovery_path import PEERS, Host
 
-PEER = (sys.executable, str(Path(__file__).with_name("upnp_peer.py")))
+PEER = (sys.executable, str(PROGRAMS / "upnp_peer.py"))
 #: its bindings are the distribution's
-GUPNP = ("/usr/bin/python3", str(Path(__file__).with_name("gupnp_control.py")))
+GUPNP = ("/usr/bin/python3", str(PROGRAMS / "gupnp_control.py"))
 STRICT = """
 table inet host {
     counter unasked { }

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fwhelpers import plugins
 from fwhelpers.api import DatagramParser, Helper, Setting
-from fwhelpers.plugins import Plugin, Plugins, Problem
+from fwhelpers.plugin import manager as plugins
+from fwhelpers.plugin.manager import Plugin, Plugins, Problem
 
 HELPERS = {
     "foo": Helper(

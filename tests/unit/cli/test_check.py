@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from fwhelpers import plugins
 from fwhelpers.cli import check
 from fwhelpers.cli.check import Row
 from fwhelpers.cli.main import main
-from fwhelpers.plugins import Plugins
+from fwhelpers.plugin import manager as plugins
+from fwhelpers.plugin.manager import Plugins
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +46,8 @@ def system(monkeypatch: pytest.MonkeyPatch, installed: Plugins) -> SimpleNamespa
     monkeypatch.setattr(check, "_system", installed)
     monkeypatch.setattr(check, "_registered", lambda ready: state.registered)
     monkeypatch.setattr("fwhelpers.kernel.nft.Nft", Nft)
-    monkeypatch.setattr("fwhelpers.cli.surroundings.firewalld", lambda ready: iter(()))
-    monkeypatch.setattr("fwhelpers.cli.surroundings.rulesets", lambda: iter(()))
+    monkeypatch.setattr("fwhelpers.cli.check_firewalls.firewalld", lambda ready: iter(()))
+    monkeypatch.setattr("fwhelpers.cli.check_firewalls.rulesets", lambda: iter(()))
     return state
 
 

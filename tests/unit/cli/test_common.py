@@ -8,7 +8,7 @@ import pytest
 
 from fwhelpers.cli import common
 from fwhelpers.config import ConfigError
-from fwhelpers.plugins import Plugins
+from fwhelpers.plugin.manager import Plugins
 
 
 def test_setup_joins_configuration_and_plugins(installed: Plugins, config_dir: Path) -> None:

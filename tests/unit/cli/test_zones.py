@@ -10,8 +10,8 @@ import pytest
 
 from fwhelpers.cli import zones
 from fwhelpers.cli.main import main
-from fwhelpers.connections import Device
-from fwhelpers.zones.model import Service, Snapshot, Zone, ZoneHelper
+from fwhelpers.firewalld.model import FirewalldHelper, Service, Snapshot, Zone
+from fwhelpers.networkmanager.references import Device
 
 pytestmark = pytest.mark.usefixtures("installed")
 
@@ -22,7 +22,7 @@ SNAPSHOT = Snapshot(
         "home": Zone("home", ("lan",), ("ipset:x",), ("fw-foo",)),
     },
     services={"fw-foo": Service("fw-foo", (("7", "udp"),), ("fw-foo",))},
-    helpers={"fw-foo": ZoneHelper("fw-foo", "nf_conntrack_foo", (("7", "udp"),))},
+    helpers={"fw-foo": FirewalldHelper("fw-foo", "nf_conntrack_foo", (("7", "udp"),))},
     ipsets={"x": ("10.0.0.0/8,eth0",)},
     panic=True,
 )

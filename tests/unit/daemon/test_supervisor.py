@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from fwhelpers.daemon.fleet import Fleet
-from fwhelpers.daemon.sd import Notifier, Store
 from fwhelpers.daemon.supervisor import WorkerProcess
+from fwhelpers.daemon.systemd import FdStore, Notifier
+from fwhelpers.daemon.worker_pool import WorkerPool
 
 NOTE = {
     "kind": "expected", "helper": "fw-ftp", "client": "c", "server": "s", "l4": "tcp", "reason": "", "rule": "",
@@ -21,8 +21,8 @@ NOTE = {
 }  # fmt: skip
 
 
-def store() -> Store:
-    return Store(Notifier({}), {})
+def store() -> FdStore:
+    return FdStore(Notifier({}), {})
 
 
 def heard(
@@ -68,7 +68,7 @@ def test_nonsense_is_told_once_and_not_heeded(caplog: pytest.LogCaptureFixture) 
 
 
 def test_counts_of_those_that_have_ended_are_kept() -> None:
-    fleet = Fleet(lambda _: None, store())
+    fleet = WorkerPool(lambda _: None, store())
 
     async def scenario() -> None:
         for number in (1000, 1001):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fwhelpers.api import DatagramParser, Done, Event, Expect, Helper, LineParser, Policy
 from fwhelpers.engine import handover
-from fwhelpers.engine.inspect import Active, Inspector
+from fwhelpers.engine.inspector import Active, Inspector
 
 PORT = re.compile(rb"AT (\d+)\r?\n")
 

@@ -9,10 +9,10 @@ from ipaddress import ip_network
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fwhelpers.config.validators import Network
 from fwhelpers.migrate.combine import Limits, combine
 from fwhelpers.migrate.limits import ANY, OWN, Assignment
 from fwhelpers.migrate.notes import Origin
-from fwhelpers.values import Network
 
 NETS = {4: [ip_network("10.0.0.0/24"), ip_network("10.0.1.0/24")], 6: [ip_network("fd00::/64")]}
 

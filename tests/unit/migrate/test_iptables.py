@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fwhelpers.migrate.iptables import Left, Match, Registration, read
 from fwhelpers.migrate.limits import ANY, OWN, Assignment
-from fwhelpers.migrate.notes import Note, Origin
+from fwhelpers.migrate.notes import MigrationNote, Origin
 
 AT = Origin("f", 1)
 RULE = "-A PREROUTING -p tcp --dport 21 -j CT --helper ftp"
@@ -95,7 +95,7 @@ def test_chains_of_somebody_are_not_followed() -> None:
 )
 def test_registrations(command: str) -> None:
     assert only(f"{command} rpc inet6 udp") == Registration("rpc", 6, "udp", AT)
-    assert isinstance(only(f"{command} rpc $FAMILY udp"), Note)
+    assert isinstance(only(f"{command} rpc $FAMILY udp"), MigrationNote)
 
 
 def test_rules_that_look_for_a_helper() -> None:

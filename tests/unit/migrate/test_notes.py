@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from fwhelpers.migrate.notes import MigrationError, Note, Origin, places, printable, shown
+from fwhelpers.migrate.notes import MigrationError, MigrationNote, Origin, places, printable, shown
 
 
 def test_messages_name_the_place() -> None:
     at = Origin("/etc/conntrackd/conntrackd.conf", 3)
-    assert str(Note(at, "why")) == "/etc/conntrackd/conntrackd.conf:3: why"
+    assert str(MigrationNote(at, "why")) == "/etc/conntrackd/conntrackd.conf:3: why"
     assert str(MigrationError(at, "it is wrong", "mend it")).endswith(":3: it is wrong, mend it")
     assert at.short == "conntrackd.conf:3"
 

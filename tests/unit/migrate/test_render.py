@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from migration import HELPERS, made
 
-from fwhelpers import config, plugins
+from fwhelpers import config
 from fwhelpers.api import Helper
 from fwhelpers.migrate import conntrackd, convert, firewall, render
-from fwhelpers.migrate.convert import Made
+from fwhelpers.migrate.convert import Result
+from fwhelpers.plugin import manager as plugins
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "migrate"
 INSTALLED = {
@@ -27,7 +28,7 @@ INSTALLED = {
 }
 
 
-def converted(with_rules: bool) -> Made:
+def converted(with_rules: bool) -> Result:
     document = conntrackd.parse("/x/gateway.conf", (GOLDEN / "gateway.conf").read_text())
     files = [(f"/x/{name}", (GOLDEN / name).read_text()) for name in ("gateway.sh", "gateway.nft")]
     return convert.convert(document, firewall.read(files if with_rules else []), INSTALLED)

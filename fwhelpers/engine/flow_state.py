@@ -1,0 +1,112 @@
+"""What one control connection has taught so far, and the 32 bytes of it that outlive the process.
+
+    0         1       2             6              10      11
+    | version | flags | next (orig) | next (reply) | length | parser's own state, at most 20 |
+
+They are stored in the conntrack entry itself (CTA_HELP_INFO), at message boundaries only: a worker that is killed
+between a PASV and its 227 loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from struct import Struct, error
+
+from fwhelpers.api import Done, Flow, ParseError, Parser
+from fwhelpers.engine.mangle import Edits
+from fwhelpers.engine.stream import HalfStream
+from fwhelpers.kernel.conntrack import Tuple
+
+_HEAD = Struct("!BBIIB")
+_VERSION = 1
+_KNOWN = (1, 2)  # flag of each direction: its position is known
+
+INFO_SIZE = 32
+
+
+@dataclass(slots=True)
+class OwnExpectation:
+    """An expectation that this flow asked for."""
+
+    klass: int
+    at: float
+    expires: float
+    serial: int
+    permanent: bool
+    mask: Tuple
+    nat: Tuple | None = None
+
+
+@dataclass(slots=True)
+class FlowState:
+    """A control connection under inspection."""
+
+    flow: Flow
+    helper: str  #: as registered with the kernel
+    orig: Tuple
+    reply: Tuple
+    zone: int
+    parser: Parser
+    halves: list[HalfStream | None] = field(default_factory=lambda: [None, None])
+    edits: tuple[Edits, Edits] = field(default_factory=lambda: (Edits(), Edits()))
+    made: dict[Tuple, OwnExpectation] = field(default_factory=dict)
+    info: bytes = b""
+    finished: str = ""  #: why the flow is not parsed any more
+    marked: bool = False  #: the kernel was told to queue it no more
+    keep_until: float = 0.0  #: when the last of its expectations is over
+    charged: bytes = b""  #: in whose name its expectations are counted (G9)
+
+    def snapshot(self) -> bytes | None:
+        """The 32 bytes to store, None while a message is half-read."""
+        if not (self.parser.boundary(False) and self.parser.boundary(True)):
+            return None
+        flags, positions = 0, [0, 0]
+        for which, half in enumerate(self.halves):
+            if half is not None:
+                if not half.complete:
+                    return None
+                flags |= _KNOWN[which]
+                positions[which] = half.next_seq
+        own = self.parser.save()[: Parser.STATE_MAX]
+        return (_HEAD.pack(_VERSION, flags, *positions, len(own)) + own).ljust(INFO_SIZE, b"\0")
+
+    def restore(self, info: bytes) -> bool:
+        """Take up where another process stopped. False if nothing was stored."""
+        try:
+            version, flags, *positions, length = _HEAD.unpack_from(info)
+        except error:
+            return False
+        if version != _VERSION:
+            return False
+        self.parser.restore(bytes(info[_HEAD.size : _HEAD.size + min(length, Parser.STATE_MAX)]))
+        for which in (0, 1):
+            if flags & _KNOWN[which]:
+                self.halves[which] = HalfStream(positions[which])
+        self.info = bytes(info)
+        return True
+
+    def take_up(self, info: bytes, segments: Iterable[tuple[bool, int, bytes]]) -> None:
+        """Take up where another process stopped: stored data, and what it had read beyond that.
+
+        What those bytes announce has been acted upon. Raises ParseError and StreamError.
+        """
+        if any(info):
+            self.restore(info)
+        for reply, seq, data in segments:
+            half = self.halves[reply] or HalfStream(seq)
+            self.halves[reply] = half
+            for event in self.parser.feed(half.feed(seq, data), reply):
+                if isinstance(event, Done):
+                    self.finished = event.reason or "done"
+
+
+def positions(info: bytes) -> tuple[int | None, int | None]:
+    """The sequence numbers at which stored state stands, of each direction; None where it knows none."""
+    if not any(info):
+        return None, None
+    _, flags, orig, reply, _ = _HEAD.unpack_from(info)
+    return orig if flags & _KNOWN[0] else None, reply if flags & _KNOWN[1] else None
+
+
+__all__ = ["INFO_SIZE", "FlowState", "OwnExpectation", "ParseError", "positions"]

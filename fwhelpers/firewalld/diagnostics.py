@@ -1,0 +1,112 @@
+"""The usual mistakes beside a firewall, each with what to do. Pure: settings and rulesets come as arguments."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fwhelpers.api import Helper
+from fwhelpers.firewalld.assignments import ZoneResult
+from fwhelpers.firewalld.model import Policy, Snapshot, Zone
+from fwhelpers.firewalld.xml import name
+from fwhelpers.ruleset.syntax import PIN_TABLE, TABLE
+
+_RELATED = re.compile(r'"related"|"xt":')
+
+ASSIGN = -150  #: the priority at which we assign
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One, where it is, and what to do."""
+
+    where: str
+    what: str
+    hint: str
+
+
+def of_firewalld(
+    snapshot: Snapshot, found: ZoneResult, backend: str, services: Collection[str], helpers: Mapping[str, Helper]
+) -> Iterator[Diagnostic]:  # fmt: skip
+    """What is wrong with firewalld and its zones."""
+    if snapshot.state == "FAILED":
+        yield Diagnostic(
+            "state", "FAILED: its rules could not be loaded",
+            "journalctl -u firewalld says why; where it was a helper: fwhelpers register, then firewall-cmd --reload",
+        )  # fmt: skip
+    if backend not in ("nftables", ""):
+        hint = "FirewallBackend=nftables in /etc/firewalld/firewalld.conf, then restart firewalld"
+        yield Diagnostic("backend", f"{backend}: its order beside our rules is untested", hint)
+    if snapshot.panic:
+        yield Diagnostic("panic mode", "everything is dropped", "firewall-cmd --panic-off")
+    if snapshot.denied:
+        hint = "run as root; for the service install packaging/polkit/fwhelpers-firewalld.rules"
+        yield Diagnostic("rights", f"not all may be read: {snapshot.denied}", hint)
+    missing = sorted({name(helper) for helper in helpers.values()} - set(services))
+    if missing:
+        shown = ", ".join(missing[:4]) + (" …" if len(missing) > 4 else "")
+        hint = "install the package with our XML (or fwhelpers firewalld-files), then firewall-cmd --reload"
+        yield Diagnostic("services", f"firewalld does not know {shown}", hint)
+    for gap in found.gaps:
+        yield Diagnostic(gap.zone, f"{gap.what} is not followed", gap.hint)
+    places: list[Zone | Policy] = [*snapshot.zones.values(), *snapshot.policies.values()]
+    for place in places:
+        yield from _nfs_without_helper(place, snapshot)
+
+
+def _nfs_without_helper(place: Zone | Policy, snapshot: Snapshot) -> Iterator[Diagnostic]:
+    names = set(place.services)
+    helped = any("fw-rpc" in _helpers(service, snapshot, set()) for service in names)
+    if "nfs3" in names and not helped and "mountd" not in names:
+        option = "zone" if isinstance(place, Zone) else "policy"
+        hint = f"firewall-cmd --{option}={place.name} --add-service=fw-nfs3"
+        yield Diagnostic(place.name, "service nfs3 alone: mountd and lockd are not reached", hint)
+
+
+def _helpers(name: str, snapshot: Snapshot, seen: set[str]) -> set[str]:
+    service = snapshot.services.get(name)
+    if service is None or name in seen:
+        return set()
+    seen.add(name)
+    inner = (_helpers(include, snapshot, seen) for include in service.includes)
+    return set(service.helpers).union(*inner)
+
+
+def of_rulesets(objects: Iterable[Mapping[str, Any]]) -> Iterator[Diagnostic]:
+    """What is wrong with the rules in the kernel, as `nft -j list ruleset` tells them."""
+    listed = list(objects)
+    chains = {_place(o["chain"]): o["chain"] for o in listed if "chain" in o}
+    rules = [
+        o["rule"] for o in listed if "rule" in o and o["rule"]["table"] not in (TABLE, PIN_TABLE)
+    ]
+    types = {_place(o["ct helper"]): o["ct helper"]["type"] for o in listed if "ct helper" in o}
+    for rule in rules:
+        chain = chains.get((rule["family"], rule["table"], rule["chain"]), {})
+        for statement in rule.get("expr", ()):
+            helper = statement.get("ct helper") if isinstance(statement, dict) else None
+            if isinstance(helper, str) and chain.get("prio", 0) < ASSIGN:
+                kind = types.get((rule["family"], rule["table"], helper), helper)
+                yield Diagnostic(
+                    _name(chain), f"assigns helper {kind} at priority {chain['prio']}, before ours",
+                    f"remove that rule, or let it run after {ASSIGN}: the first assignment counts",
+                )  # fmt: skip
+    # what iptables wrote is not shown as it is meant, so nothing is said of it
+    related = {(r["family"], r["table"]) for r in rules if _RELATED.search(json.dumps(r["expr"]))}
+    for (family, table, _), chain in chains.items():
+        drops = chain.get("policy") == "drop" and chain.get("type") == "filter"
+        if drops and chain.get("hook") in ("input", "forward") and (family, table) not in related:
+            yield Diagnostic(
+                _name(chain), "drops what it does not know and accepts nothing related",
+                f"nft insert rule {_name(chain)} ct state established,related accept",
+            )  # fmt: skip
+
+
+def _place(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    return item["family"], item["table"], item["name"]
+
+
+def _name(chain: Mapping[str, Any]) -> str:
+    return f"{chain['family']} {chain['table']} {chain['name']}"

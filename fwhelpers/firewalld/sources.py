@@ -1,0 +1,52 @@
+"""A zone's sources as firewalld writes them: an address, a network, a MAC, an ipset."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+
+from fwhelpers.config.assignments import ZoneMember
+from fwhelpers.config.validators import Network
+
+_MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """An address, a prefix (host bits do not matter), an address range as networks; none if it is neither."""
+    first, dash, last = text.partition("-")
+    try:
+        if not dash:
+            return (ipaddress.ip_network(_unscoped(text), strict=False),)
+        low, high = ipaddress.ip_address(first), ipaddress.ip_address(last)
+        return tuple(ipaddress.summarize_address_range(low, high))
+    except (ValueError, TypeError):
+        return ()
+
+
+def member(zone: str, source: str, ipsets: Mapping[str, tuple[str, ...]]) -> ZoneMember | None:
+    """A source as a membership; None if there is no way to say it."""
+    entries = ipsets.get(source.removeprefix("ipset:"), ()) if _is_set(source) else (source,)
+    found = tuple(network for entry in entries for network in networks(entry))
+    macs = tuple(sorted(entry.lower() for entry in entries if _MAC.fullmatch(entry)))
+    # what is only half understood would put hosts into the wrong zone
+    strange = [e for e in entries if not networks(e) and not _MAC.fullmatch(e)]
+    if strange or not (found or macs):
+        return None
+    return ZoneMember(zone, networks=_collapsed(found), macs=macs)
+
+
+def _is_set(source: str) -> bool:
+    return source.startswith("ipset:")
+
+
+def _collapsed(found: Iterable[Network]) -> tuple[Network, ...]:
+    four = [n for n in found if isinstance(n, ipaddress.IPv4Network)]
+    six = [n for n in found if isinstance(n, ipaddress.IPv6Network)]
+    return (*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six))
+
+
+def _unscoped(text: str) -> str:
+    if "%" in text:
+        raise ValueError(text)
+    return text

@@ -1,0 +1,101 @@
+"""What is compared: each protocol that the reference helps, with real programs where there are any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import test_tns_path
+
+from lab import clients, scanner, servers
+from lab.compare import Case
+from lab.compare_discovery import DISCOVERY
+from lab.conntrackd import Wanted
+from lab.topology import Lab
+
+
+def _fetch(way: str, family: int) -> Callable[[Lab], bool]:
+    return lambda lab: clients.download(lab, way, family, timeout=12).stdout == "served by ftp\n"
+
+
+def _tftp(lab: Lab, family: int) -> bool:
+    return clients.tftp_get(lab, "curl", family, timeout=8).stdout == "served by tftp\n"
+
+
+def _scan(lab: Lab, family: int) -> bool:
+    return scanner.scan(lab, family, timeout=20).stdout == "P5\n"
+
+
+def _redirected(lab: Lab, form: str) -> bool:
+    listener = test_tns_path.start_listener(lab, 4, form)
+    client = test_tns_path.connect(lab, lab.target(), timeout=8)
+    client.wait()
+    listener.stop()
+    return "data served by the dispatcher" in client.lines
+
+
+def _mount(lab: Lab, proto: str, family: int = 4) -> bool:
+    done = clients.mount(lab, proto, family, timeout=15)
+    worked = done.returncode == 0 and clients.read(lab) == "written by the server\n"
+    clients.umount(lab)
+    return worked
+
+
+_FTP_STEPS = [(f"{way}, IPv{family}", _fetch(way, family)) for way, family in clients.FTP_CASES]
+_FTP = dict(
+    start=servers.start_ftp,
+    conntrackd=[Wanted("ftp", "tcp", 21)],
+    kernel=[Wanted("ftp", "tcp", 21, "inet")],
+    modules=["nf_conntrack_ftp", "nf_nat_ftp"],
+    config="[helpers.ftp]\n",
+)
+
+_TFTP_STEPS = [(f"read request, IPv{family}", partial(_tftp, family=family)) for family in (4, 6)]
+_TFTP = dict(
+    start=servers.start_tftp,
+    conntrackd=[Wanted("tftp", "udp", 69), Wanted("tftp", "udp", 69, "ip6")],
+    kernel=[Wanted("tftp", "udp", 69, "inet")],
+    modules=["nf_conntrack_tftp", "nf_nat_tftp"],
+    config="[helpers.tftp]\n",
+)
+
+_SANE_STEPS = [(f"START, IPv{family}", partial(_scan, family=family)) for family in (4, 6)]
+_SANE = dict(
+    start=scanner.start_saned,
+    conntrackd=[Wanted("sane", "tcp", 6566), Wanted("sane", "tcp", 6566, "ip6")],
+    kernel=[Wanted("sane", "tcp", 6566, "inet")],
+    modules=["nf_conntrack_sane"],
+    config="[helpers.sane]\n",
+)
+
+CASES = [
+    Case("FTP", steps=_FTP_STEPS, **_FTP),  # type: ignore[arg-type]
+    Case("FTP, client behind masquerading", steps=_FTP_STEPS[:4], nat="snat", **_FTP),  # type: ignore[arg-type]
+    Case(
+        "NFSv3 (portmapper)",
+        start=servers.start_nfs,
+        steps=[
+            ("mount by UDP, IPv4", partial(_mount, proto="udp")),
+            ("mount by TCP, IPv4", partial(_mount, proto="tcp")),
+            ("mount by TCP, IPv6 (rpcbind 4)", partial(_mount, proto="tcp", family=6)),
+        ],
+        conntrackd=[Wanted("rpc", "udp", 111), Wanted("rpc", "tcp", 111)],
+        config="[helpers.rpc]\n",
+        fixed=frozenset([2049]),
+    ),
+    Case("TFTP", steps=_TFTP_STEPS, **_TFTP),  # type: ignore[arg-type]
+    Case("TFTP, client behind masquerading", steps=_TFTP_STEPS[:1], nat="snat", **_TFTP),  # type: ignore[arg-type]
+    Case(
+        "Oracle TNS",
+        start=lambda lab: lab.open("tcp", 1521),
+        steps=[
+            ("REDIRECT with the address, IPv4", partial(_redirected, form="one")),
+            ("the address in the DATA that follow", partial(_redirected, form="two")),
+        ],
+        conntrackd=[Wanted("tns", "tcp", 1521)],
+        config="[helpers.tns]\n",
+    ),
+    Case("SANE", steps=_SANE_STEPS, **_SANE),  # type: ignore[arg-type]
+    Case("SANE, server behind a translated address", steps=_SANE_STEPS[:1], nat="dnat", **_SANE),  # type: ignore[arg-type]
+    *DISCOVERY,
+]

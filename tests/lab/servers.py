@@ -1,0 +1,128 @@
+"""The real servers: the kernel's NFS server with rpcbind, mountd and statd, and vsftpd."""
+
+from __future__ import annotations
+
+from lab.process import wait_until
+from lab.topology import SERVER, Lab
+
+EXPORT = "/srv/nfs"
+
+_NFS_FILES = f"""
+set -e
+mkdir -p {EXPORT} /run/rpcbind /run/rpc_pipefs /var/lib/nfs/sm /var/lib/nfs/sm.bak /var/lib/nfs/v4recovery
+touch /var/lib/nfs/etab /var/lib/nfs/rmtab /var/lib/nfs/state
+chmod 1777 {EXPORT}
+echo 'written by the server' > {EXPORT}/hello
+mount -t nfsd nfsd /proc/fs/nfsd
+"""
+
+# only version 3: no grace period, no client tracking; fsid: a tmpfs has no identity of its own
+_NFS_START = f"""
+set -e
+exportfs -o rw,insecure,no_root_squash,no_subtree_check,fsid=1 '*:{EXPORT}'
+rpc.nfsd --no-nfs-version 4 --nfs-version 3 2
+"""
+
+_FTP_CONF = """
+listen{six}=YES
+listen_address{six}={address}
+background=NO
+anonymous_enable=YES
+no_anon_password=YES
+local_enable=NO
+write_enable=YES
+anon_upload_enable=YES
+anon_other_write_enable=YES
+anon_mkdir_write_enable=YES
+anon_umask=022
+anon_root=/srv/ftp
+secure_chroot_dir=/run/vsftpd/empty
+connect_from_port_20=YES
+seccomp_sandbox=NO
+xferlog_enable=YES
+vsftpd_log_file=/run/vsftpd/log
+log_ftp_protocol=YES
+"""
+
+_FTP_FILES = """
+set -e
+mkdir -p /srv/ftp/pub /run/vsftpd/empty
+chown ftp /srv/ftp/pub
+chmod 555 /srv/ftp
+echo 'served by ftp' > /srv/ftp/hello
+"""
+
+_TFTP_FILES = """
+set -e
+mkdir -p /srv/tftp
+chmod 1777 /srv/tftp
+echo 'served by tftp' > /srv/tftp/hello
+"""
+
+
+def start_nfs(lab: Lab, *, statd: bool = False) -> None:
+    """Start rpcbind, mountd and the kernel's NFS server on s; returns when all are registered."""
+    server = lab.namespaces["s"]
+    server.run("sh", "-c", _NFS_FILES)
+    lab.cleanups.append(lambda: stop_nfs(lab))
+    # -h would bind UDP only; -w would read a warm start file
+    server.popen("rpcbind", "-f")
+    server.wait_listening("tcp", 111)
+    server.wait_listening("udp", 111)
+    server.run("sh", "-c", _NFS_START)
+    server.popen("rpc.mountd", "--foreground", "--no-nfs-version", "4")
+    wanted = {"portmapper", "nfs", "mountd"}
+    if statd:
+        server.popen("rpc.statd", "--foreground", "--no-notify")
+        wanted.add("status")
+    wait_until(lambda: wanted <= registered(lab), f"rpcbind knows {', '.join(sorted(wanted))}")
+
+
+def registered(lab: Lab) -> set[str]:
+    """The names of the programs that the server's rpcbind knows over UDP and TCP alike (nfs: TCP)."""
+    listed = lab.run("s", "rpcinfo", "-p", "127.0.0.1", check=False).stdout.split("\n")[1:]
+    rows = [line.split() for line in listed if len(line.split()) == 5]
+    over = {l4: {row[4] for row in rows if row[2] == l4} for l4 in ("tcp", "udp")}
+    return over["tcp"] & (over["udp"] | {"nfs"})
+
+
+def stop_nfs(lab: Lab) -> None:
+    """Stop the kernel's server, whose threads are no process of the lab's."""
+    lab.run("s", "sh", "-c", "rpc.nfsd 0; exportfs -ua; umount /proc/fs/nfsd", check=False)
+
+
+def ports(lab: Lab, program: str) -> dict[str, int]:
+    """The port of a registered program by transport."""
+    listed = lab.run("s", "rpcinfo", "-p", "127.0.0.1").stdout.split("\n")[1:]
+    rows = [line.split() for line in listed if len(line.split()) == 5]
+    return {row[2]: int(row[3]) for row in rows if row[4] == program}
+
+
+def start_ftp(lab: Lab) -> None:
+    """Start vsftpd on s, one for IPv4 and one for IPv6."""
+    server = lab.namespaces["s"]
+    server.run("sh", "-c", _FTP_FILES)
+    for family, six in ((4, ""), (6, "_ipv6")):
+        conf = _FTP_CONF.format(six=six, address=SERVER[family])
+        conf = conf.replace("listen_address_ipv6", "listen_address6")
+        server.path(f"/run/lab/vsftpd{family}.conf").write_text(conf)
+        # vsftpd takes its standard input for the control connection, and says there why it can't start
+        conf_file = f"/run/lab/vsftpd{family}.conf"
+        server.popen("sh", "-c", 'exec vsftpd "$0" 0>&1', conf_file, name=f"vsftpd{family}")
+    for family in (4, 6):
+        server.wait_listening("tcp", 21, family)
+
+
+def start_tftp(lab: Lab) -> None:
+    """Start tftpd-hpa on s, one for IPv4 and one for IPv6; it serves and takes /srv/tftp's files."""
+    server = lab.namespaces["s"]
+    server.run("sh", "-c", _TFTP_FILES)
+    for family, address in SERVER.items():
+        host = f"[{address}]" if family == 6 else address
+        server.popen(
+            *("in.tftpd", "--foreground", f"-{family}", "--address", f"{host}:69"),
+            *("--create", "--secure", "--user", "nobody", "/srv/tftp"),
+            name=f"tftpd{family}",
+        )
+        server.wait_listening("udp", 69, family)
+    lab.open("udp", 69)

@@ -1,0 +1,223 @@
+"""Boot a kernel that can do it, with the host's own files, under qemu's software emulation (virtme-ng).
+
+    python -m lab.vm [--kernel VMLINUZ] [--force] [--timeout S] COMMAND …
+
+runs COMMAND right here if the running kernel is able to, and in the VM if not. Never KVM: a /dev/kvm may be there and
+hang with a stock kernel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from lab.rootfs import make as make_files
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "vm"
+GUEST = "/run/fwlab"  # where the VM sees the run's directory
+CPUS = 2
+
+# udev would load these for the emulated machine; nothing here uses them, and each costs seconds under emulation
+_UNUSED = (
+    "kvm kvm_amd kvm_intel ccp ahci libata sr_mod sg psmouse pcspkr i2c_i801 lpc_ich iTCO_wdt i6300esb evdev"
+    " powernow_k8 aesni_intel ghash_clmulni_intel sha512_ssse3 sha256_ssse3 sha1_ssse3 crct10dif_pclmul cryptd"
+)
+
+_DEVICES = ("virtio-9p-pci", "virtio-blk-pci", "virtio-serial-pci")
+
+
+def running_kernel_lacks() -> str:
+    """Why the lab can't be run right here; empty if it can. Asks the kernel itself, not its name."""
+    if os.environ.get("FWHELPERS_INSIDE"):
+        return ""
+    if os.geteuid() != 0:
+        return "not root"
+    try:
+        from fwhelpers.kernel.probe import probe
+
+        missing = [finding.name for finding in probe() if not finding.ok]
+    except Exception as error:
+        return f"probing failed: {error}"
+    with_nfs = subprocess.run(["modprobe", "-n", "-q", "nfsd"], check=False).returncode == 0
+    return ", ".join(missing) or ("" if with_nfs else "no NFS server in this kernel")
+
+
+def find_kernel() -> Path:
+    """The kernel to boot: FWHELPERS_KERNEL, or the newest that is installed here with its modules."""
+    given = os.environ.get("FWHELPERS_KERNEL")
+    if given:
+        return Path(given)
+    found = [
+        path
+        for path in Path("/boot").glob("vmlinuz-*")
+        if Path("/lib/modules", path.name.removeprefix("vmlinuz-")).is_dir()
+    ]
+    if not found:
+        raise FileNotFoundError("no kernel in /boot (apt-get install linux-image-amd64)")
+    return max(found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)])
+
+
+def modules_of(kernel: Path) -> Path | None:
+    """The modules of a kernel that was unpacked, not installed; None for an installed one."""
+    release = kernel.name.removeprefix("vmlinuz-")
+    if kernel.parent == Path("/boot"):
+        return None
+    for base in (kernel.parent.parent / "lib/modules", kernel.parent.parent / "usr/lib/modules"):
+        if (base / release).is_dir():
+            return base / release
+    raise FileNotFoundError(f"no modules beside {kernel}")
+
+
+class Machine:
+    """One boot that runs one command. Only one of a project's machines runs at a time.
+
+    `terminal` gives the command this program's terminal, and no limit of time; `shared` are further directories, by
+    where the VM sees them; `files` is an image (files.py) that another machine uses as well.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        timeout: float,
+        kernel: Path | None = None,
+        terminal: bool = False,
+        shared: Mapping[str, Path] | None = None,
+        cpus: int = CPUS,
+        files: Path | None = None,
+    ) -> None:
+        self.directory = BUILD / name
+        self.kernel = kernel or find_kernel()
+        self._timeout = timeout
+        self._terminal = terminal
+        self._cpus = cpus
+        self._shared = {GUEST: self.directory, **(shared or {})}
+        self._lock: IO[str] | None = None
+        self._prepare(command)
+        self._files = files or make_files(self.directory / "files.ext4")
+
+    def _prepare(self, command: Sequence[str]) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+        self.directory.mkdir(parents=True)
+        modules = modules_of(self.kernel)
+        environment = {"FWHELPERS_ROOT": ROOT, "FWHELPERS_MODULES": modules or ""}
+        lines = [f"{key}={shlex.quote(str(value))}" for key, value in environment.items()]
+        (self.directory / "environment").write_text("\n".join(lines) + "\n")
+        passed = {k: v for k, v in os.environ.items() if k in ("CI", "TERM", "COLUMNS")}
+        exports = [f"export {key}={shlex.quote(value)}" for key, value in passed.items()]
+        (self.directory / "command").write_text("\n".join([*exports, shlex.join(command)]) + "\n")
+
+    def _argv(self) -> list[str]:
+        vng = Path(sys.executable).parent / "vng"
+        share = "local,id=fwcached,path=/,security_model=none,readonly=on,multidevs=remap"
+        device = "virtio-9p-pci,fsdev=fwcached,mount_tag=fwcached"
+        drive = f"if=virtio,format=raw,readonly=on,file={self._files}"
+        guest = [str(ROOT / "tests/lab/guest.sh"), GUEST]
+        limit = ["timeout", "--kill-after=5", str(int(self._timeout))]
+        return [
+            *([] if self._terminal else limit),
+            *(str(vng), "--disable-kvm", "--force-9p", "--run", str(self.kernel)),
+            *("--cpus", str(self._cpus), "--memory", "2G", "--user", "root"),
+            # the emulated time stamp counter is the host's: right, and far cheaper to read than the timer chips
+            *("--append", "tsc=reliable"),
+            *("--append", "mitigations=off", "--append", "cryptomgr.notests"),
+            *("--append", "modprobe.blacklist=" + ",".join(_UNUSED.split())),
+            *(f"--rwdir={inside}={outside}" for inside, outside in self._shared.items()),
+            # answered where the request is made; the loop that would hear of it takes a tenth of the time
+            *(f"--qemu-opts=-global {device}.ioeventfd=off" for device in _DEVICES),
+            f"--qemu-opts=-fsdev {share} -device {device} -drive {drive}",
+            # without a command virtme-ng starts a shell on the console: ours
+            *(["--shell", guest[0]] if self._terminal else ["--", "bash", *guest]),
+        ]
+
+    def start(self, stdout: IO[bytes] | None = None, beside: bool = False) -> None:
+        """Boot. Output goes to `stdout`, or to this program's own. `beside`: while another of this program's runs."""
+        if not beside:
+            self._wait_turn()
+        bins = [str(Path(sys.executable).parent), "/usr/sbin", "/sbin", os.environ.get("PATH", "")]
+        self._process = subprocess.Popen(
+            self._argv(),
+            stdin=None if self._terminal else subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.STDOUT if stdout else None,
+            cwd=ROOT,
+            env={**os.environ, "PATH": ":".join(bins)},
+            start_new_session=not self._terminal,
+        )
+
+    def _wait_turn(self) -> None:
+        self._lock = (BUILD / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("lab: waiting for another machine to end", file=sys.stderr, flush=True)
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def wait(self) -> int:
+        """Wait for its end; returns the command's status (255 if it did not get that far)."""
+        self._process.wait()
+        if self._lock is not None:
+            self._lock.close()
+        try:
+            return int((self.directory / "status").read_text())
+        except (OSError, ValueError):
+            return 255
+
+    def stop(self) -> None:
+        """Switch it off."""
+        if self.running:
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self.wait()
+
+
+def main() -> int:
+    """See above."""
+    parser = argparse.ArgumentParser(description="run a command where the kernel can do it")
+    parser.add_argument("--kernel", type=Path, help="a vmlinuz, its modules beside it")
+    parser.add_argument(
+        "--force", action="store_true", help="boot even if the running kernel would do"
+    )
+    parser.add_argument("--terminal", action="store_true", help="the command needs the terminal")
+    parser.add_argument("--timeout", type=float, default=600)
+    parser.add_argument("--name", default="run", help="folder under build/vm")
+    parser.add_argument("command", nargs=argparse.REMAINDER)
+    given = parser.parse_args()
+    why = running_kernel_lacks()
+    if not why and not given.force and not given.kernel:
+        return subprocess.run(given.command, check=False, cwd=ROOT).returncode
+    machine = Machine(
+        given.name,
+        given.command,
+        timeout=given.timeout,
+        kernel=given.kernel,
+        terminal=given.terminal,
+    )
+    if why:
+        print(f"lab: the running kernel will not do, it lacks: {why}", file=sys.stderr)
+    print(f"lab: booting {machine.kernel.name} under emulation", file=sys.stderr, flush=True)
+    machine.start()
+    try:
+        return machine.wait()
+    except KeyboardInterrupt:
+        machine.stop()
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,232 @@
+"""The real service on a bus, over a daemon that is none: state is invented, commands come on stdin, a JSON line each.
+
+service.py ADDRESS
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fwhelpers.dbus import names
+from fwhelpers.dbus.service.control import ControlError, Notification, Values
+from fwhelpers.dbus.service.server import Server
+from fwhelpers.events.serialize import Known
+from fwhelpers.events.stream import EventStream
+from fwhelpers.kernel import conntrack, expect, nfnl
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
+from fwhelpers.kernel.nfnl import Message
+from fwhelpers.kernel.nla import be32, strz
+from fwhelpers.worker.messages import encode_made
+
+CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
+
+
+def helper(name: str, enabled: bool) -> dict[str, Any]:
+    return {
+        "name": name, "kernel_name": f"fw-{name}", "enabled": enabled, "registered": True,
+        "problem": "", "description": f"the {name} protocol", "specification": "RFC 1",
+        "outgoing": False, "plugin": name, "distribution": "fwhelpers", "version": "1.0",
+        "transports": ["tcp"], "default_ports": [21], "ports": [21, 2121], "families": [4, 6],
+        "interfaces": [], "fail": "open", "settings": [],
+        "policies": [{"name": "data", "max": 1, "timeout": 60, "min_port": 1024}],
+        "counters": {"expected": 3, "refused": 1},
+    }  # fmt: skip
+
+
+class Fake:
+    """`daemon.control.Control`."""
+
+    def __init__(self) -> None:
+        self.found = {name: helper(name, name == "ftp") for name in ("ftp", "rpc", "a.b-c")}
+        self.found["a.b-c"]["description"] = "§ 1 … \0 \udc80"
+        self.restarts = 0
+        self.go_on = asyncio.Event()
+        self.listeners: list[Callable[[Notification], None]] = []
+
+    def listen(self, listener: Callable[[Notification], None]) -> None:
+        self.listeners.append(listener)
+
+    def tell(self, news: Notification) -> None:
+        for listener in self.listeners:
+            listener(news)
+
+    def summary(self) -> Values:
+        enabled = [name for name, one in self.found.items() if one["enabled"]]
+        return {"version": "9", "enabled": enabled, "problems": {"rpc": "no"}, "steering": "rules",
+                "fail": "open"}  # fmt: skip
+
+    def helpers(self) -> list[Values]:
+        return list(self.found.values())
+
+    def plugins(self) -> list[Values]:
+        return [{"name": "ftp", "distribution": "fwhelpers", "version": "1.0", "module": "m",
+                 "state": "loaded", "helpers": ["ftp"], "problems": []}]  # fmt: skip
+
+    def workers(self) -> list[Values]:
+        return [{"queue": 1000, "pid": 77, "ready": True, "restarts": self.restarts,
+                 "packets": 5, "overflows": 0}]  # fmt: skip
+
+    async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
+        if name == "broken":
+            raise ZeroDivisionError("a bug")
+        if name == "a.b-c":  # takes its time
+            print("enabling", flush=True)
+            await self.go_on.wait()
+        if name not in self.found:
+            raise ControlError(names.NO_SUCH_HELPER, f"there is no helper {name}")
+        self.found[name]["enabled"] = enabled
+        self.tell(
+            Notification("ruleset-replaced", details={"helpers": list(self.summary()["enabled"])})
+        )
+        return {"name": name, "enabled": enabled, "persisted": "/file" if persist else ""}
+
+    async def reload(self) -> Values:
+        raise ControlError(names.BAD_CONFIGURATION, "fwhelpers.toml: daemon.x: unknown key")
+
+    def ruleset(self) -> str:
+        return "table inet fwhelpers {\n}\n"
+
+    async def probe(self) -> list[Values]:
+        return [{"name": "rights", "ok": True, "detail": "all", "hint": ""}]
+
+
+def expectation(number: int, klass: int = 0) -> Expectation:
+    master = Tuple(CLIENT, SERVER, 6, 40000 + number % 1000, 21)
+    wanted = Tuple(CLIENT, SERVER, 6, 0, 1024 + number % 60000)
+    return Expectation(
+        master,
+        wanted,
+        mask_for(wanted),
+        klass,
+        PERMANENT,
+        60,
+        "fw-ftp",
+        id=number,
+        zone=number // 60000,
+    )
+
+
+def event(made: Expectation, kind: int = expect.NEW) -> Message:
+    (sent,) = nfnl.split(expect.encode_create(made))
+    # the kernel's own events carry more than a request: timeout, id and the master's helper
+    body = bytes(sent.payload) + _more(made)
+    return sent._replace(type=nfnl.CTNETLINK_EXP << 8 | kind, payload=memoryview(body))
+
+
+def _more(made: Expectation) -> bytes:
+    return be32(4, made.timeout) + be32(5, made.id) + strz(6, made.helper)
+
+
+def connection(number: int) -> Message:
+    made = expectation(number)
+    orig = made.tuple._replace(sport=50000)
+    reply = Tuple(orig.dst, orig.src, 6, orig.dport, orig.sport)
+    body = (
+        conntrack.encode_tuple(1, orig) + conntrack.encode_tuple(2, reply)
+        + be32(3, conntrack.IPS_EXPECTED) + conntrack.encode_tuple(14, made.master)
+    )  # fmt: skip
+    (sent,) = nfnl.split(nfnl.message(nfnl.CTNETLINK, conntrack.NEW, 0, body, family=2))
+    return sent
+
+
+def master(number: int) -> Message:
+    orig = expectation(number).master
+    reply = Tuple(orig.dst, bytes([192, 0, 2, 1]), 6, orig.dport, orig.sport)
+    body = (
+        conntrack.encode_tuple(1, orig) + conntrack.encode_tuple(2, reply)
+        + be32(3, conntrack.IPS_HELPER)
+    )  # fmt: skip
+    (sent,) = nfnl.split(nfnl.message(nfnl.CTNETLINK, conntrack.NEW, 0, body, family=2))
+    return sent
+
+
+REFUSED = {
+    "kind": "refused", "helper": "fw-ftp", "client": "10.0.1.2:40000", "server": "10.0.2.2:21",
+    "l4": "tcp", "reason": "below 1024", "rule": "G6", "what": "PORT", "endpoint": "10.0.1.2:22",
+    "expected": "", "interface": 0, "timeout": 0, "made": None,
+}  # fmt: skip
+
+
+def memory() -> int:
+    """Resident bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
+async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
+    do = command["do"]
+    now = time.monotonic()
+    if do == "create":
+        for number in range(command["first"], command["first"] + command["count"]):
+            events.take(event(expectation(number)), now)
+            made = encode_made(expectation(number))
+            words = {**REFUSED, "kind": "expected", "made": made}
+            events.hear({"note": words, "queue": 1000}, now)
+            if number % 256 == 0:
+                await asyncio.sleep(0)  # as the reader of the kernel's socket does
+    elif do == "master":
+        events.take(master(command["first"]), now)
+    elif do == "match":
+        events.take(connection(command["first"]), now)
+    elif do == "expire":
+        events.pass_time(now + 1000)
+    elif do == "refuse":
+        events.hear({"note": REFUSED, "queue": 1000}, now)
+    elif do == "lose":
+        events.lose("kernel", 0, resynchronised=True)
+    elif do == "restart-worker":
+        fake.restarts += 1
+        fake.tell(
+            Notification("worker-restarted", queue=1000, details={"reason": "died of SIGKILL"})
+        )
+    elif do == "fail-helper":
+        fake.tell(Notification("helper-failed", "rpc", details={"reason": "a bug"}))
+    elif do == "go-on":
+        fake.go_on.set()
+    elif do == "remove-helper":
+        del fake.found["rpc"]
+    elif do == "memory":
+        return memory()
+    elif do == "state":
+        return {"ring": len(events.ring._items), "readers": events.ring.readers,
+                "tracked": len(events.listing())}  # fmt: skip
+    return None
+
+
+async def main(address: str) -> None:
+    fake, events = Fake(), EventStream()
+    known = {"fw-ftp": _Helper("ftp"), "fw-rpc": _Helper("rpc")}
+    events.know(Known(known, {"ftp": "ftp"}))  # type: ignore[arg-type]
+    reader = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    running = loop.create_task(Server(fake, events, address).run())
+    while line := await reader.readline():
+        answer = await act(fake, events, json.loads(line))
+        print(json.dumps({"done": answer}), flush=True)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+class _Policy:
+    name = "data"
+
+
+class _Helper:
+    policies = (_Policy(),)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,104 @@
+"""What the distribution has to bring: told with its remedy where it is missing, and only there."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from pathlib import Path
+
+import pytest
+
+from fwhelpers.cli import check_system
+from fwhelpers.kernel.probe import Finding
+from fwhelpers.registration.kernel_modules import MODULES
+
+RELEASE = "6.1.0-test"
+
+
+@pytest.fixture
+def everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A root where nothing is missing; a test takes something away."""
+    folder = tmp_path / "lib/modules" / RELEASE
+    folder.mkdir(parents=True)
+    listed = [
+        f"kernel/net/netfilter/{name.replace('nft_', 'nft-')}.ko.xz: x.ko" for name in MODULES
+    ]
+    (folder / "modules.dep").write_text("\n".join(listed) + "\n")
+    monkeypatch.setattr(check_system, "find_spec", lambda name: object())
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: object())
+    return tmp_path
+
+
+def failed(root: Path) -> list[Finding]:
+    return [finding for finding in check_system.findings(RELEASE, root) if not finding.ok]
+
+
+def test_nothing_is_missing(everything: Path) -> None:
+    assert failed(everything) == []
+    *_, last = check_system.findings(RELEASE, everything)
+    assert all(name in last.detail for name in MODULES)
+
+
+def test_no_binding(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        check_system, "find_spec", lambda name: None if name == "nftables" else object()
+    )
+    (only,) = failed(everything)
+    assert only.name == "Python binding of nftables"
+    assert "apt install python3-nftables" in only.hint
+    assert "dnf install python3-nftables" in only.hint
+
+
+@pytest.mark.parametrize("place", ["python3/dist-packages", "python3.13/site-packages"])
+def test_a_binding_that_a_virtual_environment_hides(
+    everything: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr(
+        check_system, "find_spec", lambda name: None if name == "nftables" else object()
+    )
+    package = everything / "usr/lib" / place / "nftables"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (only,) = failed(everything)
+    assert only.detail == "installed, but hidden from this Python environment"
+    assert only.hint == f"make it with `python3 -m venv --system-site-packages {sys.prefix}`"
+
+
+def test_no_library(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> object:
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(ctypes, "CDLL", missing)
+    (only,) = failed(everything)
+    assert only.detail == "libnftables.so.1: cannot open shared object file"
+    assert "apt install libnftables1" in only.hint
+
+
+def test_no_dbus(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        check_system, "find_spec", lambda name: None if name == "dbus_fast" else object()
+    )
+    (only,) = failed(everything)
+    assert "all else works" in only.detail
+    assert "apt install python3-dbus-fast" in only.hint
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_kernel_without_a_module(everything: Path, name: str) -> None:
+    folder = everything / "lib/modules" / RELEASE
+    (folder / "modules.dep").write_text("kernel/net/ipv4/tunnel4.ko:\n")
+    built_in = [f"kernel/net/{other}.ko" for other in MODULES if other != name]
+    (folder / "modules.builtin").write_text("\n".join(built_in) + "\n")
+    (only,) = failed(everything)
+    assert only.name == f"module {name}"
+    assert only.detail == f"kernel {RELEASE} is without it"
+    assert f"CONFIG_{check_system.OPTIONS[name]}" in only.hint
+    (everything / "sys/module" / name).mkdir(parents=True)
+    assert failed(everything) == []
+
+
+def test_where_no_modules_can_be_looked_up(everything: Path) -> None:
+    (everything / "lib/modules" / RELEASE / "modules.dep").unlink()
+    assert failed(everything) == []
+    *_, last = check_system.findings(RELEASE, everything)
+    assert last.detail == f"can't be looked up: nothing in {everything}/lib/modules/{RELEASE}"

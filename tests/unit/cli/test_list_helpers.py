@@ -1,0 +1,121 @@
+"""`list`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fwhelpers import config
+from fwhelpers.cli import list_helpers
+from fwhelpers.cli.main import main
+from fwhelpers.plugin.manager import load
+
+pytestmark = pytest.mark.usefixtures("installed")
+
+Capture = pytest.CaptureFixture[str]
+BUILT_IN = load().helpers
+
+
+def test_list(config_dir: Path, capsys: Capture) -> None:
+    assert main(["list", "--config", str(config_dir)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "HELPER  ENABLED  L4       PORTS  IP   OPENS       WHAT",
+        "foo     yes      udp      7      4,6  data:1/60s  the foo protocol (RFC 1)",
+        "bar     no       tcp,udp  8,9    4,6  data:1/60s",
+        "",
+        "PLUGIN  FROM          STATE   HELPERS",
+        "foo     foo-dist 1.0  loaded  foo, bar",
+        "bad     bad-dist 2.0  broken  -",
+        "",
+        "problem: plugin bad (bad-dist 2.0): can't be imported: OSError: no",
+    ]
+
+
+def test_list_as_json(config_dir: Path, capsys: Capture) -> None:
+    assert main(["list", "--json", "--config", str(config_dir)]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(h["name"], h["enabled"]) for h in listed["helpers"]] == [("foo", True), ("bar", False)]
+    assert [p["state"] for p in listed["plugins"]] == ["loaded", "broken"]
+    assert len(listed["problems"]) == 1
+
+
+def test_list_works_with_a_wrong_configuration(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "fwhelpers.toml").write_text("[daemon]\nx = 1\n[helpers.bar]\n")
+    assert main(["list", "--config", str(tmp_path)]) == 0
+    out, err = capsys.readouterr()
+    assert "bar     yes" in out
+    assert err == "fwhelpers: warning: the configuration has 1 errors (fwhelpers check)\n"
+
+
+def test_list_works_without_a_configuration(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(config, "DIRECTORY", tmp_path / "none")
+    assert main(["list", "--config", str(tmp_path / "none")]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_list_shows_the_configurations_own_rows(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "fwhelpers.toml").write_text(
+        '[discovery.disks]\nport = 7000\nbroadcast = true\nsignature = ["0:44"]\ndoc = "disks"\n'
+    )
+    assert main(["list", "--config", str(tmp_path)]) == 0
+    assert "disks   yes      udp      7000   4    answer:8/5s  disks" in capsys.readouterr().out
+
+
+def test_one_helper_in_detail(config_dir: Path, capsys: Capture) -> None:
+    assert main(["list", "foo", "--config", str(config_dir)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "foo: enabled",
+        "  what           the foo protocol",
+        "  specification  RFC 1",
+        "  kernel's name  foo",
+        "  control        udp port 7, IPv4 and IPv6",
+        "  opens          data: at most 1 for a control connection, 60 s, ports from 1024",
+        "  setting        loose = false: be lax",
+    ]
+
+
+def test_one_helper_as_json(config_dir: Path, capsys: Capture) -> None:
+    assert main(["list", "bar", "--json", "--config", str(config_dir)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["name"], told["enabled"], told["l4"], told["families"]) == (
+        "bar",
+        False,
+        ["tcp", "udp"],
+        [4, 6],
+    )
+    assert told["policies"] == [
+        {"name": "data", "max": 1, "timeout": 60, "min_port": 1024, "ports": []}
+    ]
+
+
+def test_a_helper_that_there_is_not(config_dir: Path, capsys: Capture) -> None:
+    assert main(["list", "nosuch", "--config", str(config_dir)]) == 1
+    assert (
+        capsys.readouterr().err
+        == "fwhelpers: error: there is no helper 'nosuch'\nhint: fwhelpers list\n"
+    )
+
+
+def test_requests_to_groups_in_detail(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "fwhelpers.toml").write_text(
+        '[discovery.disks]\nport = 7000\nbroadcast = true\ngroups = ["239.1.2.3"]\nsignature = ["0:44"]\n'
+    )
+    assert main(["list", "disks", "--config", str(tmp_path)]) == 0
+    assert (
+        "udp port 7000, IPv4; requests of this host to 239.1.2.3, broadcast"
+        in capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_every_built_in_helper_tells_what_it_is(name: str) -> None:
+    helper = BUILT_IN[name]
+    told = list_helpers.as_dict(helper, True)
+    assert told["doc"]
+    assert told["policies"]
+    assert json.dumps(told)
+    assert "\n".join(list_helpers._detailed(helper, True)).startswith(f"{name}: enabled\n  what")

@@ -1,0 +1,48 @@
+"""Checks of single values: what passes is harmless for nftables, what doesn't has a remedy."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers.config import validators
+
+
+@given(st.text())
+def test_interfaces_are_single_harmless_words(text: str) -> None:
+    try:
+        (name,) = validators.interfaces([text])
+    except validators.InvalidValue:
+        return
+    assert name == text
+    assert 0 < len(name) < 16
+    assert not set(name) & set(" \t\n\"'\\{};$/*:,")
+
+
+@given(st.text() | st.ip_addresses().map(str) | st.integers())
+def test_prefixes_are_networks(value: object) -> None:
+    try:
+        (network,) = validators.prefixes([value])
+    except validators.InvalidValue:
+        return
+    assert set(str(network)) <= set("0123456789abcdef.:/")
+
+
+def test_a_plain_address_is_a_prefix_of_full_length() -> None:
+    assert [n.prefixlen for n in validators.prefixes(["192.0.2.1", "fd00::1"])] == [32, 128]
+
+
+@pytest.mark.parametrize(
+    "check", [validators.ports, validators.interfaces, validators.prefixes, validators.names]
+)
+@pytest.mark.parametrize("value", [None, 1, "x", {}, [[]], [{}], [None], [1.5], [[1]]])
+def test_a_wrong_type_is_refused(check: validators.Check, value: object) -> None:
+    with pytest.raises(validators.InvalidValue):
+        check(value)
+
+
+def test_guess_names_the_nearest_or_all() -> None:
+    assert validators.guess("prots", ["ports", "fail"], "keys") == "did you mean ports?"
+    assert validators.guess("zzz", ["ports", "fail"], "keys") == "keys: ports, fail"
+    assert validators.guess("zzz", [], "keys") == "there are no keys"

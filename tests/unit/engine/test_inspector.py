@@ -1,0 +1,271 @@
+"""The packet's way through the inspection, with protocols that do what they are told (invented.py)."""
+
+from __future__ import annotations
+
+import pytest
+from connection import Connection
+from hypothesis import given
+from hypothesis import strategies as st
+from invented import LAST, TALK, C, S, tcp
+
+from fwhelpers.engine.inspector import Active
+from fwhelpers.engine.verdict import ACCEPT
+
+
+def test_passive_and_active() -> None:
+    flow = tcp()
+    assert flow.s(b"OPEN 3000\r\n").accept
+    assert flow.c(b"OPEN 4000\r\n").accept
+    assert flow.expected == ["10.0.1.2 > 10.0.2.2:3000", "10.0.2.2 > 10.0.1.2:4000"]
+    first = flow.maker.made[0]
+    assert first.master == flow.orig
+    assert first.nat is None
+    assert first.fn == ""
+
+
+def test_split_pipelined_and_reordered() -> None:
+    flow = tcp()
+    flow.c(b"OP")
+    flow.c(b"EN 3000\r\nOPEN 30")
+    late = flow.packet(b"01\r\n", False)
+    flow.seq[0] += 4
+    flow.c(b"OPEN 3002\r\n")
+    assert len(flow.expected) == 1
+    flow.send(late)
+    assert flow.expected == [f"10.0.2.2 > 10.0.1.2:{p}" for p in (3000, 3001, 3002)]
+
+
+@given(st.lists(st.integers(1, 30), max_size=40))
+def test_segmentation_does_not_matter(sizes: list[int]) -> None:
+    text = b"x\r\nOPEN 3000\r\nOPEN 10.0.1.2 3001\r\nOPEN 9.9.9.9 3002\r\nCANCEL\r\nOPEN 3003\r\n"
+    flow = tcp()
+    at = 0
+    for size in [*sizes, len(text)]:
+        if text[at : at + size]:
+            flow.c(text[at : at + size])
+        at += size
+    assert [e.tuple.dport for e in flow.maker.made] == [3000, 3001, 3003]
+    assert flow.refused == ["G5"]
+    assert sorted(t.dport for t in flow.maker.deleted) == [3000, 3001]
+
+
+def test_midstream_is_never_parsed() -> None:
+    flow = tcp()
+    flow.payloads = [1, 0]  # the kernel saw a payload before, we did not
+    assert flow.c(b"OPEN 3000\r\n").done
+    flow.c(b"OPEN 3001\r\n")
+    assert flow.expected == []
+
+
+def test_handshake_seen_begins_the_stream() -> None:
+    # steering "helper": no labels, but all packets come, SYN included
+    flow = tcp()
+    flow.extra = {"status": 0x2000}
+    flow.send(flow.packet(b"", False, seq=999, flags=2))
+    flow.extra = {}
+    flow.payloads = [5, 5]
+    flow.c(b"OPEN 3000\r\n")
+    assert flow.expected == ["10.0.2.2 > 10.0.1.2:3000"]
+
+
+def test_conflicting_retransmission_poisons_and_cancels() -> None:
+    flow = tcp()
+    flow.c(b"OPEN 3000\r\n")
+    verdict = flow.send(flow.packet(b"OPEN 3999\r\n", False, seq=1000))
+    assert verdict.accept
+    assert verdict.done
+    assert [t.dport for t in flow.maker.deleted] == [3000]
+    flow.c(b"OPEN 3001\r\n")
+    assert len(flow.expected) == 1
+
+
+@pytest.mark.parametrize("word", [b"BAD\r\n", b"BUG\r\n", b"x" * 5000])
+def test_what_goes_wrong_passes_and_opens_nothing_more(word: bytes) -> None:
+    flow = tcp()
+    flow.c(b"OPEN 3000\r\n")
+    assert flow.c(word).accept
+    assert [t.dport for t in flow.maker.deleted] == [3000]
+    flow.c(b"OPEN 3001\r\n")
+    assert len(flow.expected) == 1
+    assert flow.notes[-1].kind in ("poisoned", "failed")
+
+
+def test_fin_and_rst_payload_and_urgent_data() -> None:
+    for flags in (0x19, 0x1C, 0x38):
+        flow = tcp()
+        flow.send(flow.packet(b"OPEN 3000\r\n", False, flags=flags))
+        assert flow.expected == []
+
+
+def test_drop_done_spent() -> None:
+    flow = tcp()
+    assert not flow.c(b"DROP\r\n").accept
+    flow.c(b"OPEN 3000\r\n")
+    flow.c(b"SPENT\r\n")
+    assert flow.maker.deleted == []
+    assert flow.c(b"DONE\r\n").done
+    assert flow.c(b"OPEN 3001\r\n") is ACCEPT
+
+
+def test_state_survives_the_worker() -> None:
+    old = tcp()
+    old.c(b"one\r\n")
+    old.s(b"two\r\n")
+    new = tcp()
+    new.info, new.seq, new.payloads = old.info, old.seq, old.payloads
+    new.c(b"OPEN 3000\r\n")
+    assert new.expected == ["10.0.2.2 > 10.0.1.2:3000"]
+    ((_, state),) = new.inspector._flows.all()
+    assert state.parser.count == 3  # type: ignore[attr-defined]
+
+
+def test_state_in_the_middle_of_a_line_is_not_stored_as_if_it_were_whole() -> None:
+    old = tcp()
+    old.c(b"one\r\nOP")
+    new = tcp()
+    new.info, new.seq, new.payloads = old.info, old.seq, old.payloads
+    new.c(b"EN 3000\r\n")
+    new.c(b"OPEN 3001\r\n")
+    assert new.expected == []
+
+
+def test_a_flow_that_was_expected_itself_stores_nothing() -> None:
+    flow = tcp()
+    flow.extra = {"status": 8 | 0x2000 | 1}
+    assert flow.c(b"one\r\n").info is None
+
+
+def test_foreign_helper_leaves_the_queue() -> None:
+    flow = tcp()
+    packet = flow.packet(b"OPEN 3000\r\n", False)
+    packet.helper = "ftp"
+    assert flow.send(packet).done
+    assert flow.expected == []
+
+
+def test_udp_keeps_its_master_alive() -> None:
+    flow = Connection(TALK, "udp", C, S)
+    flow.extra = {"timeout": 30}
+    assert flow.s(b"3000").timeout in (60, 61)
+    flow.extra = {"timeout": 70}
+    assert flow.s(b"3000").timeout is None
+
+
+def test_permanent_ones_are_not_made_twice_while_young() -> None:
+    flow = Connection(TALK, "udp", C, S)
+    flow.s(b"3000")
+    flow.s(b"3000")
+    assert len(flow.expected) == 1
+    flow.now += 40
+    flow.s(b"3000")
+    assert len(flow.expected) == 2
+
+
+def test_first_packet_carries_its_expectations_one_by_one() -> None:
+    flow = Connection(TALK, "udp", C, S)
+    flow.extra = {"status": 0x2000}
+    packet = flow.packet(b"3000 3001", False)
+    first = flow.send(packet)
+    assert first.repeat
+    assert first.expectation
+    assert first.expectation.tuple.dport == 3000
+    second = flow.send(packet)
+    assert not second.repeat
+    assert second.expectation
+    assert second.expectation.tuple.dport == 3001
+
+
+def test_a_new_connection_may_have_the_id_of_one_that_ended() -> None:
+    flow = Connection(TALK, "udp", C, S)
+    flow.extra = {"status": 0x2000}  # not confirmed
+    for _ in range(2):
+        made = flow.send(flow.packet(b"3000", False)).expectation
+        assert made
+        assert made.tuple.dport == 3000
+    assert len(flow.inspector) == 1
+
+
+def test_so_may_a_new_tcp_connection() -> None:
+    flow = tcp()
+    flow.c(b"OPEN 3000\r\nhalf a line")
+    flow.payloads = [0, 0]
+    flow.seq = [77000, 88000]
+    flow.info = bytes(32)
+    flow.c(b"OPEN 3001\r\n")
+    assert [e.tuple.dport for e in flow.maker.made] == [3000, 3001]
+    assert not [note for note in flow.notes if note.kind == "poisoned"]
+
+
+def test_class_limit_forgets_the_oldest() -> None:
+    flow = tcp()
+    for port in range(3000, 3010):
+        flow.c(b"OPEN %d\r\n" % port)
+    ((_, state),) = flow.inspector._flows.all()
+    assert [t.dport for t in state.made] == [3008, 3009]
+
+
+def test_flow_table_is_bounded() -> None:
+    flow = tcp()
+    flow.inspector._flows._most = 10
+    for n in range(100):
+        packet = flow.packet(b"x\r\n", False)
+        packet.ct_id = n
+        flow.inspector.packet(packet, 0)  # type: ignore[arg-type]
+    assert len(flow.inspector) == 10
+
+
+def test_disabled_helper_lets_go() -> None:
+    flow = tcp()
+    flow.c(b"OPEN 3000\r\n")
+    flow.inspector.configure({})
+    assert [t.dport for t in flow.maker.deleted] == [3000]
+    assert flow.c(b"OPEN 3001\r\n").done
+
+
+def test_reload_keeps_the_parsers_of_flows() -> None:
+    flow = tcp()
+    flow.c(b"OPEN 30")
+    flow.inspector.configure({"talk": Active(TALK)})
+    flow.c(b"00\r\n")
+    assert flow.expected == ["10.0.2.2 > 10.0.1.2:3000"]
+
+
+@given(
+    st.lists(st.tuples(st.binary(max_size=60), st.booleans(), st.integers(-90, 90)), max_size=30)
+)
+def test_nothing_ever_raises(packets: list[tuple[bytes, bool, int]]) -> None:
+    flow = tcp(seen_client="192.0.2.1:50000")
+    for data, reply, shift in packets:
+        flow.send(flow.packet(data, reply, seq=(flow.seq[reply] + shift) % 2**32))
+    assert all(n.kind != "failed" for n in flow.notes)
+
+
+@pytest.mark.parametrize("word", [b"BAD", b"BUG", b"OVER", b"CANCEL"])
+def test_what_was_taken_back_does_not_go_with_a_verdict(word: bytes) -> None:
+    """Least of all with that of another flow's packet, whose master it would get."""
+    flow = Connection(LAST, "udp", C, S)
+    flow.extra = {"status": 0x2000}  # the first packet, which conntrack has not confirmed
+    assert flow.c(b"3000 3001 " + word).expectation is None
+    other = Connection(LAST, "udp", "10.0.1.3:40000", S, inspector=flow.inspector)
+    assert other.c(b"CANCEL").expectation is None
+
+
+def test_done_takes_effect_when_all_is_attached() -> None:
+    flow = Connection(LAST, "udp", C, S)
+    flow.extra = {"status": 0x2000}
+    packet = flow.packet(b"3000 3001 DONE", False)
+    first, second = flow.send(packet), flow.send(packet)
+    assert [v.expectation and v.expectation.tuple.dport for v in (first, second)] == [3000, 3001]
+    # a flow that is done does not come to the queue again, not even with a packet that is to be repeated
+    assert [(v.repeat, v.done) for v in (first, second)] == [(True, False), (False, True)]
+    flow.extra = {}
+    assert flow.c(b"3002 DONE") == ACCEPT
+
+
+def test_a_dropped_packet_does_not_come_again() -> None:
+    flow = Connection(LAST, "udp", C, S)
+    flow.extra = {"status": 0x2000}
+    dropped = flow.c(b"3000 3001 DROP")
+    assert (dropped.accept, dropped.repeat) == (False, False)
+    flow.extra = {}
+    assert flow.c(b"CANCEL").expectation is None

@@ -1,0 +1,373 @@
+from __future__ import annotations
+
+import pytest
+from connection import Connection, FakeMaker
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers.api import DatagramParser, Endpoint, Event, Expect, Flow, Helper, Policy
+from fwhelpers.engine.guard import Limits, Prefix, Refusal
+from fwhelpers.engine.inspector import Active, Inspector
+from fwhelpers.engine.onlink import LINK_LOCAL, NO_LINKS, judge_request, peers
+from fwhelpers.engine.verdict import Report
+from fwhelpers.kernel import nfqueue
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.expect import netmask
+
+
+def prefix(text: str) -> Prefix:
+    host, _, length = text.partition("/")
+    return Prefix(Endpoint.parse(host).addr, int(length))
+
+
+def flow(client: str, server: str) -> Flow:
+    return Flow("udp", Endpoint.parse(client, 40000), Endpoint.parse(server, 1900))
+
+
+LAN = prefix("10.0.1.0/24")
+
+
+def found(client: str, *known: str, kind: str = "on-link") -> tuple[Prefix, ...] | str:
+    asked = flow(client, "ff02::c" if ":" in client else "239.255.255.250")
+    want = Expect(asked.server, asked.client, peers=kind)
+    result = peers(want, asked, [prefix(k) for k in known])
+    return result.rule if isinstance(result, Refusal) else result
+
+
+@pytest.mark.parametrize("where", ["224.0.0.251", "239.1.2.3", "255.255.255.255", "10.0.1.255"])
+def test_g8_requests_to_many(where: str) -> None:
+    assert judge_request(flow("10.0.1.2", where), [LAN]) is None
+
+
+@pytest.mark.parametrize("where", ["10.0.1.3", "10.0.2.255", "10.0.1.0", "8.8.8.8", "240.0.0.1"])
+def test_g8_a_request_to_one_host_opens_to_nobody_else(where: str) -> None:
+    refusal = judge_request(flow("10.0.1.2", where), [LAN])
+    assert refusal
+    assert refusal.rule == "G8"
+
+
+def test_a_point_to_point_link_has_no_broadcast() -> None:
+    assert judge_request(flow("10.0.1.2", "10.0.1.3"), [prefix("10.0.1.2/31")])
+
+
+def test_g8_ipv6_requests_to_many() -> None:
+    assert judge_request(flow("fe80::1", "ff02::fb"), []) is None
+    assert judge_request(flow("fe80::1", "fe80::2"), [])
+
+
+def test_the_askers_own_network_comes_first() -> None:
+    assert found("10.0.1.2", "192.0.2.0/25", "10.0.1.0/24") == (LAN, prefix("192.0.2.0/25"))
+
+
+def test_link_local_asks_link_local() -> None:
+    assert found("fe80::2", "fd01::/64") == (LINK_LOCAL,)
+    assert found("fd01::2", "fd01::/64", "fe80::/64") == (prefix("fd01::/64"),)
+    assert found("fe80::2", "fd01::/64", kind="link-local") == (LINK_LOCAL,)
+
+
+def test_g8_link_local_peers_are_for_link_local_askers() -> None:
+    assert found("fd01::2", "fd01::/64", kind="link-local") == "G8"
+    assert found("10.0.1.2", "10.0.1.0/24", kind="link-local") == "G8"
+
+
+@pytest.mark.parametrize(
+    "known", ["0.0.0.0/0", "10.0.0.0/7", "127.0.0.0/8", "224.0.0.0/8", "fd01::/64", "0.0.0.0/8"]
+)
+def test_g8_prefixes_that_mean_everybody_or_nobody(known: str) -> None:
+    assert found("10.0.1.2", known) == "G8"
+
+
+@pytest.mark.parametrize("known", ["::/0", "2000::/3", "2001:db8::/31", "ff00::/64", "fe80::/64"])
+def test_g8_ipv6_prefixes_that_mean_everybody_or_nobody(known: str) -> None:
+    assert found("2001:db8::2", known) == "G8"
+
+
+def test_g8_words_that_are_not_known() -> None:
+    assert found("10.0.1.2", "10.0.1.0/24", kind="anybody") == "G8"
+
+
+def test_at_most_four() -> None:
+    many = [f"10.0.{n}.0/24" for n in range(9)]
+    assert len(found("10.0.1.2", *many)) == 4
+
+
+@given(
+    st.binary(min_size=4, max_size=4) | st.binary(min_size=16, max_size=16),
+    st.lists(
+        st.tuples(st.binary(min_size=4, max_size=4), st.integers(0, 32))
+        | st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, 128)),
+        max_size=6,
+    ),
+)
+def test_never_everybody(source: bytes, known: list[tuple[bytes, int]]) -> None:
+    asked = Flow("udp", Endpoint(source, 1), Endpoint(b"\xff" * len(source), 1900))
+    want = Expect(asked.server, asked.client, peers="on-link")
+    result = peers(want, asked, [Prefix.around(*one) for one in known])
+    if not isinstance(result, Refusal):
+        assert result
+        for one in result:
+            assert len(one.addr) == len(source)
+            assert one == LINK_LOCAL or one.length >= (8 if len(source) == 4 else 32)
+            assert one.addr == Prefix.around(*one).addr
+
+
+# the whole way through the engine
+
+
+class Ask(DatagramParser):
+    """`port timeout l4 host`, all but the port may be left out."""
+
+    def datagram(self, data: bytes, reply: bool) -> list[Event]:
+        port, timeout, l4, host = [*data.decode().split(), *[""] * 3][:4]
+        asker = self.flow.client
+        end = Endpoint.parse(host, int(port)) if host else asker.at(int(port))
+        wanted = int(timeout) if timeout else None
+        return [
+            Expect(
+                self.flow.server, end, l4=l4, sport=None if l4 else 1900, permanent=True,
+                timeout=wanted, peers="on-link",
+            )
+        ]  # fmt: skip
+
+
+ASK = Helper(
+    "ask", "udp", [1900], Ask, [Policy("answer", max=8, timeout=30)], outgoing=True,
+    groups=("239.255.255.250", "ff02::c"), broadcast=True,
+)  # fmt: skip
+GROUP = "239.255.255.250:1900"
+
+
+class Known:
+    """Fixed knowledge: the networks by interface, and this machine's own addresses."""
+
+    def __init__(self, networks: dict[int, list[Prefix]], *own: str) -> None:
+        self._networks = networks
+        self._own = {Endpoint.parse(address).addr for address in own}
+
+    def __call__(self, index: int) -> list[Prefix]:
+        return self._networks.get(index, [])
+
+    def own(self, addr: bytes) -> bool:
+        return addr in self._own
+
+
+class Asked(Connection):
+    """A request on its way out of interface 2, whose network is 10.0.1.0/24."""
+
+    def __init__(
+        self,
+        client: str = "10.0.1.2:40000",
+        server: str = GROUP,
+        helper: Helper = ASK,
+        **given: str,
+    ) -> None:
+        self.known = {2: [LAN, prefix("fd01::/64")]}
+        self.heard: list[Report] = []
+        maker = FakeMaker()
+        inspector = Inspector(
+            {"ask": Active(helper, {}, Limits())}, maker, self.heard.append,
+            links=Known(self.known),
+        )  # fmt: skip
+        super().__init__(helper, "udp", client, server, inspector=inspector, maker=maker, **given)
+
+    def ask(self, text: str, **extra: int) -> list[Tuple]:
+        """Returns what is expected, in the order of making; for a connection that is confirmed."""
+        self.extra = dict(extra)
+        before = len(self.maker.made)
+        self.say(text.encode(), False)
+        return [e.tuple for e in self.maker.made[before:]]
+
+    @property
+    def refused(self) -> list[str]:
+        return [note.rule for note in self.heard if note.kind == "refused"]
+
+
+def test_answers_from_the_link_to_the_very_socket() -> None:
+    asked = Asked()
+    (expected,) = asked.ask("40000")
+    me = Endpoint.parse("10.0.1.2").addr
+    assert expected == Tuple(LAN.addr, me, 17, 1900, 40000)
+    (made,) = asked.maker.made
+    assert made.mask.src == netmask(4, 24)
+    assert (made.mask.sport, made.flags, made.nat, made.timeout) == (0xFFFF, 1, None, 30)
+
+
+def test_one_expectation_a_network() -> None:
+    asked = Asked()
+    asked.known[2].append(prefix("192.0.2.0/24"))
+    assert [t.src for t in asked.ask("40000")] == [LAN.addr, prefix("192.0.2.0/24").addr]
+
+
+def test_the_first_packet_carries_them_one_by_one() -> None:
+    asked = Asked()
+    asked.known[2].append(prefix("192.0.2.0/24"))
+    asked.extra = {"status": 0}
+    first = asked.say(b"40000", False)
+    assert first.repeat
+    assert first.expectation
+    assert first.expectation.tuple.src == LAN.addr
+    second = asked.say(b"40000", False)
+    assert not second.repeat
+    assert second.expectation
+    assert second.expectation.tuple.src == prefix("192.0.2.0/24").addr
+
+
+@pytest.mark.parametrize("port", [68, 137, 427, 546, 5353])
+def test_the_askers_own_port_may_be_any(port: int) -> None:
+    assert Asked(f"10.0.1.2:{port}").ask(str(port))
+
+
+@pytest.mark.parametrize("port", [22, 137, 3306])
+def test_g6_another_port_of_the_asker(port: int) -> None:
+    asked = Asked()
+    assert not asked.ask(str(port))
+    assert asked.refused == ["G6"]
+
+
+def test_g6_the_same_number_over_tcp_is_another_socket() -> None:
+    asked = Asked("10.0.1.2:443")
+    assert not asked.ask("443 30 tcp")
+    assert asked.refused == ["G6"]
+
+
+def test_announced_tcp_port() -> None:
+    (expected,) = Asked().ask("1716 30 tcp")
+    assert (expected.l4, expected.dport, expected.sport) == (6, 1716, 0)
+
+
+def test_g5_answers_for_somebody_else() -> None:
+    asked = Asked()
+    assert not asked.ask("40000 30 udp 10.0.1.9")
+    assert asked.refused == ["G5"]
+
+
+@pytest.mark.parametrize("hook", [0, nfqueue.LOCAL_IN])
+def test_g1_a_received_request_opens_nothing(hook: int) -> None:
+    asked = Asked()
+    assert not asked.ask("40000", hook=hook)
+    assert not asked.heard
+
+
+@pytest.mark.parametrize("hook", [nfqueue.LOCAL_OUT, nfqueue.FORWARD, nfqueue.POST_ROUTING])
+def test_a_request_that_leaves_does(hook: int) -> None:
+    assert Asked().ask("40000", hook=hook)
+
+
+def test_g1_a_reply_in_the_flow_itself_opens_nothing() -> None:
+    asked = Asked()
+    asked.say(b"40000", True)
+    assert not asked.maker.made
+
+
+def test_g8_an_interface_that_is_not_known() -> None:
+    asked = Asked()
+    assert not asked.ask("40000", outdev=7)
+    assert asked.refused == ["G8"]
+    assert NO_LINKS(7) == ()
+
+
+def test_g8_a_request_to_one_host() -> None:
+    asked = Asked(server="10.0.1.3:1900")
+    assert not asked.ask("40000")
+    assert asked.refused == ["G8"]
+
+
+def test_g8_only_helpers_that_are_outgoing() -> None:
+    asked = Asked(helper=Helper("ask", "udp", [1900], Ask))
+    assert not asked.ask("40000")
+    assert asked.refused == ["G8"]
+
+
+def test_g15_under_nat_nothing_opens() -> None:
+    # nf_nat_follow_master() would make the group the answer's source, and the gateway's own socket reachable
+    asked = Asked(seen_client="198.51.100.1:40000")
+    assert not asked.ask("40000")
+    assert asked.refused == ["G15"]
+    moved = Asked(seen_client="10.0.1.2:50000")
+    assert not moved.ask("40000")
+    assert moved.refused == ["G15"]
+
+
+def test_ipv6_by_scope() -> None:
+    (near,) = Asked("[fe80::2]:40000", "[ff02::c]:1900").ask("40000")
+    assert near.src == LINK_LOCAL.addr
+    (far,) = Asked("[fd01::2]:40000", "[ff02::c]:1900").ask("40000")
+    assert far.src == prefix("fd01::/64").addr
+
+
+def test_withdrawn_after_its_own_time() -> None:
+    asked = Asked()
+    (expected,) = asked.ask("40000 5")
+    asked.inspector.tick(asked.now + 4.9)
+    assert not asked.maker.deleted
+    asked.inspector.tick(asked.now + 5.1)
+    assert asked.maker.deleted == [expected]
+    asked.inspector.tick(asked.now + 100)
+    assert asked.maker.deleted == [expected]
+
+
+def test_asking_again_prolongs() -> None:
+    asked = Asked()
+    asked.ask("40000 5")
+    asked.now += 3
+    asked.ask("40000 5")
+    asked.inspector.tick(asked.now + 3)
+    assert not asked.maker.deleted
+    asked.inspector.tick(asked.now + 5.1)
+    assert len(asked.maker.deleted) == 1
+
+
+def test_the_policys_time_is_the_kernels_affair() -> None:
+    asked = Asked()
+    asked.ask("40000 300")
+    asked.inspector.tick(asked.now + 1000)
+    assert not asked.maker.deleted
+
+
+def test_the_master_lives_as_long() -> None:
+    asked = Asked()
+    asked.extra = {"timeout": 10}
+    assert (asked.say(b"40000 20", False).timeout or 0) >= 20
+
+
+def test_g9_for_each_client() -> None:
+    """Whatever number of sockets it asks from."""
+    first = Asked()
+    for port in range(40000, 40040):
+        one = Connection(
+            ASK, "udp", f"10.0.1.2:{port}", GROUP, inspector=first.inspector, maker=first.maker
+        )
+        one.say(b"%d" % port, False)
+    assert len(first.maker.made) == 32
+    assert first.refused == ["G9"] * 8
+
+
+class Say(DatagramParser):
+    def datagram(self, data: bytes, reply: bool) -> list[Event]:
+        return [Expect(self.flow.server, Endpoint.parse(data.decode(), 40001))]
+
+
+SAY = Helper("say", "udp", [1900], Say, [Policy("answer", max=8, timeout=30)])
+LOOSE = Active(SAY, {}, Limits(address="announced"))
+
+
+def announced(host: str, *own: str, server: str = "10.0.2.2:1900") -> list[str]:
+    """What comes of an announcement of this host, on a machine with these addresses: rules, or [] for an opening."""
+    maker, heard = FakeMaker(), list[Report]()
+    inspector = Inspector({"say": LOOSE}, maker, heard.append, links=Known({}, *own))
+    connection = Connection(SAY, "udp", "10.0.1.2:40000", server, inspector=inspector, maker=maker)
+    connection.c(host.encode())
+    refused = [note.rule for note in heard if note.kind == "refused"]
+    assert bool(maker.made) is not bool(refused)
+    return refused
+
+
+def test_g16_what_is_forwarded_opens_nothing_on_this_machine() -> None:
+    assert announced("10.0.1.1", "10.0.1.1", "10.0.2.1") == ["G16"]
+    assert announced("10.0.1.9", "10.0.1.1", "10.0.2.1") == []
+
+
+def test_g16_leaves_the_hosts_own_connections_alone() -> None:
+    assert announced("10.0.1.1", "10.0.1.2", "10.0.1.1") == []  # the client is here
+    assert announced("10.0.1.1", "10.0.2.2", "10.0.1.1") == []  # the server is
+    assert announced("10.0.1.2", "10.0.1.2") == []

@@ -1,0 +1,92 @@
+"""Interfaces by NetworkManager's words."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers import config, ruleset
+from fwhelpers.api import Helper, Parser
+from fwhelpers.config import Config
+from fwhelpers.networkmanager.references import (
+    Device,
+    interfaces,
+    merge_starting,
+    references,
+    resolve,
+)
+
+FTP = {"ftp": Helper("ftp", "tcp", [21], Parser), "x": Helper("x", "tcp", [21], Parser)}
+DEVICES = (
+    Device("eth0", "ethernet", frozenset({"Office", "1234-uuid"})),
+    Device("wlp1s0", "wifi", frozenset({"Home"})),
+    Device("wlp2s0", "wifi"),
+    Device("wg0", "wireguard", frozenset({"Company"})),
+    Device("bad name", "wifi"),
+)
+
+
+def made(text: str) -> Config:
+    return config.resolve(config.parse([("f", text)]), FTP)
+
+
+def test_references() -> None:
+    assert interfaces("connection:Office", DEVICES) == ["eth0"]
+    assert interfaces("connection:1234-uuid", DEVICES) == ["eth0"]
+    assert interfaces("type:wifi", DEVICES) == ["wlp1s0", "wlp2s0"]
+    assert interfaces("type:vpn", DEVICES) == ["wg0"]
+    assert interfaces("connection:Elsewhere", DEVICES) == []
+
+
+def test_interfaces_and_references_together() -> None:
+    found = made('[helpers.ftp]\ninterfaces = ["eth7", "type:wifi", "connection:Company"]')
+    assert references(found) == {"type:wifi", "connection:Company"}
+    helper = resolve(found, DEVICES).helpers["ftp"]
+    assert helper.interfaces == ("eth7", "wg0", "wlp1s0", "wlp2s0")
+    assert helper.general
+
+
+def test_where_none_fits_the_helper_acts_nowhere() -> None:
+    found = resolve(made('[helpers.ftp]\ninterfaces = ["connection:Elsewhere"]'), DEVICES)
+    text = ruleset.build(found, {"ftp": FTP["ftp"]}, range(1000, 1002))
+    assert "ct helper set" not in text
+    assert "ct original proto-dst 21" in text  # flows in progress are looked at as before
+
+
+@given(st.lists(st.sampled_from(["eth7", "type:wifi", "type:vlan", "connection:Office"]), unique=True, min_size=1),
+       st.lists(st.sampled_from(DEVICES)))  # fmt: skip
+def test_never_wider_than_what_is_named(names: list[str], devices: list[Device]) -> None:
+    listed = ", ".join(f'"{name}"' for name in names)
+    helper = resolve(made(f"[helpers.ftp]\ninterfaces = [{listed}]"), devices).helpers["ftp"]
+    assert helper.interfaces or not helper.general
+    assert set(helper.interfaces) <= {"eth7", *(device.interface for device in devices)}
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"), [("conection:X", "an interface has no colon"), ("type:", "type:wifi")]
+)
+def test_wrong_references_are_told(value: str, hint: str) -> None:
+    with pytest.raises(config.ConfigError, match=hint):
+        made(f'[helpers.ftp]\ninterfaces = ["{value}"]')
+
+
+def test_references_do_not_keep_helpers_apart() -> None:
+    text = '[helpers.ftp]\ninterfaces = ["type:wifi"]\n[helpers.x]\ninterfaces = ["wlp1s0"]'
+    with pytest.raises(config.ConfigError, match="belongs to ftp as well"):
+        made(text)
+
+
+def test_what_was_up_before_is_up_as_well() -> None:
+    former = (
+        Device("eth0", "ethernet", frozenset({"Office"})),
+        Device("tun0", "tun", frozenset({"VPN"})),
+    )
+    now = (Device("eth0", "ethernet"), Device("eth1", "ethernet", frozenset({"Home"})))
+    assert merge_starting((), now) == now
+    assert set(merge_starting(former, now)) == {*former, now[1]}
+    other = (Device("eth0", "ethernet", frozenset({"Home"})),)
+    both = frozenset({"Home", "Office"})
+    assert merge_starting(former[:1], other) == (Device("eth0", "ethernet", both),)
+    modem = (Device("wwan0", "modem", frozenset({"Mobile"})), Device("wwan0", ""))
+    assert merge_starting((), modem) == modem

@@ -1,0 +1,206 @@
+"""Plugins: whatever is wrong with one is told with its name and version, and the others go on."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fwhelpers.plugin import manager as plugins
+
+GROUP = "fwhelpers.test-plugins"
+
+GOOD = """
+from fwhelpers.api import DatagramParser, Helper, hookimpl
+
+class Silent(DatagramParser):
+    def datagram(self, data, reply):
+        return ()
+
+@hookimpl
+def fwhelpers_helpers():
+    return [Helper("{name}", "udp", [{port}], Silent)]
+"""
+
+Install = Callable[..., None]
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
+    """Installs a distribution of one module, which is its plugin as well."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+
+    def put(name: str, source: str, version: str = "1.0", dist: str = "", entry: str = "") -> None:
+        module = f"plug_{dist or name}_{name}".replace("-", "_")
+        (tmp_path / f"{module}.py").write_text(source)
+        info = tmp_path / f"{dist or name}-{version}.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Name: {dist or name}\nVersion: {version}\n")
+        with (info / "entry_points.txt").open("a") as file:
+            file.write(f"[{GROUP}]\n{name} = {entry or module}\n")
+
+    yield put
+    for module in set(sys.modules) - before:
+        if module.startswith("plug_"):
+            del sys.modules[module]
+
+
+def good(name: str, port: int = 7) -> str:
+    return GOOD.replace("{name}", name).replace("{port}", str(port))
+
+
+def load(*blocked: str, environ: str = "") -> plugins.Plugins:
+    return plugins.load(GROUP, blocked, {plugins.BLOCK_VARIABLE: environ})
+
+
+def test_a_good_plugin(install: Install) -> None:
+    install("foo", good("foo"), "2.5")
+    found = load()
+    assert list(found.helpers) == ["foo"]
+    assert found.problems == ()
+    assert found.describe() == [
+        {
+            "name": "foo", "distribution": "foo", "version": "2.5", "module": "plug_foo_foo",
+            "state": "loaded", "helpers": ["foo"], "problems": [],
+        }
+    ]  # fmt: skip
+
+
+def test_an_upgraded_plugin_is_loaded_anew(install: Install, tmp_path: Path) -> None:
+    install("foo", good("foo", 7), "1.0")
+    first = load()
+    assert load().helpers["foo"].parser is first.helpers["foo"].parser, (
+        "the same is not loaded twice"
+    )
+    shutil.rmtree(tmp_path / "foo-1.0.dist-info")
+    install("foo", good("foo", 18), "1.1")
+    second = load()
+    assert second.helpers["foo"].ports == [18]
+    assert second.plugins[0].version == "1.1"
+    assert second.identity() != first.identity()
+
+
+def test_a_removed_plugin_is_gone(install: Install, tmp_path: Path) -> None:
+    install("foo", good("foo"), "1.0")
+    assert list(load().helpers) == ["foo"]
+    shutil.rmtree(tmp_path / "foo-1.0.dist-info")
+    (tmp_path / "plug_foo_foo.py").unlink()
+    assert load() == plugins.Plugins()
+
+
+def test_nothing_installed() -> None:
+    assert load() == plugins.Plugins()
+
+
+API = "from fwhelpers.api import Helper, Parser, hookimpl\n"
+HOOK = API + "@hookimpl\ndef fwhelpers_helpers():\n    "
+
+BROKEN = {
+    "syntax": ("def", "can't be imported: SyntaxError: "),
+    "missing": ("import nosuchmodule", "can't be imported: ModuleNotFoundError: "),
+    "raises": ("raise RuntimeError('two\\nlines')", "can't be imported: RuntimeError: two"),
+    "exits": ("raise SystemExit(3)", "can't be imported: SystemExit: 3"),
+    "nohook": ("x = 1", "implements no hook (mark fwhelpers_helpers with @hookimpl)"),
+    "unmarked": ("def fwhelpers_helpers():\n    return []", "implements no hook"),
+    "unknown": (API + "@hookimpl\ndef fwhelpers_helper():\n    return []", "wrong hook: "),
+    "signature": (API + "@hookimpl\ndef fwhelpers_helpers(x):\n    return []", "wrong hook: "),
+    "hookraises": (HOOK + "raise KeyError('k')", "its hook failed: KeyError: 'k'"),
+    "hookexits": (HOOK + "raise SystemExit", "its hook failed: SystemExit"),
+    "none": (HOOK + "return 7", "its hook failed: TypeError: "),
+    "single": (HOOK + "return Helper('a', 'udp', [1], Parser)", "must return a list of helpers"),
+    "midway": (HOOK + "yield Helper('a', 'udp', [1], Parser)\n    raise OSError('no')",
+               "its hook failed: OSError: no"),
+    "newer": ("FWHELPERS_API = 2\n" + HOOK + "return []",
+              "made for plugin API 2, this is 1 (update fwhelpers)"),
+    "older": ("FWHELPERS_API = 0\n" + HOOK + "return []",
+              "made for plugin API 0, this is 1 (update the plugin)"),
+    "oddapi": ("FWHELPERS_API = 'x'\n" + HOOK + "return []", "made for plugin API 'x', this is 1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_plugin_stops_nobody(install: Install, name: str) -> None:
+    source, expected = BROKEN[name]
+    install(name, source, "0.9")
+    install("zz-good", good("zz"))
+    found = load()
+    assert list(found.helpers) == ["zz"]
+    (problem,) = found.problems
+    assert str(problem).startswith(f"plugin {name} ({name} 0.9): ")
+    assert expected in problem.what
+    assert "\n" not in str(problem)
+    assert {p.name: p.state for p in found.plugins} == {name: "broken", "zz-good": "loaded"}
+    assert name in found.absent()
+
+
+def test_an_attribute_that_is_not_there(install: Install) -> None:
+    install("attr", good("attr"), entry="plug_attr_attr:nosuch")
+    assert "can't be imported: AttributeError" in load().problems[0].what
+
+
+def test_a_wrong_helper_is_left_out_and_the_plugin_s_others_stay(install: Install) -> None:
+    install("two", HOOK + "return [Helper('a_b', 'udp', [0], Parser), "
+                          "Helper('fine', 'udp', [1], Parser), 'text']")  # fmt: skip
+    found = load()
+    assert list(found.helpers) == ["fine"]
+    assert [problem.what for problem in found.problems] == [
+        "helper a_b: the name must be a letter and up to 11 letters, digits, dashes or dots",
+        "helper a_b: ports: no such port: 0",
+        "offers 'str' where a Helper belongs",
+    ]
+
+
+def test_the_first_to_take_a_name_keeps_it(install: Install) -> None:
+    install("one", good("dup", 1), dist="aaa")
+    install("two", good("dup", 2), dist="bbb")
+    found = load()
+    assert list(found.helpers["dup"].ports) == [1]
+    assert [str(p) for p in found.problems] == [
+        "plugin two (bbb 1.0): helper dup: the name is taken by plugin one (aaa 1.0)"
+    ]
+
+
+def test_our_own_plugins_come_first(install: Install) -> None:
+    install("one", good("dup", 1), dist="aaa")
+    install("ours", good("dup", 2), dist="fwhelpers")
+    assert list(load().helpers["dup"].ports) == [2]
+
+
+def test_two_names_may_not_meet_in_the_kernel(install: Install) -> None:
+    install("a", good("fw-ftp"))
+    install("b", good("ftp"))
+    found = load()
+    assert list(found.helpers) == ["fw-ftp"]
+    assert "registers fw-ftp as well" in found.problems[0].what
+
+
+@pytest.mark.parametrize("block", ["one", "aaa", "aaa:one"])
+@pytest.mark.parametrize("variable", [False, True])
+def test_blocking(install: Install, block: str, variable: bool) -> None:
+    install("one", "raise RuntimeError('must not be imported')", dist="aaa")
+    install("two", good("two"), dist="bbb")
+    found = load(environ=f"{block}, ") if variable else load(block)
+    assert list(found.helpers) == ["two"]
+    assert found.problems == ()
+    assert [p.state for p in found.plugins] == ["blocked", "loaded"]
+    assert found.absent() == {"one": "plugin one (aaa 1.0) is blocked"}
+
+
+def test_all_but_our_own_can_be_blocked(install: Install) -> None:
+    install("one", good("one"), dist="aaa")
+    install("two", good("two"), dist="fwhelpers")
+    assert list(load(environ="*").helpers) == ["two"]
+
+
+def test_blocking_what_is_not_there_is_told() -> None:
+    assert "'nosuch' is to be blocked, but none of that name" in str(load("nosuch").problems[0])
+
+
+def test_the_built_in_ones_load() -> None:
+    found = plugins.load()
+    assert [str(p) for p in found.problems] == []
+    assert {"ftp", "rpc"} <= set(found.helpers)

@@ -1,0 +1,337 @@
+"""The generated ruleset: exact text (tests/golden), what the kernel thinks of it, and that nothing gets in.
+
+FWHELPERS_UPDATE_GOLDEN=1 writes the golden files anew; look at the diff.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fwhelpers import config, ruleset
+from fwhelpers.api import Helper, Parser
+from fwhelpers.config import Config, DaemonConfig, HelperConfig
+from fwhelpers.config.assignments import Assignment, ZoneAssignments, ZoneMember
+
+GOLDEN = Path(__file__).parents[2] / "golden"
+
+HELPERS = {
+    "rpc": Helper("rpc", ("udp", "tcp"), [111], Parser),
+    "ftp": Helper("ftp", "tcp", [21], Parser),
+    "tftp": Helper("tftp", "udp", [69], Parser),
+    "ask": Helper(
+        "ask", "udp", [1900], Parser, outgoing=True,
+        groups=("239.255.255.250", "ff02::c", "ff02::1:1000/118"),
+    ),
+    "hear": Helper(
+        "hear", "udp", [1901], Parser, outgoing=True, groups=("239.255.255.250", "ff02::c"),
+        heard=b"NOTIFY", children=("udp", "tcp"),
+    ),
+    "kin": Helper("kin", "tcp", [1400], Parser, together=True),
+    "shout": Helper("shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True),
+}  # fmt: skip
+
+CASES = {
+    "empty": ("", 2),
+    "zones": ("", 2),
+    "default": ("[helpers.rpc]\n[helpers.ftp]", 2),
+    "one-worker": ("[helpers.ftp]", 1),
+    "udp-only": ("[helpers.tftp]", 2),
+    "steering-helper": ('[daemon]\nsteering = "helper"\n[helpers.rpc]\n[helpers.ftp]', 2),
+    "fail-closed": ('[helpers.rpc]\nfail = "closed"\n[helpers.ftp]\nports = [21, 2121]', 4),
+    "discovery": (
+        """
+        [helpers.ask]
+        sources = ["10.0.1.2"]
+        families = [4]
+        [helpers.shout]
+        """,
+        2,
+    ),
+    "discovery-forwarded": (
+        """
+        [helpers.ftp]
+        [helpers.ask]
+        interfaces = ["lan"]
+        [helpers.shout]
+        """,
+        2,
+    ),
+    "children": (
+        """
+        [helpers.ask]
+        [helpers.hear]
+        sources = ["10.0.1.2", "fd01::2"]
+        [helpers.ftp]
+        [helpers.kin]
+        """,
+        2,
+    ),
+    "children-alone": ("[helpers.hear]", 1),
+    "limits": (
+        """
+        [helpers.rpc]
+        interfaces = ["eth0", "br-lan.100"]
+        sources = ["10.0.1.0/24", "10.0.1.128/25", "192.0.2.7", "fd01::/64"]
+        destinations = ["10.0.2.0/24", "fd02::/64", "fd03::1"]
+        [helpers.ftp]
+        families = [6]
+        [helpers.tftp]
+        ports = [69, 6969]
+        destinations = ["10.0.2.2"]
+        """,
+        2,
+    ),
+}
+
+#: firewalld's zones: sources before interfaces, the default one last
+ZONES = ZoneAssignments(
+    (
+        ZoneMember("internal", networks=(ip_network("10.0.9.0/24"), ip_network("fd09::/64"))),
+        ZoneMember("internal", macs=("00:11:22:33:44:55",)),
+        ZoneMember("home", interface="lan"),
+        ZoneMember("internal", interface="vmnet+"),
+        ZoneMember("public"),
+    ),
+    (
+        Assignment("rpc", "input", ((111, "tcp"), (111, "udp")), source="internal"),
+        Assignment("rpc", "input", ((1111, "tcp"),), source="internal", families=(4,)),
+        Assignment("rpc", "forward", ((111, "tcp"),), source="home", target="public",
+            sources=(ip_network("10.9.0.0/16"),)),
+        Assignment("ftp", "forward", ((21, "tcp"),), source="home", target="internal"),
+        Assignment("ask", "output", ((1900, "udp"),), target="home"),
+    ),
+)  # fmt: skip
+
+
+def made(name: str) -> str:
+    text, workers = CASES[name]
+    loaded = config.resolve(config.parse([(name, text)]), HELPERS)
+    if name == "zones":
+        helpers = {
+            act.helper: replace(config.default(HELPERS[act.helper]), general=False)
+            for act in ZONES.acts
+        }
+        loaded = replace(loaded, helpers=helpers, scope=ZONES)
+    enabled = {helper: HELPERS[helper] for helper in loaded.helpers}
+    return ruleset.build(loaded, enabled, range(1000, 1000 + workers))
+
+
+def texts() -> dict[str, str]:
+    built = {name: made(name) for name in CASES}
+    return {
+        **built,
+        "pin": ruleset.pin_table(HELPERS.values()),
+        "unpin": ruleset.unpin(),
+        "teardown": ruleset.teardown(),
+    }
+
+
+@pytest.mark.parametrize("name", [*CASES, "pin", "unpin", "teardown"])
+def test_golden(name: str) -> None:
+    file = GOLDEN / f"{name}.nft"
+    text = texts()[name]
+    if os.environ.get("FWHELPERS_UPDATE_GOLDEN"):
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+def test_every_golden_file_is_tested() -> None:
+    assert {file.stem for file in GOLDEN.glob("*.nft")} == set(texts())
+
+
+# what nft and the kernel say
+
+
+def nft(text: str, check: bool = True) -> str:
+    """What nft says to it in an empty network namespace; empty: it would be taken."""
+    command = ["unshare", "-n", "nft", *(["-c"] if check else []), "-f", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    return done.stderr if done.returncode else ""
+
+
+@cache
+def can_check() -> str:
+    """Why nothing can be checked here, or empty."""
+    if not shutil.which("nft") or not shutil.which("unshare"):
+        return "no nft or no unshare"
+    said = nft("table inet x {\n\tflags owner\n}\n")
+    return f"no table in a new network namespace: {said or 'refused'}" if said else ""
+
+
+def without_missing_parts(text: str) -> str:
+    """The same with a helper and a verdict that nearly every kernel has."""
+    text = re.sub(r'type "[^"]+" protocol tcp', 'type "ftp" protocol tcp', text)
+    text = re.sub(r'type "[^"]+" protocol udp', 'type "tftp" protocol udp', text)
+    return re.sub(r"queue (flags bypass )?to [^\n]+", "accept", text)
+
+
+def complaints(said: str) -> list[str]:
+    return re.findall(r"Error: (.*)", said)
+
+
+@pytest.mark.parametrize("name", [*CASES, "pin", "unpin", "teardown"])
+def test_nft_understands_it(name: str) -> None:
+    """Parsing and evaluation come before the kernel is asked: a refusal by the kernel is no syntax error."""
+    if can_check():
+        pytest.skip(can_check())
+    said = nft((GOLDEN / f"{name}.nft").read_text())
+    missing = "Could not process rule: No such file or directory"
+    assert set(complaints(said)) <= {missing}, said
+    if said:
+        pointed = re.findall(r"Error: .*\n\s*(.*)", said)
+        assert all("helper" in line or "queue" in line for line in pointed), said
+        pytest.skip(
+            "this kernel has no such helper registered, or no nft queue; nft's own part is good"
+        )
+
+
+@pytest.mark.parametrize("name", [*CASES, "pin", "unpin", "teardown"])
+def test_the_kernel_takes_the_rest(name: str) -> None:
+    if can_check():
+        pytest.skip(can_check())
+    probe = without_missing_parts(ruleset.pin_table([HELPERS["ftp"], HELPERS["tftp"]]))
+    if said := nft(probe):
+        pytest.skip(f"this kernel has no helper of its own to stand in: {complaints(said)[0]}")
+    assert nft(without_missing_parts((GOLDEN / f"{name}.nft").read_text()), check=False) == ""
+
+
+REPLACING = """
+import sys
+import nftables
+
+first, second, teardown = sys.stdin.read().split("====\\n")
+nft = nftables.Nftables()
+for text in (first, first, second, first, second):
+    assert nft.cmd(text)[::2] == (0, ""), nft.cmd(text)
+print(nft.cmd("list table inet fwhelpers")[1])
+assert nft.cmd(teardown)[0] == nft.cmd(teardown)[0] == 0
+assert not nft.cmd("list tables")[1]
+"""
+
+
+def test_an_owned_table_is_replaced_whole() -> None:
+    if can_check():
+        pytest.skip(can_check())
+    pytest.importorskip("nftables")
+    import sys
+
+    first, second = made("default"), made("udp-only")
+    given = "====\n".join(map(without_missing_parts, (first, second, ruleset.teardown())))
+    if nft(without_missing_parts(first)):
+        pytest.skip("this kernel has no helper of its own to stand in")
+    command = ["unshare", "-n", sys.executable, "-c", REPLACING]
+    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "tftp-udp" in done.stdout
+    assert "rpc" not in done.stdout
+    assert "steer-tcp" not in done.stdout
+
+
+# meaning
+
+
+def test_a_helper_that_is_left_out_leaves_no_trace() -> None:
+    text, _ = CASES["default"]
+    loaded = config.resolve(config.parse([("f", text)]), HELPERS)
+    built = ruleset.build(loaded, {"ftp": HELPERS["ftp"]}, range(5, 6))
+    assert "rpc" not in built
+    assert "111" not in built
+
+
+def test_a_dry_run_needs_no_registered_helper() -> None:
+    loaded = config.resolve(config.parse([("f", "[helpers.ftp]")]), HELPERS)
+    built = ruleset.build(
+        loaded, {"ftp": HELPERS["ftp"]}, range(5, 6), ruleset.CHECK_TABLE, unregistered=True
+    )
+    assert "ct helper" not in built
+    assert "inet fwhelpers_check {" in built
+    assert "queue" in built
+
+
+def test_whatever_queues_bypasses_unless_closed() -> None:
+    for name in CASES:
+        for line in made(name).splitlines():
+            if "queue" in line:
+                assert ("bypass" in line) != (name == "fail-closed" and " 111 " in line)
+
+
+def test_labels_have_room_whatever_is_configured() -> None:
+    """Without a rule that sets one, conntrack makes no room for labels and `done` could not be stored."""
+    for name in CASES:
+        built = made(name)
+        assert ("ct label set" in built) == ("queue" in built)
+
+
+# nothing gets in
+
+
+@pytest.mark.parametrize(
+    "queues", [range(0), range(65530, 65540), range(-1, 3), range(0, 10, 2), range(5, 1, -1)]
+)
+def test_impossible_queues_are_refused(queues: range) -> None:
+    with pytest.raises(ValueError, match="no range of queues"):
+        ruleset.build(Config(), {}, queues)
+
+
+EVIL = st.text(min_size=1) | st.sampled_from(
+    ['" ; flush ruleset ; "', "a\nb", "a b", "x;y", 'a"', "{"]
+)
+HARMLESS = re.compile(r"[A-Za-z0-9_.+=@-]+")
+
+
+def build(one: HelperConfig, helper: Helper) -> str:
+    return ruleset.build(Config(DaemonConfig(), {"x": one}), {"x": helper}, range(1, 2))
+
+
+@given(EVIL)
+def test_foreign_text_in_names_is_refused(text: str) -> None:
+    helper = replace(HELPERS["ftp"], name=text)
+    interface = HelperConfig("x", (21,), interfaces=(text,))
+    attempts: list[Callable[[], str]] = [
+        lambda: build(HelperConfig("x", (21,)), helper),
+        lambda: build(interface, HELPERS["ftp"]),
+        lambda: ruleset.pin_table([helper]),
+        lambda: ruleset.teardown(text),
+    ]
+    for attempt in attempts:
+        try:
+            built = attempt()
+        except ValueError:
+            continue
+        assert HARMLESS.fullmatch(text)
+        assert text in built
+
+
+@given(st.text() | st.integers() | st.booleans() | st.none())
+def test_foreign_values_in_numbers_are_refused(value: Any) -> None:
+    try:
+        built = build(HelperConfig("x", (value,)), HELPERS["ftp"])
+    except ValueError:
+        return
+    assert type(value) is int
+    assert f"dport {value} " in built
+
+
+def test_a_zone_in_a_prefix_does_not_get_in() -> None:
+    network: Any = ip_network("fe80::1%eth0 accept; flush ruleset")
+    built = build(HelperConfig("x", (21,), sources=(network,)), HELPERS["ftp"])
+    assert "ip6 saddr fe80::1 tcp" in built
+    assert "flush" not in built
+
+
+def test_an_unknown_transport_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a transport"):
+        ruleset.pin_table([replace(HELPERS["ftp"], l4="sctp; flush ruleset")])

@@ -1,0 +1,87 @@
+"""Expectations by ctnetlink: what is taken over and what is not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from errno import EBUSY, EEXIST, ENOENT
+
+import pytest
+
+from fwhelpers.kernel import expect, nfnl
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.expect import Expectation, mask_for
+from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.worker.expectations import ExpectationTable
+
+A, B, C = (bytes((10, 0, 1, n)) for n in (2, 3, 4))
+WANTED = Expectation(
+    Tuple(A, B, 6, 40000, 21), Tuple(B, A, 6, 0, 5000), mask_for(Tuple(B, A, 6, 0, 5000))
+)
+
+
+class Kernel:
+    """A table with at most one expectation, asked by netlink messages."""
+
+    def __init__(self, there: Expectation | None = None, error: int = 0) -> None:
+        self.there, self.error = there, error
+        self.asked: list[int] = []
+
+    def request(self, message: bytes) -> list[memoryview]:
+        (only,) = nfnl.split(message)
+        self.asked.append(only.kind)
+        if only.kind == expect.NEW:
+            if self.there or self.error:
+                raise NetlinkError(self.error or EEXIST, "create")
+            self.there = WANTED
+        elif self.there is None:
+            raise NetlinkError(ENOENT, "get")
+        elif only.kind == expect.DELETE:
+            self.there = None
+        else:
+            (found,) = nfnl.split(expect.encode_create(self.there))
+            return [memoryview(bytes(found.payload))]
+        return []
+
+
+def maker(kernel: Kernel) -> ExpectationTable:
+    return ExpectationTable(kernel)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("there", "error", "told"), [(None, 0, 0), (WANTED, 0, EEXIST), (None, EBUSY, EBUSY)]
+)
+def test_create(there: Expectation | None, error: int, told: int) -> None:
+    assert maker(Kernel(there, error)).create(WANTED) == told
+
+
+OTHERS = [
+    replace(
+        WANTED, nat=Tuple(C, bytes(4), 6, 5000, 0), fn="nat-follow-master"
+    ),  # leads to another client
+    replace(WANTED, mask=mask_for(WANTED.tuple, prefix=24)),
+]
+
+
+def test_an_equal_one_of_another_master_is_taken_over() -> None:
+    kernel = Kernel(replace(WANTED, master=Tuple(A, B, 6, 40001, 21)))
+    assert maker(kernel).replace(WANTED) == 0
+    assert kernel.asked == [expect.GET, expect.DELETE, expect.NEW]
+
+
+@pytest.mark.parametrize("there", OTHERS)
+def test_one_that_is_not_equal_stays(there: Expectation) -> None:
+    kernel = Kernel(there)
+    assert maker(kernel).replace(WANTED) == EEXIST
+    maker(kernel).release(WANTED)
+    assert kernel.there == there
+
+
+def test_release() -> None:
+    kernel = Kernel(WANTED)
+    maker(kernel).release(WANTED)
+    assert kernel.there is None
+    maker(kernel).release(WANTED)  # nothing is there any more
+
+
+def test_delete_of_what_is_not_there() -> None:
+    maker(Kernel()).delete(WANTED)
