@@ -18,8 +18,23 @@ from typing import Any, ClassVar, NamedTuple
 import pluggy
 
 __all__ = [
-    "Cancel", "DatagramParser", "Done", "Drop", "Endpoint", "Event", "Expect", "Flow", "Helper",
-    "LineParser", "ParseError", "Parser", "Policy", "Refuse", "Setting", "Spent", "StreamParser",
+    "Cancel",
+    "DatagramParser",
+    "Done",
+    "Drop",
+    "Endpoint",
+    "Event",
+    "Expect",
+    "Flow",
+    "Helper",
+    "LineParser",
+    "ParseError",
+    "Parser",
+    "Policy",
+    "Refuse",
+    "Setting",
+    "StreamParser",
+    "Used",
     "hookimpl",
 ]  # fmt: skip
 
@@ -80,8 +95,8 @@ class Flow:
     l4: str  #: "tcp" or "udp"
     client: Endpoint  #: the end that sent the first packet, before any SNAT
     server: Endpoint  #: the end that answers, behind any DNAT
-    #: an announcement to a group that this host heard, not one that it makes (`Helper.heard`)
-    heard: bool = False
+    #: an announcement to a group that this host heard, not one that it makes (`Helper.listen_for`)
+    announcement: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +120,17 @@ class Expect:
     sport: int | None = None  #: source port of the expected connection; None: any
     permanent: bool = False  #: may serve several connections until it expires
     child: bool = False  #: the helper inspects the expected connection as well (`Helper.children`)
-    confirms: bool = False  #: said by one end in answer to what the other one has announced, itself
-    outlives: bool = False  #: it stays when its control connection, TCP, has ended
+    confirms_peer: bool = (
+        False  #: said by one end in answer to what the other one has announced, itself
+    )
+    keep_after_master: bool = False  #: it stays when its control connection, TCP, has ended
     what: str = ""  #: for people: "mountd v3", "PASV"
     #: seconds until it is withdrawn, at most the policy's; None: the policy's
     timeout: int | None = None
     #: who opens it. "": `client` does. "on-link": any host on the link by which the packet left (`client` is then not
     #: looked at), "link-local": any fe80:: address there. The last two are for requests to nobody in particular, in
     #: helpers that are `outgoing`; where the request's addresses are translated they are refused
-    peers: str = ""
+    sources: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +143,7 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class Used:
     """The flow's expectations of this policy have served (empty: of all policies)."""
 
     policy: str = ""  #: name of the policy
@@ -157,15 +174,15 @@ class Done:
     reason: str = ""  #: for people
 
 
-Event = Expect | Refuse | Spent | Cancel | Drop | Done
+Event = Expect | Refuse | Used | Cancel | Drop | Done
 
 
 class Parser:
     """What the core calls. Use one of the three bases below.
 
     Plugins may read `self.flow` and `self.settings` (the helper's own settings from the configuration, checked), and
-    read and write `self.memory`: what control connections of a client tell each other (`Helper.together`). It is
-    bounded, and may be forgotten at any time.
+    read and write `self.memory`, which the control connections of a client share
+    (`Helper.same_worker_per_client`). It is bounded, and may be cleared at any time.
     """
 
     #: how many bytes `save` may return (the rest of conntrack's 32 holds the stream positions)
@@ -330,12 +347,12 @@ class Helper:
     #: multicast groups (or prefixes of groups) to which requests go; with `broadcast` the only destinations that count
     groups: Sequence[str] = ()
     broadcast: bool = False  #: requests go to an IPv4 broadcast address
-    #: outgoing helpers: how announcements to the groups begin that count when this host hears them (`Flow.heard`)
-    heard: bytes = b""
+    #: outgoing helpers: how announcements to the groups begin that this host listens for (`Flow.announcement`)
+    listen_for: bytes = b""
     #: transports of expected connections that it inspects as well; `parser` has one for each of them too
     children: Sequence[str] = ()
     #: all control connections of a client meet the same worker, so that `Parser.memory` is of use; children always do
-    together: bool = False
+    same_worker_per_client: bool = False
 
     @property
     def l4s(self) -> tuple[str, ...]:

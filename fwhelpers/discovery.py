@@ -78,7 +78,7 @@ class Row:
     )
     window: int = 5  #: seconds during which answers may come, where the request does not say
     longest: int = 0  #: the most that a request may say; 0: the window
-    peers: str = "on-link"  #: or "link-local"
+    sources: str = "on-link"  #: or "link-local"
     #: what the request announces instead: TCP connections to these ports of the asker (lowest, highest)
     announces: tuple[int, int] | None = None
     validator: Validator | None = None
@@ -136,7 +136,7 @@ class Discovery(DatagramParser):
             sport=sport if isinstance(sport, int) else None,
             permanent=True,  # nobody knows how many will answer
             timeout=asked.window or row.window,
-            peers=row.peers,
+            sources=row.sources,
             what=asked.what or row.name,
         )
 

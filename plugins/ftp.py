@@ -36,7 +36,7 @@ from fwhelpers.api import (
     Policy,
     Refuse,
     Setting,
-    Spent,
+    Used,
     hookimpl,
 )
 from fwhelpers.sansio.digits import decimal
@@ -187,7 +187,7 @@ class Ftp(LineParser):
     def _preliminary(self) -> Iterator[Event]:
         # RFC 959 §4.2: "expect another reply before proceeding": the command stays in the queue
         if self._pending and self._pending[0] is Verb.TRANSFER:
-            yield Spent("data")
+            yield Used("data")
 
     def _final(self, code: bytes, line: bytes) -> Iterator[Event]:
         verb = self._pending.popleft() if self._pending else Verb.OTHER

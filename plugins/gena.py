@@ -206,8 +206,8 @@ class Gena(Parser):
             end,
             policy=EVENT.name,
             permanent=True,
-            confirms=True,
-            outlives=True,
+            confirms_peer=True,
+            keep_after_master=True,
             timeout=timeout,
             what="events",
         )
@@ -235,6 +235,6 @@ def fwhelpers_helpers() -> list[Helper]:
             policies=[EVENT],
             spec="UPnP Device Architecture 2.0 §4",
             doc="events of UPnP devices at fixed ports",
-            together=True,
+            same_worker_per_client=True,
         )
     ]

@@ -9,7 +9,7 @@ from fwhelpers.config.validators import InvalidValue
 from fwhelpers.discovery import Match, Row, helper_of
 from fwhelpers.plugin.validation import validate
 
-_IN_ROW = ("window", "peers", "reply_port", "doc", "broadcast", "groups")
+_IN_ROW = ("window", "sources", "reply_port", "doc", "broadcast", "groups")
 
 
 def missing_keys(given: Mapping[str, Any]) -> Iterator[tuple[str, InvalidValue]]:
@@ -37,6 +37,6 @@ def make_row(name: str, given: Mapping[str, Any]) -> Row:
     )
     for fault in validate(helper_of(made)):
         raise InvalidValue(fault.partition(": ")[2])
-    if made.peers == "link-local" and made.families != (6,):
-        raise InvalidValue("peers: link-local answers are for IPv6 groups", "leave `peers` out")
+    if made.sources == "link-local" and made.families != (6,):
+        raise InvalidValue("sources: link-local answers are for IPv6 groups", "leave `sources` out")
     return made

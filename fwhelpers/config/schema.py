@@ -102,7 +102,7 @@ DISCOVERY = (
         validators.port_or("same", "any")),
     Key("window", "integer, 1–30", 5, "seconds during which answers may come",
         validators.integer(1, 30)),
-    Key("peers", '"on-link" or "link-local"', "on-link",
+    Key("sources", '"on-link" or "link-local"', "on-link",
         "who may answer: hosts on the link; only those with an fe80:: address",
         validators.choice("on-link", "link-local")),
     Key("doc", "string", "", "one line for `fwhelpers list`", validators.one_line),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from fwhelpers.api import Cancel, Done, Drop, Event, Expect, Helper, ParseError, Refuse, Spent
+from fwhelpers.api import Cancel, Done, Drop, Event, Expect, Helper, ParseError, Refuse, Used
 from fwhelpers.engine.expectations import ExpectationManager, MessageContext
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.flow_table import Active
@@ -65,7 +65,7 @@ class EventHandler:
             self._tell(told._replace(refused=event.endpoint, interface=place.interface))
         elif isinstance(event, Cancel) and event.want is not None:
             self._announcer.withdraw(active.helper, active.limits, state, place, event.want)
-        elif isinstance(event, (Cancel, Spent)):
+        elif isinstance(event, (Cancel, Used)):
             klass = _class_of(active.helper, event.policy)
             settle = self._announcer.cancel if isinstance(event, Cancel) else self._announcer.spent
             settle(state, klass)

@@ -172,7 +172,7 @@ class ExpectationManager:
     def _plans(
         self, helper: Helper, state: FlowState, place: MessageContext, want: Expect
     ) -> Sequence[Plan]:
-        if not want.peers:
+        if not want.sources:
             _raise(judge_local(want, state.orig, state.reply, self._links))
             return [plan(want, state.flow.l4, state.orig, state.reply)]
         if not helper.outgoing:
@@ -180,7 +180,7 @@ class ExpectationManager:
         if translated(state.orig, state.reply):
             raise _Refused("G15", "the request's address is translated, answers can't be led back")
         packet = place.packet
-        prefixes = self._links(packet.indev if state.flow.heard else packet.outdev)
+        prefixes = self._links(packet.indev if state.flow.announcement else packet.outdev)
         _raise(judge_request(state.flow, prefixes))
         found = peers(want, state.flow, prefixes)
         if isinstance(found, Refusal):
@@ -209,7 +209,7 @@ class ExpectationManager:
             edit = text.edit(candidate.visible)
             expectation = _expectation(helper, state, candidate, want, klass, policy)
             if self._make(expectation, place.packet, state):
-                self._enter(state, expectation, policy, now, want.outlives)
+                self._enter(state, expectation, policy, now, want.keep_after_master)
                 told = Report("expected", state.helper, state.flow, expectation=expectation)
                 self._tell(told._replace(what=want.what, interface=place.interface))
                 return edit
@@ -246,7 +246,7 @@ class ExpectationManager:
         expectation: Expectation,
         policy: Policy,
         now: float,
-        outlives: bool,
+        keep_after_master: bool,
     ) -> None:
         old = state.made.pop(expectation.tuple, None)
         if old is not None:
@@ -261,7 +261,7 @@ class ExpectationManager:
             expectation.klass, now, expires, serial, permanent, expectation.mask, expectation.nat
         )  # fmt: skip
         # a UDP master may die before what it expects, and takes it along
-        if outlives or state.flow.l4 == "udp":
+        if keep_after_master or state.flow.l4 == "udp":
             state.keep_until = max(state.keep_until, expires)
         if expectation.timeout < policy.timeout:
             self._end_early(state, expectation.tuple, expires)

@@ -73,7 +73,7 @@ class FlowTable:
     def of_packet(self, active: Active, packet: Packet) -> FlowState:
         """A new flow, of a packet that nobody knows."""
         expected = bool(packet.status & IPS_EXPECTED)
-        heard = bool(active.helper.heard) and packet.hook == nfqueue.LOCAL_IN and not expected
+        heard = bool(active.helper.listen_for) and packet.hook == nfqueue.LOCAL_IN and not expected
         state = self.new(active, packet.helper, packet.orig, packet.reply, packet.zone, heard)
         # whoever answers or announces must not use up what those have who asked: those share with whom they came to
         came = active.helper.outgoing and state.flow.l4 == "udp" and (heard or expected)

@@ -72,11 +72,11 @@ def judge(want: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits)
 
     Of one that any host on a link may follow, `engine.links` judges the rest of G8.
     """
-    if want.peers:
+    if want.sources:
         return _request(want, flow, reply, policy, limits)
     return (
         _family(want, flow)
-        or _address(want.server, flow, reply != want.confirms, limits)
+        or _address(want.server, flow, reply != want.confirms_peer, limits)
         or _port(want.server.port, policy, limits)
         or _source(want.client, flow, limits)
     )

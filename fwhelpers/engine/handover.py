@@ -114,7 +114,7 @@ def leave(key: Key, state: FlowState) -> Left | None:
         return None
     return Left(
         key, state.helper, state.orig, state.reply, state.zone, base, segments, edits,
-        tuple(state.made.items()), state.keep_until, state.finished, state.flow.heard, state.charged,
+        tuple(state.made.items()), state.keep_until, state.finished, state.flow.announcement, state.charged,
     )  # fmt: skip
 
 

@@ -218,7 +218,7 @@ class Inspector:
         if not self._helpers[state.helper].helper.outgoing or packet.status & IPS_EXPECTED:
             return True
         leaves = packet.hook in _LEAVING
-        return not reply and leaves != state.flow.heard
+        return not reply and leaves != state.flow.announcement
 
     def _tcp(
         self,

@@ -74,10 +74,10 @@ def peers(want: Expect, flow: Flow, prefixes: Sequence[Prefix]) -> tuple[Prefix,
     source = flow.client.addr
     if source in LINK_LOCAL:  # an answer to a link-local address comes from one: RFC 6724 §5 rule 2
         return (LINK_LOCAL,)
-    if want.peers == "link-local":
+    if want.sources == "link-local":
         return Refusal("G8", f"{flow.client.host} is no link-local address")
-    if want.peers != "on-link":
-        return Refusal("G8", f"peers {want.peers!r} are not known")
+    if want.sources != "on-link":
+        return Refusal("G8", f"sources {want.sources!r} are not known")
     found = tuple(_sensible(prefixes, len(source)))
     if not found:
         return Refusal("G8", "no network is known on the link by which the request left")

@@ -111,11 +111,11 @@ def _policy(policy: Policy) -> Iterator[str]:
 def _outgoing(helper: Helper) -> Iterator[str]:
     given = bool(helper.groups or helper.broadcast)
     if not helper.outgoing:
-        if given or helper.heard:
-            yield "groups, broadcast and heard are for helpers that are outgoing"
+        if given or helper.listen_for:
+            yield "groups, broadcast and listen_for are for helpers that are outgoing"
         return
-    if helper.heard and not (helper.groups and len(helper.heard) <= MAX_HEARD):
-        yield f"heard needs groups, and is at most {MAX_HEARD} bytes"
+    if helper.listen_for and not (helper.groups and len(helper.listen_for) <= MAX_HEARD):
+        yield f"listen_for needs groups, and is at most {MAX_HEARD} bytes"
     if helper.l4s != ("udp",):
         yield "an outgoing helper is for udp only"
     if not given:

@@ -56,7 +56,7 @@ def assignment(enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) 
         # requests to groups and broadcast addresses: of others only where the configuration says so
         "assign-forwarded": _assign_all([one for one in asking if one[0].interfaces], label),
         "assign-outgoing": _assign_all([(replace(c, interfaces=()), h) for c, h in asking], label),
-        "assign-heard": [r for c, h in asking if h.heard for r in _assign_heard(c, h, label)],
+        "assign-heard": [r for c, h in asking if h.listen_for for r in _assign_heard(c, h, label)],
     }
     sections = [block(f"chain {n}", [_FIRST, *rules]) for n, rules in chains.items() if rules]
     zones = _ZoneChains(enabled, scope, label)
@@ -194,7 +194,7 @@ def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Itera
 def _assign_heard(config: HelperConfig, helper: Helper, label: bool) -> Iterator[str]:
     """What others announce to a group, and this host hears; who asks does not matter here."""
     mark = f" ct label set {labels.ASSIGNED}" if label else ""
-    begins = f"@ih,0,{8 * len(helper.heard)} {int.from_bytes(helper.heard, 'big'):#x}"
+    begins = f"@ih,0,{8 * len(helper.listen_for)} {int.from_bytes(helper.listen_for, 'big'):#x}"
     ports = f"udp dport {anonymous_set(port_numbers(config.ports))}"
     for where in _targets(replace(config, sources=()), replace(helper, broadcast=False)):
         match = [*incoming(config.interfaces), *where, ports]

@@ -93,7 +93,7 @@ def _steering(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     asking = [one for one in enabled if one[1].outgoing]
     forwarded = sorted({name for config, _ in asking for name in config.interfaces})
     sections = _steer_outgoing(asking, queues) if asking else []
-    heard = [one for one in asking if one[1].heard]
+    heard = [one for one in asking if one[1].listen_for]
     sections += _steer_heard(heard, queues) if heard else []
     sections += _steer_plain(plain, queues) if plain else []
     children = _steer_children([one for one in enabled if one[1].children], queues)
@@ -179,7 +179,7 @@ _LEFT_ALONE = (
 
 def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in L4S for fail in _FAILS}
-    together = [one for one in enabled if one[1].together]
+    together = [one for one in enabled if one[1].same_worker_per_client]
     bound = {(l4, fail): _steered(together, l4, fail) for l4 in L4S for fail in _FAILS}
     rest = {key: ports[key] - bound[key] for key in ports}
 

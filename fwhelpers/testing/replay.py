@@ -255,7 +255,7 @@ class Replay:
 
     def _heard(self, packet: bytes, connection: Connection) -> bool:
         """A capture does not tell who is this host: it is who asks, and who hears what others announce."""
-        heard = self._active[connection.helper].helper.heard
+        heard = self._active[connection.helper].helper.listen_for
         segment = locate(packet) if heard else None
         return segment is not None and packet.startswith(heard, segment.data)
 

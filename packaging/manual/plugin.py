@@ -39,7 +39,7 @@ SECTIONS = {
     "declaring a helper": ("Helper", "Policy", "Setting"),
     "parsers": ("Parser", "StreamParser", "LineParser", "DatagramParser", "ParseError"),
     "what a parser sees": ("Flow", "Endpoint"),
-    "what a parser says": ("Expect", "Cancel", "Spent", "Refuse", "Done", "Drop"),
+    "what a parser says": ("Expect", "Cancel", "Used", "Refuse", "Done", "Drop"),
 }
 
 

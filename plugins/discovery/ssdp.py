@@ -58,7 +58,7 @@ class Ssdp(Discovery):
     def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
         if reply:
             return ()
-        if self.flow.heard:
+        if self.flow.announcement:
             return self._announced(data) if self.settings.get("announcements", True) else ()
         if not _group(self.flow.server):
             return self._answered(data)
@@ -72,7 +72,7 @@ class Ssdp(Discovery):
         return self._located(_read(ssdp.response, data), Expect(self.flow.server, self.flow.client))
 
     def _announced(self, data: bytes) -> Iterator[Event]:
-        anybody = Expect(self.flow.server, self.flow.client, peers=self.row.peers)
+        anybody = Expect(self.flow.server, self.flow.client, sources=self.row.sources)
         return self._located(_read(ssdp.announcement, data), anybody)
 
     def _located(self, headers: Headers | None, opener: Expect) -> Iterator[Event]:
@@ -136,6 +136,6 @@ def extended(row: Row) -> Helper:
         parser={"udp": parser, "tcp": Gena},
         policies=[*plain.policies, DESCRIPTION, EVENT],
         settings=SETTINGS,
-        heard=b"NOTIFY * HTTP/1.",
+        listen_for=b"NOTIFY * HTTP/1.",
         children=("udp", "tcp"),
     )

@@ -123,7 +123,7 @@ def test_request(name: str) -> None:
     wanted = HELPERS[name].ports[0] if row.reply_port == "same" else row.reply_port
     assert event.sport == (None if wanted == "any" or row.announces else wanted)
     assert event.l4 == ("tcp" if row.announces else "udp")
-    assert event.peers
+    assert event.sources
     assert 1 <= (event.timeout or 0) <= HELPERS[name].policies[0].timeout
 
 

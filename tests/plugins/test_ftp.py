@@ -7,7 +7,7 @@ from fwhelpers_plugins.ftp import MAX_PENDING, Ftp, fwhelpers_helpers
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fwhelpers.api import Cancel, Done, Endpoint, Expect, ParseError, Refuse, Spent
+from fwhelpers.api import Cancel, Done, Endpoint, Expect, ParseError, Refuse, Used
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check, check_restart
 from fwhelpers.testing.playbook import Said
@@ -202,12 +202,12 @@ def test_replies_from_the_client_and_commands_from_the_server() -> None:
 def test_pipelined_commands() -> None:
     play = opened() >> client(b"TYPE I\r\nPASV\r\nRETR a\r\n")
     play >> server(b"200 ok\r\n", REPLY_227.data, b"150 here\r\n226 done\r\n")
-    assert play << passive(play) << Spent("data")
+    assert play << passive(play) << Used("data")
 
 
 def test_a_preliminary_reply_takes_no_command() -> None:
     play = opened() >> client(b"RETR a\r\nPASV\r\n") >> server(b"150 here\r\n")
-    play << Spent("data")
+    play << Used("data")
     assert play >> server(b"226 done\r\n") >> REPLY_227 << passive(play)
 
 

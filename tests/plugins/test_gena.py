@@ -53,8 +53,8 @@ def events(play: Playbook, port: int = 49200, **given: object) -> Expect:
     made = {
         "policy": "event",
         "permanent": True,
-        "confirms": True,
-        "outlives": True,
+        "confirms_peer": True,
+        "keep_after_master": True,
         "what": "events",
     } | given
     return Expect(play.server, play.client.at(port), **made)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ def answer_flow(device: str = DEVICE, asker: str = ASKER) -> Flow:
     return Flow("udp", end(device), end(asker))
 
 
-HEARD = Flow("udp", end("10.0.1.7:35000"), end(GROUP), heard=True)
+HEARD = Flow("udp", end("10.0.1.7:35000"), end(GROUP), announcement=True)
 
 
 def told(flow: Flow, data: bytes, **settings: Any) -> list[Event]:
@@ -102,7 +102,7 @@ def test_what_goes_back_to_the_device_opens_nothing() -> None:
 def test_an_announcement_opens_the_way_to_whoever_sent_it() -> None:
     (want,) = told(HEARD, m.notify())
     assert isinstance(want, Expect)
-    assert (want.peers, want.l4, want.server) == ("on-link", "tcp", end("10.0.1.7:49152"))
+    assert (want.sources, want.l4, want.server) == ("on-link", "tcp", end("10.0.1.7:49152"))
 
 
 def test_a_device_that_goes() -> None:

@@ -19,7 +19,7 @@ from fwhelpers.api import (
     LineParser,
     ParseError,
     Policy,
-    Spent,
+    Used,
 )
 
 HOSTPORT = re.compile(rb"(?:([0-9a-f.:]+) )?(\d+)\r?\n")
@@ -55,7 +55,7 @@ class Talk(LineParser):
         elif word == b"KEEP":
             yield Expect(other, me.at(int(rest)), permanent=True)
         elif word.strip() in (b"CANCEL", b"SPENT", b"DROP", b"DONE"):
-            yield {b"CANCEL": Cancel(), b"SPENT": Spent(), b"DROP": Drop("asked"), b"DONE": Done()}[
+            yield {b"CANCEL": Cancel(), b"SPENT": Used(), b"DROP": Drop("asked"), b"DONE": Done()}[
                 word.strip()
             ]
         elif word == b"BAD\r\n":

@@ -42,7 +42,7 @@ def expected(row: Row, data: bytes, **given: Any) -> Expect:
 def test_a_request_opens_for_the_asker() -> None:
     event = expected(PLAIN, b"ASK who")
     assert event.server == Endpoint.parse("10.0.1.2", 40000)
-    assert (event.sport, event.timeout, event.peers, event.l4) == (7000, 5, "on-link", "udp")
+    assert (event.sport, event.timeout, event.sources, event.l4) == (7000, 5, "on-link", "udp")
     assert event.permanent
     assert event.what == "plain"
 

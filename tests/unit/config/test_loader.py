@@ -357,7 +357,7 @@ def test_a_row_is_a_helper() -> None:
     assert made.helpers["disks"].families == (4, 6)
     (declared,) = made.rows
     assert declared.groups == ("239.1.2.3", "ff02::1234")
-    assert (declared.window, declared.reply_port, declared.peers) == (5, "same", "on-link")
+    assert (declared.window, declared.reply_port, declared.sources) == (5, "same", "on-link")
     assert declared.recognises(b"DISK1234\x0f\xff", 40000)
     assert not declared.recognises(b"DISK1234\x1f\xff", 40000)
 
@@ -371,7 +371,7 @@ def test_a_row_has_a_helpers_table_too() -> None:
 def test_all_keys_of_a_row() -> None:
     text = row(
         groups='["ff02::1"]', source_port="546", reply_port='"any"', window="30", doc='"disks"',
-        peers='"link-local"',
+        sources='"link-local"',
     )  # fmt: skip
     (declared,) = resolve(text).rows
     assert (declared.source_ports, declared.reply_port, declared.doc) == ((546,), "any", "disks")
@@ -402,9 +402,9 @@ def test_all_keys_of_a_row() -> None:
         (row(signature="[]"), "discovery.disks.signature: is empty, so nothing could ever match "
          "(leave the key out for no limit)"),
         (row(reply_port='"some"'), 'discovery.disks.reply_port: "some" is not known (use "same", "any" or a port)'),
-        (row(peers='"all"'), 'discovery.disks.peers: "all" is not known (use "on-link" or "link-local")'),
-        (row(peers='"link-local"'), "discovery.disks: peers: link-local answers are for IPv6 groups "
-         "(leave `peers` out)"),
+        (row(sources='"all"'), 'discovery.disks.sources: "all" is not known (use "on-link" or "link-local")'),
+        (row(sources='"link-local"'), "discovery.disks: sources: link-local answers are for IPv6 groups "
+         "(leave `sources` out)"),
         (row(broadcast="1"), "discovery.disks.broadcast: must be true or false, not an integer"),
         (row(doc='"a\\nb"'), "discovery.disks.doc: must be one line of at most 200 printable characters"),
         ("[discovery]\nx = 1", "discovery.x: must be a table, not an integer (write [discovery.x])"),

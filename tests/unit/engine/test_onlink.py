@@ -29,7 +29,7 @@ LAN = prefix("10.0.1.0/24")
 
 def found(client: str, *known: str, kind: str = "on-link") -> tuple[Prefix, ...] | str:
     asked = flow(client, "ff02::c" if ":" in client else "239.255.255.250")
-    want = Expect(asked.server, asked.client, peers=kind)
+    want = Expect(asked.server, asked.client, sources=kind)
     result = peers(want, asked, [prefix(k) for k in known])
     return result.rule if isinstance(result, Refusal) else result
 
@@ -101,7 +101,7 @@ def test_at_most_four() -> None:
 )
 def test_never_everybody(source: bytes, known: list[tuple[bytes, int]]) -> None:
     asked = Flow("udp", Endpoint(source, 1), Endpoint(b"\xff" * len(source), 1900))
-    want = Expect(asked.server, asked.client, peers="on-link")
+    want = Expect(asked.server, asked.client, sources="on-link")
     result = peers(want, asked, [Prefix.around(*one) for one in known])
     if not isinstance(result, Refusal):
         assert result
@@ -125,7 +125,7 @@ class Ask(DatagramParser):
         return [
             Expect(
                 self.flow.server, end, l4=l4, sport=None if l4 else 1900, permanent=True,
-                timeout=wanted, peers="on-link",
+                timeout=wanted, sources="on-link",
             )
         ]  # fmt: skip
 

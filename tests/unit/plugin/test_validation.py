@@ -45,10 +45,10 @@ WRONG = [
     ({"parser": {"tcp": DatagramParser}}, "parser must be given for udp"),
     ({"children": ["sctp"]}, "children must be of"),
     ({"children": ["tcp"], "parser": {"udp": DatagramParser}}, "parser must be given for tcp, udp"),
-    ({"heard": b"x"}, "groups, broadcast and heard are for helpers that are outgoing"),
+    ({"listen_for": b"x"}, "groups, broadcast and listen_for are for helpers that are outgoing"),
     (
-        {"outgoing": True, "groups": ["239.1.1.1"], "families": [4], "heard": bytes(17)},
-        "heard needs groups, and is at most 16 bytes",
+        {"outgoing": True, "groups": ["239.1.1.1"], "families": [4], "listen_for": bytes(17)},
+        "listen_for needs groups, and is at most 16 bytes",
     ),
     ({"policies": []}, "0 policies: the kernel has room for 1 to 4"),
     ({"policies": [Policy(n) for n in "abcde"]}, "5 policies"),

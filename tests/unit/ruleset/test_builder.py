@@ -37,9 +37,9 @@ HELPERS = {
     ),
     "hear": Helper(
         "hear", "udp", [1901], Parser, outgoing=True, groups=("239.255.255.250", "ff02::c"),
-        heard=b"NOTIFY", children=("udp", "tcp"),
+        listen_for=b"NOTIFY", children=("udp", "tcp"),
     ),
-    "kin": Helper("kin", "tcp", [1400], Parser, together=True),
+    "kin": Helper("kin", "tcp", [1400], Parser, same_worker_per_client=True),
     "shout": Helper("shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True),
 }  # fmt: skip
 

@@ -15,6 +15,7 @@ from fwhelpers.kernel import nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation, mask_for
 from fwhelpers.kernel.nla import parse
+from fwhelpers.worker import messages
 from fwhelpers.worker.config import WorkerConfig
 from fwhelpers.worker.main import NOTES_A_SECOND, Reporter, VerdictBatch
 from fwhelpers.worker.shared_memory import HandoverFile, SharedStats
