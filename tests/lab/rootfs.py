@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,7 +22,7 @@ MOUNTED = Path("/run/files")  #: where the VM mounts it
 TREES = MOUNTED / "trees"  #: in it: the paths that it has, one a line
 
 _DEBIAN = Path("/usr/lib/python3/dist-packages")
-_PROJECT = ("fwhelpers", "plugins", "tests", "benchmarks", "examples")
+_PROJECT = ("fwhelpers", "plugins", "dbus", "tests", "benchmarks", "examples")
 #: the interpreter never reads these: a static library, its own documentation, what only builds and checks
 _LEFT_OUT = shutil.ignore_patterns(
     *(
@@ -77,15 +77,25 @@ def _in(stage: Path, path: Path) -> Path:
 
 
 def _link_editable(stage: Path, environment: Path) -> None:
-    """An editable installation finds its packages by a program that runs at each start; links do as well."""
+    """Replace an editable installation's import hook by links, which cost nothing at each start."""
     for finder in _in(stage, environment).glob("lib/*/site-packages/__editable___*_finder.py"):
         mapping: dict[str, str] = runpy.run_path(str(finder))["MAPPING"]
-        for name, there in mapping.items():
-            package, _, part = name.rpartition(".")
-            folder = _in(stage, Path(mapping[package])) if package else finder.parent
-            (folder / part).symlink_to(there)
+        for name, source in mapping.items():
+            parent, _, module = name.rpartition(".")
+            folder = _in(stage, _package_folder(parent, mapping)) if parent else finder.parent
+            (folder / module).symlink_to(source)
         for path in finder.parent.glob("__editable__*"):
             path.unlink()
+
+
+def _package_folder(package: str, mapping: Mapping[str, str]) -> Path:
+    """Return a package's source folder: its own entry, or a folder below its parent's."""
+    if package in mapping:
+        return Path(mapping[package])
+    parent, _, module = package.rpartition(".")
+    if not parent:
+        raise KeyError(package)
+    return _package_folder(parent, mapping) / module
 
 
 def _compile(stage: Path) -> None:
