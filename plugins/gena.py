@@ -38,7 +38,7 @@ from fwhelpers.api import (
 )
 from fwhelpers.sansio.digits import decimal
 from fwhelpers.sansio.http1 import Field, Head, Heads
-from fwhelpers.sansio.url import Where, authority, fit_authority, parse_url
+from fwhelpers.sansio.url import UrlEndpoint, authority, fit_authority, parse_url
 
 MAX_PENDING = 16  #: requests whose responses have not come
 MAX_BULK = 1024 * 1024  #: bytes of bodies; who sends more sends music
@@ -130,7 +130,7 @@ class Gena(Parser):
         self._events.append(self._asked_for(where))
         return Asked(Kind.SUBSCRIBE, where.end)
 
-    def _named(self, callback: Field) -> Where | None:
+    def _named(self, callback: Field) -> UrlEndpoint | None:
         """The first URL with an address of the connection's family."""
         for match in _CALLBACKS.finditer(callback.value):
             try:
@@ -139,11 +139,11 @@ class Gena(Parser):
                 continue
             if where.end.family == self.flow.client.family:
                 start = callback.at + match.start(1)
-                return Where(where.end, (start + where.span[0], start + where.span[1]))
+                return UrlEndpoint(where.end, (start + where.span[0], start + where.span[1]))
         self._events.append(Refuse("G11", "CALLBACK names no address", self.flow.client))
         return None
 
-    def _asked_for(self, where: Where) -> Expect:
+    def _asked_for(self, where: UrlEndpoint) -> Expect:
         return Expect(
             self.flow.server,
             where.end,

@@ -9,7 +9,7 @@ from fwhelpers.engine.headers import TCP, Segment
 
 def ones_complement(data: bytes | bytearray | memoryview) -> int:
     """The 16-bit one's complement sum of big-endian words, an odd last byte padded with zero."""
-    # the sum of 16-bit digits is the number modulo 0xffff, and int.from_bytes does it at C speed
+    # the sum of a number's 16-bit digits is congruent to the number modulo 0xffff, which int computes at C speed
     value = int.from_bytes(data, "big")
     if len(data) & 1:
         value <<= 8
@@ -18,7 +18,7 @@ def ones_complement(data: bytes | bytearray | memoryview) -> int:
 
 
 def fill(packet: bytearray, segment: Segment) -> None:
-    """Write length fields and checksums of a packet whose payload was replaced; `segment.end` is its size."""
+    """Update the length fields and checksums of a packet whose payload was replaced; `segment.end` is its size."""
     size = segment.end
     length = size - segment.transport
     if packet[0] >> 4 == 4:

@@ -1,6 +1,4 @@
-"""A flow and its conntrack entry: whether they still belong together, and what goes back with a verdict: the flow's
-state, and how long the entry must live.
-"""
+"""A flow and its conntrack entry: matching the two, and the updates of the entry that go with a verdict."""
 
 from __future__ import annotations
 
@@ -13,15 +11,15 @@ from fwhelpers.kernel.nfqueue import Packet
 
 REPLY = 3  #: IP_CT_IS_REPLY and above: the reply direction
 
-#: seconds that a TCP connection whose lifetime is fixed may be silent, beyond what it expects
-_SILENT = 600
+#: seconds that a TCP connection of fixed lifetime may be idle after its last expectation
+_MAX_IDLE = 600
 
 
 def is_new_connection(packet: Packet, segment: Segment, state: FlowState) -> bool:
-    """Is this the beginning of another connection than the flow's?
+    """Return whether the packet begins another connection than the flow's.
 
-    The kernel gives an entry's id anew with its place in memory (nf_conntrack_core.c: nf_ct_get_id), and a client
-    may ask again from the same port.
+    The kernel derives an entry's id from its address in memory (nf_conntrack_core.c: nf_ct_get_id), so that a new
+    connection may have the id of one that ended, and the client may use the same port.
     """
     reply = packet.ctinfo >= REPLY
     begins = segment.l4 == TCP and labels.first_payload(packet.labels, reply)
@@ -29,8 +27,8 @@ def is_new_connection(packet: Packet, segment: Segment, state: FlowState) -> boo
 
 
 def with_private_data(packet: Packet, state: FlowState, verdict: Verdict) -> Verdict:
-    """With what of the flow must outlive this process, where that has changed."""
-    # the kernel refuses it for connections that were expected
+    """Return the verdict with updated private data (CTA_HELP_INFO) if the flow's state has changed."""
+    # the kernel refuses it for expected connections
     if not packet.status & IPS_EXPECTED:
         info = state.snapshot()
         if info is not None and info != state.info:
@@ -40,18 +38,18 @@ def with_private_data(packet: Packet, state: FlowState, verdict: Verdict) -> Ver
 
 
 def with_timeout(packet: Packet, state: FlowState, verdict: Verdict, now: float) -> Verdict:
-    """With a lifetime that lets the flow live as long as what it expects."""
+    """Return the verdict with a lifetime of the entry that covers the flow's expectations."""
     remaining = state.keep_until - now
     if state.flow.l4 == "tcp" and state.keep_until:
-        return _fixed(packet, verdict, max(remaining, _SILENT))
+        return _fixed(packet, verdict, max(remaining, _MAX_IDLE))
     if remaining > 0 and packet.timeout < remaining:
         verdict = verdict.but(timeout=int(remaining) + 1)
     return verdict
 
 
 def _fixed(packet: Packet, verdict: Verdict, seconds: float) -> Verdict:
-    # a TCP connection that closes would have 120 seconds left, or 10, and its expectations with it: with this bit
-    # nothing but we change its lifetime (nf_conntrack_core.c, __nf_ct_refresh_acct())
+    # a closing TCP connection lives for 120 or 10 seconds more, and its expectations die with it. With this bit set
+    # the kernel leaves the lifetime alone (nf_conntrack_core.c: __nf_ct_refresh_acct())
     if packet.status & IPS_FIXED_TIMEOUT and packet.timeout >= seconds:
         return verdict
     return verdict.but(timeout=int(seconds) + 1, status=packet.status | IPS_FIXED_TIMEOUT)

@@ -136,7 +136,7 @@ class ExpectationManager:
     ) -> None:
         """Answer for what a predecessor made for this flow."""
         for expected, one in made:
-            serial = self._ledger.grant(state.charged, one.expires)
+            serial = self._ledger.grant(state.quota_key, one.expires)
             state.made[expected] = replace(one, serial=serial)
             known = one.klass < len(helper.policies)
             if not known or one.expires - one.at < helper.policies[one.klass].timeout:
@@ -204,7 +204,7 @@ class ExpectationManager:
             wanted = _reserved(wanted, state, klass)
         if self._still_there(state, wanted, _lifetime(want, policy), now):
             return text.edit(wanted.visible)
-        _raise(self._ledger.check(state.charged, limits, now))
+        _raise(self._ledger.check(state.quota_key, limits, now))
         for candidate in _candidates(wanted, text):
             edit = text.edit(candidate.visible)
             expectation = _expectation(helper, state, candidate, want, klass, policy)
@@ -255,7 +255,7 @@ class ExpectationManager:
         for oldest in same[: max(0, len(same) - policy.max + 1)]:
             self._ledger.release(state.made.pop(oldest).serial)  # the kernel evicts it likewise
         expires = now + expectation.timeout
-        serial = self._ledger.grant(state.charged, expires)
+        serial = self._ledger.grant(state.quota_key, expires)
         permanent = bool(expectation.flags & _PERMANENT)
         state.made[expectation.tuple] = OwnExpectation(
             expectation.klass, now, expires, serial, permanent, expectation.mask, expectation.nat

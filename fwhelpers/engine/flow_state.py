@@ -1,9 +1,9 @@
-"""What one control connection has taught so far, and the 32 bytes of it that outlive the process.
+"""The state of one control connection, and the 32 bytes of it that survive the process.
 
     0         1       2             6              10      11
     | version | flags | next (orig) | next (reply) | length | parser's own state, at most 20 |
 
-They are stored in the conntrack entry itself (CTA_HELP_INFO), at message boundaries only: a worker that is killed
+They are stored in the conntrack entry itself (CTA_HELP_INFO), at message boundaries only. A worker that is killed
 between a PASV and its 227 loses nothing.
 """
 
@@ -20,7 +20,7 @@ from fwhelpers.kernel.conntrack import Tuple
 
 _HEAD = Struct("!BBIIB")
 _VERSION = 1
-_KNOWN = (1, 2)  # flag of each direction: its position is known
+_HAS_POSITION = (1, 2)  # a flag for each direction
 
 INFO_SIZE = 32
 
@@ -52,13 +52,13 @@ class FlowState:
     edits: tuple[Edits, Edits] = field(default_factory=lambda: (Edits(), Edits()))
     made: dict[Tuple, OwnExpectation] = field(default_factory=dict)
     info: bytes = b""
-    finished: str = ""  #: why the flow is not parsed any more
-    marked: bool = False  #: the kernel was told to queue it no more
-    keep_until: float = 0.0  #: when the last of its expectations is over
-    charged: bytes = b""  #: in whose name its expectations are counted (G9)
+    finished: str = ""  #: the reason why the flow is not parsed any more
+    released: bool = False  #: the label that takes it out of the queue was set
+    keep_until: float = 0.0  #: end of its last expectation
+    quota_key: bytes = b""  #: whose quota its expectations are counted on (G9)
 
     def snapshot(self) -> bytes | None:
-        """The 32 bytes to store, None while a message is half-read."""
+        """Return the 32 bytes to store, None within a message."""
         if not (self.parser.boundary(False) and self.parser.boundary(True)):
             return None
         flags, positions = 0, [0, 0]
@@ -66,13 +66,13 @@ class FlowState:
             if half is not None:
                 if not half.complete:
                     return None
-                flags |= _KNOWN[which]
+                flags |= _HAS_POSITION[which]
                 positions[which] = half.next_seq
         own = self.parser.save()[: Parser.STATE_MAX]
         return (_HEAD.pack(_VERSION, flags, *positions, len(own)) + own).ljust(INFO_SIZE, b"\0")
 
     def restore(self, info: bytes) -> bool:
-        """Take up where another process stopped. False if nothing was stored."""
+        """Continue from stored bytes. Return False if there are none. Raises ParseError."""
         try:
             version, flags, *positions, length = _HEAD.unpack_from(info)
         except error:
@@ -81,15 +81,15 @@ class FlowState:
             return False
         self.parser.restore(bytes(info[_HEAD.size : _HEAD.size + min(length, Parser.STATE_MAX)]))
         for which in (0, 1):
-            if flags & _KNOWN[which]:
+            if flags & _HAS_POSITION[which]:
                 self.halves[which] = HalfStream(positions[which])
         self.info = bytes(info)
         return True
 
-    def take_up(self, info: bytes, segments: Iterable[tuple[bool, int, bytes]]) -> None:
-        """Take up where another process stopped: stored data, and what it had read beyond that.
+    def resume(self, info: bytes, segments: Iterable[tuple[bool, int, bytes]]) -> None:
+        """Continue from stored bytes and the segments that another process read after storing them.
 
-        What those bytes announce has been acted upon. Raises ParseError and StreamError.
+        The announcements in these segments have been handled. Raises ParseError and StreamError.
         """
         if any(info):
             self.restore(info)
@@ -102,11 +102,11 @@ class FlowState:
 
 
 def positions(info: bytes) -> tuple[int | None, int | None]:
-    """The sequence numbers at which stored state stands, of each direction; None where it knows none."""
+    """Return the stored sequence number of each direction, None where none is stored."""
     if not any(info):
         return None, None
     _, flags, orig, reply, _ = _HEAD.unpack_from(info)
-    return orig if flags & _KNOWN[0] else None, reply if flags & _KNOWN[1] else None
+    return orig if flags & _HAS_POSITION[0] else None, reply if flags & _HAS_POSITION[1] else None
 
 
 __all__ = ["INFO_SIZE", "FlowState", "OwnExpectation", "ParseError", "positions"]

@@ -1,4 +1,4 @@
-"""The flows of one worker, and what they keep in memory: bounded, the ones unused for longest are forgotten."""
+"""The flows of one worker: a bounded table that evicts the least recently used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
 from fwhelpers.kernel.nfqueue import Packet
 
 MAX_FLOWS = 16384
-MAX_KEPT = 64 * 1024 * 1024  #: bytes of streams held in memory
+MAX_BUFFERED = 64 * 1024 * 1024  #: bytes of all streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,67 +31,72 @@ class Active:
 
 
 class FlowTable:
-    """By original tuple and conntrack id. `forgotten` is told the key of each that had to make room."""
+    """LRU table of flows, keyed by original tuple and conntrack id. Calls `on_evict` with each evicted key."""
 
     def __init__(
-        self, most: int = MAX_FLOWS, forgotten: Callable[[Key], None] = lambda key: None
+        self, max_flows: int = MAX_FLOWS, on_evict: Callable[[Key], None] = lambda key: None
     ) -> None:
         self.memories: dict[str, Memory] = {}  #: by helper
-        self.kept = 0  #: bytes of streams
-        self._most = most
-        self._forgotten = forgotten
+        self.buffered_bytes = 0  #: of all streams
+        self._max_flows = max_flows
+        self._on_evict = on_evict
         self._flows: OrderedDict[Key, FlowState] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._flows)
 
     def get(self, key: Key) -> FlowState | None:
-        """A flow, which is used then."""
+        """Return a flow and mark it as recently used."""
         state = self._flows.get(key)
         if state is not None:
             self._flows.move_to_end(key)
         return state
 
     def all(self) -> Iterable[tuple[Key, FlowState]]:
-        """Those unused for longest first."""
+        """All flows, the least recently used first."""
         return self._flows.items()
 
     def add(self, key: Key, state: FlowState) -> None:
-        """Enter one; the oldest goes if there are too many."""
+        """Add a flow; evict the least recently used above the bounds."""
         self._flows[key] = state
-        self.kept += _kept(state)
-        if len(self._flows) > self._most or self.kept > MAX_KEPT:
-            # what matters of it is in the conntrack entry, and comes back with its next packet
+        self.buffered_bytes += _buffered(state)
+        if len(self._flows) > self._max_flows or self.buffered_bytes > MAX_BUFFERED:
+            # its state is in the conntrack entry, and comes back with its next packet
             oldest = next(iter(self._flows))
             self.remove(oldest)
-            self._forgotten(oldest)
+            self._on_evict(oldest)
 
     def remove(self, key: Key) -> None:
-        """Its connection has ended."""
-        self.kept -= _kept(self._flows.pop(key))
+        """Remove a flow whose connection has ended."""
+        self.buffered_bytes -= _buffered(self._flows.pop(key))
 
     def of_packet(self, active: Active, packet: Packet) -> FlowState:
-        """A new flow, of a packet that nobody knows."""
+        """Make the flow of a connection's first packet; it is not added."""
         expected = bool(packet.status & IPS_EXPECTED)
-        heard = bool(active.helper.listen_for) and packet.hook == nfqueue.LOCAL_IN and not expected
-        state = self.new(active, packet.helper, packet.orig, packet.reply, packet.zone, heard)
-        # whoever answers or announces must not use up what those have who asked: those share with whom they came to
-        came = active.helper.outgoing and state.flow.l4 == "udp" and (heard or expected)
-        account = state.flow.server if came else state.flow.client
-        state.charged = packet.helper.encode() + account.addr
+        incoming = packet.hook == nfqueue.LOCAL_IN and not expected
+        announcement = incoming and bool(active.helper.listen_for)
+        state = self.new(
+            active, packet.helper, packet.orig, packet.reply, packet.zone, announcement
+        )
+        # a host that answers or announces must not use up the quota of the hosts that ask
+        unsolicited = (
+            active.helper.outgoing and state.flow.l4 == "udp" and (announcement or expected)
+        )
+        end = state.flow.server if unsolicited else state.flow.client
+        state.quota_key = packet.helper.encode() + end.addr
         return state
 
     def new(
-        self, active: Active, helper: str, orig: Tuple, reply: Tuple, zone: int, heard: bool
+        self, active: Active, helper: str, orig: Tuple, reply: Tuple, zone: int, announcement: bool
     ) -> FlowState:
-        """A flow with a parser that has read nothing; it is not entered."""
+        """Make a flow with a new parser; it is not added."""
         l4 = "tcp" if orig.l4 == TCP else "udp"
         client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
-        flow = Flow(l4, client, server, heard)
+        flow = Flow(l4, client, server, announcement)
         parser = active.helper.parser_for(l4)(flow, active.settings)
         parser.memory = self.memories.setdefault(helper, Memory())
         return FlowState(flow, helper, orig, reply, zone, parser)
 
 
-def _kept(state: FlowState) -> int:
-    return sum(half.kept for half in state.halves if half)
+def _buffered(state: FlowState) -> int:
+    return sum(half.buffered_bytes for half in state.halves if half)

@@ -1,13 +1,12 @@
-"""What a worker that ends in order leaves to its successor, beyond the 32 bytes in the conntrack entry.
+"""The state that a stopping worker hands to its successor, beyond the 32 bytes in each conntrack entry.
 
-    half-read messages    the bytes since the last boundary, to be parsed again
-    rewritten spans       for a peer that retransmits what it sent before
-    expectations          which flow made them, and when those must go that end before their policy's time
+    half-read messages    the bytes since the last message boundary, to be parsed again
+    rewritten spans       to rewrite retransmissions in the same way
+    expectations          their flows, and the ends of those that end before their policy's time
+    memories              the shared memory of each helper's parsers (`Parser.memory`)
 
-    memories              what a helper's flows tell each other (`Parser.memory`)
-
-As JSON: the successor may be of another version, and must not trust a process that read hostile bytes with more than
-data. What does not fit is left out; such a flow goes on with what the conntrack entry has.
+Encoded as JSON: the successor may be of another version, and must accept nothing but data from a process that has read
+hostile bytes. Flows above the size limit are left out and continue from their conntrack entry.
 """
 
 from __future__ import annotations
@@ -22,22 +21,22 @@ from fwhelpers.engine.flow_state import FlowState, OwnExpectation, positions
 from fwhelpers.engine.mangle import Edit
 from fwhelpers.kernel.conntrack import Tuple
 
-VERSION = 2
-MAX_SIZE = 32 << 20  #: bytes; what is more is left out
+VERSION = 3
+MAX_SIZE = 32 << 20  #: bytes
 
 Key = tuple[bytes, int]  #: original tuple as the kernel writes it, conntrack id
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
-    """One flow's part."""
+class FlowRecord:
+    """The state of one flow."""
 
     key: Key
     helper: str
     orig: Tuple
     reply: Tuple
     zone: int
-    base: bytes  #: the private data to begin with
+    base: bytes  #: the private data to start from
     segments: tuple[
         tuple[bool, int, bytes], ...
     ] = ()  #: direction, sequence number, bytes since then
@@ -45,13 +44,13 @@ class Left:
     made: tuple[tuple[Tuple, OwnExpectation], ...] = ()
     keep_until: float = 0.0
     finished: str = ""
-    heard: bool = False
-    charged: bytes = b""
+    announcement: bool = False
+    quota_key: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """A helper's memory."""
+class MemoryRecord:
+    """The shared memory of a helper's parsers."""
 
     helper: str
     items: tuple[tuple[bytes, bytes], ...]
@@ -61,7 +60,7 @@ def encode(
     flows: Iterable[tuple[Key, FlowState]],
     memories: Mapping[str, Mapping[bytes, bytes]] = MappingProxyType({}),
 ) -> bytes:
-    """All that is worth it, of at most MAX_SIZE bytes (memories are small: engine.memory)."""
+    """Encode the flows that need it, up to MAX_SIZE bytes, and all memories (which are small, see engine.memory)."""
     lines = [
         json.dumps({"memory": n, "items": [[k.hex(), v.hex()] for k, v in m.items()]}).encode()
         for n, m in memories.items()
@@ -69,10 +68,10 @@ def encode(
     ]
     size = sum(map(len, lines))
     for key, state in flows:
-        left = leave(key, state)
-        if left is None:
+        record = record_of(key, state)
+        if record is None:
             continue
-        line = json.dumps(_plain(left), separators=(",", ":")).encode()
+        line = json.dumps(_to_plain(record), separators=(",", ":")).encode()
         size += len(line) + 1
         if size > MAX_SIZE:
             break
@@ -80,8 +79,8 @@ def encode(
     return b"".join(line + b"\n" for line in [b"%d" % VERSION, *lines])
 
 
-def decode(data: bytes) -> Iterator[Left | Remembered]:
-    """The same, back; nothing left is nothing. Raises ValueError for anything that is not ours."""
+def decode(data: bytes) -> Iterator[FlowRecord | MemoryRecord]:
+    """Decode the output of `encode`, or nothing. Raises ValueError for malformed data."""
     if not data:
         return
     first, *lines = data.splitlines()
@@ -89,32 +88,33 @@ def decode(data: bytes) -> Iterator[Left | Remembered]:
         raise ValueError(f"version {first[:9]!r}")
     for line in lines:
         try:
-            given = json.loads(line)
-            yield _remembered(given) if "memory" in given else _left(given)
+            plain = json.loads(line)
+            yield _memory_record(plain) if "memory" in plain else _flow_record(plain)
         except (KeyError, TypeError, IndexError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
-def _remembered(given: dict[str, Any]) -> Remembered:
-    items = tuple((bytes.fromhex(key), bytes.fromhex(value)) for key, value in given["items"])
-    return Remembered(str(given["memory"]), items)
+def _memory_record(plain: dict[str, Any]) -> MemoryRecord:
+    items = tuple((bytes.fromhex(key), bytes.fromhex(value)) for key, value in plain["items"])
+    return MemoryRecord(str(plain["memory"]), items)
 
 
-def leave(key: Key, state: FlowState) -> Left | None:
-    """A flow's part; None where the conntrack entry says all that there is to say."""
+def record_of(key: Key, state: FlowState) -> FlowRecord | None:
+    """Return a flow's record, None if its conntrack entry suffices."""
     base = state.info or state.snapshot() or b""
     if state.finished:
         segments, edits = (), ((), ())
     else:
-        found = _unread(state, base)
-        if found is None:
+        unread = _unread(state, base)
+        if unread is None:
             return None
-        segments, edits = found
+        segments, edits = unread
     if not (segments or any(edits) or state.made or (base and not state.info)):
         return None
-    return Left(
+    return FlowRecord(
         key, state.helper, state.orig, state.reply, state.zone, base, segments, edits,
-        tuple(state.made.items()), state.keep_until, state.finished, state.flow.announcement, state.charged,
+        tuple(state.made.items()), state.keep_until, state.finished, state.flow.announcement,
+        state.quota_key,
     )  # fmt: skip
 
 
@@ -136,16 +136,16 @@ def _unread(state: FlowState, base: bytes) -> Any:
     return tuple(segments), tuple(edits)
 
 
-def _plain(left: Left) -> dict[str, Any]:
+def _to_plain(record: FlowRecord) -> dict[str, Any]:
     return {
-        "key": [left.key[0].hex(), left.key[1]],
-        "helper": left.helper,
-        "orig": _tuple_out(left.orig),
-        "reply": _tuple_out(left.reply),
-        "zone": left.zone,
-        "base": left.base.hex(),
-        "segments": [[reply, seq, data.hex()] for reply, seq, data in left.segments],
-        "edits": [[[e.start, e.end, e.text.hex()] for e in edits] for edits in left.edits],
+        "key": [record.key[0].hex(), record.key[1]],
+        "helper": record.helper,
+        "orig": _tuple_out(record.orig),
+        "reply": _tuple_out(record.reply),
+        "zone": record.zone,
+        "base": record.base.hex(),
+        "segments": [[reply, seq, data.hex()] for reply, seq, data in record.segments],
+        "edits": [[[e.start, e.end, e.text.hex()] for e in edits] for edits in record.edits],
         "made": [
             [
                 _tuple_out(t),
@@ -156,33 +156,33 @@ def _plain(left: Left) -> dict[str, Any]:
                 _tuple_out(m.mask),
                 _nat_out(m.nat),
             ]
-            for t, m in left.made
+            for t, m in record.made
         ],
-        "keep_until": left.keep_until,
-        "finished": left.finished,
-        "heard": left.heard,
-        "charged": left.charged.hex(),
+        "keep_until": record.keep_until,
+        "finished": record.finished,
+        "announcement": record.announcement,
+        "quota_key": record.quota_key.hex(),
     }
 
 
-def _left(given: dict[str, Any]) -> Left:
+def _flow_record(plain: dict[str, Any]) -> FlowRecord:
     orig, reply = (
-        [Edit(int(s), int(e), bytes.fromhex(t)) for s, e, t in d] for d in given["edits"]
+        [Edit(int(s), int(e), bytes.fromhex(t)) for s, e, t in d] for d in plain["edits"]
     )
-    return Left(
-        (bytes.fromhex(given["key"][0]), int(given["key"][1])),
-        str(given["helper"]),
-        _tuple_in(given["orig"]),
-        _tuple_in(given["reply"]),
-        int(given["zone"]),
-        bytes.fromhex(given["base"]),
-        tuple((bool(r), int(seq), bytes.fromhex(data)) for r, seq, data in given["segments"]),
+    return FlowRecord(
+        (bytes.fromhex(plain["key"][0]), int(plain["key"][1])),
+        str(plain["helper"]),
+        _tuple_in(plain["orig"]),
+        _tuple_in(plain["reply"]),
+        int(plain["zone"]),
+        bytes.fromhex(plain["base"]),
+        tuple((bool(r), int(seq), bytes.fromhex(data)) for r, seq, data in plain["segments"]),
         (tuple(orig), tuple(reply)),
-        tuple(_made_in(*one) for one in given["made"]),
-        float(given["keep_until"]),
-        str(given["finished"]),
-        bool(given["heard"]),
-        bytes.fromhex(given["charged"]),
+        tuple(_made_in(*fields) for fields in plain["made"]),
+        float(plain["keep_until"]),
+        str(plain["finished"]),
+        bool(plain["announcement"]),
+        bytes.fromhex(plain["quota_key"]),
     )
 
 
@@ -205,6 +205,6 @@ def _tuple_out(value: Tuple) -> list[Any]:
     return [value.src.hex(), value.dst.hex(), *value[2:]]
 
 
-def _tuple_in(given: list[Any]) -> Tuple:
-    src, dst, l4, sport, dport = given
+def _tuple_in(plain: list[Any]) -> Tuple:
+    src, dst, l4, sport, dport = plain
     return Tuple(bytes.fromhex(src), bytes.fromhex(dst), int(l4), int(sport), int(dport))

@@ -1,4 +1,4 @@
-"""Find the transport header and the payload in an IP packet, without copying.
+"""Locates the transport header and the payload of an IP packet, without copying.
 
 0        ihl*4 / 40+ext          + 8 (UDP) or data offset*4 (TCP)
 | IP header | extension headers | UDP/TCP header | payload … |
@@ -24,25 +24,25 @@ _MAX_EXTENSIONS = 16
 
 
 class Segment(NamedTuple):
-    """Where things stand in an IP packet, offsets in bytes from its first byte."""
+    """The layout of an IP packet, as offsets in bytes from its first byte."""
 
     l4: int
-    transport: int  #: of the TCP or UDP header
-    data: int  #: of the payload
-    end: int  #: of the packet as the IP header states it (link-layer padding is beyond)
+    transport: int  #: start of the TCP or UDP header
+    data: int  #: start of the payload
+    end: int  #: end of the packet according to the IP header (link-layer padding follows)
     seq: int = 0
     flags: int = 0
 
 
 def locate(packet: bytes | memoryview) -> Segment | None:
-    """Return the packet's layout, None for what isn't a whole, well-formed TCP or UDP packet."""
+    """Return the packet's layout, None unless it is a complete, well-formed TCP or UDP packet."""
     if len(packet) < 20:
         return None
     version = packet[0] >> 4
-    found = _ipv4(packet) if version == 4 else _ipv6(packet) if version == 6 else None
-    if found is None:
+    header = _ipv4(packet) if version == 4 else _ipv6(packet) if version == 6 else None
+    if header is None:
         return None
-    l4, transport, end = found
+    l4, transport, end = header
     if l4 == UDP:
         return _udp(packet, transport, end)
     return _tcp(packet, transport, end) if l4 == TCP else None
@@ -51,7 +51,9 @@ def locate(packet: bytes | memoryview) -> Segment | None:
 def _ipv4(packet: bytes | memoryview) -> tuple[int, int, int] | None:
     header = (packet[0] & 15) * 4
     (end,) = _U16.unpack_from(packet, 2)
-    fragment = _U16.unpack_from(packet, 6)[0] & 0x3FFF  # MF and offset: defrag comes before us
+    fragment = (
+        _U16.unpack_from(packet, 6)[0] & 0x3FFF
+    )  # MF and offset: packets are defragmented before
     if header < 20 or fragment or not header <= end <= len(packet):
         return None
     return packet[9], header, end
@@ -81,7 +83,7 @@ def _ipv6(packet: bytes | memoryview) -> tuple[int, int, int] | None:
 
 
 def _udp(packet: bytes | memoryview, at: int, end: int) -> Segment | None:
-    # a length that differs from IP's hides bytes from one of the readers (safety rule G13)
+    # a length that differs from IP's hides bytes from one of two readers (safety rule G13)
     if at + 8 > end or _U16.unpack_from(packet, at + 4)[0] != end - at:
         return None
     return Segment(UDP, at, at + 8, end)

@@ -1,7 +1,8 @@
 """From a queued packet to its verdict.
 
-Find the flow, ask the stream which bytes are new, let the parser speak, act on what it says. Whatever goes wrong, the
-packet passes: a helper may fail to open something, it may not stop traffic. And whatever is doubtful opens nothing.
+The inspector finds the packet's flow, extracts the new bytes of its stream, passes them to the parser and acts on the
+parser's events. A packet passes whatever goes wrong: a helper may fail to open a port, but it must not stop traffic.
+In doubt nothing is opened.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from fwhelpers.engine.expectations import ExpectationManager, MessageContext
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.flow_table import MAX_FLOWS, Active, FlowTable
 from fwhelpers.engine.guard import Ledger
-from fwhelpers.engine.handover import Key, Left, Remembered
+from fwhelpers.engine.handover import FlowRecord, Key, MemoryRecord
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
 from fwhelpers.engine.mangle import Edit, MangleError, rewrite
 from fwhelpers.engine.memory import Memory
@@ -37,71 +38,73 @@ __all__ = ["Active", "Inspector"]
 
 _IAC = 0xFF
 
-#: where packets are that go out
-_LEAVING = frozenset({nfqueue.FORWARD, nfqueue.LOCAL_OUT, nfqueue.POST_ROUTING})
+#: the hooks of outgoing packets
+_OUTGOING_HOOKS = frozenset({nfqueue.FORWARD, nfqueue.LOCAL_OUT, nfqueue.POST_ROUTING})
 
 
 class Inspector:
-    """All flows of one worker. Holds no sockets: expectations go through `maker`, news through `tell`."""
+    """The flows of one worker. Does no I/O: writes expectations to `table`, passes reports to `report`."""
 
     def __init__(
         self,
         helpers: Mapping[str, Active],
-        maker: ExpectationTable,
-        tell: Callable[[Report], None] = lambda note: None,
+        table: ExpectationTable,
+        report: Callable[[Report], None] = lambda report: None,
         max_flows: int = MAX_FLOWS,
         links: Lookup = NO_LINKS,
     ) -> None:
         self._helpers = dict(helpers)  #: by the name registered with the kernel
-        self._tell = tell
-        self._flows = FlowTable(max_flows, self._forgotten)
+        self._report = report
+        self._flows = FlowTable(max_flows, self._on_evict)
         self._pending: dict[Key, list[Expectation]] = {}
-        self._announcer = ExpectationManager(maker, Ledger(), tell, links)
-        self._acts = EventHandler(self._announcer, tell)
+        self._expectations = ExpectationManager(table, Ledger(), report, links)
+        self._events = EventHandler(self._expectations, report)
 
     def configure(self, helpers: Mapping[str, Active]) -> None:
-        """Take a new configuration; flows under inspection keep their parsers, unless their helper has gone."""
+        """Apply a new configuration. Flows keep their parsers unless their helper was disabled."""
         self._helpers = dict(helpers)
         for _, state in self._flows.all():
             if state.helper not in helpers:
-                self._acts.give_up(state, "helper disabled", "done")
+                self._events.give_up(state, "helper disabled", "done")
 
-    def leave(self) -> bytes:
-        """What a successor needs to go on where this one stopped."""
+    def hand_over(self) -> bytes:
+        """Return the state that a successor needs, for its `resume`."""
         return handover.encode(self._flows.all(), self._flows.memories)
 
-    def resume(self, left: bytes) -> None:
-        """Go on where a predecessor stopped. Raises ValueError if that can't be read."""
-        for one in handover.decode(left):
-            active = self._helpers.get(one.helper)
-            if isinstance(one, Remembered):
-                self._flows.memories.setdefault(one.helper, Memory()).update(one.items)
+    def resume(self, data: bytes) -> None:
+        """Continue from a predecessor's `hand_over`. Raises ValueError for malformed data."""
+        for record in handover.decode(data):
+            active = self._helpers.get(record.helper)
+            if isinstance(record, MemoryRecord):
+                self._flows.memories.setdefault(record.helper, Memory()).update(record.items)
             elif active is not None:
-                self._flows.add(one.key, self._resumed(active, one))
+                self._flows.add(record.key, self._resume_flow(active, record))
 
-    def _resumed(self, active: Active, left: Left) -> FlowState:
-        state = self._flows.new(active, left.helper, left.orig, left.reply, left.zone, left.heard)
-        state.charged = left.charged
-        self._announcer.resume(active.helper, state, left.made)
-        state.keep_until, state.finished = left.keep_until, left.finished
+    def _resume_flow(self, active: Active, record: FlowRecord) -> FlowState:
+        state = self._flows.new(
+            active, record.helper, record.orig, record.reply, record.zone, record.announcement
+        )
+        state.quota_key = record.quota_key
+        self._expectations.resume(active.helper, state, record.made)
+        state.keep_until, state.finished = record.keep_until, record.finished
         try:
-            state.take_up(left.base, left.segments)
+            state.resume(record.base, record.segments)
         except (ParseError, StreamError) as error:
-            self._acts.give_up(state, f"left by another worker: {error}")
-        for which, edits in enumerate(left.edits):
-            for edit in edits:
-                state.edits[which].add(edit)
+            self._events.give_up(state, f"state of the previous worker: {error}")
+        for edits, recorded in zip(state.edits, record.edits, strict=True):
+            for edit in recorded:
+                edits.add(edit)
         return state
 
     def __len__(self) -> int:
         return len(self._flows)
 
     def tick(self, now: float) -> None:
-        """Withdraw what is over; to be called about twice a second. `now` as for `packet`."""
-        self._announcer.tick(now)
+        """Withdraw expired expectations. Call it about twice a second; `now` as for `packet`."""
+        self._expectations.tick(now)
 
     def packet(self, packet: Packet, now: float) -> Verdict:
-        """Judge one packet. `now` is monotonic time in seconds. Never raises."""
+        """Return the verdict of a packet. `now` is monotonic time in seconds. Never raises."""
         state: FlowState | None = None
         try:
             segment = locate(packet.payload)
@@ -110,21 +113,22 @@ class Inspector:
             key = (packet.tuple_orig_raw, packet.ct_id)
             state = self._flows.get(key)
             if key in self._pending:
-                over = state is not None and bool(state.finished)
-                return self._attach_next(key, Verdict(done=over))
+                finished = state is not None and bool(state.finished)
+                return self._attach_next(key, Verdict(done=finished))
             if state is not None and is_new_connection(packet, segment, state):
-                self._ended(key, state)
+                self._end(key, state)
                 state = None
             if state is None:
                 state = self._open(key, packet)
             if state is None or state.finished:
-                return self._left(packet, state)
-            return self._seen(key, packet, segment, state, now)
+                return self._release(packet, state)
+            return self._inspect(key, packet, segment, state, now)
         except Exception as error:
-            # a plugin's bug or ours: the packet passes, the flow is left alone
-            self._announcer.take_waiting()  # which must not go with another's verdict
+            # a bug in a plugin or here: the packet passes and the flow is not inspected any more.
+            # Its expectations must not be attached to another flow's packet
+            self._expectations.take_waiting()
             if state is not None:
-                self._acts.give_up(state, f"{type(error).__name__}: {error}", "failed")
+                self._events.give_up(state, f"{type(error).__name__}: {error}", "failed")
             return ACCEPT
 
     # flows
@@ -138,28 +142,28 @@ class Inspector:
             try:
                 state.restore(packet.info)
             except ParseError as error:
-                self._acts.give_up(state, f"stored state: {error}")
+                self._events.give_up(state, f"stored state: {error}")
         self._flows.add(key, state)
         return state
 
-    def _forgotten(self, key: Key) -> None:
+    def _on_evict(self, key: Key) -> None:
         self._pending.pop(key, None)
 
-    def _ended(self, key: Key, state: FlowState) -> None:
+    def _end(self, key: Key, state: FlowState) -> None:
         self._flows.remove(key)
-        self._announcer.spent(state, None)  # with its connection the kernel has taken them away
+        self._expectations.spent(state, None)  # the kernel deleted them with their master
 
-    def _left(self, packet: Packet, state: FlowState | None) -> Verdict:
-        """A flow that is not (or no longer) ours to parse goes out of the queue."""
-        if (state is not None and state.marked) or labels.has(packet.labels, labels.DONE):
+    def _release(self, packet: Packet, state: FlowState | None) -> Verdict:
+        """Take a flow that is not inspected out of the queue."""
+        if (state is not None and state.released) or labels.has(packet.labels, labels.DONE):
             return ACCEPT
         if state is not None:
-            state.marked = True
+            state.released = True
         return Verdict(done=True)
 
     # packets
 
-    def _seen(
+    def _inspect(
         self,
         key: Key,
         packet: Packet,
@@ -176,14 +180,14 @@ class Inspector:
             else:
                 verdict = self._udp(packet, segment, state, reply, data, now)
         except (ParseError, StreamError) as error:
-            self._acts.give_up(state, str(error))
+            self._events.give_up(state, str(error))
         if state.finished:
-            state.marked = True
+            state.released = True
             verdict = verdict.but(done=True)
         else:
             verdict = with_private_data(packet, state, verdict)
         verdict = with_timeout(packet, state, verdict, now)
-        waiting = self._announcer.take_waiting()
+        waiting = self._expectations.take_waiting()
         if waiting:
             self._pending[key] = waiting
             return self._attach_next(key, verdict)
@@ -198,27 +202,27 @@ class Inspector:
         data: bytes,
         now: float,
     ) -> Verdict:
-        if not self._counts(packet, state, reply):
+        if not self._is_relevant(packet, state, reply):
             return ACCEPT
-        place = MessageContext(packet, reply, data, 0, False)
+        context = MessageContext(packet, reply, data, 0, False)
         edits: list[Edit] = []
-        verdict = self._act(state, place, data, edits, now)
+        verdict = self._parse(state, context, data, edits, now)
         if edits and verdict.accept:
             return verdict.but(payload=rewrite(bytes(packet.payload), segment, 0, edits))
         return verdict
 
-    def _act(
-        self, state: FlowState, place: MessageContext, data: bytes, edits: list[Edit], now: float
+    def _parse(
+        self, state: FlowState, context: MessageContext, data: bytes, edits: list[Edit], now: float
     ) -> Verdict:
-        events = state.parser.feed(data, place.reply)
-        return self._acts.all(self._helpers[state.helper], state, place, events, edits, now)
+        events = state.parser.feed(data, context.reply)
+        return self._events.all(self._helpers[state.helper], state, context, events, edits, now)
 
-    def _counts(self, packet: Packet, state: FlowState, reply: bool) -> bool:
-        """G1: of an outgoing helper's flows only what leaves, what was announced to all, and what was asked for."""
+    def _is_relevant(self, packet: Packet, state: FlowState, reply: bool) -> bool:
+        """G1: an outgoing helper sees requests that leave, announcements to a group, and expected connections."""
         if not self._helpers[state.helper].helper.outgoing or packet.status & IPS_EXPECTED:
             return True
-        leaves = packet.hook in _LEAVING
-        return not reply and leaves != state.flow.announcement
+        outgoing = packet.hook in _OUTGOING_HOOKS
+        return not reply and outgoing != state.flow.announcement
 
     def _tcp(
         self,
@@ -243,23 +247,23 @@ class Inspector:
         base = half.offset_of(segment.seq)
         verdict = ACCEPT
         if fresh:
-            place = MessageContext(packet, reply, data, base, state.flow.client.family == 6)
+            context = MessageContext(packet, reply, data, base, state.flow.client.family == 6)
             edits: list[Edit] = []
-            verdict = self._act(state, place, fresh, edits, now)
+            verdict = self._parse(state, context, fresh, edits, now)
             for edit in edits:
                 state.edits[reply].add(edit)
-        return self._edited(packet, segment, state, reply, base, verdict)
+        return self._rewrite(packet, segment, state, reply, base, verdict)
 
     def _begin(self, packet: Packet, segment: Segment, reply: bool) -> HalfStream:
-        """Start at this segment if the kernel says it is the direction's first (safety rule G2)."""
+        """Start at this segment if it is marked as the direction's first payload (safety rule G2)."""
         if not labels.first_payload(packet.labels, reply):
-            raise ParseError("picked up in mid-stream")
+            raise ParseError("the beginning of the stream was not seen")
         return HalfStream(segment.seq)
 
     def _in_order(
         self, state: FlowState, half: HalfStream, seq: int, data: bytes, reply: bool
     ) -> bytes:
-        before = half.kept
+        before = half.buffered_bytes
         try:
             return half.feed(seq, data)
         except StreamError as error:
@@ -268,9 +272,9 @@ class Inspector:
             half.skip(seq)
             return half.feed(seq, data)
         finally:
-            self._flows.kept += half.kept - before
+            self._flows.buffered_bytes += half.buffered_bytes - before
 
-    def _edited(
+    def _rewrite(
         self,
         packet: Packet,
         segment: Segment,
@@ -287,8 +291,8 @@ class Inspector:
                 return verdict
             return verdict.but(payload=rewrite(bytes(packet.payload), segment, base, edits))
         except MangleError as error:
-            # half of an old text and half of a new one would be worse; the sender tries again
-            self._tell(Report("dropped", state.helper, state.flow, str(error)))
+            # a mixture of old and new bytes would be worse; the sender retransmits
+            self._report(Report("dropped", state.helper, state.flow, str(error)))
             return verdict.but(accept=False)
 
     # what goes back to the kernel
@@ -296,8 +300,8 @@ class Inspector:
     def _attach_next(self, key: Key, verdict: Verdict) -> Verdict:
         waiting = self._pending[key]
         first = waiting.pop(0)
-        again = bool(waiting) and verdict.accept  # a packet that is dropped does not come again
-        if not again:
+        # a dropped packet is not queued again, nor is one whose flow has left the queue
+        repeat = bool(waiting) and verdict.accept
+        if not repeat:
             del self._pending[key]
-        # nor would one whose flow has left the queue
-        return verdict.but(expectation=first, repeat=again, done=verdict.done and not again)
+        return verdict.but(expectation=first, repeat=repeat, done=verdict.done and not repeat)

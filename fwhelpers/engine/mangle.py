@@ -1,4 +1,4 @@
-"""Rewrite spans of a payload, now and again when the peer retransmits them."""
+"""Rewrites spans of a payload, and the same spans again in retransmissions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ MAX_PACKET = 65535
 
 
 class MangleError(Exception):
-    """The rewritten bytes can't be put into this packet."""
+    """The packet can't be rewritten."""
 
 
 class Edit(NamedTuple):
-    """Bytes start to end of a direction (stream offsets; of a datagram: its own) become `text`."""
+    """Replaces bytes start to end (stream offsets, or offsets in a datagram) by `text`."""
 
     start: int
     end: int
@@ -33,7 +33,7 @@ class Edits:
         self._edits: list[Edit] = []
 
     def add(self, edit: Edit) -> None:
-        """Remember an edit, forget the oldest above the bound."""
+        """Add an edit; drop the oldest above the bound."""
         self._edits.append(edit)
         del self._edits[:-MAX_EDITS]
 
@@ -41,7 +41,7 @@ class Edits:
         return iter(self._edits)
 
     def within(self, start: int, end: int) -> list[Edit]:
-        """Edits that touch a segment. Raises MangleError if one is cut by the segment's ends."""
+        """Return the edits within a segment. Raises MangleError if the segment cuts one."""
         touching = [e for e in self._edits if e.start < end and start < e.end]
         if any(e.start < start or e.end > end for e in touching):
             raise MangleError("retransmission cuts a rewritten span")
@@ -49,9 +49,9 @@ class Edits:
 
 
 def rewrite(packet: bytes, segment: Segment, base: int, edits: list[Edit]) -> bytes:
-    """Apply edits to a packet whose payload begins at stream offset `base`; lengths and checksums follow.
+    """Apply edits to a packet whose payload begins at stream offset `base`, and update lengths and checksums.
 
-    The kernel moves later sequence numbers itself (nf_ct_seqadj_set, called by nfqnl_recv_verdict).
+    The kernel adjusts later sequence numbers itself (nf_ct_seqadj_set(), called by nfqnl_recv_verdict()).
     """
     payload = bytearray(packet[segment.data : segment.end])
     for edit in sorted(edits, reverse=True):

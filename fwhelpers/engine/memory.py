@@ -1,4 +1,4 @@
-"""What the control connections of a helper tell each other: bounded, so that no peer can fill it."""
+"""The memory that the parsers of a helper share (`Parser.memory`), bounded."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
 
 MAX_ITEMS = 1024
-MAX_SIZE = 256  #: bytes of a key, or of a value; what is longer is not kept
+MAX_SIZE = 256  #: bytes of a key or of a value; longer ones are not stored
 
 
 class Memory(MutableMapping[bytes, bytes]):
-    """A mapping that forgets what was entered first."""
+    """A mapping that drops its oldest item when it is full."""
 
     def __init__(self, max_items: int = MAX_ITEMS) -> None:
         self._items: OrderedDict[bytes, bytes] = OrderedDict()

@@ -1,8 +1,8 @@
-"""One direction of a TCP stream: which bytes of a segment are new and in order.
+"""One direction of a TCP stream: finds the bytes of a segment that are new and in order.
 
-The observer never delays a segment. What comes too early is kept, within bounds, until the gap is filled; what comes
-again is compared with what was delivered, because a peer that sends different bytes for the same sequence numbers
-wants the observer to see something else than the receiver (Ptacek and Newsham, 1998).
+Segments are never delayed. Those behind a gap are buffered, within bounds, until the gap is filled. Retransmitted
+bytes are compared with the delivered ones: a peer that sends different bytes for the same sequence numbers tries to
+make the observer read another stream than the receiver (Ptacek and Newsham, 1998).
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from __future__ import annotations
 _MASK = 0xFFFFFFFF
 _HALF = 0x80000000
 
-MAX_EARLY = 16 * 1024  #: bytes kept behind a gap
+MAX_EARLY = 16 * 1024  #: bytes buffered behind a gap
 MAX_EARLY_SEGMENTS = 32
-MAX_RECENT = 4 * 1024  #: delivered bytes kept for comparison
+MAX_RECENT = 4 * 1024  #: delivered bytes that are kept for comparison
 
 
 class StreamError(Exception):
-    """The direction can't be followed any further; `lost` if by missing bytes, not by a contradiction."""
+    """The direction can't be followed any further. `lost`: bytes are missing, none contradict."""
 
     def __init__(self, reason: str, *, lost: bool = False) -> None:
         super().__init__(reason)
@@ -41,12 +41,12 @@ class HalfStream:
 
     @property
     def complete(self) -> bool:
-        """True if nothing waits behind a gap."""
+        """True if no segment waits behind a gap."""
         return not self._early
 
     @property
-    def kept(self) -> int:
-        """How many bytes are held in memory."""
+    def buffered_bytes(self) -> int:
+        """Bytes held in memory."""
         return len(self._recent) + sum(map(len, self._early.values()))
 
     def offset_of(self, seq: int) -> int:
@@ -55,9 +55,9 @@ class HalfStream:
         return self.next + (distance - (1 << 32) if distance >= _HALF else distance)
 
     def since(self, seq: int | None) -> tuple[int, list[tuple[int, bytes]]] | None:
-        """What came from this sequence number on (None: from the start), as segments, and its stream offset.
+        """Return the bytes from this sequence number on (None: from the start), as segments, and their offset.
 
-        None if that is more than is remembered. What waits behind a gap is a segment of its own.
+        None if not all of them are buffered. Each segment that waits behind a gap is returned as it is.
         """
         size = self.next if seq is None else (self._next_seq - seq) & _MASK
         if size > len(self._recent):
@@ -69,30 +69,30 @@ class HalfStream:
         return offset, parts
 
     def feed(self, seq: int, data: bytes) -> bytes:
-        """Take a segment, return the bytes that are now in order and were not before.
+        """Take a segment; return the bytes that it puts in order.
 
-        Raises StreamError for contradicting bytes and for a gap that stays.
+        Raises StreamError for contradicting bytes, and when the bounds behind a gap are exceeded.
         """
         at = self.offset_of(seq)
         if at > self.next:
-            self._keep(at, data)
+            self._buffer(at, data)
             return b""
         fresh = self._append(at, data)
         return fresh + self._early_bytes() if self._early else fresh
 
     def skip(self, seq: int) -> None:
-        """Go on at this sequence number; offsets go on counting delivered bytes."""
+        """Continue at this sequence number. Offsets keep counting delivered bytes."""
         self._next_seq = seq & _MASK
         self._recent = b""
         self._early.clear()
 
     def _append(self, at: int, data: bytes) -> bytes:
-        known = self.next - at
-        if known:
-            if len(data) == 1 and known == 1:
-                return b""  # keep-alive probes repeat one byte, some stacks with garbage (RFC 1122 §4.2.3.6)
-            self._compare(at, data[:known])
-        fresh = data[known:]
+        overlap = self.next - at
+        if overlap:
+            if len(data) == 1 and overlap == 1:
+                return b""  # a keep-alive probe, of some stacks with a garbage byte (RFC 1122 §4.2.3.6)
+            self._compare(at, data[:overlap])
+        fresh = data[overlap:]
         self.next += len(fresh)
         self._next_seq = (self._next_seq + len(fresh)) & _MASK
         self._recent = (self._recent + fresh)[-MAX_RECENT:]
@@ -106,7 +106,7 @@ class HalfStream:
         if again and self._recent[begin : begin + len(again)] != again:
             raise StreamError("retransmission with different bytes")
 
-    def _keep(self, at: int, data: bytes) -> None:
+    def _buffer(self, at: int, data: bytes) -> None:
         held = self._early.get(at, b"")
         if data[: len(held)] != held[: len(data)]:
             raise StreamError("retransmission with different bytes")

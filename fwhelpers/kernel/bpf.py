@@ -1,8 +1,8 @@
-"""Socket filters: of all the kernel's events only those that concern us (classic BPF, linux/filter.h).
+"""Socket filters that pass only the kernel events in use (classic BPF, linux/filter.h).
 
-A busy gateway makes tens of thousands of conntrack events a second, of which we want a handful: they must not even be
-copied to our socket. The same is true of rulesets with large sets. netlink runs the filter for each listener
-(af_netlink.c: do_one_broadcast, sk_filter).
+A busy gateway produces tens of thousands of conntrack events a second, and changes of a ruleset with large sets as
+many nftables events. The filter keeps those that are not needed from being copied to the socket. Netlink runs it for
+each listener (af_netlink.c: do_one_broadcast, sk_filter).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LOAD_NUMBER, _LOAD_X, _A_TO_X = 0x00, 0x01, 0x07
 _IF_EQUAL, _IF_BITS, _RETURN = 0x15, 0x45, 0x06
 _FIND_ATTRIBUTE = (
     0xFFFFF000 + 12
-)  # SKF_AD_OFF + SKF_AD_NLATTR: where attribute X is, searched from A on
+)  # SKF_AD_OFF + SKF_AD_NLATTR: offset of attribute X, searched from A on
 _ALL = 0xFFFFFFFF
 
 # nlmsghdr.nlmsg_type in the host's byte order: the subsystem is its upper half
@@ -30,7 +30,7 @@ _KIND, _SUBSYSTEM = (4, 5) if sys.byteorder == "little" else (5, 4)
 
 
 def helper_events() -> bytes:
-    """Let pass: expectation events; conntrack events of entries with a helper, or that were expected."""
+    """A filter for expectation events, and conntrack events of entries that have a helper or were expected."""
     program = (
         (_LOAD_BYTE, 0, 0, _SUBSYSTEM),
         (_IF_EQUAL, 7, 0, nfnl.CTNETLINK_EXP),
@@ -48,7 +48,7 @@ def helper_events() -> bytes:
 
 
 def commit_events() -> bytes:
-    """Let pass: the message at the end of each transaction of nftables."""
+    """A filter for the message at the end of each nftables transaction."""
     program = (
         (_LOAD_BYTE, 0, 0, _SUBSYSTEM),
         (_IF_EQUAL, 0, 3, nfnl.NFTABLES),
@@ -61,4 +61,4 @@ def commit_events() -> bytes:
 
 
 def _encode(program: Iterable[tuple[int, int, int, int]]) -> bytes:
-    return b"".join(_INSTRUCTION.pack(*one) for one in program)
+    return b"".join(_INSTRUCTION.pack(*fields) for fields in program)

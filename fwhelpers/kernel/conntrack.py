@@ -58,7 +58,7 @@ class Tuple(NamedTuple):
 
 
 def encode_tuple(kind: int, value: Tuple) -> bytes:
-    """A tuple as a nested attribute."""
+    """Encode a tuple as a nested attribute."""
     src, dst = (_V4_SRC, _V4_DST) if len(value.src) == 4 else (_V6_SRC, _V6_DST)
     return nest(
         kind,
@@ -73,7 +73,7 @@ def encode_tuple(kind: int, value: Tuple) -> bytes:
 
 
 def parse_tuple(buffer: Buffer) -> Tuple:
-    """Decode the payload of a tuple attribute; ports are 0 where there are none. Raises DecodeError."""
+    """Decode the payload of a tuple attribute; missing ports are 0. Raises DecodeError."""
     parts = parse(buffer)
     if _TUPLE_IP not in parts or _TUPLE_PROTO not in parts:
         raise DecodeError("tuple without addresses or protocol")
@@ -132,7 +132,7 @@ def parse_conntrack(payload: Buffer) -> Conntrack:
 
 
 def parse_help(payload: Buffer) -> tuple[str, bytes]:
-    """Name of the helper and its private data. Raises DecodeError."""
+    """Return the helper's name and private data. Raises DecodeError."""
     name, info = "", b""
     for kind, start, end in walk(payload):
         if kind == CTA_HELP_NAME:
@@ -143,11 +143,11 @@ def parse_help(payload: Buffer) -> tuple[str, bytes]:
 
 
 def encode_dump(family: int = 0) -> bytes:
-    """Ask for all entries (family 0: both)."""
+    """Encode a dump of all entries (family 0: both)."""
     return nfnl.message(nfnl.CTNETLINK, _GET, nfnl.DUMP, family=family)
 
 
 def encode_get(orig: Tuple, zone: int = 0) -> bytes:
-    """Ask for one entry."""
+    """Encode a request for one entry."""
     payload = encode_tuple(CTA_TUPLE_ORIG, orig) + (be16(CTA_ZONE, zone) if zone else b"")
     return nfnl.message(nfnl.CTNETLINK, _GET, nfnl.ACK, payload, family=orig.family)

@@ -27,7 +27,7 @@ _POLICY_NAME, _POLICY_MAX, _POLICY_TIMEOUT = 1, 2, 3
 
 @dataclass(frozen=True, slots=True)
 class CtPolicy:
-    """A class of expectations: how many a master may have, and for how many seconds."""
+    """A class of expectations: the maximum for each master, and their lifetime in seconds."""
 
     name: str
     max: int
@@ -52,7 +52,7 @@ class CtHelper:
 
 
 def encode_new(helper: CtHelper, excl: bool = False) -> bytes:
-    """Create, or (without `excl`) update: only queue, status and the policies' numbers can change."""
+    """Encode a creation, or without `excl` an update of queue, status and the policies' numbers."""
     sets = [
         nest(_SET + n, strz(_POLICY_NAME, p.name), be32(_POLICY_MAX, p.max), be32(_POLICY_TIMEOUT, p.timeout))
         for n, p in enumerate(helper.policies)
@@ -71,12 +71,12 @@ def encode_new(helper: CtHelper, excl: bool = False) -> bytes:
 
 
 def encode_delete(helper: CtHelper) -> bytes:
-    """Remove one object."""
+    """Encode a deletion."""
     return nfnl.message(nfnl.CTHELPER, _DELETE, nfnl.ACK, _key(helper))
 
 
 def encode_dump() -> bytes:
-    """Ask for all user-space helpers of the machine."""
+    """Encode a dump of all user-space helpers of the machine."""
     return nfnl.message(nfnl.CTHELPER, _GET, nfnl.DUMP)
 
 

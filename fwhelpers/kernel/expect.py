@@ -1,4 +1,4 @@
-"""Expectations: which connection conntrack is to take for related (nfnetlink_conntrack.h, ctattr_expect)."""
+"""Expectations over ctnetlink and NFQUEUE (nfnetlink_conntrack.h: ctattr_expect)."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _NAT_DIR, _NAT_TUPLE = 1, 2
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """An expectation as the kernel sees it."""
+    """An expectation of the kernel."""
 
     master: Tuple  #: original direction of the control connection
     tuple: Tuple
     mask: Tuple
     klass: int = 0
     flags: int = 0
-    timeout: int = 0  #: seconds; on creation the kernel takes the policy's
-    helper: str = ""  #: that the expected connection inherits; in dumps: that of the master
-    nat: Tuple | None = None  #: real destination, as source address and port
+    timeout: int = 0  #: seconds; on creation the kernel uses the policy's
+    helper: str = ""  #: helper of the expected connection; in dumps: the master's
+    nat: Tuple | None = None  #: translated destination, as source address and port
     nat_dir: int = 0
     fn: str = ""
     zone: int = 0
@@ -49,10 +49,10 @@ class Expectation:
 
 
 def mask_for(expected: Tuple, sport: bool = False, prefix: int | None = None) -> Tuple:
-    """The mask for an exact source address, or for the first `prefix` bits of it.
+    """Return the mask for an exact source address, or for its first `prefix` bits.
 
-    The source port is any one unless `sport`. The kernel never masks the destination
-    (struct nf_conntrack_tuple_mask has a source only).
+    `sport`: the source port must match too. The kernel never masks the destination (struct nf_conntrack_tuple_mask
+    has a source only).
     """
     size = len(expected.src)
     ones = b"\xff" * size
@@ -61,34 +61,34 @@ def mask_for(expected: Tuple, sport: bool = False, prefix: int | None = None) ->
 
 
 def netmask(size: int, prefix: int) -> bytes:
-    """The mask of a prefix length for addresses of `size` bytes."""
+    """Return the netmask of a prefix length for addresses of `size` bytes."""
     bits = 8 * size
     return ((1 << bits) - (1 << (bits - prefix))).to_bytes(size, "big")
 
 
 def encode_create(expectation: Expectation, excl: bool = True) -> bytes:
-    """Create; with `excl` an equal one is EEXIST, an overlapping one always EBUSY."""
+    """Encode a creation. Errors: EEXIST for an equal one with `excl`, EBUSY for an overlapping one."""
     flags = nfnl.CREATE | nfnl.ACK | (nfnl.EXCL if excl else 0)
     return _message(NEW, flags, _attributes(expectation), expectation)
 
 
 def encode_delete(expectation: Expectation) -> bytes:
-    """Delete the one of this tuple."""
+    """Encode a deletion by tuple."""
     return _message(DELETE, nfnl.ACK, _key(expectation), expectation)
 
 
 def encode_get(expectation: Expectation) -> bytes:
-    """Ask for the one of this tuple."""
+    """Encode a request by tuple."""
     return _message(GET, nfnl.ACK, _key(expectation), expectation)
 
 
 def encode_dump() -> bytes:
-    """Ask for all."""
+    """Encode a dump."""
     return nfnl.message(nfnl.CTNETLINK_EXP, GET, nfnl.DUMP)
 
 
 def queue_attributes(expectation: Expectation) -> bytes:
-    """What goes into NFQA_EXP (nfnetlink_queue takes master and zone from the packet)."""
+    """Encode the payload of NFQA_EXP (nfnetlink_queue takes master and zone from the packet)."""
     child = strz(_HELP_NAME, expectation.helper) if expectation.helper else b""
     return _body(expectation) + child
 
@@ -117,7 +117,7 @@ def parse_expectation(payload: Buffer) -> Expectation:
 
 
 def format_line(expectation: Expectation) -> str:
-    """One line in the format of `conntrack -E expect` (libnetfilter_conntrack, snprintf_expect)."""
+    """Format as a line of `conntrack -E expect` (libnetfilter_conntrack: snprintf_expect)."""
     e = expectation
     words = [
         f"{e.timeout} proto={e.tuple.l4}",

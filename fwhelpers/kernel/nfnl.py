@@ -21,18 +21,18 @@ CTNETLINK, CTNETLINK_EXP, QUEUE, CTHELPER, NFTABLES = 1, 2, 3, 9, 10
 
 
 class NetlinkError(OSError):
-    """The kernel refused a request; the text names what was asked."""
+    """The kernel refused a request. The text names the request."""
 
-    def __init__(self, errno: int, what: str) -> None:
-        super().__init__(errno, f"{what}: {os.strerror(errno)}")
-        self.what = what
+    def __init__(self, errno: int, request: str) -> None:
+        super().__init__(errno, f"{request}: {os.strerror(errno)}")
+        self.request = request
 
     def __str__(self) -> str:
         return str(self.strerror)
 
 
 class Message(NamedTuple):
-    """A received message; `payload` is what follows nfgenmsg."""
+    """A received message; `payload` follows nfgenmsg."""
 
     type: int
     flags: int
@@ -43,7 +43,7 @@ class Message(NamedTuple):
 
     @property
     def subsystem(self) -> int:
-        """Which part of nfnetlink it is from."""
+        """The subsystem of nfnetlink that sent it."""
         return self.type >> 8
 
     @property
@@ -62,14 +62,14 @@ def message(
     res_id: int = 0,
     seq: int = 0,
 ) -> bytes:
-    """Encode a request; REQUEST is added to the flags."""
+    """Encode a request. REQUEST is added to the flags."""
     size = SIZE + len(payload)
     head = _HEAD.pack(size, subsystem << 8 | kind, flags | REQUEST, seq, 0)
     return head + _GEN.pack(family, 0, res_id) + payload
 
 
 def split(buffer: Buffer) -> Iterator[Message]:
-    """Cut a datagram in messages; control messages have family and res_id 0. Raises DecodeError."""
+    """Yield the messages of a datagram. Control messages have family and res_id 0. Raises DecodeError."""
     view = memoryview(buffer)
     at = 0
     while at + _HEAD.size <= len(view):
@@ -85,7 +85,7 @@ def split(buffer: Buffer) -> Iterator[Message]:
 
 
 def error_of(message: Message) -> int:
-    """The errno of an ERROR or DONE message, 0 for success."""
+    """Return the errno of an ERROR or DONE message, 0 for success."""
     if len(message.payload) < 4:
         return 0
     return int(-unpack_from("=i", message.payload)[0])

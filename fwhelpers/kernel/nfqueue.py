@@ -1,6 +1,6 @@
 """NFQUEUE: packets with their conntrack entry, and verdicts (linux/netfilter/nfnetlink_queue.h).
 
-This is the per-packet path, so a packet decodes what it is asked for, when it is asked.
+This is the per-packet path: attributes are decoded on access.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _NO_TUPLE = Tuple(bytes(4), bytes(4), 0, 0, 0)
 def encode_bind(
     queue: int, *, maxlen: int = 4096, flags: int = F_CONNTRACK | F_FAIL_OPEN, copy: int = 0xFFFF
 ) -> bytes:
-    """Take a queue and set it up, in one message: in between packets would be dropped, not bypassed."""
+    """Bind a queue and set its parameters in one message: packets in between two would be dropped, not bypassed."""
     payload = attr(_CFG_CMD, pack("!BBH", _BIND, 0, 0)) + _parameters(maxlen, flags, copy)
     return nfnl.message(nfnl.QUEUE, _CONFIG, nfnl.ACK, payload, res_id=queue)
 
@@ -65,7 +65,7 @@ def encode_bind(
 def encode_parameters(
     queue: int, *, maxlen: int = 4096, flags: int = F_CONNTRACK | F_FAIL_OPEN, copy: int = 0xFFFF
 ) -> bytes:
-    """Set up a queue that the socket has already. Not acknowledged: packets may stand before the answer."""
+    """Set the parameters of a bound queue. Not acknowledged, as packets may arrive before the answer."""
     return nfnl.message(nfnl.QUEUE, _CONFIG, 0, _parameters(maxlen, flags, copy), res_id=queue)
 
 
@@ -79,7 +79,7 @@ def _parameters(maxlen: int, flags: int, copy: int) -> bytes:
 
 
 class Packet:
-    """A queued packet. Without conntrack entry: id 0, no helper, empty tuples."""
+    """A queued packet. Without a conntrack entry its id is 0, its helper and tuples are empty."""
 
     __slots__ = ("_at", "_buffer", "_ct", "hook", "hw_protocol", "id", "queue")
 
@@ -90,7 +90,7 @@ class Packet:
         self.queue = queue
         self.id = number  #: for the verdict
         self.hw_protocol = 0
-        self.hook = 0  #: where it was queued: LOCAL_IN …
+        self.hook = 0  #: hook in which it was queued: LOCAL_IN …
 
     def _u32(self, kind: int) -> int:
         at = self._at.get(kind)
@@ -104,12 +104,12 @@ class Packet:
 
     @property
     def indev(self) -> int:
-        """Index of the interface that it came in by, 0 for a local one."""
+        """Index of the input interface, 0 for packets of this host."""
         return self._u32(_INDEV)
 
     @property
     def outdev(self) -> int:
-        """Index of the interface that it goes out by, 0 for a local one."""
+        """Index of the output interface, 0 for packets to this host."""
         return self._u32(_OUTDEV)
 
     @property
@@ -134,7 +134,7 @@ class Packet:
 
     @property
     def tuple_orig_raw(self) -> bytes:
-        """The original tuple as the kernel encodes it: a key for tables."""
+        """The original tuple in the kernel's encoding, for use as a key."""
         return bytes(self._ct_bytes(CTA_TUPLE_ORIG))
 
     @property
@@ -151,7 +151,7 @@ class Packet:
 
     @property
     def ct_id(self) -> int:
-        """The entry's id, which another connection with the same tuple does not have."""
+        """The entry's id, which differs between connections with equal tuples."""
         return self._ct_number(CTA_ID)
 
     @property
@@ -161,12 +161,12 @@ class Packet:
 
     @property
     def confirmed(self) -> bool:
-        """True if the entry is in the table (not so for a connection's first packet)."""
+        """True if the entry is in the table; a connection's first packet is not confirmed yet."""
         return bool(self.status & IPS_CONFIRMED)
 
     @property
     def timeout(self) -> int:
-        """Seconds that the entry lives without further packets."""
+        """Seconds until the entry expires without further packets."""
         return self._ct_number(CTA_TIMEOUT)
 
     @property
@@ -196,7 +196,7 @@ class Packet:
 
 
 def parse_packets(buffer: memoryview) -> Iterator[Packet]:
-    """All packets of a received datagram, each with its id at least; other messages are passed over."""
+    """Yield the packets of a received datagram, each with its id at least; skip other messages."""
     try:
         for message in nfnl.split(buffer):
             if message.type == nfnl.QUEUE << 8 | _PACKET:
@@ -221,16 +221,16 @@ def _packet(payload: memoryview, queue: int) -> Packet | None:
 
 
 def _index(buffer: memoryview, start: int, end: int) -> dict[int, tuple[int, int]]:
-    """Attribute offsets up to the first malformed one: what comes before it still counts."""
-    found = {}
+    """Return the offsets of the attributes that precede the first malformed one."""
+    offsets = {}
     unpack = _ATTR.unpack_from
     while start + 4 <= end:
         size, kind = unpack(buffer, start)
         if size < 4 or start + size > end:
             break
-        found[kind & 0x3FFF] = (start + 4, start + size)
+        offsets[kind & 0x3FFF] = (start + 4, start + size)
         start += (size + 3) & ~3
-    return found
+    return offsets
 
 
 def encode_verdict(
@@ -245,10 +245,10 @@ def encode_verdict(
     status: int | None = None,
     expectation: Expectation | None = None,
 ) -> bytes:
-    """One packet's verdict. NFQA_CT holds only what is to change, lest other changes be undone.
+    """Encode a packet's verdict. NFQA_CT holds only the changed attributes, so as not to revert other changes.
 
-    `info` is helper name and private data, `labels` value and mask; `status` replaces all bits that may change
-    (nf_conntrack_netlink.c, ctnetlink_update_status()).
+    `info` is helper name and private data, `labels` value and mask. `status` replaces all changeable bits
+    (nf_conntrack_netlink.c: ctnetlink_update_status()).
     """
     body = attr(_VERDICT_HDR, pack("!II", verdict, number))
     if payload is not None:
@@ -270,6 +270,6 @@ def encode_verdict(
 
 
 def encode_batch(queue: int, number: int, verdict: int = ACCEPT) -> bytes:
-    """One verdict for all unanswered packets up to this id, unchanged."""
+    """Encode one verdict for all unanswered packets up to this id, which pass unchanged."""
     header = attr(_VERDICT_HDR, pack("!II", verdict, number))
     return nfnl.message(nfnl.QUEUE, _VERDICT_BATCH, 0, header, res_id=queue)

@@ -1,7 +1,7 @@
-"""libnftables, as text in and JSON out.
+"""libnftables: text in, JSON out.
 
-A table with `flags owner` belongs to the netlink socket of the context that made it, and goes away with it: so one
-context lives as long as the table is to live. A context stays in the network namespace in which it was made.
+A table with `flags owner` belongs to the netlink socket of the context that created it and is deleted with the socket,
+so the context must live as long as the table. A context stays in the network namespace in which it was created.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ _NETLINK_NETFILTER = 12
 
 
 class NftError(Exception):
-    """What nftables refused, in one line."""
+    """An error of nftables, in one line."""
 
 
 class Nft:
     """A libnftables context.
 
-    `adopt`: a descriptor of an earlier context's socket, taken over: this context then owns what that one owned.
+    `adopt`: the socket of an earlier context. This context takes over the ownership of its tables.
     """
 
     def __init__(self, adopt: int | None = None) -> None:
         try:
-            import nftables  # the distribution's binding; slow to load, so only where it is used
+            import nftables  # the distribution's binding; slow to load, so imported on use
         except ImportError:
             raise NftError(
                 "the Python binding of nftables is missing (Debian, Fedora: python3-nftables)"
@@ -41,7 +41,7 @@ class Nft:
         self.adopted = adopt is not None and self._adopt(adopt)
 
     def _adopt(self, fd: int) -> bool:
-        # libnftables opens its socket itself and knows it by number only (src/mnl.c: nft_mnl_socket_open)
+        # libnftables opens its socket itself and keeps only its number (src/mnl.c: nft_mnl_socket_open)
         try:
             with socket.socket(fileno=fd) as old:
                 fits = (old.family, old.proto) == (socket.AF_NETLINK, _NETLINK_NETFILTER)
@@ -54,17 +54,17 @@ class Nft:
         return True
 
     def fileno(self) -> int | None:
-        """The socket that owns this context's tables; None if it was not found."""
+        """The socket that owns this context's tables, None if it could not be determined."""
         return self._fd
 
     def run(self, commands: str) -> str:
-        """Run commands as one transaction, return what they print. Raises NftError."""
+        """Run commands as one transaction and return their output. Raises NftError."""
         context = self._context
         context.set_dry_run(False)
         return self._command(context, commands)
 
     def check(self, commands: str) -> None:
-        """Let the kernel check commands without effect. Raises NftError."""
+        """Have the kernel check commands without applying them. Raises NftError."""
         context = self._context
         context.set_dry_run(True)
         try:
@@ -82,7 +82,7 @@ class Nft:
     def objects(self, what: str) -> list[dict[str, Any]]:
         """The objects of `list WHAT` as libnftables-json(5) describes them, the metainfo left out.
 
-        No list with tables in it: the JSON of nft 1.0.6 reads beyond its flag names at an owned one (src/json.c:
+        Do not list tables: for an owned one the JSON of nft 1.0.6 reads beyond its array of flag names (src/json.c:
         table_print_json).
         """
         self._context.set_json_output(True)
@@ -90,8 +90,8 @@ class Nft:
         self._context.set_json_output(False)
         if status:
             raise NftError(_one_line(error))
-        found: list[dict[str, Any]] = json.loads(output)["nftables"] if output else []
-        return [item for item in found if "metainfo" not in item]
+        items: list[dict[str, Any]] = json.loads(output)["nftables"] if output else []
+        return [item for item in items if "metainfo" not in item]
 
     def tables(self) -> set[tuple[str, str]]:
         """All tables, as family and name."""
@@ -101,28 +101,28 @@ class Nft:
     def ct_helpers(self) -> list[dict[str, Any]]:
         """All `ct helper` objects of this network namespace."""
         lists = (self.objects(f"ct helpers table {f} {name}") for f, name in self.tables())
-        return [item["ct helper"] for found in lists for item in found if "ct helper" in item]
+        return [item["ct helper"] for items in lists for item in items if "ct helper" in item]
 
     def close(self) -> None:
-        """Give up the context; the tables that it owns vanish."""
+        """Close the context; the tables that it owns are deleted."""
         context, self._context, self._fd = self._context, None, None
         del context
 
 
 def _sockets() -> set[int]:
-    """This process's sockets."""
-    found = set()
+    """The descriptors of this process's sockets."""
+    sockets = set()
     for link in Path("/proc/self/fd").iterdir():
         try:
             if os.readlink(link).startswith("socket:"):
-                found.add(int(link.name))
-        except OSError:  # the directory's own, or closed by another thread
+                sockets.add(int(link.name))
+        except OSError:  # the directory's own descriptor, or one that another thread closed
             continue
-    return found
+    return sockets
 
 
 def _drain(sock: socket.socket) -> None:
-    """Forget answers that a predecessor did not read to the end."""
+    """Discard answers that the previous owner did not read."""
     sock.setblocking(False)
     try:
         while True:

@@ -1,7 +1,7 @@
-"""What we ask nftables itself, without libnftables: that something has changed, and whether a table is whole.
+"""nftables events and table sizes, over netlink without libnftables.
 
-Each transaction ends with a message of its own that says no more than that (nf_tables_api.c: nf_tables_gen_notify);
-a socket filter lets these alone pass, so that a ruleset of thousands of elements costs one small message.
+Each transaction ends with a message that carries only the new generation (nf_tables_api.c: nf_tables_gen_notify). A
+socket filter passes no other, so that a ruleset with thousands of elements costs one small message.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _NAME, _USE = 1, 3  # NFTA_TABLE_NAME, NFTA_TABLE_USE
 
 
 def encode_get_table(name: str) -> bytes:
-    """Ask for an inet table; the kernel answers ENOENT if there is none."""
+    """Encode a request for an inet table; the kernel answers ENOENT if there is none."""
     return nfnl.message(nfnl.NFTABLES, _GET_TABLE, nfnl.ACK, strz(_NAME, name), family=_INET)
 
 
 def parse_size(answers: Sequence[bytes]) -> int:
-    """How many chains, sets and objects the table has. Raises DecodeError."""
+    """Return the number of the table's chains, sets and objects. Raises DecodeError."""
     try:
         return number(parse(answers[0])[_USE])
     except (IndexError, KeyError):
-        raise DecodeError("a table without a count of what it holds") from None
+        raise DecodeError("table without a use count") from None

@@ -16,7 +16,7 @@ Buffer = bytes | memoryview
 
 
 class DecodeError(ValueError):
-    """Bytes that are no netlink message of the expected kind."""
+    """Malformed netlink message."""
 
 
 def attr(kind: int, payload: bytes) -> bytes:
@@ -26,7 +26,7 @@ def attr(kind: int, payload: bytes) -> bytes:
 
 
 def nest(kind: int, *attributes: bytes) -> bytes:
-    """An attribute that holds attributes."""
+    """An attribute that contains attributes."""
     return attr(kind | NESTED, b"".join(attributes))
 
 
@@ -46,7 +46,7 @@ def be32(kind: int, value: int) -> bytes:
 
 
 def strz(kind: int, text: str) -> bytes:
-    """A string with its final zero."""
+    """A zero-terminated string."""
     return attr(kind, text.encode() + b"\0")
 
 
@@ -62,16 +62,16 @@ def walk(buffer: Buffer, start: int = 0, end: int | None = None) -> Iterator[tup
 
 
 def parse(buffer: Buffer) -> dict[int, memoryview]:
-    """All attributes by type; of equal ones the last. Raises DecodeError."""
+    """Return the attributes by type, of equal types the last. Raises DecodeError."""
     view = memoryview(buffer)
     return {kind: view[a:b] for kind, a, b in walk(view)}
 
 
 def number(value: Buffer) -> int:
-    """A network-order number of whatever size."""
+    """Decode a number in network order, of any size."""
     return int.from_bytes(value, "big")
 
 
 def text(value: Buffer) -> str:
-    """A string up to its zero."""
+    """Decode a string up to its terminating zero."""
     return bytes(value).split(b"\0", 1)[0].decode("ascii", "replace")

@@ -1,4 +1,4 @@
-"""What a process can give up: capabilities, files, system calls (prctl(2), capset(2), landlock(7))."""
+"""Dropping privileges: capabilities, file access, system calls (prctl(2), capset(2), landlock(7))."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ _LAST_POSSIBLE = 63
 _SYS_LANDLOCK_CREATE_RULESET, _SYS_LANDLOCK_RESTRICT_SELF = 444, 446
 _LANDLOCK_VERSION = 1
 
-#: what each version of Landlock can take away first: access to files, TCP ports, reach of other processes
+#: the restrictions of each Landlock version: file access, TCP ports, scope of other processes
 _LANDLOCK = {
     1: (0x1FFF,), 2: (0x3FFF,), 3: (0x7FFF,), 4: (0x7FFF, 3), 5: (0xFFFF, 3), 6: (0xFFFF, 3, 3),
 }  # fmt: skip
 
 
 def set_undumpable() -> None:
-    """Nobody of the same user may trace this process or read its memory; it leaves no core."""
+    """Forbid processes of the same user to trace this one or read its memory, and core dumps."""
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def no_new_privileges() -> None:
-    """No program that this process starts gets more than it has."""
+    """Keep programs that this process starts from gaining privileges."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def keep_capabilities(keep: bool) -> None:
-    """Whether leaving user 0 leaves the permitted capabilities alone."""
+    """Set whether the permitted capabilities survive a change from user 0 to another."""
     _prctl(_PR_SET_KEEPCAPS, int(keep))
 
 
 def bound_capabilities(keep: Iterable[int]) -> None:
-    """No program to come gets other capabilities; without CAP_SETPCAP, which this needs, nothing changes."""
-    kept = set(keep)
+    """Drop all other capabilities from the bounding set. Has no effect without CAP_SETPCAP."""
+    keep = set(keep)
     for number in range(_LAST_POSSIBLE + 1):
-        if number not in kept and _prctl(_PR_CAPBSET_READ, number, quiet=True) == 1:
+        if number not in keep and _prctl(_PR_CAPBSET_READ, number, quiet=True) == 1:
             _prctl(_PR_CAPBSET_DROP, number, quiet=True)
 
 
 def limit_capabilities(keep: Iterable[int], *, inherited: bool) -> None:
-    """Give up all capabilities but these.
+    """Drop all capabilities but these.
 
-    `inherited`: programs that are started get them too, whatever user this is. Raises OSError.
+    `inherited`: programs that this process starts get them too, for any user. Raises OSError.
     """
-    kept = set(keep)
-    mask = sum(1 << number for number in kept)
+    keep = set(keep)
+    mask = sum(1 << number for number in keep)
     _capset(mask, mask if inherited else 0)
     _prctl(_PR_CAP_AMBIENT, _AMBIENT_CLEAR_ALL)
-    for number in kept if inherited else ():
+    for number in keep if inherited else ():
         _prctl(_PR_CAP_AMBIENT, _AMBIENT_RAISE, number)
 
 
@@ -75,7 +75,7 @@ def _capset(mask: int, inheritable: int) -> None:
 
 
 def landlock_all() -> int:
-    """Take all that Landlock can take; returns its version, 0 where the kernel has none."""
+    """Apply all restrictions of Landlock. Return its version, 0 if the kernel has none."""
     version = landlock_version()
     if version:
         attribute = b"".join(pack("=Q", m) for m in _LANDLOCK[min(version, max(_LANDLOCK))])
@@ -89,7 +89,7 @@ def landlock_all() -> int:
 
 
 def landlock_version() -> int:
-    """The version of Landlock that this kernel has; 0: none, or not enabled."""
+    """Return the kernel's version of Landlock, 0 if it is missing or disabled."""
     try:
         return _syscall(_SYS_LANDLOCK_CREATE_RULESET, None, 0, _LANDLOCK_VERSION)
     except OSError:
@@ -97,7 +97,7 @@ def landlock_version() -> int:
 
 
 def filter_calls(program: bytes) -> None:
-    """Install a seccomp filter, as `kernel.seccomp.program` makes it. Raises OSError."""
+    """Install a seccomp filter made by `kernel.seccomp.program`. Raises OSError."""
     instructions = ctypes.create_string_buffer(program, len(program))
     # sock_fprog: the count, padding, a pointer
     filters = pack("@HP", len(program) // 8, ctypes.addressof(instructions))
@@ -108,20 +108,20 @@ def filter_calls(program: bytes) -> None:
 
 def _prctl(option: int, *arguments: int | ctypes.Array[ctypes.c_char], quiet: bool = False) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
-    given = [a if isinstance(a, ctypes.Array) else ctypes.c_ulong(a) for a in arguments]
-    padded = given + [ctypes.c_ulong(0)] * (4 - len(given))
+    values = [a if isinstance(a, ctypes.Array) else ctypes.c_ulong(a) for a in arguments]
+    padded = values + [ctypes.c_ulong(0)] * (4 - len(values))
     result = int(libc.prctl(option, *padded))
     return result if quiet else _checked(result, f"prctl {option}")
 
 
 def _syscall(number: int, *arguments: int | ctypes.Array[ctypes.c_char] | None) -> int:
     libc = ctypes.CDLL(None, use_errno=True)
-    given = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    return _checked(int(libc.syscall(ctypes.c_long(number), *given)), f"system call {number}")
+    values = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return _checked(int(libc.syscall(ctypes.c_long(number), *values)), f"system call {number}")
 
 
-def _checked(result: int, what: str) -> int:
+def _checked(result: int, call: str) -> int:
     if result < 0:
         number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
+        raise OSError(number, f"{call}: {os.strerror(number)}")
     return result

@@ -1,4 +1,4 @@
-"""What this kernel can do for us, and the reason where it can't. Leaves nothing behind."""
+"""Checks the kernel's features and reports missing ones with a hint. Changes nothing."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _CAP_NET_ADMIN = 12
 _STATUS = Path("/proc/self/status")
 _HELPERS_DIRECTORY = Path("/sys/module")
 
-#: modules of kernel helpers that would look at the same connections as ours
+#: modules of kernel helpers that may inspect the same connections as ours
 KERNEL_HELPERS = ("nf_conntrack_ftp",)
 
 
 class Finding(NamedTuple):
-    """One property of the system."""
+    """The result of one check."""
 
     name: str
     ok: bool
@@ -32,11 +32,11 @@ class Finding(NamedTuple):
 
 
 def probe() -> list[Finding]:
-    """Try everything that the service needs."""
+    """Check everything that the service needs."""
     if not has_net_admin():
         hint = "run as root, or with the capability CAP_NET_ADMIN in the initial user namespace"
         return [
-            Finding("rights", False, "CAP_NET_ADMIN is missing, nothing else can be tried", hint)
+            Finding("rights", False, "CAP_NET_ADMIN is missing; nothing else was checked", hint)
         ]
     return [
         Finding("rights", True, "CAP_NET_ADMIN"),
@@ -51,7 +51,7 @@ def probe() -> list[Finding]:
 
 
 def has_net_admin() -> bool:
-    """True if this process has CAP_NET_ADMIN in effect."""
+    """Return whether CAP_NET_ADMIN is effective in this process."""
     for line in _STATUS.read_text().splitlines():
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
@@ -74,7 +74,7 @@ def _dump(name: str, message: bytes, module: str) -> Finding:
             netlink.close()
 
     return _attempt(
-        name, attempt, lambda _: f"modprobe {module}; a kernel without it can't do this"
+        name, attempt, lambda _: f"modprobe {module}; the kernel must provide this module"
     )
 
 
@@ -88,12 +88,12 @@ def _queue() -> None:
 
 def _queue_hint(error: Exception) -> str:
     if isinstance(error, NetlinkError) and error.errno == errno.EBUSY:
-        return "another program holds queue 65531, which this test uses"
+        return "another program uses queue 65531, which this check needs"
     return "modprobe nfnetlink_queue; the kernel needs NETFILTER_NETLINK_GLUE_CT (Debian's and Fedora's have it)"
 
 
 def _rules() -> list[Finding]:
-    """Without libnftables each rule would be told to need a newer kernel, which it doesn't."""
+    # without libnftables every rule would fail, with a hint to a newer kernel
     binding = _attempt("nftables", lambda: Nft().close(), lambda _: "")
     return [_nft(name, rule) for name, rule in _RULES] if binding.ok else [binding]
 
@@ -136,7 +136,7 @@ def _kernel_helpers() -> list[Finding]:
         Finding(
             f"kernel helper {name}",
             True,
-            "loaded; connections to which other rules assign it are the kernel's, not ours",
+            "loaded; connections to which other rules assign it are not inspected by fwhelpers",
         )
         for name in loaded
     ]

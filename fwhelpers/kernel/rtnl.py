@@ -21,30 +21,30 @@ _SIZES = {2: 4, 10: 16}
 
 
 class Address(NamedTuple):
-    """An address of an interface with the network that it is in."""
+    """An address of an interface and its network."""
 
     ifindex: int  #: of the interface
     local: bytes  #: the interface's own address, packed
-    network: bytes  #: an address of the network: on a point-to-point link that of the other end
-    length: int  #: of the network's prefix
+    network: bytes  #: an address in the network; on a point-to-point link the peer's
+    length: int  #: length of the network's prefix
 
 
 def encode_addresses() -> bytes:
-    """Ask for the addresses of all interfaces, both families."""
+    """Encode a dump of the addresses of all interfaces, both families."""
     size = _HEAD.size + _ADDRESS.size
     return _HEAD.pack(size, _GETADDR, _REQUEST | _DUMP, 0, 0) + _ADDRESS.pack(0, 0, 0, 0, 0)
 
 
 def parse_addresses(buffer: Buffer) -> tuple[list[Address], bool]:
-    """The addresses in a received datagram, and whether it was the last one. Raises DecodeError."""
-    found: list[Address] = []
+    """Return the addresses in a datagram, and whether it is the last one. Raises DecodeError."""
+    addresses: list[Address] = []
     last = False
     for kind, payload in _messages(memoryview(buffer)):
         if kind in (_ERROR, _DONE):
             last = True
         elif kind == _NEWADDR:
-            found += _address(payload)
-    return found, last
+            addresses += _address(payload)
+    return addresses, last
 
 
 def _messages(view: memoryview) -> Iterator[tuple[int, memoryview]]:

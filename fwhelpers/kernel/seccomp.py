@@ -1,7 +1,7 @@
-"""A seccomp filter: the listed system calls, and nothing else (seccomp(2), linux/filter.h).
+"""A seccomp filter that allows the listed system calls only (seccomp(2), linux/filter.h).
 
-What is not listed fails with EPERM and does not kill: a plugin that imports something late must lose that flow, not
-take its worker down with each packet (decision 0031).
+Other calls fail with EPERM rather than kill: a plugin that imports a module late loses that flow, and does not end its
+worker with each packet (decision 0031).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _PROT_EXEC = 4
 
 
 def program(machine: Machine, allowed: Iterable[str] | None = None) -> bytes:
-    """The filter as an array of sock_filter, in the byte order of this machine.
+    """Return the filter as an array of sock_filter, in the byte order of this machine.
 
-    `allowed`: names of system calls, by default all that `machine` lists.
+    `allowed`: names of system calls; default: all those that `machine` lists.
     """
     names = machine.numbers if allowed is None else set(allowed)
     lines = [

@@ -1,4 +1,4 @@
-"""Netlink sockets: requests, events, queues. The only module that talks to the kernel with a socket."""
+"""Netlink sockets for requests, events and queues. No other module opens one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _MSG_DONTWAIT = 0x40
 RECEIVE = 1 << 17  #: bytes; a queued packet is at most 64 KiB and its attributes
 QUEUE_BUFFER = 8 << 20  #: bytes that the kernel may hold for a queue socket
 EVENT_BUFFER = 4 << 20
-_PATIENCE = 1.0  #: seconds that an answer of rtnetlink may take
-BATCH = 16  #: packets taken with one system call
+_TIMEOUT = 1.0  #: seconds to wait for an answer of rtnetlink
+BATCH = 16  #: packets received with one system call
 
 
 def _open(protocol: int = _NETLINK_NETFILTER) -> socket.socket:
@@ -46,91 +46,88 @@ def _grow(sock: socket.socket, size: int) -> None:
 
 def _filter(sock: socket.socket, program: bytes) -> None:
     code = ctypes.create_string_buffer(program, len(program))
-    # struct sock_fprog: number of instructions, where they are
+    # struct sock_fprog: number of instructions, pointer to them
     head = struct.pack("HP", len(program) // 8, ctypes.addressof(code))
     sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, head)
 
 
 class NetlinkSocket:
-    """Requests and their answers, one at a time."""
+    """Sends requests, one at a time, and reads their answers."""
 
     def __init__(self) -> None:
         self._sock = _open()
-        # an error repeats the request's header only, not all of it
+        # errors repeat only the header of the request
         self._sock.setsockopt(_SOL_NETLINK, _EXT_ACK_CAP, 1)
 
-    def request(self, message: bytes, what: str = "netlink request") -> list[bytes]:
-        """Send a request that wants an ACK; returns the payloads that came before it. Raises NetlinkError."""
-        self._send(message, what)
-        return list(self._answers(what))
+    def request(self, message: bytes, name: str = "netlink request") -> list[bytes]:
+        """Send a request with the ACK flag; return the payloads before the ACK. Raises NetlinkError."""
+        self._send(message, name)
+        return list(self._answers(name))
 
-    def dump(self, message: bytes, what: str = "netlink dump") -> Iterator[bytes]:
-        """Send a dump request and yield payloads. Raises NetlinkError."""
-        self._send(message, what)
-        return self._answers(what)
+    def dump(self, message: bytes, name: str = "netlink dump") -> Iterator[bytes]:
+        """Send a dump request; yield the payloads. Raises NetlinkError."""
+        self._send(message, name)
+        return self._answers(name)
 
-    def _send(self, message: bytes, what: str) -> None:
+    def _send(self, message: bytes, name: str) -> None:
         try:
             self._sock.send(message)
         except OSError as error:
-            raise NetlinkError(error.errno or errno.EIO, what) from None
+            raise NetlinkError(error.errno or errno.EIO, name) from None
 
-    def _answers(self, what: str) -> Iterator[bytes]:
+    def _answers(self, name: str) -> Iterator[bytes]:
         while True:
             for message in split(self._sock.recv(RECEIVE)):
                 if message.type in (nfnl.ERROR, nfnl.DONE):
                     problem = error_of(message)
                     if problem:
-                        raise NetlinkError(problem, what)
+                        raise NetlinkError(problem, name)
                     return
                 yield bytes(message.payload)
 
     def close(self) -> None:
-        """Close it."""
         self._sock.close()
 
 
 class RouteSocket:
-    """Asks rtnetlink; needs no privilege."""
+    """Queries rtnetlink; needs no privilege."""
 
     def __init__(self) -> None:
         self._sock = _open(_NETLINK_ROUTE)
-        self._sock.settimeout(_PATIENCE)  # the asker holds packets meanwhile
+        self._sock.settimeout(_TIMEOUT)  # the caller holds packets meanwhile
 
     def addresses(self) -> list[rtnl.Address]:
-        """The addresses of all interfaces. Raises OSError and DecodeError."""
+        """Return the addresses of all interfaces. Raises OSError and DecodeError."""
         self._sock.send(rtnl.encode_addresses())
-        found: list[rtnl.Address] = []
+        addresses: list[rtnl.Address] = []
         last = False
         while not last:
             more, last = rtnl.parse_addresses(self._sock.recv(RECEIVE))
-            found += more
-        return found
+            addresses += more
+        return addresses
 
     def close(self) -> None:
-        """Close it."""
         self._sock.close()
 
 
 class EventSocket:
-    """Multicast events. A lost one is told as `None`: dump again."""
+    """Receives multicast events. None stands for lost events: dump again."""
 
     def __init__(self, groups: tuple[int, ...], program: bytes = b"") -> None:
         self._sock = _open()
         self._sock.setblocking(False)
         _grow(self._sock, EVENT_BUFFER)
-        if program:  # before the first event can come
+        if program:  # before the first event can arrive
             _filter(self._sock, program)
         for group in groups:
             self._sock.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
         self.overflows = 0
 
     def fileno(self) -> int:
-        """For poll."""
         return self._sock.fileno()
 
     def read(self) -> Iterator[Message | None]:
-        """Yield what is there; None where the kernel had to drop events."""
+        """Yield the events that have arrived, None where the kernel dropped some."""
         while True:
             try:
                 buffer = self._sock.recv(RECEIVE)
@@ -145,7 +142,6 @@ class EventSocket:
             yield from split(buffer)
 
     def close(self) -> None:
-        """Close it."""
         self._sock.close()
 
 
@@ -166,7 +162,7 @@ class _MMsgHdr(ctypes.Structure):
 
 
 class _Batch:
-    """Buffers for recvmmsg(2), made once."""
+    """Buffers for recvmmsg(2), allocated once."""
 
     def __init__(self) -> None:
         self.memory = bytearray(RECEIVE * BATCH)
@@ -182,59 +178,59 @@ class _Batch:
         self._call = ctypes.CDLL(None, use_errno=True).recvmmsg
 
     def receive(self, fd: int) -> int:
-        """How many datagrams came, or the negative errno."""
+        """Return the number of datagrams, or the negative errno."""
         count = self._call(fd, self.headers, BATCH, _MSG_DONTWAIT, None)
         return count if count >= 0 else -ctypes.get_errno()
 
 
 class QueueSocket:
-    """The socket of one queue. Whoever holds it owns the queue, also across processes."""
+    """The socket of one queue. Every process that has it open owns the queue."""
 
     def __init__(self, fd: int | None = None) -> None:
         self._sock = _open() if fd is None else socket.socket(fileno=fd)
         self._batch: _Batch | None = None
         self.overflows = 0
         _grow(self._sock, QUEUE_BUFFER)
-        # a full socket buffer must not stop us from reading the rest
+        # a full socket buffer must not stop the reading of the rest
         self._sock.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)
 
     def fileno(self) -> int:
-        """For poll, and for handing it to a worker."""
+        """The descriptor, for poll and to pass it to a worker."""
         return self._sock.fileno()
 
     def bind(self, number: int, *, fail_open: bool = True, maxlen: int = 4096) -> None:
-        """Take the queue. Raises NetlinkError: EBUSY if somebody has it, EPERM without CAP_NET_ADMIN."""
+        """Bind the queue. Raises NetlinkError: EBUSY if it is bound already, EPERM without CAP_NET_ADMIN."""
         flags = nfqueue.F_CONNTRACK | (nfqueue.F_FAIL_OPEN if fail_open else 0)
         self._sock.send(nfqueue.encode_bind(number, maxlen=maxlen, flags=flags))
         while True:
             buffer = memoryview(self._sock.recv(RECEIVE))
-            for packet in nfqueue.parse_packets(buffer):  # a rule may be quicker than the answer
+            for packet in nfqueue.parse_packets(buffer):  # packets may arrive before the answer
                 self.send(nfqueue.encode_batch(number, packet.id))
             for message in split(buffer):
                 if message.type == nfnl.ERROR:
                     problem = error_of(message)
                     if problem:
-                        raise NetlinkError(problem, f"take queue {number}")
+                        raise NetlinkError(problem, f"bind queue {number}")
                     return
 
     def adopt(self, number: int, *, fail_open: bool = True, maxlen: int = 4096) -> None:
-        """Go on with a queue that this socket holds already; packets may wait in it."""
+        """Continue with a queue that this socket is bound to; packets may wait in it."""
         flags = nfqueue.F_CONNTRACK | (nfqueue.F_FAIL_OPEN if fail_open else 0)
         self._sock.send(nfqueue.encode_parameters(number, maxlen=maxlen, flags=flags))
 
     def release(self, number: int) -> None:
-        """Let pass what waits, and close: the kernel would drop it. No rule may lead here any more."""
+        """Accept the waiting packets, which the kernel would drop, and close. No rule may refer to the queue."""
         while buffers := self.receive():
             for packet in (p for buffer in buffers for p in nfqueue.parse_packets(buffer)):
                 self.send(nfqueue.encode_batch(number, packet.id))
         self.close()
 
     def prepare(self) -> None:
-        """Have all that `receive` needs, so that it may run where nothing can be opened."""
+        """Allocate what `receive` needs; a sandboxed process could not load it later."""
         self._batch = self._batch or _Batch()
 
     def receive(self) -> list[memoryview]:
-        """All datagrams that are there, at most BATCH; valid until the next call."""
+        """Return the datagrams that have arrived, at most BATCH; valid until the next call."""
         self.prepare()
         assert self._batch is not None
         batch = self._batch
@@ -249,9 +245,9 @@ class QueueSocket:
         return [batch.view[i * RECEIVE : i * RECEIVE + size] for i, size in enumerate(sizes)]
 
     def send(self, verdicts: bytes) -> None:
-        """Send verdicts. Those that are too late (the packet has gone) are no error."""
+        """Send verdicts. A verdict for a packet that is gone is no error."""
         self._sock.send(verdicts)
 
     def close(self) -> None:
-        """Give the queue back, if no other process holds the socket."""
+        """Close the socket, which releases the queue unless another process has it open."""
         self._sock.close()

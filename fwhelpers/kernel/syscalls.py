@@ -1,4 +1,4 @@
-"""The system calls that a working worker makes, and their numbers."""
+"""The system calls of a worker after its start, and their numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Machine(NamedTuple):
-    """A processor as seccomp knows it (linux/audit.h: AUDIT_ARCH_*)."""
+    """An architecture of seccomp (linux/audit.h: AUDIT_ARCH_*)."""
 
     audit: int
     numbers: dict[str, int]
@@ -34,7 +34,7 @@ _GENERIC = {
     "madvise": 233, "recvmmsg": 243, "sendmmsg": 269, "getrandom": 278, "membarrier": 283, "rseq": 293,
 }  # fmt: skip
 
-#: by what uname(2) calls them
+#: by the machine name of uname(2)
 MACHINES = {
     "x86_64": Machine(0xC000003E, _X86_64, 0x40000000),
     "aarch64": Machine(0xC00000B7, _GENERIC),
@@ -42,5 +42,5 @@ MACHINES = {
     "loongarch64": Machine(0xC0000102, _GENERIC),
 }
 
-#: of these the third argument must not make memory executable
+#: calls whose third argument must not make memory executable
 MAPPING = ("mmap", "mprotect")

@@ -1,4 +1,4 @@
-"""A bounded cursor over bytes: what isn't there is a ParseError, never a short read."""
+"""A bounded cursor over bytes. Reading beyond the end is a ParseError, never a short read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _U32 = Struct("!I")
 
 
 class Cursor:
-    """Reads big-endian numbers and byte strings one after the other."""
+    """Reads consecutive big-endian numbers and byte strings."""
 
     __slots__ = ("data", "pos")
 
@@ -20,37 +20,34 @@ class Cursor:
         self.pos = pos
 
     @property
-    def left(self) -> int:
-        """How many bytes have not been read."""
+    def remaining(self) -> int:
+        """Number of unread bytes."""
         return len(self.data) - self.pos
 
     def take(self, size: int) -> bytes:
-        """Read exactly `size` bytes."""
+        """Read exactly `size` bytes. Raises ParseError."""
         return self.data[self.skip(size) : self.pos]
 
     def skip(self, size: int) -> int:
-        """Pass over `size` bytes; returns where they begin."""
+        """Skip `size` bytes; return the position of the first."""
         start = self.pos
         if not 0 <= size <= len(self.data) - start:
-            raise ParseError(f"{size} bytes wanted at {start}, {self.left} left")
+            raise ParseError(f"{size} bytes expected at {start}, {self.remaining} remain")
         self.pos = start + size
         return start
 
     def u8(self) -> int:
-        """Read one byte."""
         return self.data[self.skip(1)]
 
     def u16(self) -> int:
-        """Read two bytes."""
         value: int = _U16.unpack_from(self.data, self.skip(2))[0]
         return value
 
     def u32(self) -> int:
-        """Read four bytes."""
         value: int = _U32.unpack_from(self.data, self.skip(4))[0]
         return value
 
     def end(self) -> None:
-        """Raise ParseError unless all was read."""
-        if self.left:
-            raise ParseError(f"{self.left} bytes too many")
+        """Raise ParseError if bytes remain."""
+        if self.remaining:
+            raise ParseError(f"{self.remaining} bytes too many")

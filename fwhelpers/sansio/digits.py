@@ -6,13 +6,11 @@ import re
 
 from fwhelpers.api import ParseError
 
-_DIGITS = re.compile(
-    rb"[0-9]+"
-)  # bytes patterns know no other digits; int() would take b"+1", b" 1", b"1_0"
+_DIGITS = re.compile(rb"[0-9]+")  # int() would also accept b"+1", b" 1" and b"1_0"
 
 
 def decimal(text: bytes, highest: int) -> int:
-    """The number that `text` is, 0 to `highest`, written with no more digits than `highest` has."""
+    """Parse a number from 0 to `highest`, with at most as many digits as `highest` has. Raises ParseError."""
     if not _DIGITS.fullmatch(text) or len(text) > len(str(highest)):
         raise ParseError(f"not a number up to {highest}: {text[:16]!r}")
     number = int(text)

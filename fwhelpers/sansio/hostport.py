@@ -11,12 +11,12 @@ from fwhelpers.sansio import ip6text
 from fwhelpers.sansio.digits import decimal
 
 _FAMILIES = {b"1": 4, b"2": 6}
-# RFC 2428 allows them as delimiters, but nobody could say then where the address ends
+# RFC 2428 allows them as delimiters, but the end of the address would be ambiguous
 _AMBIGUOUS = frozenset(b"0123456789abcdefABCDEF.:")
 
 
 def parse_six(text: bytes) -> Endpoint:
-    """Read `h1,h2,h3,h4,p1,p2`."""
+    """Parse `h1,h2,h3,h4,p1,p2`. Raises ParseError."""
     numbers = text.split(b",")
     if len(numbers) != 6:
         raise ParseError(f"not six numbers: {text[:32]!r}")
@@ -25,12 +25,12 @@ def parse_six(text: bytes) -> Endpoint:
 
 
 def format_six(end: Endpoint) -> bytes:
-    """Write `h1,h2,h3,h4,p1,p2`."""
+    """Format as `h1,h2,h3,h4,p1,p2`."""
     return b"%d,%d,%d,%d,%d,%d" % (*end.addr, end.port >> 8, end.port & 255)
 
 
 def parse_eprt(text: bytes) -> Endpoint:
-    """Read EPRT's argument."""
+    """Parse EPRT's argument. Raises ParseError."""
     delimiter = text[:1]
     if not delimiter or not 33 <= delimiter[0] <= 126 or delimiter[0] in _AMBIGUOUS:
         raise ParseError(f"not an EPRT argument: {text[:32]!r}")
@@ -39,12 +39,12 @@ def parse_eprt(text: bytes) -> Endpoint:
         raise ParseError(f"not an EPRT argument: {text[:64]!r}")
     end = Endpoint(parse_host(fields[2]), decimal(fields[3], 65535))
     if end.family != _FAMILIES[fields[1]]:
-        raise ParseError("the address is not of the family stated before it")
+        raise ParseError("the address is not of the stated family")
     return end
 
 
 def parse_host(text: bytes) -> bytes:
-    """Read a numeric IPv4 or IPv6 address; returns it packed."""
+    """Parse a numeric IPv4 or IPv6 address; return it packed. Raises ParseError."""
     try:
         return Endpoint.parse(text.decode("ascii")).addr
     except ValueError:  # UnicodeDecodeError is one
@@ -52,14 +52,14 @@ def parse_host(text: bytes) -> bytes:
 
 
 def format_eprt(end: Endpoint, delimiter: bytes = b"|") -> bytes:
-    """Write EPRT's argument."""
+    """Format as EPRT's argument."""
     return _eprt(end, end.host.encode(), delimiter)
 
 
 def fit_eprt(end: Endpoint, size: int, delimiter: bytes = b"|") -> bytes | None:
-    """Write EPRT's argument for IPv6 with exactly `size` bytes, None if it can't be.
+    """Format as EPRT's argument for IPv6 with exactly `size` bytes, None if that is impossible.
 
-    The port is left as it is: servers differ about leading zeros there, but not about those in an address's groups.
+    The port is not padded: servers differ about leading zeros there, but not about those in an address's groups.
     """
     if end.family != 6:
         return None

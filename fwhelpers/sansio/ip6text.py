@@ -1,8 +1,8 @@
-"""IPv6 addresses as text of a wanted length.
+"""IPv6 addresses as text of a given length.
 
-The kernel adjusts sequence numbers of IPv6 connections wrongly when a rewriting changes the length, so the other
-address must be written with exactly as many characters. RFC 4291 §2.2 allows many forms of one address: leading zeros
-in each group, and "::" in the place of any run of zero groups. inet_pton() takes them all.
+The kernel adjusts sequence numbers of IPv6 connections wrongly when a rewritten payload changes its length, so the new
+address must have exactly as many characters as the old one. RFC 4291 §2.2 allows many forms of an address: leading
+zeros in each group, and "::" in place of any run of zero groups. inet_pton() accepts all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LONGEST = 39  #: eight groups of four digits
 
 
 def of_length(addr: bytes, size: int) -> bytes | None:
-    """A form of this address with exactly `size` characters, None if there is none."""
+    """Return a form of the address with exactly `size` characters, None if there is none."""
     for head, tail in _skeletons(unpack("!8H", addr)):
         text = _padded(head, tail, size)
         if text is not None:
@@ -23,10 +23,10 @@ def of_length(addr: bytes, size: int) -> bytes | None:
 
 
 def _skeletons(groups: tuple[int, ...]) -> Iterator[tuple[list[str], list[str] | None]]:
-    """Groups before and after "::", from the most to the least compressed form; None: no "::" at all."""
+    """Yield the groups before and after "::", the most compressed form first. None: the form has no "::"."""
     words = [f"{group:x}" for group in groups]
     start, end = _zero_run(words)
-    # "::" for a single group is valid too, but some parsers refuse it
+    # "::" for a single group is valid too, but some parsers reject it
     for written in range(end - start - 1):
         yield words[: start + written], words[end:]
         yield words[:start], words[end - written :]

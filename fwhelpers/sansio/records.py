@@ -1,7 +1,7 @@
-"""Record marking, RFC 5531 §11: how ONC RPC stands in a TCP stream.
+"""Record marking (RFC 5531 §11): the framing of ONC RPC in a TCP stream.
 
 31 30                                0
-| L | length of this fragment         |  L: it is the record's last; then so many bytes, then the next mark
+| L | length of this fragment         |  L: the record's last fragment; its bytes and the next mark follow
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from fwhelpers.api import ParseError
 
 LAST = 0x80000000  #: the bit L
 
-MAX_RECORD = 64 * 1024  #: a longer record is passed over, uncollected
-MAX_FRAGMENTS = 32  #: of a record that is collected
-MAX_EMPTY = 4  #: fragments of a record that carry nothing and don't end it
+MAX_RECORD = 64 * 1024  #: bytes; longer records are skipped
+MAX_FRAGMENTS = 32  #: of a record that is not skipped
+MAX_EMPTY = 4  #: empty fragments of a record, the last one not counted
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A whole record; `pieces` tells of each fragment its first byte's offsets in `data` and in the stream."""
+    """A complete record. `pieces` has for each fragment the offsets of its first byte in `data` and in the stream."""
 
     data: bytes
     pieces: tuple[tuple[int, int], ...]
 
     def span(self, start: int, end: int) -> tuple[int, int] | None:
-        """Where data[start:end] stands in the stream, None if fragments cut it."""
+        """Return the offsets of data[start:end] in the stream, None if it spans two fragments."""
         ends = [piece[0] for piece in self.pieces[1:]] + [len(self.data)]
         for (begin, at), stop in zip(self.pieces, ends, strict=True):
             if begin <= start and end <= stop:
@@ -36,39 +36,39 @@ class Record:
 
 @dataclass(slots=True)
 class Records:
-    """Cuts one direction of a stream into records."""
+    """Splits one direction of a stream into records."""
 
-    #: what becomes of a record above MAX_RECORD: True: passed over; False: a ParseError
+    #: skip records above MAX_RECORD instead of raising ParseError
     skip_long: bool = True
     _at: int = 0  # stream offset of the next byte
     _mark: bytearray = field(default_factory=bytearray)
     _data: bytearray = field(default_factory=bytearray)
     _pieces: list[tuple[int, int]] = field(default_factory=list)
-    _left: int = 0  # bytes of the fragment that are to come
+    _remaining: int = 0  # missing bytes of the fragment
     _last: bool = False
     _skipping: bool = False
     _empty: int = 0
 
     @property
     def between(self) -> bool:
-        """True if nothing of a record has been read."""
-        return not (self._mark or self._pieces or self._skipping or self._left)
+        """True between two records."""
+        return not (self._mark or self._pieces or self._skipping or self._remaining)
 
     def feed(self, data: bytes) -> Iterator[Record]:
-        """Take the next bytes, yield the records that they complete."""
+        """Take the next bytes; yield the records that they complete. Raises ParseError."""
         pos = 0
         while pos < len(data):
-            step = self._body(data, pos) if self._left else self._header(data, pos)
+            step = self._body(data, pos) if self._remaining else self._header(data, pos)
             pos += step
             self._at += step
-            if not self._left and not self._mark:
+            if not self._remaining and not self._mark:
                 yield from self._fragment_read()
 
     def _body(self, data: bytes, pos: int) -> int:
-        step = min(self._left, len(data) - pos)
+        step = min(self._remaining, len(data) - pos)
         if not self._skipping:
             self._data += data[pos : pos + step]
-        self._left -= step
+        self._remaining -= step
         return step
 
     def _header(self, data: bytes, pos: int) -> int:
@@ -82,7 +82,7 @@ class Records:
         return step
 
     def _begin(self, size: int, at: int) -> None:
-        self._left = size
+        self._remaining = size
         if not size and not self._last:
             self._empty += 1
         self._pieces.append((len(self._data), at))

@@ -11,7 +11,7 @@ LONGEST = ip6text.LONGEST + len(".255.255")
 
 
 def parse(text: bytes) -> Endpoint:
-    """Read a universal address of either family."""
+    """Parse a universal address of either family. Raises ParseError."""
     host, *port = text.rsplit(b".", 2)
     if len(port) != 2 or len(text) > LONGEST:
         raise ParseError(f"not a universal address: {text[:64]!r}")
@@ -20,12 +20,12 @@ def parse(text: bytes) -> Endpoint:
 
 
 def format_(end: Endpoint) -> bytes:
-    """Write a universal address."""
+    """Format as a universal address."""
     return _joined(end.host.encode(), end.port)
 
 
 def of_length(end: Endpoint, size: int) -> bytes | None:
-    """Write one with exactly `size` characters, None if it can't be."""
+    """Format with exactly `size` characters, None if that is impossible."""
     text = format_(end)
     if len(text) == size:
         return text

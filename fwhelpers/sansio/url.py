@@ -1,4 +1,4 @@
-"""Where an http URL leads to, if it names an address (RFC 3986 §3.2, RFC 6874 for zones)."""
+"""The endpoint of an http URL whose host is an address (RFC 3986 §3.2, RFC 6874 for zones)."""
 
 from __future__ import annotations
 
@@ -18,29 +18,31 @@ _URL = re.compile(
 )
 
 
-class Where(NamedTuple):
-    """The endpoint, and where it stands in the URL."""
+class UrlEndpoint(NamedTuple):
+    """The endpoint, and its position in the URL."""
 
     end: Endpoint
     span: tuple[int, int]
 
 
-def parse_url(text: bytes) -> Where:
-    """Read an http URL whose host is an address. Raises ParseError for names, other schemes, user names."""
+def parse_url(text: bytes) -> UrlEndpoint:
+    """Parse an http URL whose host is an address. Raises ParseError for names, other schemes, user names."""
     match = _URL.fullmatch(text)
     if not match:
         raise ParseError(f"no http URL with an address: {text[:48]!r}")
     port = decimal(match["port"], 65535) if match["port"] else _PORT
-    return Where(Endpoint(parse_host(match["six"] or match["four"]), port), match.span("authority"))
+    return UrlEndpoint(
+        Endpoint(parse_host(match["six"] or match["four"]), port), match.span("authority")
+    )
 
 
 def authority(end: Endpoint) -> bytes:
-    """An endpoint as it stands in a URL."""
+    """Format an endpoint as in a URL."""
     return str(end).encode()
 
 
 def fit_authority(end: Endpoint, size: int) -> bytes | None:
-    """The same for IPv6 with exactly `size` bytes, None if it can't be."""
+    """Format an IPv6 endpoint with exactly `size` bytes, None if that is impossible."""
     if end.family != 6:
         return None
     port = b"%d" % end.port

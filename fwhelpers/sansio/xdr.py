@@ -12,21 +12,21 @@ from fwhelpers.sansio.cursor import Cursor
 
 
 class Xdr(Cursor):
-    """A cursor that knows variable-length data."""
+    """A cursor over XDR data."""
 
     __slots__ = ()
 
-    def opaque(self, most: int) -> bytes:
-        """Read opaque data or a string of at most `most` bytes, its padding included."""
+    def opaque(self, max_size: int) -> bytes:
+        """Read opaque data or a string of at most `max_size` bytes, and its padding. Raises ParseError."""
         size = self.u32()
-        if size > most:
-            raise ParseError(f"{size} bytes where {most} are allowed")
+        if size > max_size:
+            raise ParseError(f"{size} bytes where {max_size} are allowed")
         data = self.take(size)
         self.skip(-size % 4)
         return data
 
     def flag(self) -> bool:
-        """Read a boolean, §4.4: 0 or 1, nothing else."""
+        """Read a boolean (§4.4): 0 or 1. Raises ParseError."""
         value = self.u32()
         if value > 1:
             raise ParseError(f"{value} is no boolean")
@@ -34,5 +34,5 @@ class Xdr(Cursor):
 
 
 def string(text: bytes) -> bytes:
-    """Write a string with its length and padding."""
+    """Encode a string with its length and padding."""
     return pack("!I", len(text)) + text + bytes(-len(text) % 4)

@@ -211,7 +211,7 @@ class Worker:
         if not self._leaving:
             self._finish()
         self._news.report()
-        self._flows.leave(self._inspector.leave())
+        self._flows.leave(self._inspector.hand_over())
 
     def drain(self) -> int:
         """Take what the queue has, answer it; returns how many packets."""

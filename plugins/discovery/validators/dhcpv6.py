@@ -70,9 +70,9 @@ def check(data: bytes, sport: int) -> Query | None:
 
 def _options(message: Cursor) -> Iterator[int]:
     for _ in range(MAX_OPTIONS):
-        if not message.left:
+        if not message.remaining:
             return
         yield message.u16()
         message.skip(message.u16())
-    if message.left:
+    if message.remaining:
         raise ParseError(f"more than {MAX_OPTIONS} options")

@@ -75,7 +75,7 @@ def _pdu(message: Cursor) -> str | None:
         _integer(body)
     variables = Cursor(_value(body, _SEQUENCE))
     body.end()
-    while variables.left:
+    while variables.remaining:
         _value(variables, _SEQUENCE)
     return _PDUS[tag]
 

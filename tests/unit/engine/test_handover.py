@@ -1,4 +1,4 @@
-"""One worker ends at any point of a conversation, another goes on: nobody sees a difference."""
+"""A worker is replaced at any point of a conversation, without any difference in the result."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ PORT = re.compile(rb"AT (\d+)\r?\n")
 class Ask(LineParser):
     """The server's `AT port` opens if the client asked for it with `WHERE` before."""
 
-    def __init__(self, *given: object) -> None:
-        super().__init__(*given)  # type: ignore[arg-type]
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
         self.asked = 0
 
     def line(self, line: bytes, reply: bool) -> Iterator[Event]:
@@ -29,10 +29,10 @@ class Ask(LineParser):
             self.asked += line.startswith(b"WHERE")
             if line.startswith(b"QUIT"):
                 yield Done("quit")
-        elif (found := PORT.match(line)) and self.asked:
+        elif (match := PORT.match(line)) and self.asked:
             self.asked -= 1
             yield Expect(
-                self.flow.client, self.flow.server.at(int(found[1])), span=found.span(1),
+                self.flow.client, self.flow.server.at(int(match[1])), span=match.span(1),
                 encode=lambda end: b"%d" % end.port, timeout=20,
             )  # fmt: skip
 
@@ -45,22 +45,22 @@ class Ask(LineParser):
 
 ASK = Helper("ask", "tcp", [99], Ask, [Policy("data", max=9, timeout=60)])
 
-#: what each side says, by turns
+#: the bytes of each side, by turns
 TALK = [
     (False, b"HELLO\r\nWHERE\r\n"), (True, b"AT 4000\r\nnoise\r\n"), (False, b"WHERE\r\nWHERE\r\n"),
     (True, b"AT 4001\r\nAT 4002\r\nAT 4003\r\n"),
 ]  # fmt: skip
 
 
-def connection(**given: object) -> Connection:
-    return Connection(ASK, "tcp", "10.0.1.2:4000", "10.0.2.2:99", **given)  # type: ignore[arg-type]
+def connection(**options: object) -> Connection:
+    return Connection(ASK, "tcp", "10.0.1.2:4000", "10.0.2.2:99", **options)  # type: ignore[arg-type]
 
 
 def replace_worker(talk: Connection) -> None:
-    """Another inspector takes over, as another process would."""
-    left = talk.inspector.leave()
+    """Replace the inspector, as a new worker process would."""
+    data = talk.inspector.hand_over()
     successor = Inspector({ASK.kernel_name: Active(ASK)}, talk.maker, talk.notes.append)
-    successor.resume(left)
+    successor.resume(data)
     talk.inspector = successor
 
 
@@ -75,9 +75,11 @@ def segments(cuts: list[int]) -> Iterator[tuple[bool, bytes]]:
 
 
 @given(st.lists(st.integers(1, 20), max_size=30), st.sets(st.integers(0, 30)), st.booleans())
-def test_a_change_of_workers_is_not_seen(cuts: list[int], changes: set[int], child: bool) -> None:
+def test_a_change_of_workers_changes_no_result(
+    cuts: list[int], changes: set[int], child: bool
+) -> None:
     talk = connection()
-    if child:  # was expected itself: the kernel stores nothing for it
+    if child:  # an expected connection: the kernel stores no private data for it
         talk.extra = {"status": 8 | 0x2000 | 1}
     for number, (reply, data) in enumerate(segments(cuts)):
         if number in changes:
@@ -87,7 +89,7 @@ def test_a_change_of_workers_is_not_seen(cuts: list[int], changes: set[int], chi
     assert {note.kind for note in talk.notes} == {"expected"}
 
 
-def test_segments_out_of_order_are_handed_on() -> None:
+def test_segments_behind_a_gap_are_handed_over() -> None:
     talk = connection()
     talk.c(b"WHERE\r\n")
     talk.s(b"noise\r\n")
@@ -113,7 +115,7 @@ def test_a_retransmission_is_rewritten_as_before() -> None:
     assert payload_of(again) == first
 
 
-def test_an_early_end_is_kept() -> None:
+def test_the_end_of_an_expectation_is_handed_over() -> None:
     talk = connection()
     talk.c(b"WHERE\r\n")
     talk.s(b"AT 4000\r\n")
@@ -124,7 +126,7 @@ def test_an_early_end_is_kept() -> None:
     assert [t.dport for t in talk.maker.deleted] == [4000]
 
 
-def test_what_is_finished_stays_so() -> None:
+def test_a_finished_flow_stays_finished() -> None:
     talk = connection()
     talk.c(b"WHERE\r\n")
     talk.s(b"AT 4000\r\n")
@@ -134,21 +136,21 @@ def test_what_is_finished_stays_so() -> None:
     assert talk.expected == ["10.0.1.2 > 10.0.2.2:4000"]
 
 
-def test_what_the_connection_entry_has_is_not_left() -> None:
+def test_state_in_the_conntrack_entry_is_not_handed_over() -> None:
     talk = connection()
     talk.c(b"HELLO\r\nWHERE\r\n")
     talk.s(b"noise\r\n")
-    assert list(handover.decode(talk.inspector.leave())) == []
+    assert list(handover.decode(talk.inspector.hand_over())) == []
     replace_worker(talk)
     talk.s(b"AT 4000\r\n")
     assert talk.expected == ["10.0.1.2 > 10.0.2.2:4000"]
 
 
-def test_a_helper_that_has_gone_is_passed_over() -> None:
+def test_flows_of_a_removed_helper_are_skipped() -> None:
     talk = connection()
     talk.c(b"WHE")
     successor = Inspector({}, talk.maker)
-    successor.resume(talk.inspector.leave())
+    successor.resume(talk.inspector.hand_over())
     assert len(successor) == 0
 
 
@@ -162,45 +164,45 @@ def test_datagrams() -> None:
     talk = Connection(gram, "udp", "10.0.1.2:4000", "10.0.2.2:99")
     talk.s(b"4000")
     successor = Inspector({gram.kernel_name: Active(gram)}, talk.maker, talk.notes.append)
-    successor.resume(talk.inspector.leave())
+    successor.resume(talk.inspector.hand_over())
     successor.tick(talk.now + 21)
     assert [t.dport for t in talk.maker.deleted] == [4000]
 
 
 @pytest.mark.parametrize(
-    "bad", [b"3\n", b"2\n{}\n", b"2\n[]\n", b"2\nnull\n", b"2\n{", b"\x80", b"\n"]
+    "bad", [b"4\n", b"3\n{}\n", b"3\n[]\n", b"3\nnull\n", b"3\n{", b"\x80", b"\n"]
 )
-def test_what_is_not_ours_is_refused(bad: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - any will do, all are told alike
+def test_malformed_data_is_refused(bad: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - all errors are reported alike
         list(handover.decode(bad))
 
 
 @given(st.data())
-def test_damage_is_told_and_nothing_else(data: st.DataObject) -> None:
+def test_damaged_data_raises_value_error_or_nothing(data: st.DataObject) -> None:
     talk = connection()
     talk.c(b"WHERE\r\nWHE")
     talk.s(b"AT 4000\r\n")
-    left = bytearray(talk.inspector.leave())
+    record = bytearray(talk.inspector.hand_over())
     for _ in range(data.draw(st.integers(1, 4))):
-        left[data.draw(st.integers(0, len(left) - 1))] = data.draw(st.integers(0, 255))
+        record[data.draw(st.integers(0, len(record) - 1))] = data.draw(st.integers(0, 255))
     successor = Inspector({ASK.kernel_name: Active(ASK)}, FakeMaker())
     try:
-        successor.resume(bytes(left))
+        successor.resume(bytes(record))
     except ValueError:
         return
     talk.inspector = successor
     talk.c(b"RE\r\n")
 
 
-def test_there_is_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     talk = connection()
     talk.c(b"WHE")
-    whole = len(talk.inspector.leave())
+    whole = len(talk.inspector.hand_over())
     monkeypatch.setattr(handover, "MAX_SIZE", whole - 3)
-    assert list(handover.decode(talk.inspector.leave())) == []
+    assert list(handover.decode(talk.inspector.hand_over())) == []
 
 
-def test_memories_are_left_too() -> None:
+def test_memories_are_handed_over() -> None:
     memories = {"ask": {b"k": b"v", b"": b""}, "empty": {}}
-    (left,) = handover.decode(handover.encode([], memories))
-    assert left == handover.Remembered("ask", ((b"k", b"v"), (b"", b"")))
+    (record,) = handover.decode(handover.encode([], memories))
+    assert record == handover.MemoryRecord("ask", ((b"k", b"v"), (b"", b"")))

@@ -1,4 +1,4 @@
-"""The packet's way through the inspection, with protocols that do what they are told (invented.py)."""
+"""The inspection of packets, with invented protocols whose messages name the events (invented.py)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fwhelpers.engine.inspector import Active
 from fwhelpers.engine.verdict import ACCEPT
 
 
-def test_passive_and_active() -> None:
+def test_either_end_may_announce() -> None:
     flow = tcp()
     assert flow.s(b"OPEN 3000\r\n").accept
     assert flow.c(b"OPEN 4000\r\n").accept
@@ -23,7 +23,7 @@ def test_passive_and_active() -> None:
     assert first.fn == ""
 
 
-def test_split_pipelined_and_reordered() -> None:
+def test_announcements_that_are_split_pipelined_or_reordered() -> None:
     flow = tcp()
     flow.c(b"OP")
     flow.c(b"EN 3000\r\nOPEN 30")
@@ -36,7 +36,7 @@ def test_split_pipelined_and_reordered() -> None:
 
 
 @given(st.lists(st.integers(1, 30), max_size=40))
-def test_segmentation_does_not_matter(sizes: list[int]) -> None:
+def test_the_result_does_not_depend_on_segmentation(sizes: list[int]) -> None:
     text = b"x\r\nOPEN 3000\r\nOPEN 10.0.1.2 3001\r\nOPEN 9.9.9.9 3002\r\nCANCEL\r\nOPEN 3003\r\n"
     flow = tcp()
     at = 0
@@ -49,7 +49,7 @@ def test_segmentation_does_not_matter(sizes: list[int]) -> None:
     assert sorted(t.dport for t in flow.maker.deleted) == [3000, 3001]
 
 
-def test_midstream_is_never_parsed() -> None:
+def test_a_stream_joined_midway_is_not_parsed() -> None:
     flow = tcp()
     flow.payloads = [1, 0]  # the kernel saw a payload before, we did not
     assert flow.c(b"OPEN 3000\r\n").done
@@ -57,7 +57,7 @@ def test_midstream_is_never_parsed() -> None:
     assert flow.expected == []
 
 
-def test_handshake_seen_begins_the_stream() -> None:
+def test_a_handshake_begins_the_stream() -> None:
     # steering "helper": no labels, but all packets come, SYN included
     flow = tcp()
     flow.extra = {"status": 0x2000}
@@ -68,7 +68,7 @@ def test_handshake_seen_begins_the_stream() -> None:
     assert flow.expected == ["10.0.2.2 > 10.0.1.2:3000"]
 
 
-def test_conflicting_retransmission_poisons_and_cancels() -> None:
+def test_a_contradicting_retransmission_ends_the_flow_and_its_expectations() -> None:
     flow = tcp()
     flow.c(b"OPEN 3000\r\n")
     verdict = flow.send(flow.packet(b"OPEN 3999\r\n", False, seq=1000))
@@ -80,7 +80,7 @@ def test_conflicting_retransmission_poisons_and_cancels() -> None:
 
 
 @pytest.mark.parametrize("word", [b"BAD\r\n", b"BUG\r\n", b"x" * 5000])
-def test_what_goes_wrong_passes_and_opens_nothing_more(word: bytes) -> None:
+def test_after_an_error_packets_pass_and_nothing_is_opened(word: bytes) -> None:
     flow = tcp()
     flow.c(b"OPEN 3000\r\n")
     assert flow.c(word).accept
@@ -97,7 +97,7 @@ def test_fin_and_rst_payload_and_urgent_data() -> None:
         assert flow.expected == []
 
 
-def test_drop_done_spent() -> None:
+def test_drop_done_and_used() -> None:
     flow = tcp()
     assert not flow.c(b"DROP\r\n").accept
     flow.c(b"OPEN 3000\r\n")
@@ -119,7 +119,7 @@ def test_state_survives_the_worker() -> None:
     assert state.parser.count == 3  # type: ignore[attr-defined]
 
 
-def test_state_in_the_middle_of_a_line_is_not_stored_as_if_it_were_whole() -> None:
+def test_state_within_a_line_is_not_stored() -> None:
     old = tcp()
     old.c(b"one\r\nOP")
     new = tcp()
@@ -129,13 +129,13 @@ def test_state_in_the_middle_of_a_line_is_not_stored_as_if_it_were_whole() -> No
     assert new.expected == []
 
 
-def test_a_flow_that_was_expected_itself_stores_nothing() -> None:
+def test_an_expected_connection_stores_no_private_data() -> None:
     flow = tcp()
     flow.extra = {"status": 8 | 0x2000 | 1}
     assert flow.c(b"one\r\n").info is None
 
 
-def test_foreign_helper_leaves_the_queue() -> None:
+def test_a_flow_of_another_helper_leaves_the_queue() -> None:
     flow = tcp()
     packet = flow.packet(b"OPEN 3000\r\n", False)
     packet.helper = "ftp"
@@ -143,7 +143,7 @@ def test_foreign_helper_leaves_the_queue() -> None:
     assert flow.expected == []
 
 
-def test_udp_keeps_its_master_alive() -> None:
+def test_a_udp_master_lives_as_long_as_its_expectations() -> None:
     flow = Connection(TALK, "udp", C, S)
     flow.extra = {"timeout": 30}
     assert flow.s(b"3000").timeout in (60, 61)
@@ -151,7 +151,7 @@ def test_udp_keeps_its_master_alive() -> None:
     assert flow.s(b"3000").timeout is None
 
 
-def test_permanent_ones_are_not_made_twice_while_young() -> None:
+def test_an_equal_permanent_expectation_is_not_renewed_at_once() -> None:
     flow = Connection(TALK, "udp", C, S)
     flow.s(b"3000")
     flow.s(b"3000")
@@ -161,7 +161,7 @@ def test_permanent_ones_are_not_made_twice_while_young() -> None:
     assert len(flow.expected) == 2
 
 
-def test_first_packet_carries_its_expectations_one_by_one() -> None:
+def test_expectations_of_a_first_packet_are_attached_one_by_one() -> None:
     flow = Connection(TALK, "udp", C, S)
     flow.extra = {"status": 0x2000}
     packet = flow.packet(b"3000 3001", False)
@@ -175,17 +175,17 @@ def test_first_packet_carries_its_expectations_one_by_one() -> None:
     assert second.expectation.tuple.dport == 3001
 
 
-def test_a_new_connection_may_have_the_id_of_one_that_ended() -> None:
+def test_a_new_udp_connection_may_have_the_id_of_an_ended_one() -> None:
     flow = Connection(TALK, "udp", C, S)
     flow.extra = {"status": 0x2000}  # not confirmed
     for _ in range(2):
-        made = flow.send(flow.packet(b"3000", False)).expectation
-        assert made
-        assert made.tuple.dport == 3000
+        expectation = flow.send(flow.packet(b"3000", False)).expectation
+        assert expectation
+        assert expectation.tuple.dport == 3000
     assert len(flow.inspector) == 1
 
 
-def test_so_may_a_new_tcp_connection() -> None:
+def test_a_new_tcp_connection_may_have_the_id_of_an_ended_one() -> None:
     flow = tcp()
     flow.c(b"OPEN 3000\r\nhalf a line")
     flow.payloads = [0, 0]
@@ -196,7 +196,7 @@ def test_so_may_a_new_tcp_connection() -> None:
     assert not [note for note in flow.notes if note.kind == "poisoned"]
 
 
-def test_class_limit_forgets_the_oldest() -> None:
+def test_the_oldest_expectation_of_a_class_gives_way() -> None:
     flow = tcp()
     for port in range(3000, 3010):
         flow.c(b"OPEN %d\r\n" % port)
@@ -204,9 +204,9 @@ def test_class_limit_forgets_the_oldest() -> None:
     assert [t.dport for t in state.made] == [3008, 3009]
 
 
-def test_flow_table_is_bounded() -> None:
+def test_the_flow_table_is_bounded() -> None:
     flow = tcp()
-    flow.inspector._flows._most = 10
+    flow.inspector._flows._max_flows = 10
     for n in range(100):
         packet = flow.packet(b"x\r\n", False)
         packet.ct_id = n
@@ -214,7 +214,7 @@ def test_flow_table_is_bounded() -> None:
     assert len(flow.inspector) == 10
 
 
-def test_disabled_helper_lets_go() -> None:
+def test_flows_of_a_disabled_helper_leave_the_queue() -> None:
     flow = tcp()
     flow.c(b"OPEN 3000\r\n")
     flow.inspector.configure({})
@@ -241,8 +241,8 @@ def test_nothing_ever_raises(packets: list[tuple[bytes, bool, int]]) -> None:
 
 
 @pytest.mark.parametrize("word", [b"BAD", b"BUG", b"OVER", b"CANCEL"])
-def test_what_was_taken_back_does_not_go_with_a_verdict(word: bytes) -> None:
-    """Least of all with that of another flow's packet, whose master it would get."""
+def test_a_cancelled_expectation_is_not_attached(word: bytes) -> None:
+    """In particular not to another flow's packet, which would become its master."""
     flow = Connection(LAST, "udp", C, S)
     flow.extra = {"status": 0x2000}  # the first packet, which conntrack has not confirmed
     assert flow.c(b"3000 3001 " + word).expectation is None
@@ -250,7 +250,7 @@ def test_what_was_taken_back_does_not_go_with_a_verdict(word: bytes) -> None:
     assert other.c(b"CANCEL").expectation is None
 
 
-def test_done_takes_effect_when_all_is_attached() -> None:
+def test_done_takes_effect_after_the_last_expectation() -> None:
     flow = Connection(LAST, "udp", C, S)
     flow.extra = {"status": 0x2000}
     packet = flow.packet(b"3000 3001 DONE", False)
@@ -262,7 +262,7 @@ def test_done_takes_effect_when_all_is_attached() -> None:
     assert flow.c(b"3002 DONE") == ACCEPT
 
 
-def test_a_dropped_packet_does_not_come_again() -> None:
+def test_a_dropped_packet_is_not_repeated() -> None:
     flow = Connection(LAST, "udp", C, S)
     flow.extra = {"status": 0x2000}
     dropped = flow.c(b"3000 3001 DROP")

@@ -13,7 +13,7 @@ MAKERS = [tcp4, tcp6, udp4, udp6]
 
 
 @given(st.binary(max_size=2000))
-def test_checksum_is_that_of_rfc_1071(data: bytes) -> None:
+def test_checksum_equals_rfc_1071(data: bytes) -> None:
     assert 0xFFFF - ones_complement(data) == plain_checksum(data)
 
 
@@ -23,7 +23,7 @@ def test_checksum_is_that_of_rfc_1071(data: bytes) -> None:
     old=st.binary(min_size=1, max_size=20),
     new=st.binary(max_size=40),
 )
-def test_a_rewritten_packet_equals_one_made_so(
+def test_a_rewritten_packet_equals_one_built_with_the_new_payload(
     make: object, before: bytes, old: bytes, new: bytes
 ) -> None:
     packet = make(before + old + b"tail")  # type: ignore[operator]
@@ -41,7 +41,7 @@ def test_several_edits_and_a_base() -> None:
     assert rewrite(packet, segment, 100, edits) == tcp4(b"aa1bb222cc")
 
 
-def test_packet_does_not_outgrow_ip() -> None:
+def test_a_packet_longer_than_ip_allows_is_an_error() -> None:
     packet = udp4(b"x" * 65000)
     segment = locate(packet)
     assert segment
@@ -49,7 +49,7 @@ def test_packet_does_not_outgrow_ip() -> None:
         rewrite(packet, segment, 0, [Edit(0, 1, b"y" * 1000)])
 
 
-def test_edits_are_found_again_for_a_retransmission() -> None:
+def test_edits_apply_to_a_retransmission() -> None:
     edits = Edits()
     edits.add(Edit(10, 20, b"x"))
     assert edits.within(0, 30) == [Edit(10, 20, b"x")]

@@ -21,7 +21,7 @@ def test_in_order() -> None:
     assert half.next_seq == (START + 6) & 0xFFFFFFFF
 
 
-def test_a_gap_is_waited_for() -> None:
+def test_bytes_behind_a_gap_wait_until_it_is_filled() -> None:
     half = stream()
     assert half.feed(START + 3, b"def") == b""
     assert not half.complete
@@ -29,7 +29,7 @@ def test_a_gap_is_waited_for() -> None:
     assert half.complete
 
 
-def test_retransmission_gives_nothing_new() -> None:
+def test_a_retransmission_returns_new_bytes_only() -> None:
     half = stream()
     half.feed(START, b"abc")
     assert half.feed(START, b"abc") == b""
@@ -37,14 +37,14 @@ def test_retransmission_gives_nothing_new() -> None:
 
 
 @pytest.mark.parametrize("again", [b"aXc", b"Xbcd"])
-def test_other_bytes_for_the_same_place_are_an_attack(again: bytes) -> None:
+def test_a_retransmission_with_different_bytes_is_an_error(again: bytes) -> None:
     half = stream()
     half.feed(START, b"abc")
     with pytest.raises(StreamError, match="different bytes"):
         half.feed(START, again)
 
 
-def test_other_bytes_behind_a_gap_are_an_attack() -> None:
+def test_different_bytes_behind_a_gap_are_an_error() -> None:
     half = stream()
     half.feed(START + 3, b"def")
     with pytest.raises(StreamError, match="different bytes"):
@@ -59,7 +59,7 @@ def test_overlap_of_early_segments_is_compared_when_delivered() -> None:
         half.feed(START, b"abc")
 
 
-def test_keepalive_with_a_garbage_byte_is_no_attack() -> None:
+def test_a_keep_alive_with_a_garbage_byte_is_ignored() -> None:
     half = stream()
     half.feed(START, b"abc")
     assert half.feed(START + 2, b"\0") == b""
@@ -75,10 +75,10 @@ def test_memory_behind_a_gap_is_bounded() -> None:
     with pytest.raises(StreamError) as caught:
         flood()
     assert caught.value.lost
-    assert half.kept <= MAX_EARLY + 1000
+    assert half.buffered_bytes <= MAX_EARLY + 1000
 
 
-def test_skip_goes_on_behind_a_gap() -> None:
+def test_skip_continues_behind_a_gap() -> None:
     half = stream()
     half.feed(START, b"abc")
     half.skip(START + 100)
@@ -91,7 +91,7 @@ def test_skip_goes_on_behind_a_gap() -> None:
     st.lists(st.tuples(st.integers(0, 299), st.integers(1, 80)), max_size=60),
     st.integers(0, 2**32 - 1),
 )
-def test_any_order_of_true_segments_delivers_a_prefix_and_all_of_it_once(
+def test_segments_in_any_order_deliver_each_byte_once(
     data: bytes, cuts: list[tuple[int, int]], start: int
 ) -> None:
     half = HalfStream(start)

@@ -12,7 +12,7 @@ def test_reads_one_after_the_other() -> None:
     cursor = Cursor(b"\1\0\2\0\0\0\3abcd")
     assert (cursor.u8(), cursor.u16(), cursor.u32()) == (1, 2, 3)
     assert cursor.take(3) == b"abc"
-    assert cursor.left == 1
+    assert cursor.remaining == 1
     assert cursor.skip(1) == 10
     cursor.end()
 
