@@ -360,7 +360,7 @@ def test_a_worker_that_takes_over_knows_the_subscriptions() -> None:
     c.c(m.subscribe())
     c.s(m.accepted())
     successor = Inspector({"gena": Active(GENA)}, c.maker)
-    successor.resume(c.inspector.leave())
+    successor.resume(c.inspector.hand_over())
     d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=successor, maker=c.maker)
     d.now = c.now + 900
     d.c(m.renew())
