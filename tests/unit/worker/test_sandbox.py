@@ -65,7 +65,7 @@ os.write(1, b"works\\n")
 
 @pytest.fixture(scope="module")
 def report() -> list[str]:
-    argv = [sys.executable, "-c", _CHILD]
+    argv = [sys.executable, "-u", "-c", _CHILD]  # its last line bypasses print
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
