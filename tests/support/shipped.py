@@ -25,7 +25,7 @@ def need(*programs: str) -> None:
     """Skip where a program is missing; `./dev` installs them all."""
     missing = [name for name in programs if not shutil.which(name)]
     if missing:
-        pytest.skip(f"no {', '.join(missing)} (./dev check installs it)")
+        pytest.skip(f"no {', '.join(missing)} (./dev test installs it)")
 
 
 def build_wheel(source: Path, folder: Path) -> Path:
