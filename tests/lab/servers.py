@@ -23,6 +23,7 @@ exportfs -o rw,insecure,no_root_squash,no_subtree_check,fsid=1 '*:{EXPORT}'
 rpc.nfsd --no-nfs-version 4 --nfs-version 3 2
 """
 
+#: passive ports above the well-known ones, which the guard refuses (vsftpd begins at 1024)
 _FTP_CONF = """
 listen{six}=YES
 listen_address{six}={address}
@@ -38,6 +39,7 @@ anon_umask=022
 anon_root=/srv/ftp
 secure_chroot_dir=/run/vsftpd/empty
 connect_from_port_20=YES
+pasv_min_port=30000
 seccomp_sandbox=NO
 xferlog_enable=YES
 vsftpd_log_file=/run/vsftpd/log

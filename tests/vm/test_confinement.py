@@ -48,7 +48,7 @@ def start(lab: Lab, config: str = CONFIG) -> Process:
     described.mkdir(parents=True)
     (described / "METADATA").write_text("Metadata-Version: 2.1\nName: escape\nVersion: 1\n")
     (described / "entry_points.txt").write_text("[fwhelpers.plugins]\nescape = escape_plugin\n")
-    plugin = PROGRAMS / "escape_plugin.py".read_text()
+    plugin = (PROGRAMS / "escape_plugin.py").read_text()
     (site / "escape_plugin.py").write_text(plugin)
     environment = {**os.environ, "PYTHONPATH": "/run/lab/site"}
     argv = (*FWHELPERS, "run", "--config", lab.config(config))
