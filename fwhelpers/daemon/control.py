@@ -17,12 +17,13 @@ from fwhelpers.daemon.errors import StartError
 from fwhelpers.dbus import names
 from fwhelpers.dbus.service.control import ControlError, Notification, Values
 from fwhelpers.dbus.service.server import Server
-from fwhelpers.events.serialize import Known
+from fwhelpers.events.serialize import InstalledHelpers
 from fwhelpers.events.stream import EventStream
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import NftError
 from fwhelpers.kernel.probe import probe
 from fwhelpers.ruleset import TABLE
+from fwhelpers.worker.messages import FlowReport, Message, ReportKind, Restarted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +44,7 @@ class DaemonControl:
         self.events = EventStream()
         self._bus: asyncio.Task[None] | None = None
         self._listeners: list[Callable[[Notification], None]] = []
-        daemon.on_message = self._hear
+        daemon.on_message = self._on_worker_message
         daemon.listen(self._tell)
 
     def start(self) -> None:
@@ -65,15 +66,16 @@ class DaemonControl:
             self.events.close()
             self._bus = None
 
-    def _hear(self, message: dict[str, Any]) -> None:
-        self.events.hear(message, time.monotonic())
-        note = message.get("note") or {}
-        if "restarted" in message:
-            details = {"reason": message["restarted"]}
-            self._tell(Notification("worker-restarted", queue=message["queue"], details=details))
-        elif note.get("kind") == "failed":
-            name = self._daemon.name_of(note["helper"])
-            self._tell(Notification("helper-failed", name, details={"reason": note["reason"]}))
+    def _on_worker_message(self, queue: int, message: Message | Restarted) -> None:
+        self.events.on_worker_message(queue, message, time.monotonic())
+        match message:
+            case Restarted(reason):
+                self._tell(
+                    Notification("worker-restarted", queue=queue, details={"reason": reason})
+                )
+            case FlowReport(ReportKind.FAILED, helper, reason=reason):
+                name = self._daemon.name_of(helper)
+                self._tell(Notification("helper-failed", name, details={"reason": reason}))
 
     def _tell(self, news: Notification) -> None:
         if news.kind == "ruleset-replaced":
@@ -85,7 +87,7 @@ class DaemonControl:
         plugins = self._daemon.state.plugins
         helpers = {h.kernel_name: h for h in plugins.helpers.values()}
         origin = {name: p.name for p in plugins.plugins for name in p.helpers}
-        self.events.know(Known(helpers, origin))
+        self.events.set_installed(InstalledHelpers(helpers, origin))
 
     # Control
 
@@ -102,7 +104,7 @@ class DaemonControl:
 
     def helpers(self) -> list[Values]:
         state = self._daemon.state
-        totals = state.fleet.totals()
+        totals = state.workers.totals()
         return [
             self._helper(helper, totals.get(helper.kernel_name, Counter()))
             for helper in state.plugins.helpers.values()
@@ -141,7 +143,7 @@ class DaemonControl:
 
     def workers(self) -> list[Values]:
         return [
-            {**status, "pid": status["pid"] or 0} for status in self._daemon.state.fleet.status()
+            {**status, "pid": status["pid"] or 0} for status in self._daemon.state.workers.status()
         ]
 
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:

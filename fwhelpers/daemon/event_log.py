@@ -1,7 +1,6 @@
-"""The log of what workers tell: a line with fields for each hole opened, and no flood from those who are refused.
+"""Logs the workers' messages: a line for each expectation, and a bounded number of lines for refusals.
 
-Holes are all told, within the workers' own bound; of what one client makes us refuse or give up, only the first few of
-each kind, and then how many more.
+Of each kind of report other than `expected`, one client causes BURST lines in each WINDOW; a summary counts the rest.
 """
 
 from __future__ import annotations
@@ -9,18 +8,20 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
 
 from fwhelpers.worker import messages
+from fwhelpers.worker.messages import FlowReport, Problem, ReportKind, SandboxGaps, Suppressed
 
 log = logging.getLogger("fwhelpers")
 
-BURST = 5  #: lines of one kind, for one helper and client
-WINDOW = 10.0  #: seconds in which no more than that are written
-SENDERS = 1024  #: of which it is remembered at once what they caused
+BURST = 5  #: lines of one kind for one helper and client in a window
+WINDOW = 10.0  #: seconds
+SENDERS = 1024  #: sources whose windows are remembered
 
-_LEVELS = {"refused": logging.WARNING, "failed": logging.ERROR}
+_LEVELS = {ReportKind.REFUSED: logging.WARNING, ReportKind.FAILED: logging.ERROR}
 _FIELDS = {
     "EVENT": "kind", "HELPER": "helper", "CLIENT": "client", "SERVER": "server", "RULE": "rule", "REASON": "reason",
     "ENDPOINT": "endpoint", "EXPECTATION": "expected", "WHAT": "what",
@@ -28,7 +29,7 @@ _FIELDS = {
 
 
 class EventLog:
-    """Writes what workers tell. `name_of` makes the configuration's name of a helper of the kernel's."""
+    """`name_of` returns the configuration's name of a helper for its name in the kernel."""
 
     def __init__(
         self,
@@ -38,85 +39,100 @@ class EventLog:
         self._name_of = name_of
         self._throttle = Throttle(clock)
 
-    def write(self, message: Mapping[str, Any]) -> None:
-        """Log a worker's message, where it is one for people."""
-        if "note" in message:
-            self._note(message["note"])
-        worker = f"worker {message.get('queue')}"
-        if "problem" in message:
-            log.error("%s: %s", worker, message["problem"])
-        if "untold" in message:
-            log.warning("%s: %d more events than can be listed", worker, message["untold"])
-        for what in message.get("lacking", ()):
-            log.warning("%s: is confined without %s", worker, what)
+    def write(self, queue: int, message: messages.Message | messages.Restarted) -> None:
+        match message:
+            case FlowReport():
+                self._write_report(replace(message, helper=self._name_of(message.helper)))
+            case Problem(text):
+                log.error("worker %d: %s", queue, text)
+            case Suppressed(count):
+                log.warning("worker %d: %d events suppressed (rate limit)", queue, count)
+            case SandboxGaps(gaps):
+                for gap in gaps:
+                    log.warning("worker %d: sandbox incomplete: %s", queue, gap)
 
     def close(self) -> None:
-        """Tell what was held back."""
-        for source, more in self._throttle.end():
-            _tell_more(source, more)
+        """Log the summaries that are still due."""
+        for source, count in self._throttle.drain():
+            _write_summary(source, count)
 
-    def _note(self, given: Mapping[str, Any]) -> None:
-        note = {**given, "helper": self._name_of(given["helper"])}
-        source = Source(note["kind"], note["helper"], _address(note["client"]))
-        if source.kind != "expected":
-            for over, more in self._throttle.over():
-                _tell_more(over, more)
-            if not self._throttle.allows(source):
+    def _write_report(self, report: FlowReport) -> None:
+        source = Source(report.kind, report.helper, _address(report.client))
+        if report.kind is not ReportKind.EXPECTED:
+            for ended, count in self._throttle.expire():
+                _write_summary(ended, count)
+            if not self._throttle.admit(source):
                 return
-        fields = {name: note[key] for name, key in _FIELDS.items() if key in note}
-        level = _LEVELS.get(source.kind, logging.INFO)
-        log.log(level, "%s", messages.sentence(note), extra={"fields": fields})
+        fields = {name: getattr(report, attribute) for name, attribute in _FIELDS.items()}
+        log.log(_level(report.kind), "%s", sentence(report), extra={"fields": fields})
 
 
 class Source(NamedTuple):
-    """Who causes lines of what kind."""
+    """One client's lines of one kind for one helper are throttled together."""
 
-    kind: str
+    kind: ReportKind
     helper: str
     client: str
 
 
 class Throttle:
-    """Lets BURST lines of one source pass in each WINDOW, and counts the rest."""
+    """Admits BURST lines of one source in each WINDOW, and counts the rest."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._seen: OrderedDict[Source, list[float]] = OrderedDict()  # begin, count; oldest first
+        self._windows: OrderedDict[Source, tuple[float, int]] = OrderedDict()  # start, count
 
-    def allows(self, source: Source) -> bool:
-        """Count one; may it be written?"""
-        state = self._seen.setdefault(source, [self._clock(), 0])
-        state[1] += 1
-        return state[1] <= BURST
+    def admit(self, source: Source) -> bool:
+        """Count one line of a source; False if it must not be written."""
+        start, count = self._windows.get(source, (self._clock(), 0))
+        self._windows[source] = start, count + 1
+        return count < BURST
 
-    def over(self) -> list[tuple[Source, int]]:
-        """The sources whose window has ended, or for which there is no room, with how many lines were held back."""
+    def expire(self) -> list[tuple[Source, int]]:
+        """Drop the windows that have ended, and the oldest above SENDERS.
+
+        Returns the sources of which lines were suppressed, with their number.
+        """
         now = self._clock()
-        ended = []
-        while self._seen:
-            source, (begin, count) = next(iter(self._seen.items()))
-            if now - begin < WINDOW and len(self._seen) < SENDERS:
+        suppressed = []
+        while self._windows:
+            source, (start, count) = next(iter(self._windows.items()))
+            if now - start < WINDOW and len(self._windows) < SENDERS:
                 break
-            del self._seen[source]
+            del self._windows[source]
             if count > BURST:
-                ended.append((source, int(count) - BURST))
-        return ended
+                suppressed.append((source, count - BURST))
+        return suppressed
 
-    def end(self) -> list[tuple[Source, int]]:
-        """All of them."""
-        left = [(source, int(count) - BURST) for source, (_, count) in self._seen.items()]
-        self._seen.clear()
-        return [(source, more) for source, more in left if more > 0]
+    def drain(self) -> list[tuple[Source, int]]:
+        """Drop all windows; returns the same as `expire`."""
+        windows, self._windows = self._windows, OrderedDict()
+        return [(source, n - BURST) for source, (_, n) in windows.items() if n > BURST]
 
 
-def _tell_more(source: Source, more: int) -> None:
-    fields = {"EVENT": source.kind, "HELPER": source.helper, "CLIENT": source.client, "MORE": more}
+def _write_summary(source: Source, count: int) -> None:
+    fields = {"EVENT": source.kind, "HELPER": source.helper, "CLIENT": source.client, "MORE": count}
     log.log(
-        _LEVELS.get(source.kind, logging.INFO),
-        "%s: %s: %d more %s like the last ones", source.helper, source.client, more, source.kind,
+        _level(source.kind),
+        "%s: %s: %d more %s events suppressed", source.helper, source.client, count, source.kind,
         extra={"fields": fields},
     )  # fmt: skip
 
 
+def _level(kind: ReportKind) -> int:
+    return _LEVELS.get(kind, logging.INFO)
+
+
 def _address(endpoint: str) -> str:
     return endpoint.rpartition(":")[0].strip("[]") or endpoint
+
+
+def sentence(report: FlowReport) -> str:
+    """A report as one line of the log."""
+    flow = f"{report.helper}: {report.client} → {report.server}"
+    what = f" {report.what}" if report.what else ""
+    if report.kind is ReportKind.REFUSED:
+        return f"{flow}: refused{what} {report.endpoint}: {report.reason} ({report.rule})"
+    if report.kind is ReportKind.EXPECTED:
+        return f"{flow}: expecting{what} {report.expected}"
+    return f"{flow}: {report.kind}: {report.reason}"

@@ -14,7 +14,6 @@ import signal
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from fwhelpers import config, ruleset
 from fwhelpers.api import Helper
@@ -29,6 +28,7 @@ from fwhelpers.daemon.privileges import drop_privileges
 from fwhelpers.daemon.runtime_dir import RUNTIME, Lock
 from fwhelpers.daemon.state import Snapshot, name_of
 from fwhelpers.daemon.status import StatusPublisher
+from fwhelpers.daemon.supervisor import OnMessage
 from fwhelpers.daemon.worker_config import make_worker_config
 from fwhelpers.daemon.worker_pool import WorkerPool
 from fwhelpers.dbus.service.control import Notification
@@ -39,6 +39,7 @@ from fwhelpers.plugin.manager import Plugins, load
 from fwhelpers.registration.cthelpers import CtHelperTable
 from fwhelpers.registration.kernel_modules import load_modules
 from fwhelpers.registration.register import register
+from fwhelpers.worker.messages import Message, Restarted
 
 log = logging.getLogger("fwhelpers")
 
@@ -53,7 +54,7 @@ class Manager:
         self._notify = systemd.Notifier(os.environ)
         self._presence = StatusPublisher(self._notify, runtime)
         self._store = systemd.FdStore(self._notify, os.environ)
-        self._fleet = WorkerPool(self._hear, self._store)
+        self._fleet = WorkerPool(self._on_worker_message, self._store)
         self._rules = OwnedTable(self._store)
         self._registry = CtHelperTable()
         self._problems: dict[str, str] = {}
@@ -63,7 +64,7 @@ class Manager:
         self.adjust: Callable[[Config, Mapping[str, Helper]], Config] = lambda config, _: config
         #: awaited at the start, before rules are made: `adjust` may know more then
         self.prepare: Callable[[], Awaitable[None]] = _nothing
-        self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
+        self.on_message: OnMessage = lambda queue, message: None
         self._listeners: list[Callable[[Notification], None]] = []
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
@@ -90,7 +91,7 @@ class Manager:
         self._grow()
         await self._configure_workers()
         self._steer()
-        self._rules.keep()
+        self._rules.store_fd()
         release_queues(self._store)
         self._started = True
         self._presence.ready(self.state)
@@ -150,7 +151,7 @@ class Manager:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         stop = loop.create_task(self._stop.wait())
-        feeder = loop.create_task(self._presence.feed(lambda: self._fleet.watched))
+        feeder = loop.create_task(self._presence.ping_watchdog(lambda: self._fleet.supervised))
         while not self._stop.is_set():
             reload = loop.create_task(self._reload.wait())
             await asyncio.wait({stop, reload}, timeout=1.0, return_when=asyncio.FIRST_COMPLETED)
@@ -239,9 +240,9 @@ class Manager:
             log.error("going back: %s", error)
         await self._fleet.shrink(worker_count(self._config))
 
-    def _hear(self, message: dict[str, Any]) -> None:
-        self._logbook.write(message)
-        self.on_message(message)
+    def _on_worker_message(self, queue: int, message: Message | Restarted) -> None:
+        self._logbook.write(queue, message)
+        self.on_message(queue, message)
 
     def listen(self, listener: Callable[[Notification], None]) -> None:
         """Call it with what happens from now on."""
@@ -265,7 +266,11 @@ class Manager:
     async def stop(self) -> None:
         """Take all down, registration excepted. Goes on after errors; safe after a start that failed half-way."""
         self._notify.stopping()
-        if self._started and self._store.works and await asyncio.to_thread(systemd.restarts):
+        if (
+            self._started
+            and self._store.available
+            and await asyncio.to_thread(systemd.is_restarting)
+        ):
             await self._hand_over()
         else:
             await self._tear_down()
@@ -278,8 +283,8 @@ class Manager:
         """Leave rules and queues, with the packets in them, to the manager that is to come."""
         log.info("stopping; rules and queues are kept for the restart")
         self._try(self._registry.disable_all)  # should nobody come, the kernel must not wait for us
-        await self._fleet.leave()
-        self._try(self._rules.leave)
+        await self._fleet.hand_over()
+        self._try(self._rules.close)
 
     async def _tear_down(self) -> None:
         if self._registered:

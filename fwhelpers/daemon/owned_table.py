@@ -1,7 +1,7 @@
-"""What outlives a manager: the rules, and the queues that they lead to (flows: see `engine.handover`).
+"""State kept across manager restarts in systemd's descriptor store: the nftables table and the NFQUEUE sockets.
 
-The table belongs to a socket. While the service manager keeps that socket for us, the rules stay as they are, and the
-next manager replaces them through it in one transaction: at no moment is there no table.
+A socket owns the table. While systemd holds that socket, the rules stay, and the next manager replaces them through it
+in one transaction, so that the table exists at every moment. (Flows: see `engine.handover`.)
 """
 
 from __future__ import annotations
@@ -13,43 +13,45 @@ from fwhelpers.daemon.systemd import FdStore
 from fwhelpers.kernel.nft import Nft, NftError
 from fwhelpers.kernel.socket import QueueSocket
 
-TABLE = "table"  #: in the store: the socket that owns the rules
+TABLE = "table"  #: name in the store of the socket that owns the table
 
 
 class OwnedTable:
-    """A libnftables context whose table can be left to a successor. Raises NftError where there is no libnftables."""
+    """A libnftables context whose table can outlive it. Raises NftError where libnftables is missing."""
 
     def __init__(self, store: FdStore) -> None:
         self._store = store
         try:
-            self.nft = Nft(adopt=store.take(TABLE))
+            self.nft = Nft(adopt=store.pop(TABLE))
         except NftError:
             store.drop_all()
             raise
-        self._there = self.nft.adopted
-        if not self._there:
+        self._loaded = self.nft.adopted
+        if not self._loaded:
             store.drop(TABLE)
 
     def load(self, rules: str) -> None:
-        """Put rules in the place of those that are there. Raises NftError."""
+        """Replace the rules. Raises NftError."""
         self.nft.run(rules)
-        self._there = True
+        self._loaded = True
 
-    def keep(self) -> None:
-        """Have them outlive us."""
+    def store_fd(self) -> None:
+        """Store the owning socket with the service manager."""
         owner = self.nft.fileno()
         if owner is not None:
-            # systemd closes the last one first: let that be the table's, so that no rule leads nowhere
-            self._store.put(TABLE, owner)
+            # systemd closes the last one first: the table must go before the queues that its rules use
+            self._store.store(TABLE, owner)
 
-    def leave(self) -> None:
-        """Close our side only."""
+    def close(self) -> None:
+        """Close our socket; the table stays if its socket is stored."""
         self.nft.close()
 
     def remove(self, teardown: str) -> None:
-        """Take them back. Raises NftError."""
+        """Delete the table. Raises NftError."""
         try:
-            if self._there:  # closing is not enough while somebody else holds the socket
+            if (
+                self._loaded
+            ):  # closing does not delete it while the service manager holds the socket
                 self.nft.run(teardown)
         finally:
             self.nft.close()
@@ -57,12 +59,12 @@ class OwnedTable:
 
 
 def release_queues(store: FdStore) -> None:
-    """Close the queues that a predecessor left and nobody took over; what waits in them passes. Raises OSError.
+    """Close the stored queues that are not in use; their packets are accepted. Raises OSError.
 
-    No rule may lead to them any more.
+    To be called when no rule uses them any more.
     """
-    for name in store.left():
-        fd, number = store.take(name), queue_number(name)
+    for name in store.names():
+        fd, number = store.pop(name), queue_number(name)
         store.drop(name)
         if fd is None:
             continue

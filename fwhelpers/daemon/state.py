@@ -19,7 +19,7 @@ class Snapshot(NamedTuple):
     config: Config
     plugins: Plugins
     problems: Mapping[str, str]  #: why not, of each helper that the kernel did not accept
-    fleet: WorkerPool
+    workers: WorkerPool
     nft: Nft
 
     @property
@@ -39,7 +39,7 @@ class Snapshot(NamedTuple):
     def totals(self) -> dict[str, Counter[str]]:
         """What happened since the start, by the helper's name in the configuration; enabled ones are all there."""
         totals: dict[str, Counter[str]] = {name: Counter() for name in self.helpers}
-        for kernel_name, counts in self.fleet.totals().items():
+        for kernel_name, counts in self.workers.totals().items():
             name = name_of(self.plugins, kernel_name)
             totals.setdefault(name, Counter()).update(counts)
         return totals

@@ -1,7 +1,8 @@
-"""Worker processes: start, watch, restart. One queue each, whose socket the manager keeps.
+"""Worker processes: start, watch, restart. Each serves one queue, whose socket the manager holds.
 
-When a worker dies its packets wait in the queue for the next one; those that it had in its hands are let pass. When
-workers keep dying the queue is closed, and the ruleset's bypass lets traffic pass uninspected until one stays alive.
+When a worker dies, its packets wait in the queue for the next one; the packets that it had already read are accepted.
+When workers keep dying, the queue is closed, and the ruleset's bypass accepts traffic uninspected until one stays
+alive.
 """
 
 from __future__ import annotations
@@ -12,94 +13,88 @@ import logging
 import os
 import pickle
 import signal
-import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fwhelpers.daemon.systemd import FdStore
+from fwhelpers.daemon.worker_channel import WorkerChannel
 from fwhelpers.kernel import nfqueue
 from fwhelpers.kernel.socket import QueueSocket
-from fwhelpers.worker import messages
-from fwhelpers.worker.config import HANDOVER, MAX_CONTROL, WorkerConfig
+from fwhelpers.worker.config import HANDOVER, WorkerConfig
+from fwhelpers.worker.messages import MAX_HELPERS, Counters, Message, Ready, Restarted
 from fwhelpers.worker.shared_memory import SharedStats
 
 log = logging.getLogger("fwhelpers")
 
 START = 60.0  #: seconds that a worker may take to get ready
 HANG = 5.0  #: seconds without a heartbeat after which a worker counts as hung
-PATIENCE = 3  #: quick deaths in a row after which the queue is closed for a while
-CHECK = 0.5
-SLACK = 5.0  #: seconds more than any of these, after which something is wrong with the supervision itself
+MAX_QUICK_DEATHS = 3  #: in a row, after which the queue is closed for a while
+CHECK = 0.5  #: seconds between looks at the heartbeat
+SLACK = 5.0  #: seconds beyond these after which the supervision itself must have failed
+
+OnMessage = Callable[[int, Message | Restarted], None]  #: queue number, message
 
 
 def queue_name(number: int) -> str:
-    """What a queue's socket is called in the descriptor store."""
+    """The name of a queue's socket in the descriptor store."""
     return f"queue-{number}"
 
 
 def queue_number(name: str) -> int | None:
-    """The queue of a name in the store; None for anything else."""
+    """The queue of a name in the descriptor store; None for any other name."""
     kind, _, number = name.partition("-")
     return int(number) if kind == "queue" and number.isdecimal() else None
 
 
 class WorkerProcess:
-    """One worker and the queue that outlives it."""
+    """One worker, its successors, and the queue that outlives them."""
 
-    def __init__(
-        self,
-        number: int,
-        fail_open: bool,
-        news: Callable[[dict[str, Any]], None],
-        store: FdStore,
-    ) -> None:
+    def __init__(self, number: int, fail_open: bool, on_message: OnMessage, store: FdStore) -> None:
         self.number = number
         self.restarts = -1
         self.packets = self.overflows = 0
-        self.counts: dict[str, Counter[str]] = {}
+        self.counters: dict[str, Counter[str]] = {}  # of workers that have ended
         self._fail_open = fail_open
-        self._news = news
+        self._on_message = on_message
         self._store = store
         self._name = queue_name(number)
-        self._flows_name = f"flows-{number}"
-        self._flows = -1  # where a worker leaves what its successor needs
+        self._handover_name = f"flows-{number}"
+        self._handover = -1  # the file by which workers hand over their flows
         self._sock: QueueSocket | None = None
-        self._current: dict[str, dict[str, int]] = {}
+        self._current: Mapping[str, Mapping[str, int]] = {}
         self._process: asyncio.subprocess.Process | None = None
-        self._control: socket.socket | None = None
-        self._page: SharedStats | None = None
-        self._order: WorkerConfig | None = None
+        self._channel: WorkerChannel | None = None
+        self._stats: SharedStats | None = None
+        self._config: WorkerConfig | None = None
         self._ready = asyncio.Event()
         self._stopping = self._replacing = False
-        self._babbles = False
-        self._due = float("inf")  # when a sign of life must have come, by time.monotonic()
+        self._deadline = float("inf")  # for the next sign of supervision, by time.monotonic()
 
     @property
     def pid(self) -> int | None:
-        """Process id of the running worker."""
         return self._process.pid if self._process else None
 
     @property
     def ready(self) -> bool:
-        """True while a worker has taken its orders and serves the queue."""
+        """True while a worker serves the queue with the last configuration."""
         return self._ready.is_set()
 
     @property
-    def watched(self) -> bool:
-        """True as long as somebody looks after the worker, or it is meant to be away."""
-        return time.monotonic() < self._due
+    def supervised(self) -> bool:
+        """True while the worker is watched, or is down on purpose."""
+        return time.monotonic() < self._deadline
 
     def bind(self) -> None:
-        """Open the queue, or go on with the one that an earlier manager left. Raises NetlinkError if it is taken."""
+        """Open the queue, or adopt the one that an earlier manager stored. Raises NetlinkError if it is in use."""
         if self._sock is not None:
             return
-        left = self._store.take(self._name)
-        sock = QueueSocket(left)
+        stored = self._store.pop(self._name)
+        sock = QueueSocket(stored)
         try:
-            if left is None:
+            if stored is None:
                 sock.bind(self.number, fail_open=self._fail_open)
             else:
                 sock.adopt(self.number, fail_open=self._fail_open)
@@ -107,211 +102,199 @@ class WorkerProcess:
             sock.close()
             raise
         self._sock = sock
-        self._store.put(self._name, sock.fileno())
-        left = self._store.take(self._flows_name)
-        self._flows = os.memfd_create(self._flows_name) if left is None else left
-        self._store.put(self._flows_name, self._flows)
+        self._store.store(self._name, sock.fileno())
+        stored = self._store.pop(self._handover_name)
+        self._handover = os.memfd_create(self._handover_name) if stored is None else stored
+        self._store.store(self._handover_name, self._handover)
 
     def _unbind(self) -> None:
         if self._sock is not None:
             self._store.drop(self._name)
-            self._store.drop(self._flows_name)
+            self._store.drop(self._handover_name)
             self._close()
 
     def _close(self) -> None:
         if self._sock is not None:
             self._sock.close()
-            os.close(self._flows)
+            os.close(self._handover)
             self._sock = None
 
-    def order(self, order: WorkerConfig) -> None:
-        """Tell what to inspect from now on; also what a successor is told.
+    def configure(self, config: WorkerConfig) -> None:
+        """Send a configuration to the worker, and to each of its successors.
 
-        Other plugins than it has loaded are for a successor: it can't open files any more. That one finds in the
-        conntrack entries how far the flows are.
+        In the sandbox a worker can't load other plugins; then it is replaced. The successor continues the flows from
+        the handover file and the conntrack entries.
         """
-        former, self._order = self._order, order
+        former, self._config = self._config, config
         self._ready.clear()
-        if self._control is None:
+        if self._channel is None:
             return
-        self._replacing = self._replacing or (former is not None and not order.same_code(former))
-        self._control.send(HANDOVER if self._replacing else pickle.dumps(order))
+        self._replacing = self._replacing or (former is not None and not config.same_code(former))
+        self._channel.send(HANDOVER if self._replacing else pickle.dumps(config))
 
     async def wait_ready(self) -> None:
-        """Return when the worker works by its last order. Raises TimeoutError."""
+        """Return when the worker has applied the last configuration. Raises TimeoutError."""
         async with asyncio.timeout(START):
             await self._ready.wait()
 
     async def run(self) -> None:
         """Keep a worker running until `stop`."""
-        quick = 0
+        quick_deaths = 0
         while not self._stopping:
             started = time.monotonic()
             try:
                 self.bind()
-            except OSError as error:  # somebody took it while it was closed
+            except OSError as error:  # another program took the queue while it was closed
                 await self._back_off(8.0, str(error))
                 continue
             await self._spawn()
             await self._watch()
-            if self._bury():
+            if self._reap():
                 continue
-            quick = quick + 1 if time.monotonic() - started < 10 else 0
-            if quick >= PATIENCE:
-                await self._back_off(min(2.0**quick, 60.0), "keeps dying")
+            quick_deaths = quick_deaths + 1 if time.monotonic() - started < 10 else 0
+            if quick_deaths >= MAX_QUICK_DEATHS:
+                await self._back_off(min(2.0**quick_deaths, 60.0), "keeps dying")
 
-    async def stop(self, *, leave: bool = False) -> None:
-        """End the worker; it answers what is queued, and the queue is closed. `leave`: both go to a later manager."""
+    async def stop(self, *, hand_over: bool = False) -> None:
+        """End the worker. It answers the queued packets, and the queue is closed.
+
+        With `hand_over` the packets wait in the queue, which stays open for a later manager.
+        """
         self._stopping = True
-        process = self._process
-        if leave and self._control is not None:
-            with contextlib.suppress(OSError):  # it has just died
-                self._control.send(HANDOVER)
-        if self._control is not None:  # it finishes when it hears no more, and may still speak
-            with contextlib.suppress(OSError):
-                self._control.shutdown(socket.SHUT_WR)
-        if process is not None and process.returncode is None:
+        if self._channel is not None:
+            if hand_over:
+                self._channel.send(HANDOVER)
+            self._channel.shut_down()
+        if self._process is not None and self._process.returncode is None:
             try:
                 async with asyncio.timeout(HANG):
-                    await process.wait()
+                    await self._process.wait()
             except TimeoutError:
-                process.kill()
-                await process.wait()
-        self._hang_up()
-        if leave:
+                self._process.kill()
+                await self._process.wait()
+        self._close_channel()
+        if hand_over:
             self._close()
         else:
             self._unbind()
 
     async def _spawn(self) -> None:
         assert self._sock is not None
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        for end in (ours, theirs):
-            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_CONTROL)
-        ours.setblocking(False)
-        page = SharedStats.create()
+        self._channel, theirs = WorkerChannel.create(self.number, self._receive)
+        self._stats = SharedStats.create()
         isolated = ["-I"] if sys.flags.isolated else []
-        descriptors = (self._sock.fileno(), theirs.fileno(), page.fd, self._flows)
+        descriptors = (self._sock.fileno(), theirs.fileno(), self._stats.fd, self._handover)
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, *isolated, "-m", "fwhelpers.worker.main",
             *map(str, descriptors), str(self.number), pass_fds=descriptors,
         )  # fmt: skip
         theirs.close()
         self.restarts += 1
-        self._control, self._page = ours, page
-        self._replacing = self._babbles = False
-        asyncio.get_running_loop().add_reader(ours.fileno(), self._hear, ours)
-        if self._order is not None:
-            self.order(self._order)
+        self._replacing = False
+        if self._config is not None:
+            self.configure(self._config)
 
     async def _watch(self) -> None:
         assert self._process is not None
-        assert self._page is not None
-        beats, since = -1, time.monotonic()
+        assert self._stats is not None
+        beats, last_beat = -1, time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK):
                     await self._process.wait()
                 return
             now = time.monotonic()
-            page = self._page.read()
-            if page.beats != beats:
-                beats, since = page.beats, now
+            stats = self._stats.read()
+            if stats.beats != beats:
+                beats, last_beat = stats.beats, now
             patience = HANG if beats else START
-            self._due = now + patience + SLACK
-            if now - since > patience:
-                log.warning("worker %d: no heartbeat for %.0f s, killed", self.number, now - since)
+            self._deadline = now + patience + SLACK
+            if now - last_beat > patience:
+                log.warning(
+                    "worker %d: no heartbeat for %.0f s, killed", self.number, now - last_beat
+                )
                 self._process.kill()
                 await self._process.wait()
                 return
 
-    def _bury(self) -> bool:
-        """Let pass what the dead worker had in its hands, keep its counts; True if its end was wanted."""
+    def _reap(self) -> bool:
+        """Accept the packets that the dead worker had read, keep its counters; True if it was meant to end."""
         assert self._process is not None
-        assert self._page is not None
-        page = self._page.read()
-        if self._sock is not None and page.last_id and not self._stopping:
-            self._sock.send(nfqueue.encode_batch(self.number, page.last_id))
-        self.packets += page.packets
-        self.overflows += page.overflows
-        page.close()
-        self._page = None
-        self._hang_up()
-        for helper, counts in self._current.items():
-            self.counts.setdefault(helper, Counter()).update(counts)
-        self._current = {}
+        assert self._stats is not None
+        stats = self._stats.read()
+        if self._sock is not None and stats.last_id and not self._stopping:
+            self._accept_until(self._sock, stats.last_id)
+        self.packets += stats.packets
+        self.overflows += stats.overflows
+        stats.close()
+        self._stats = None
+        self._close_channel()
+        self.counters, self._current = self.totals(), {}
         self._ready.clear()
-        wanted = self._stopping or (self._replacing and self._process.returncode == 0)
-        if not wanted:
-            log.warning("worker %d: %s, restarting it", self.number, _ending(self._process))
-            self._news({"restarted": _ending(self._process), "queue": self.number})
+        expected = self._stopping or (self._replacing and self._process.returncode == 0)
+        if not expected:
+            reason = _describe_end(self._process.returncode or 0)
+            log.warning("worker %d: %s, restarting it", self.number, reason)
+            self._on_message(self.number, Restarted(reason))
         self._process = None
-        return wanted
+        return expected
 
-    def _hang_up(self) -> None:
-        if self._control is not None:
-            while self._hear(self._control):  # its last words
-                pass
-            asyncio.get_running_loop().remove_reader(self._control.fileno())
-            self._control.close()
-            self._control = None
+    def _accept_until(self, sock: QueueSocket, packet_id: int) -> None:
+        try:
+            sock.send(nfqueue.encode_batch(self.number, packet_id))
+        except OSError as error:  # no packet with such an id waits
+            log.error("worker %d: accept its packets: %s", self.number, error)
 
-    async def _back_off(self, seconds: float, why: str) -> None:
-        # a helper's own `fail` may be another than the daemon's
-        what = "pass uninspected" if self._fail_open else 'are dropped (fail = "closed")'
-        text = "worker %d: %s; its queue is closed for %.0f s, packets %s, unless their helper's `fail` says otherwise"
-        log.error(text, self.number, why, seconds, what)
+    def _close_channel(self) -> None:
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    async def _back_off(self, seconds: float, reason: str) -> None:
+        action = "accepted uninspected" if self._fail_open else 'dropped (fail = "closed")'
+        log.error(
+            "worker %d: %s; queue closed for %.0f s, packets are %s unless their helper sets `fail`",
+            self.number, reason, seconds, action,
+        )  # fmt: skip
         self._unbind()
-        self._due = time.monotonic() + seconds + SLACK
+        self._deadline = time.monotonic() + seconds + SLACK
         await asyncio.sleep(seconds)
 
-    def _hear(self, control: socket.socket) -> bool:
-        """Take a message; False: there is none."""
-        try:
-            data = control.recv(MAX_CONTROL)
-        except BlockingIOError:
-            return False
-        except OSError:
-            data = b""
-        if not data:
-            asyncio.get_running_loop().remove_reader(control.fileno())
-            return False
-        message = messages.read(data)
-        if message is not None:
-            self._understand(message)
-        elif not self._babbles:
-            self._babbles = True
-            log.error("worker %d: says what makes no sense, which is not heeded", self.number)
-        return True
-
-    def _understand(self, message: dict[str, Any]) -> None:
-        if "ready" in message:
-            if not self._replacing:  # it was about an order before the last
-                self._ready.set()
-        elif "counts" in message:
-            self._current = message["counts"]
-        self._news({**message, "queue": self.number})
+    def _receive(self, message: Message) -> None:
+        match message:
+            case Ready():
+                if not self._replacing:  # else it answers the configuration before the last
+                    self._ready.set()
+            case Counters(totals):
+                self._current = totals
+        self._on_message(self.number, message)
 
     def status(self) -> dict[str, Any]:
-        """Counters for people."""
-        page = self._page.read() if self._page else None
+        """For status.json and D-Bus."""
+        stats = self._stats.read() if self._stats else None
         return {
             "queue": self.number,
             "pid": self.pid,
             "ready": self.ready,
             "restarts": max(0, self.restarts),
-            "packets": self.packets + (page.packets if page else 0),
-            "overflows": self.overflows + (page.overflows if page else 0),
+            "packets": self.packets + (stats.packets if stats else 0),
+            "overflows": self.overflows + (stats.overflows if stats else 0),
         }
 
     def totals(self) -> dict[str, Counter[str]]:
-        """What happened, by helper, over all generations of this worker."""
-        totals = {helper: Counter(counts) for helper, counts in self.counts.items()}
+        """Counters by the helper's name in the kernel, of this worker and its predecessors."""
+        totals = {helper: Counter(counts) for helper, counts in self.counters.items()}
         for helper, counts in self._current.items():
-            totals.setdefault(helper, Counter()).update(counts)
+            # names that a hostile worker invents must not fill the memory
+            if helper in totals or len(totals) < MAX_HELPERS:
+                totals.setdefault(helper, Counter()).update(counts)
         return totals
 
 
-def _ending(process: asyncio.subprocess.Process) -> str:
-    code = process.returncode or 0
-    return f"died of {signal.Signals(-code).name}" if code < 0 else f"exited with status {code}"
+def _describe_end(code: int) -> str:
+    if code >= 0:
+        return f"exited with status {code}"
+    try:
+        return f"died of {signal.Signals(-code).name}"
+    except ValueError:
+        return f"died of signal {-code}"

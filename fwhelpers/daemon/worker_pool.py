@@ -1,14 +1,14 @@
-"""The workers as a whole: as many as wanted, all with the same order."""
+"""All workers: one for each of a range of consecutive queues, with one configuration."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from fwhelpers.daemon.supervisor import WorkerProcess
+from fwhelpers.daemon.supervisor import OnMessage, WorkerProcess
 from fwhelpers.daemon.systemd import FdStore
 from fwhelpers.worker.config import WorkerConfig
 
@@ -16,34 +16,34 @@ log = logging.getLogger("fwhelpers")
 
 
 class WorkerPool:
-    """Workers by consecutive queue numbers. `hear` gets what they tell."""
+    """`on_message` receives the workers' messages."""
 
-    def __init__(self, hear: Callable[[dict[str, Any]], None], store: FdStore) -> None:
+    def __init__(self, on_message: OnMessage, store: FdStore) -> None:
         self.workers: list[WorkerProcess] = []
         self._tasks: dict[WorkerProcess, asyncio.Task[None]] = {}
-        self._gone: dict[str, Counter[str]] = {}  # what those counted that have ended
-        self._hear = hear
+        self._ended: dict[str, Counter[str]] = {}  # counters of ended workers
+        self._on_message = on_message
         self._store = store
 
     def __len__(self) -> int:
         return len(self.workers)
 
     def grow(self, first: int, count: int, fail_open: bool) -> None:
-        """Start those that are missing. Raises NetlinkError where a queue is taken."""
+        """Start the workers that are missing. Raises NetlinkError if a queue is in use."""
         for number in range(first + len(self.workers), first + count):
-            worker = WorkerProcess(number, fail_open, self._hear, self._store)
+            worker = WorkerProcess(number, fail_open, self._on_message, self._store)
             worker.bind()
             self.workers.append(worker)
             self._tasks[worker] = asyncio.get_running_loop().create_task(worker.run())
 
-    async def configure(self, order: WorkerConfig) -> None:
-        """Tell all what to inspect, and wait until they do. Raises TimeoutError."""
+    async def configure(self, config: WorkerConfig) -> None:
+        """Return when all workers have applied a configuration. Raises TimeoutError."""
         for worker in self.workers:
-            worker.order(order)
+            worker.configure(config)
         await asyncio.gather(*(worker.wait_ready() for worker in self.workers))
 
     async def shrink(self, count: int) -> None:
-        """End those that are too many, last first; what waits in their queues is answered."""
+        """End the workers above a number, last first; they answer the packets in their queues."""
         while len(self.workers) > count:
             worker = self.workers.pop()
             try:
@@ -51,31 +51,29 @@ class WorkerPool:
             except OSError as error:
                 log.error("worker %d: %s", worker.number, error)
 
-    async def leave(self) -> None:
-        """End all at once; what waits in their queues is for those of a later manager."""
+    async def hand_over(self) -> None:
+        """End all workers at once; the packets in their queues wait for a later manager's workers."""
         workers, self.workers = self.workers, []
-        await asyncio.gather(*(self._end(worker, leave=True) for worker in workers))
+        await asyncio.gather(*(self._end(worker, hand_over=True) for worker in workers))
 
-    async def _end(self, worker: WorkerProcess, *, leave: bool = False) -> None:
-        await worker.stop(leave=leave)
+    async def _end(self, worker: WorkerProcess, *, hand_over: bool = False) -> None:
+        await worker.stop(hand_over=hand_over)
         task = self._tasks.pop(worker)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        _add(self._gone, worker.totals())
+        _add(self._ended, worker.totals())
 
     @property
-    def watched(self) -> bool:
-        """True as long as each worker is looked after."""
-        return all(worker.watched for worker in self.workers)
+    def supervised(self) -> bool:
+        return all(worker.supervised for worker in self.workers)
 
     def status(self) -> list[dict[str, Any]]:
-        """Each worker's counters."""
         return [worker.status() for worker in self.workers]
 
     def totals(self) -> dict[str, Counter[str]]:
-        """What happened since the start, by the helper's name in the kernel."""
+        """Counters since the start, by the helper's name in the kernel."""
         totals: dict[str, Counter[str]] = {}
-        _add(totals, self._gone)
+        _add(totals, self._ended)
         for worker in self.workers:
             _add(totals, worker.totals())
         return totals

@@ -19,10 +19,25 @@ from typing import Any
 
 from fwhelpers.engine.flow_state import FlowState, OwnExpectation, positions
 from fwhelpers.engine.mangle import Edit
+from fwhelpers.engine.untrusted import (
+    conntrack_tuple,
+    flag,
+    integer,
+    items,
+    load,
+    mapping,
+    number,
+    octets,
+    plain_tuple,
+    text,
+)
 from fwhelpers.kernel.conntrack import Tuple
 
 VERSION = 3
 MAX_SIZE = 32 << 20  #: bytes
+
+_U32 = 0xFFFFFFFF
+_MAX_OFFSET = 1 << 40
 
 Key = tuple[bytes, int]  #: original tuple as the kernel writes it, conntrack id
 
@@ -88,15 +103,16 @@ def decode(data: bytes) -> Iterator[FlowRecord | MemoryRecord]:
         raise ValueError(f"version {first[:9]!r}")
     for line in lines:
         try:
-            plain = json.loads(line)
-            yield _memory_record(plain) if "memory" in plain else _flow_record(plain)
-        except (KeyError, TypeError, IndexError) as error:
-            raise ValueError(f"{type(error).__name__}: {error}") from None
+            fields = mapping(load(line))
+            yield _memory_record(fields) if "memory" in fields else _flow_record(fields)
+        except KeyError as error:
+            raise ValueError(f"no field {error}") from None
 
 
 def _memory_record(plain: dict[str, Any]) -> MemoryRecord:
-    items = tuple((bytes.fromhex(key), bytes.fromhex(value)) for key, value in plain["items"])
-    return MemoryRecord(str(plain["memory"]), items)
+    pairs = [items(pair, 2) for pair in items(plain["items"])]
+    memory = tuple((octets(key), octets(value)) for key, value in pairs)
+    return MemoryRecord(text(plain["memory"]), memory)
 
 
 def record_of(key: Key, state: FlowState) -> FlowRecord | None:
@@ -140,21 +156,21 @@ def _to_plain(record: FlowRecord) -> dict[str, Any]:
     return {
         "key": [record.key[0].hex(), record.key[1]],
         "helper": record.helper,
-        "orig": _tuple_out(record.orig),
-        "reply": _tuple_out(record.reply),
+        "orig": plain_tuple(record.orig),
+        "reply": plain_tuple(record.reply),
         "zone": record.zone,
         "base": record.base.hex(),
         "segments": [[reply, seq, data.hex()] for reply, seq, data in record.segments],
         "edits": [[[e.start, e.end, e.text.hex()] for e in edits] for edits in record.edits],
         "made": [
             [
-                _tuple_out(t),
+                plain_tuple(t),
                 m.klass,
                 m.at,
                 m.expires,
                 m.permanent,
-                _tuple_out(m.mask),
-                _nat_out(m.nat),
+                plain_tuple(m.mask),
+                plain_tuple(m.nat) if m.nat is not None else None,
             ]
             for t, m in record.made
         ],
@@ -166,45 +182,49 @@ def _to_plain(record: FlowRecord) -> dict[str, Any]:
 
 
 def _flow_record(plain: dict[str, Any]) -> FlowRecord:
-    orig, reply = (
-        [Edit(int(s), int(e), bytes.fromhex(t)) for s, e, t in d] for d in plain["edits"]
-    )
+    key, conntrack_id = items(plain["key"], 2)
+    orig, reply = items(plain["edits"], 2)
     return FlowRecord(
-        (bytes.fromhex(plain["key"][0]), int(plain["key"][1])),
-        str(plain["helper"]),
-        _tuple_in(plain["orig"]),
-        _tuple_in(plain["reply"]),
-        int(plain["zone"]),
-        bytes.fromhex(plain["base"]),
-        tuple((bool(r), int(seq), bytes.fromhex(data)) for r, seq, data in plain["segments"]),
-        (tuple(orig), tuple(reply)),
-        tuple(_made_in(*fields) for fields in plain["made"]),
-        float(plain["keep_until"]),
-        str(plain["finished"]),
-        bool(plain["announcement"]),
-        bytes.fromhex(plain["quota_key"]),
+        (octets(key), integer(conntrack_id, _U32)),
+        text(plain["helper"]),
+        conntrack_tuple(plain["orig"]),
+        conntrack_tuple(plain["reply"]),
+        integer(plain["zone"], 0xFFFF),
+        octets(plain["base"]),
+        tuple(_segment(*items(segment, 3)) for segment in items(plain["segments"])),
+        (_edits(orig), _edits(reply)),
+        tuple(_made_in(*items(fields, 7)) for fields in items(plain["made"])),
+        number(plain["keep_until"]),
+        text(plain["finished"]),
+        flag(plain["announcement"]),
+        octets(plain["quota_key"]),
     )
+
+
+def _segment(reply: object, seq: object, data: object) -> tuple[bool, int, bytes]:
+    return flag(reply), integer(seq, _U32), octets(data)
+
+
+def _edits(plain: object) -> tuple[Edit, ...]:
+    edits = tuple(
+        Edit(_offset(start), _offset(end), octets(replacement))
+        for start, end, replacement in (items(edit, 3) for edit in items(plain))
+    )
+    if any(edit.end < edit.start for edit in edits):
+        raise ValueError("an edit that ends before it starts")
+    return edits
+
+
+def _offset(value: object) -> int:
+    # bytes that were rewritten before the stored position have negative offsets
+    return integer(value, _MAX_OFFSET, -_MAX_OFFSET)
 
 
 def _made_in(
-    expected: list[Any], klass: int, at: float, expires: float, permanent: bool, mask: list[Any],
-    nat: list[Any] | None,
+    expected: object, klass: object, at: object, expires: object, permanent: object, mask: object, nat: object,
 ) -> tuple[Tuple, OwnExpectation]:  # fmt: skip
     made = OwnExpectation(
-        int(klass), float(at), float(expires), 0, bool(permanent), _tuple_in(mask)
+        integer(klass, 255), number(at), number(expires), 0, flag(permanent), conntrack_tuple(mask)
     )
-    made.nat = _tuple_in(nat) if nat is not None else None
-    return _tuple_in(expected), made
-
-
-def _nat_out(nat: Tuple | None) -> list[Any] | None:
-    return _tuple_out(nat) if nat is not None else None
-
-
-def _tuple_out(value: Tuple) -> list[Any]:
-    return [value.src.hex(), value.dst.hex(), *value[2:]]
-
-
-def _tuple_in(plain: list[Any]) -> Tuple:
-    src, dst, l4, sport, dport = plain
-    return Tuple(bytes.fromhex(src), bytes.fromhex(dst), int(l4), int(sport), int(dport))
+    made.nat = conntrack_tuple(nat) if nat is not None else None
+    return conntrack_tuple(expected), made

@@ -1,13 +1,13 @@
-"""Which announcement made which expectation: the kernel's events and the workers' words, brought together. Pure.
+"""Joins the kernel's events with the workers' reports: which announcement created which expectation. Pure.
 
-The two come by different ways, in either order: the words first where the expectation is made by the verdict that
-follows them, or the kernel first, even with the expectation's end if a connection uses it at once. Whoever is told of
-an expectation is told of its beginning first, and what announced it; so what happens to one of ours waits until its
-worker has spoken. A worker may have died, or only count (it tells 100 notes a second): then it is told without.
+The two arrive on different channels, in either order: the report first where the expectation is attached to the verdict
+that follows it, or the event first, even the expectation's end if a connection uses it at once. Readers of the stream
+get an expectation's creation first, with its announcement; so events of our own expectations are held until the
+worker's report arrives. A worker may have died, or have suppressed the report; then the events pass without it.
 
-    events ──▶ take ─┬─ not one of ours, or its worker has spoken ─────▶ told
-                     └─ held, each expectation's in their order ─┬─────▶ told
-    words  ──▶ said ─── kept, if there is no expectation yet ────┘
+    events  ──▶ add_event  ─┬─ foreign, or already attributed ─────────────▶ out
+                            └─ held, each expectation's in their order ─┬──▶ out
+    reports ──▶ add_report ─── kept, if there is no expectation yet ────┘
 """
 
 from __future__ import annotations
@@ -18,22 +18,21 @@ from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, TypeVar
 
 from fwhelpers.engine.expectation_key import ExpectationId
-from fwhelpers.events.tracker import Event, TrackedExpectation
+from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation
 
-HOLD = 1.0  #: seconds that an expectation's events wait for its worker's words
-FORGET = 10.0  #: seconds after which words and an expectation are not brought together any more
-#: events that are held, words that are kept; of more than that the oldest wait no longer
-LIMIT = 4096
+HOLD = 1.0  #: seconds for which events are held
+FORGET = 10.0  #: seconds after which a report and an expectation are no longer joined
+LIMIT = 4096  #: held events, kept reports; above it the oldest are released
 
 T = TypeVar("T")
 
 
-class WorkerReport(NamedTuple):
-    """What a worker says of one."""
+class Announcement(NamedTuple):
+    """The part of a worker's report that the kernel does not know."""
 
-    what: str  #: what announced it, for people: "PASV"
-    interface: int  #: index of the interface by which the announcement came; 0 if not known
-    timeout: int = 0  #: seconds that the expectation was to live
+    what: str  #: the announcing message, for people: "PASV"
+    interface: int  #: index of the interface by which it came; 0: unknown
+    timeout: int = 0  #: seconds for which the expectation was created
 
 
 @dataclass(slots=True)
@@ -43,106 +42,106 @@ class _Held:
 
 
 class Attribution:
-    """Holds events until they are complete. What a method yields may be told now, in this order.
+    """Each method yields the events that are complete now, in their order.
 
-    `ours`: the helpers, by the kernel's names, whose workers speak.
+    `ours`: the helpers, by their names in the kernel, whose workers send reports.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.ours: Container[str] = ()
         self._limit = limit
-        self._count = 0  # of held events
+        self._held_events = 0
         self._held: OrderedDict[str, _Held] = OrderedDict()  # by the expectation's id, oldest first
-        self._silent: _Waiting[TrackedExpectation] = _Waiting(limit)
-        self._early: _Waiting[WorkerReport] = _Waiting(limit)
+        self._unreported: _Waiting[TrackedExpectation] = _Waiting(limit)
+        self._early: _Waiting[Announcement] = _Waiting(limit)
 
-    def take(self, event: Event, now: float) -> Iterator[Event]:
-        """Something happened to an expectation."""
-        hole = event.tracked
-        if hole is not None and event.kind == "created":
-            self._begin(hole, now)
-        held = self._held.get(hole.id) if hole is not None else None
+    def add_event(self, event: Event, now: float) -> Iterator[Event]:
+        tracked = event.tracked
+        if tracked is not None and event.kind is EventKind.CREATED:
+            self._hold(tracked, now)
+        held = self._held.get(tracked.id) if tracked is not None else None
         if held is None:
             yield event
             return
         held.events.append(event)
-        self._count += 1
-        while self._count > self._limit:
-            yield from self._let_go(next(iter(self._held)))
+        self._held_events += 1
+        while self._held_events > self._limit:
+            yield from self._release(next(iter(self._held)))
 
-    def _begin(self, hole: TrackedExpectation, now: float) -> None:
-        if hole.expectation.helper not in self.ours:
+    def _hold(self, tracked: TrackedExpectation, now: float) -> None:
+        if tracked.expectation.helper not in self.ours:
             return
-        made = ExpectationId(hole.key, hole.expectation.master)
-        words = self._early.pop(made)
-        if words is not None:
-            _attribute(hole, words)
+        identity = ExpectationId(tracked.key, tracked.expectation.master)
+        announcement = self._early.pop(identity)
+        if announcement is not None:
+            _attribute(tracked, announcement)
             return
-        self._silent.add(made, hole, now + FORGET)
-        self._held[hole.id] = _Held(now + HOLD)
+        self._unreported.add(identity, tracked, now + FORGET)
+        self._held[tracked.id] = _Held(now + HOLD)
 
-    def said(self, made: ExpectationId, words: WorkerReport, now: float) -> Iterator[Event]:
-        """A worker told of an expectation that it made, or makes with its next verdict."""
-        hole = self._silent.pop(made)
-        if hole is None:
-            self._early.add(made, words, now + FORGET)
+    def add_report(
+        self, identity: ExpectationId, announcement: Announcement, now: float
+    ) -> Iterator[Event]:
+        """Handle the report of an expectation that a worker created, or creates with its next verdict."""
+        tracked = self._unreported.pop(identity)
+        if tracked is None:
+            self._early.add(identity, announcement, now + FORGET)
             return
-        _attribute(hole, words)
-        yield from self._let_go(hole.id)
+        _attribute(tracked, announcement)
+        yield from self._release(tracked.id)
 
-    def passed(self, now: float) -> Iterator[Event]:
-        """Time has passed."""
-        self._silent.passed(now)
-        self._early.passed(now)
+    def advance(self, now: float) -> Iterator[Event]:
+        """Release the events that were held long enough."""
+        self._unreported.expire(now)
+        self._early.expire(now)
         while self._held and next(iter(self._held.values())).until <= now:
-            yield from self._let_go(next(iter(self._held)))
+            yield from self._release(next(iter(self._held)))
 
-    def _let_go(self, name: str) -> Iterator[Event]:
+    def _release(self, name: str) -> Iterator[Event]:
         held = self._held.pop(name, None)
         if held is not None:
-            self._count -= len(held.events)
+            self._held_events -= len(held.events)
             yield from held.events
 
 
-def _attribute(hole: TrackedExpectation, words: WorkerReport) -> None:
-    hole.what, hole.interface = words.what, words.interface
-    # the kernel tells what is left of its time, in whole seconds: as a rule one less
-    if hole.expectation.timeout + 1 == words.timeout:
-        hole.expectation = replace(hole.expectation, timeout=words.timeout)
+def _attribute(tracked: TrackedExpectation, announcement: Announcement) -> None:
+    tracked.what, tracked.interface = announcement.what, announcement.interface
+    # the kernel reports the remaining time in whole seconds: usually one less
+    if tracked.expectation.timeout + 1 == announcement.timeout:
+        tracked.expectation = replace(tracked.expectation, timeout=announcement.timeout)
 
 
 class _Waiting(Generic[T]):
-    """Things by key, those of one key in their order, each for its time; of more than `limit` the oldest goes."""
+    """Values by key, those of one key in their order, each until its time; above `limit` the oldest goes."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._next = 0
-        self._things: OrderedDict[int, tuple[float, Hashable, T]] = OrderedDict()
+        self._entries: OrderedDict[int, tuple[float, Hashable, T]] = OrderedDict()
         self._numbers: dict[Hashable, deque[int]] = {}
 
-    def add(self, key: Hashable, thing: T, until: float) -> None:
-        """Have it wait; no earlier than those before it."""
-        self._things[self._next] = until, key, thing
+    def add(self, key: Hashable, value: T, until: float) -> None:
+        """`until` must not be before that of earlier values."""
+        self._entries[self._next] = until, key, value
         self._numbers.setdefault(key, deque()).append(self._next)
         self._next += 1
-        if len(self._things) > self._limit:
+        if len(self._entries) > self._limit:
             self._pop_oldest()
 
     def pop(self, key: Hashable) -> T | None:
-        """The first one with this key, which waits no more."""
+        """Remove and return the oldest value of a key."""
         numbers = self._numbers.get(key)
         if numbers is None:
             return None
-        _, _, thing = self._things.pop(numbers.popleft())
+        _, _, value = self._entries.pop(numbers.popleft())
         if not numbers:
             del self._numbers[key]
-        return thing
+        return value
 
-    def passed(self, now: float) -> None:
-        """Time has passed."""
-        while self._things and next(iter(self._things.values()))[0] <= now:
+    def expire(self, now: float) -> None:
+        while self._entries and next(iter(self._entries.values()))[0] <= now:
             self._pop_oldest()
 
     def _pop_oldest(self) -> None:
-        _, key, _ = next(iter(self._things.values()))
+        _, key, _ = next(iter(self._entries.values()))
         self.pop(key)

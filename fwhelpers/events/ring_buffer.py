@@ -1,4 +1,4 @@
-"""What has happened lately, for readers of different speed. Bounded: who is too slow is told how much it missed."""
+"""Bounded event buffer with independent readers; slow readers get a loss count."""
 
 from __future__ import annotations
 
@@ -13,41 +13,40 @@ SIZE = 16384  #: events that wait for the slowest reader
 
 
 class Batch(NamedTuple, Generic[T]):
-    """What a reader gets: how many it missed, and those that follow."""
+    """The result of one read."""
 
-    lost: int
+    lost: int  #: items that were overwritten before the reader came to them
     items: list[T]
-    next: int  #: where to read on
+    next: int  #: number of the item to read next
 
 
 class RingBuffer(Generic[T]):
-    """Items are numbered from 0; a reader remembers the number that it wants next."""
+    """Items are numbered from 0; a reader remembers the number of its next item."""
 
     def __init__(self, size: int = SIZE) -> None:
         self._items: deque[T] = deque(maxlen=size)
-        self._news = asyncio.Event()
+        self._added = asyncio.Event()
         self.end = 0  #: number of the next item
-        self.readers = 0  #: without any, nothing is kept
+        self.readers = 0  #: without readers nothing is kept
 
     def add(self, item: T) -> None:
-        """Put one in; the oldest goes."""
         self.end += 1
         if not self.readers:
             self._items.clear()
             return
         self._items.append(item)
-        self._news.set()
-        self._news = asyncio.Event()
+        self._added.set()
+        self._added = asyncio.Event()
 
-    def take(self, number: int, most: int) -> Batch[T]:
-        """Read on from a number."""
+    def read(self, number: int, limit: int) -> Batch[T]:
+        """Up to `limit` items from a number on."""
         first = self.end - len(self._items)
         start = max(number, first)
-        stop = min(self.end, start + most)
+        stop = min(self.end, start + limit)
         items = list(islice(self._items, start - first, stop - first))
         return Batch(start - number, items, start + len(items))
 
     async def wait(self, number: int) -> None:
-        """Return when there is something at this number."""
+        """Return when an item with this number exists."""
         while self.end <= number:
-            await self._news.wait()
+            await self._added.wait()

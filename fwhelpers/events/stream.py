@@ -1,9 +1,9 @@
-"""The stream of expectation events: from the kernel and from the workers, bounded, for as many readers as there are.
+"""The stream of expectation events from the kernel and the workers; bounded, with any number of readers.
 
 kernel ──EventSocket──▶ Tracker ──▶ Attribution ─▶ ┐
-                                       ▲            ├─▶ Ring ──▶ subscribers, each at its own speed
-workers' notes ── expected ────────────┘            │
-               └─ refused ────────────────────────▶ ┘
+                                       ▲            ├─▶ RingBuffer ──▶ subscribers, each at its own speed
+workers' reports ── expected ──────────┘            │
+                 └─ refused ─────────────────────▶ ┘
 """
 
 from __future__ import annotations
@@ -18,52 +18,53 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from fwhelpers.events.attribution import Attribution, WorkerReport
+from fwhelpers.events.attribution import Announcement, Attribution
 from fwhelpers.events.ring_buffer import RingBuffer
-from fwhelpers.events.serialize import Describer, Known
-from fwhelpers.events.tracker import Event, TrackedExpectation, Tracker
+from fwhelpers.events.serialize import InstalledHelpers, Loss, Serializer
+from fwhelpers.events.suppressed import SuppressedCounter
+from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation, Tracker
 from fwhelpers.kernel import conntrack, expect, nfnl
 from fwhelpers.kernel.bpf import helper_events
 from fwhelpers.kernel.nfnl import Message, NetlinkError
 from fwhelpers.kernel.nla import DecodeError
 from fwhelpers.kernel.socket import EventSocket, NetlinkSocket
-from fwhelpers.worker.messages import decode_made
+from fwhelpers.worker import messages
+from fwhelpers.worker.messages import Counters, FlowReport, ReportKind, Restarted
 
 log = logging.getLogger("fwhelpers")
 
 TICK = 0.5  #: seconds between looks at the clock
-SLICE = 256  #: events read before other work gets its turn
+MAX_BURST = 256  #: events read before other tasks of the loop run
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing for subscribers. `kind` as of `tracker.Event`, or "refused", or "lost"."""
+    """One event for subscribers."""
 
-    kind: str
-    helper: str  #: its name in the kernel; "" of what concerns all
-    event: Event | None = None
-    note: dict[str, Any] | None = None  #: of a refusal: the worker's words; of a loss: the details
+    kind: EventKind
+    helper: str  #: its name in the kernel; empty if the event concerns all
+    content: Event | FlowReport | Loss
 
 
 class EventStream:
-    """Everything about expectations that the bus tells. `start`, `close`; all in the event loop."""
+    """Started and closed in the event loop."""
 
     def __init__(self) -> None:
         self.ring: RingBuffer[Item] = RingBuffer()
         self.tracker = Tracker()
-        self.counts: dict[str, Counter[str]] = {}  #: since the last `take_counts`
+        self.counters: dict[str, Counter[str]] = {}  #: since the last `pop_counters`
         self._attribution = Attribution()
-        self._describer = Describer(interface_name)
+        self._serializer = Serializer(interface_name)
         self._source: EventSocket | None = None
         self._netlink: NetlinkSocket | None = None
-        self._untold = SuppressedCounter()
-        self._forgotten = 0
+        self._suppressed = SuppressedCounter()
+        self._dropped = 0
         self._ticking: asyncio.Task[None] | None = None
 
-    # up and down
+    # life cycle
 
     def start(self) -> None:
-        """Listen, then look what is there already. Raises NetlinkError."""
+        """Subscribe to the kernel's events, then read the current expectations. Raises NetlinkError."""
         self._netlink = NetlinkSocket()
         groups = (*conntrack.GROUPS, *expect.GROUPS)
         self._source = EventSocket(groups, helper_events())
@@ -71,10 +72,9 @@ class EventStream:
         loop.add_reader(self._source.fileno(), self._read)
         self._ticking = loop.create_task(self._tick())
         for _ in self.tracker.resync(self._dump(), time.monotonic()):
-            pass  # what was there before us is no news
+            pass  # expectations from before our start are no events
 
     def close(self) -> None:
-        """Stop listening."""
         if self._ticking is not None:
             self._ticking.cancel()
         if self._source is not None:
@@ -84,29 +84,29 @@ class EventStream:
             self._netlink.close()
         self._source = self._netlink = self._ticking = None
 
-    # in
+    # input
 
     def _read(self) -> None:
         assert self._source is not None
         now = time.monotonic()
-        for message in islice(self._source.read(), SLICE):
+        for message in islice(self._source.read(), MAX_BURST):
             if message is None:
                 self._resync()
             else:
-                self.take(message, now)
+                self.on_kernel_event(message, now)
 
-    def take(self, message: Message, now: float) -> None:
-        """Take an event of the kernel's."""
+    def on_kernel_event(self, message: Message, now: float) -> None:
         try:
-            self._put(self._facts(message, now), now)
+            self._attribute(self._track(message, now), now)
         except DecodeError as error:
-            log.warning("an event of the kernel's can't be read: %s", error)
+            log.warning("unreadable event from the kernel: %s", error)
 
-    def _facts(self, message: Message, now: float) -> Iterator[Event]:
+    def _track(self, message: Message, now: float) -> Iterator[Event]:
         if message.subsystem == nfnl.CTNETLINK_EXP:
-            told = expect.parse_expectation(message.payload)
-            gone = message.kind == expect.DELETE
-            yield from (self.tracker.destroyed if gone else self.tracker.created)(told, now)
+            expectation = expect.parse_expectation(message.payload)
+            destroyed = message.kind == expect.DELETE
+            handle = self.tracker.destroyed if destroyed else self.tracker.created
+            yield from handle(expectation, now)
             return
         entry = conntrack.parse_conntrack(message.payload)
         if message.kind == conntrack.DELETE:
@@ -116,148 +116,133 @@ class EventStream:
             self.tracker.control(entry.zone, entry.orig, entry.reply)
         yield from self.tracker.connected(entry)
 
-    def hear(self, message: dict[str, Any], now: float) -> None:
-        """Take what a worker tells."""
-        note = message.get("note")
-        if note and note["kind"] == "refused":
-            self._untold.told(message["queue"], note["helper"])
-            self._count(note["helper"], "refused")
-            self.ring.add(Item("refused", note["helper"], note=note))
-        elif note and note["kind"] == "expected" and note.get("made"):
-            words = WorkerReport(note["what"], note["interface"], note["timeout"])
-            self._tell(self._attribution.said(decode_made(note["made"]), words, now))
-        elif "counts" in message:
-            for helper, count in self._untold.counted(message["queue"], message["counts"]):
-                self._count(helper, "refused", count)
-                self.lose("workers", count)
-        elif "restarted" in message:
-            self._untold.forget(message["queue"])
+    def on_worker_message(
+        self, queue: int, message: messages.Message | Restarted, now: float
+    ) -> None:
+        """Helpers that are not installed are ignored: a hostile worker could name any number of them."""
+        match message:
+            case FlowReport():
+                if message.helper in self._installed.helpers:
+                    self._on_report(queue, message, now)
+            case Counters(totals):
+                known = {h: n for h, n in totals.items() if h in self._installed.helpers}
+                for helper, count in self._suppressed.compare(queue, known):
+                    self._count(helper, EventKind.REFUSED, count)
+                    self.add_loss("workers", count)
+            case Restarted():
+                self._suppressed.reset(queue)
+
+    def _on_report(self, queue: int, report: FlowReport, now: float) -> None:
+        if report.kind is ReportKind.REFUSED:
+            self._suppressed.add_report(queue, report.helper)
+            self._count(report.helper, EventKind.REFUSED)
+            self.ring.add(Item(EventKind.REFUSED, report.helper, report))
+        elif report.kind is ReportKind.EXPECTED and report.expectation is not None:
+            announcement = Announcement(report.what, report.interface, report.timeout)
+            self._add(self._attribution.add_report(report.expectation, announcement, now))
 
     def _resync(self) -> None:
         now = time.monotonic()
         try:
-            found = list(self.tracker.resync(self._dump(), now))
+            events = list(self.tracker.resync(self._dump(), now))
         except NetlinkError as error:
             log.error("resynchronise expectations: %s", error)
-            self.lose("kernel", 0, resynchronised=False)
+            self.add_loss("kernel", 0, resynchronised=False)
             return
-        self.lose("kernel", 0, resynchronised=True)
-        self._put(found, now)
+        self.add_loss("kernel", 0, resynchronised=True)
+        self._attribute(events, now)
 
     def _dump(self) -> list[expect.Expectation]:
         assert self._netlink is not None
-        found = []
+        expectations = []
         for payload in self._netlink.dump(expect.encode_dump(), "list expectations"):
             try:
-                found.append(expect.parse_expectation(payload))
+                expectations.append(expect.parse_expectation(payload))
             except DecodeError as error:
-                log.warning("an expectation can't be read: %s", error)
-        return found
+                log.warning("unreadable expectation in the kernel's list: %s", error)
+        return expectations
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            self.pass_time(time.monotonic())
+            self.advance(time.monotonic())
 
-    def pass_time(self, now: float) -> None:
-        """Tell what follows from the time alone."""
-        self._put(self.tracker.passed(now), now)
-        self._tell(self._attribution.passed(now))
-        if self.tracker.dropped != self._forgotten:
-            self.lose("tracking", self.tracker.dropped - self._forgotten)
-            self._forgotten = self.tracker.dropped
+    def advance(self, now: float) -> None:
+        """Add the events that follow from the time alone."""
+        self._attribute(self.tracker.advance(now), now)
+        self._add(self._attribution.advance(now))
+        if self.tracker.dropped != self._dropped:
+            self.add_loss("tracking", self.tracker.dropped - self._dropped)
+            self._dropped = self.tracker.dropped
 
-    # out
+    # output
 
-    def lose(self, where: str, count: int, resynchronised: bool = False) -> None:
-        """Tell of a loss: in the "kernel", by "workers", in "tracking". 0: nobody knows how many."""
-        details = {"name": where, "count": count, "resynchronised": resynchronised}
-        self.ring.add(Item("lost", "", note=details))
+    def add_loss(self, source: str, count: int, resynchronised: bool = False) -> None:
+        """Report lost events: of the "kernel", of "workers", by "tracking". Count 0: unknown."""
+        self.ring.add(Item(EventKind.LOST, "", Loss(source, count, resynchronised)))
 
-    def _put(self, events: Iterable[Event], now: float) -> None:
+    def _attribute(self, events: Iterable[Event], now: float) -> None:
         for event in events:
-            self._tell(self._attribution.take(event, now))
+            self._add(self._attribution.add_event(event, now))
 
-    def _tell(self, events: Iterable[Event]) -> None:
+    def _add(self, events: Iterable[Event]) -> None:
         for event in events:
             helper = event.tracked.expectation.helper if event.tracked else ""
             self._count(helper, event.kind)
             self.ring.add(Item(event.kind, helper, event))
 
-    def _count(self, kernel_name: str, kind: str, count: int = 1) -> None:
-        self.counts.setdefault(kernel_name, Counter())[kind] += count
+    def _count(self, kernel_name: str, kind: EventKind, count: int = 1) -> None:
+        self.counters.setdefault(kernel_name, Counter())[kind] += count
 
-    def take_counts(self) -> dict[str, dict[str, int]]:
-        """What happened since the last time, by helper."""
-        counts, self.counts = self.counts, {}
-        return {self._describer.known.name(name): dict(c) for name, c in counts.items()}
+    def pop_counters(self) -> dict[str, dict[str, int]]:
+        """Number of events since the last call, by helper and kind."""
+        counters, self.counters = self.counters, {}
+        return {
+            self.helper_name(name): {str(kind): count for kind, count in counts.items()}
+            for name, counts in counters.items()
+        }
 
-    def know(self, known: Known) -> None:
-        """Tell which helpers are ours."""
-        self._describer.known = known
-        self._attribution.ours = known.helpers
+    def set_installed(self, installed: InstalledHelpers) -> None:
+        self._serializer.installed = installed
+        self._attribution.ours = installed.helpers
+
+    @property
+    def _installed(self) -> InstalledHelpers:
+        return self._serializer.installed
 
     def helper_name(self, kernel_name: str) -> str:
         """A helper's name in the configuration."""
-        return self._describer.known.name(kernel_name)
+        return self._installed.name(kernel_name)
 
-    def describe(self, item: Item) -> dict[str, Any]:
-        """An item as a dictionary."""
-        if item.event is None:
-            note = item.note or {}
-            return self._describer.refused(note) if item.kind == "refused" else note
-        if item.event.tracked is not None:
-            self._complete(item.event.tracked)
-        return self._describer.event(item.event, time.monotonic())
+    def serialize(self, item: Item) -> dict[str, Any]:
+        if isinstance(item.content, Event) and item.content.tracked is not None:
+            self._complete(item.content.tracked)
+        return self._serializer.item(item.content, time.monotonic())
 
-    def listing(self) -> list[TrackedExpectation]:
-        """The expectations that are there, and those whose connections are."""
-        return self.tracker.holes()
+    def expectations(self) -> list[TrackedExpectation]:
+        """Live expectations, and used ones whose connections are open."""
+        return self.tracker.expectations()
 
-    def describe_hole(self, hole: TrackedExpectation) -> dict[str, Any]:
-        """One of `listing` as a dictionary."""
-        self._complete(hole)
-        return self._describer.expectation(hole, time.monotonic())
+    def serialize_expectation(self, tracked: TrackedExpectation) -> dict[str, Any]:
+        self._complete(tracked)
+        return self._serializer.expectation(tracked, time.monotonic())
 
-    def _complete(self, hole: TrackedExpectation) -> None:
-        """Find the master's reply direction, which the kernel does not tell with an expectation."""
-        if hole.reply is None:
-            hole.reply = self.tracker.master(hole.master)
-        if hole.reply is None and self._netlink is not None:
-            zone, orig = hole.master
+    def _complete(self, tracked: TrackedExpectation) -> None:
+        """Look up the master's reply direction, which the kernel's expectation events lack."""
+        if tracked.reply is None:
+            tracked.reply = self.tracker.reply_of(tracked.master)
+        if tracked.reply is None and self._netlink is not None:
+            zone, orig = tracked.master
             try:
-                found = self._netlink.request(conntrack.encode_get(orig, zone), "get a connection")
-                hole.reply = conntrack.parse_conntrack(found[0]).reply
+                replies = self._netlink.request(conntrack.encode_get(orig, zone), "get connection")
+                tracked.reply = conntrack.parse_conntrack(replies[0]).reply
             except (NetlinkError, DecodeError, IndexError):  # it has ended
                 return
-            self.tracker.control(zone, orig, hole.reply)
-
-
-class SuppressedCounter:
-    """Workers tell 100 notes a second and count the rest: how many refusals were counted only?"""
-
-    def __init__(self) -> None:
-        self._told: dict[tuple[int, str], int] = {}
-
-    def told(self, queue: int, helper: str) -> None:
-        """A refusal was told in words."""
-        self._told[queue, helper] = self._told.get((queue, helper), 0) + 1
-
-    def counted(self, queue: int, counts: dict[str, dict[str, int]]) -> Iterator[tuple[str, int]]:
-        """So many were counted in all; yields helpers with the number that nobody heard of."""
-        for helper, numbers in counts.items():
-            missing = numbers.get("refused", 0) - self._told.get((queue, helper), 0)
-            if missing > 0:
-                self._told[queue, helper] = numbers["refused"]
-                yield helper, missing
-
-    def forget(self, queue: int) -> None:
-        """Another worker serves this queue, and counts from zero."""
-        self._told = {key: value for key, value in self._told.items() if key[0] != queue}
+            self.tracker.control(zone, orig, tracked.reply)
 
 
 def interface_name(index: int) -> str:
-    """An interface's name; "" if it has gone."""
+    """An interface's name; empty if it no longer exists."""
     try:
         return socket.if_indextoname(index)
     except OSError:

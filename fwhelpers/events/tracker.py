@@ -1,8 +1,8 @@
-"""Which expectations there are, which connections they led to, what became of them. Pure: facts and the time go in.
+"""Which expectations exist, which connections they led to, and how they ended. Pure: facts and the time go in.
 
-The kernel tells of an expectation's creation and end, not of *why* it ended, and ends an expired one when it comes
-across it (seen 42 s late). So the tracker reckons expiry itself, and waits a moment after an end:
-one that a connection has used ends just before that connection is confirmed.
+The kernel reports an expectation's creation and end, but not why it ended, and deletes an expired one only when it
+comes across it (42 s late in one measurement). So the tracker computes the expiry itself, and waits for GRACE seconds
+after an end: the end of an expectation that a connection used comes just before that connection is confirmed.
 
     created ─┬─▶ matched (again and again, if permanent)
              ├─▶ expired
@@ -15,38 +15,66 @@ import heapq
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from fwhelpers.engine.expectation_key import ExpectationKey, key_of
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
 from fwhelpers.kernel.expect import Expectation
 
-GRACE = 2.0  #: seconds from an expectation's end within which its connection may still show up
+GRACE = 2.0  #: seconds from an expectation's end within which its connection may still appear
 ROUNDING = 1.5  #: seconds by which the kernel's remaining lifetime may be short: it rounds down
-MAX_TRACKED = 16384  #: expectations and used ones that are remembered; the oldest goes first
+MAX_TRACKED = 16384  #: live and used expectations; above it the oldest is forgotten
 MAX_MASTERS = 16384
 
 Connection = tuple[int, Tuple]  #: zone and original direction
 
 
+class EventKind(StrEnum):
+    """What happens to an expectation, and in the stream of events."""
+
+    CREATED = "created"
+    MATCHED = "matched"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    REFUSED = "refused"  #: an announcement was refused
+    LOST = "lost"  #: events were lost
+
+
+class WithdrawReason(StrEnum):
+    """Why an expectation was withdrawn."""
+
+    MASTER_ENDED = "master-ended"
+    REMOVED = "removed"
+    LOST = "lost"  #: found in a dump after events were lost
+
+
+class EndedAs(StrEnum):
+    """How a tracked expectation ended."""
+
+    UNDECIDED = "undecided"  #: it is gone; its connection may still appear
+    MATCHED = "matched"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    FORGOTTEN = "forgotten"
+
+
 @dataclass(slots=True)
 class TrackedExpectation:
-    """An expectation from its creation to the end of what it led to."""
+    """An expectation from its creation to the end of the connections that it led to."""
 
     id: str
     expectation: Expectation
     since: float
     until: float  #: when it expires
-    reply: Tuple | None = None  #: the master's other direction
-    what: str = ""  #: what announced it, for people: "PASV"
+    reply: Tuple | None = None  #: the master's reply direction
+    what: str = ""  #: the announcing message, for people: "PASV"
     interface: int = 0  #: index of the interface by which the announcement came
-    over: str = ""  #: how it ended; empty while it is there
-    connections: dict[Tuple, Conntrack] = field(
-        default_factory=dict
-    )  #: alive, by original direction
+    ended_as: EndedAs | None = None  #: None while it exists
+    #: open connections by original direction
+    connections: dict[Tuple, Conntrack] = field(default_factory=dict)
 
     @property
     def key(self) -> ExpectationKey:
-        """Its key in the kernel."""
         return key_of(self.expectation)
 
     @property
@@ -54,187 +82,194 @@ class TrackedExpectation:
         """The connection that announced it."""
         return self.expectation.zone, self.expectation.master
 
+    @property
+    def is_pending(self) -> bool:
+        """May a connection still use it?"""
+        return self.ended_as in (None, EndedAs.UNDECIDED)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something that happened to an expectation."""
 
-    kind: str  #: "created", "matched", "expired" or "withdrawn"
-    tracked: TrackedExpectation | None  #: None: matched one that was there before us
+    kind: EventKind
+    tracked: TrackedExpectation | None  #: None: a match of one that ended before we started
     connection: Conntrack | None = None
-    reason: str = (
-        ""  #: of one that was withdrawn: "master-ended", "removed", or "lost": seen in a dump only
-    )
+    reason: WithdrawReason | None = None
 
 
 class Tracker:
-    """Everything that is known, and what follows from each new fact."""
+    """The methods named after facts yield the events that follow from them."""
 
     def __init__(self, limit: int = MAX_TRACKED) -> None:
-        self.dropped = 0  #: forgotten because there were more than `limit`
+        self.dropped = 0  #: expectations forgotten because there were more than `limit`
         self._limit = limit
         self._count = 0
-        self._holes: OrderedDict[str, TrackedExpectation] = OrderedDict()
-        self._there: dict[ExpectationKey, TrackedExpectation] = {}
-        self._aimed: dict[tuple[int, int, bytes, int], dict[str, TrackedExpectation]] = {}
+        self._tracked: OrderedDict[str, TrackedExpectation] = OrderedDict()  # by id
+        self._live: dict[ExpectationKey, TrackedExpectation] = {}
+        self._by_destination: dict[tuple[int, int, bytes, int], dict[str, TrackedExpectation]] = {}
         self._expiring: list[tuple[float, str]] = []
-        self._ended: deque[tuple[float, str]] = deque()
+        self._undecided: deque[tuple[float, str]] = deque()
         self._masters: OrderedDict[Connection, Tuple | None] = OrderedDict()
         self._children: dict[Connection, TrackedExpectation] = {}
 
-    def holes(self) -> list[TrackedExpectation]:
-        """Those that are there, and those used up whose connections are alive; oldest first."""
-        return [hole for hole in self._holes.values() if not hole.over or hole.connections]
+    def expectations(self) -> list[TrackedExpectation]:
+        """Live ones, and used ones whose connections are open; oldest first."""
+        return [t for t in self._tracked.values() if not t.ended_as or t.connections]
 
     # facts
 
     def created(self, new: Expectation, now: float) -> Iterator[Event]:
-        """The kernel has a new expectation."""
-        old = self._there.get(key_of(new))
-        if old is not None:
-            if old.expectation.id == new.id and old.expectation.master == new.master:
-                return  # known from a dump
-            yield from self.destroyed(old.expectation, now)
-        yield Event("created", self._enter(new, now))
+        """Handle an expectation-created event."""
+        former = self._live.get(key_of(new))
+        if former is not None:
+            if (former.expectation.id, former.expectation.master) == (new.id, new.master):
+                return  # a dump has shown it before
+            yield from self.destroyed(former.expectation, now)
+        yield Event(EventKind.CREATED, self._add(new, now))
 
-    def destroyed(self, gone: Expectation, now: float) -> Iterator[Event]:
-        """The kernel has one no more."""
-        hole = self._there.pop(key_of(gone), None)
-        if hole is None:
+    def destroyed(self, expectation: Expectation, now: float) -> Iterator[Event]:
+        """Handle an expectation-destroyed event."""
+        tracked = self._live.pop(key_of(expectation), None)
+        if tracked is None:
             return
-        if now + ROUNDING >= hole.until:
-            yield from self._end(hole, "expired")
+        if now + ROUNDING >= tracked.until:
+            yield self._end(tracked, EventKind.EXPIRED)
             return
-        hole.over = "ended"
-        self._ended.append((now + GRACE, hole.id))
+        tracked.ended_as = EndedAs.UNDECIDED
+        self._undecided.append((now + GRACE, tracked.id))
 
     def connected(self, new: Conntrack) -> Iterator[Event]:
-        """conntrack has confirmed a connection that was expected."""
+        """Handle the confirmation of a connection; only expected ones matter."""
         if new.master is None:
             return
-        self._parted(new.zone, new.orig)  # its predecessor's end was lost
-        hole = self._find(new)
-        if hole is not None:
-            hole.connections[new.orig] = new
-            self._children[new.zone, new.orig] = hole
-            if hole.over:
-                hole.over = "matched"
-                self._unaim(hole)
-        yield Event("matched", hole, new)
+        self._remove_child(new.zone, new.orig)  # the end of its predecessor was lost
+        tracked = self._find(new)
+        if tracked is not None:
+            tracked.connections[new.orig] = new
+            self._children[new.zone, new.orig] = tracked
+            if tracked.ended_as:
+                tracked.ended_as = EndedAs.MATCHED
+                self._unindex(tracked)
+        yield Event(EventKind.MATCHED, tracked, new)
 
     def control(self, zone: int, orig: Tuple, reply: Tuple | None) -> None:
-        """A connection with a helper is there, with these two directions."""
+        """Remember a connection with a helper by its two directions."""
         self._masters[zone, orig] = reply
         if len(self._masters) > MAX_MASTERS:
             self._masters.popitem(last=False)
 
-    def master(self, connection: Connection) -> Tuple | None:
-        """The other direction of a master, if it was told."""
-        return self._masters.get(connection)
+    def reply_of(self, master: Connection) -> Tuple | None:
+        """The reply direction of a master, if known."""
+        return self._masters.get(master)
 
     def disconnected(self, zone: int, orig: Tuple) -> None:
-        """A connection has ended."""
+        """Handle the end of a connection."""
         if (zone, orig) in self._masters:
-            self._masters[zone, orig] = None  # what it expects ends with it: that is why
+            self._masters[zone, orig] = None  # marks the ended one: its expectations end with it
             self._masters.move_to_end((zone, orig), last=False)
-        self._parted(zone, orig)
+        self._remove_child(zone, orig)
 
-    def passed(self, now: float) -> Iterator[Event]:
-        """Time has passed."""
+    def advance(self, now: float) -> Iterator[Event]:
+        """Yield the events that follow from the time alone."""
         while self._expiring and self._expiring[0][0] <= now:
             _, name = heapq.heappop(self._expiring)
-            hole = self._holes.get(name)
-            if hole is not None and not hole.over:
-                self._there.pop(hole.key, None)
-                yield from self._end(hole, "expired")
-        while self._ended and self._ended[0][0] <= now:
-            _, name = self._ended.popleft()
-            hole = self._holes.get(name)
-            if hole is not None and hole.over == "ended":
-                yield from self._end(hole, "withdrawn", self._why(hole))
+            tracked = self._tracked.get(name)
+            if tracked is not None and not tracked.ended_as:
+                self._live.pop(tracked.key, None)
+                yield self._end(tracked, EventKind.EXPIRED)
+        while self._undecided and self._undecided[0][0] <= now:
+            _, name = self._undecided.popleft()
+            tracked = self._tracked.get(name)
+            if tracked is not None and tracked.ended_as is EndedAs.UNDECIDED:
+                yield self._end(tracked, EventKind.WITHDRAWN, self._reason(tracked))
 
     def resync(self, dump: Iterable[Expectation], now: float) -> Iterator[Event]:
-        """Events were lost: this is all that the kernel has."""
-        # with no second left it counts as expired, though the kernel may show it for a while
-        there = {key_of(e): e for e in dump if e.timeout}
-        for key in [key for key in self._there if key not in there]:
-            yield from self._end(self._there.pop(key), "withdrawn", "lost")
-        for new in there.values():
-            yield from self.created(new, now)
+        """Compare with a dump of the kernel's table after events were lost."""
+        # without a full second left it counts as expired, though the kernel may list it for a while
+        listed = {key_of(e): e for e in dump if e.timeout}
+        for key in [key for key in self._live if key not in listed]:
+            yield self._end(self._live.pop(key), EventKind.WITHDRAWN, WithdrawReason.LOST)
+        for expectation in listed.values():
+            yield from self.created(expectation, now)
 
     # bookkeeping
 
-    def _parted(self, zone: int, orig: Tuple) -> None:
-        hole = self._children.pop((zone, orig), None)
-        if hole is not None:
-            hole.connections.pop(orig, None)
-            self._settle(hole)
+    def _remove_child(self, zone: int, orig: Tuple) -> None:
+        tracked = self._children.pop((zone, orig), None)
+        if tracked is not None:
+            tracked.connections.pop(orig, None)
+            self._remove_if_over(tracked)
 
-    def _enter(self, new: Expectation, now: float) -> TrackedExpectation:
+    def _add(self, new: Expectation, now: float) -> TrackedExpectation:
         self._count += 1
-        hole = TrackedExpectation(f"{new.id:08x}-{self._count}", new, now, now + new.timeout + 1.0)
-        self._holes[hole.id] = hole
-        self._there[hole.key] = hole
-        self._aimed.setdefault(_aim(new.zone, new.tuple), {})[hole.id] = hole
-        self._remind(hole)
-        if len(self._holes) > self._limit:
+        name = f"{new.id:08x}-{self._count}"
+        tracked = TrackedExpectation(name, new, now, now + new.timeout + 1.0)
+        self._tracked[name] = tracked
+        self._live[tracked.key] = tracked
+        self._by_destination.setdefault(_destination(new.zone, new.tuple), {})[name] = tracked
+        self._schedule(tracked)
+        if len(self._tracked) > self._limit:
             self.dropped += 1
-            self._forget(next(iter(self._holes.values())))
-        return hole
+            self._forget(next(iter(self._tracked.values())))
+        return tracked
 
-    def _remind(self, hole: TrackedExpectation) -> None:
-        heapq.heappush(self._expiring, (hole.until, hole.id))
-        if len(self._expiring) > 4 * self._limit:  # most of them have ended long before
-            self._expiring = [(h.until, h.id) for h in self._there.values()]
+    def _schedule(self, tracked: TrackedExpectation) -> None:
+        heapq.heappush(self._expiring, (tracked.until, tracked.id))
+        if len(self._expiring) > 4 * self._limit:  # most of them ended long before
+            self._expiring = [(t.until, t.id) for t in self._live.values()]
             heapq.heapify(self._expiring)
 
     def _find(self, new: Conntrack) -> TrackedExpectation | None:
-        for hole in self._aimed.get(_aim(new.zone, new.orig), {}).values():
-            e = hole.expectation
-            if e.master == new.master and fits(new.orig, e):
-                return hole
+        for tracked in self._by_destination.get(_destination(new.zone, new.orig), {}).values():
+            expectation = tracked.expectation
+            if expectation.master == new.master and fits(new.orig, expectation):
+                return tracked
         return None
 
-    def _why(self, hole: TrackedExpectation) -> str:
-        ended = hole.master in self._masters and self._masters[hole.master] is None
-        return "master-ended" if ended else "removed"
+    def _reason(self, tracked: TrackedExpectation) -> WithdrawReason:
+        if tracked.master in self._masters and self._masters[tracked.master] is None:
+            return WithdrawReason.MASTER_ENDED
+        return WithdrawReason.REMOVED
 
-    def _end(self, hole: TrackedExpectation, kind: str, reason: str = "") -> Iterator[Event]:
-        hole.over = kind
-        self._unaim(hole)
-        self._settle(hole)
-        yield Event(kind, hole, None, reason)
+    def _end(
+        self, tracked: TrackedExpectation, kind: EventKind, reason: WithdrawReason | None = None
+    ) -> Event:
+        tracked.ended_as = EndedAs(kind)
+        self._unindex(tracked)
+        self._remove_if_over(tracked)
+        return Event(kind, tracked, None, reason)
 
-    def _settle(self, hole: TrackedExpectation) -> None:
-        if hole.over not in ("", "ended") and not hole.connections:
-            self._holes.pop(hole.id, None)
+    def _remove_if_over(self, tracked: TrackedExpectation) -> None:
+        if not tracked.is_pending and not tracked.connections:
+            self._tracked.pop(tracked.id, None)
 
-    def _forget(self, hole: TrackedExpectation) -> None:
-        self._holes.pop(hole.id, None)
-        if self._there.get(hole.key) is hole:
-            del self._there[hole.key]
-        self._unaim(hole)
-        for orig in hole.connections:
-            self._children.pop((hole.expectation.zone, orig), None)
-        hole.over = "forgotten"
+    def _forget(self, tracked: TrackedExpectation) -> None:
+        self._tracked.pop(tracked.id, None)
+        if self._live.get(tracked.key) is tracked:
+            del self._live[tracked.key]
+        self._unindex(tracked)
+        for orig in tracked.connections:
+            self._children.pop((tracked.expectation.zone, orig), None)
+        tracked.ended_as = EndedAs.FORGOTTEN
 
-    def _unaim(self, hole: TrackedExpectation) -> None:
-        aim = _aim(hole.expectation.zone, hole.expectation.tuple)
-        same = self._aimed.get(aim)
+    def _unindex(self, tracked: TrackedExpectation) -> None:
+        destination = _destination(tracked.expectation.zone, tracked.expectation.tuple)
+        same = self._by_destination.get(destination)
         if same is not None:
-            same.pop(hole.id, None)
+            same.pop(tracked.id, None)
             if not same:
-                del self._aimed[aim]
+                del self._by_destination[destination]
 
 
 def fits(orig: Tuple, expectation: Expectation) -> bool:
     """Is a connection the expected one (nf_ct_tuple_mask_cmp)?"""
-    wanted, mask = expectation.tuple, expectation.mask
+    expected, mask = expectation.tuple, expectation.mask
     return (
-        (orig.l4, orig.dst, orig.dport) == (wanted.l4, wanted.dst, wanted.dport)
-        and len(orig.src) == len(wanted.src)
-        and _masked(orig.src, mask.src) == _masked(wanted.src, mask.src)
-        and orig.sport & mask.sport == wanted.sport & mask.sport
+        (orig.l4, orig.dst, orig.dport) == (expected.l4, expected.dst, expected.dport)
+        and len(orig.src) == len(expected.src)
+        and _masked(orig.src, mask.src) == _masked(expected.src, mask.src)
+        and orig.sport & mask.sport == expected.sport & mask.sport
     )
 
 
@@ -242,5 +277,5 @@ def _masked(address: bytes, mask: bytes) -> int:
     return int.from_bytes(address, "big") & int.from_bytes(mask, "big")
 
 
-def _aim(zone: int, value: Tuple) -> tuple[int, int, bytes, int]:
+def _destination(zone: int, value: Tuple) -> tuple[int, int, bytes, int]:
     return zone, value.l4, value.dst, value.dport

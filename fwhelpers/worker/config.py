@@ -1,33 +1,35 @@
-"""What a worker is told. A module of its own: pickle names classes by module, and the worker's own is `__main__`."""
+"""What the manager sends to a worker. A module of its own: pickle names classes by module, and the worker's main
+module is `__main__`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fwhelpers.discovery import Row
 
 MAX_CONTROL = 1 << 20  #: bytes of a message between manager and worker
 
-#: instead of an order: end now, and leave what waits in the queue to a successor
-HANDOVER = b"leave"
+#: in place of a configuration: end now, and leave the packets in the queue to a successor
+HANDOVER = b"handover"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerConfig:
-    """What the manager tells a worker to do: which helpers to run, how configured."""
+    """The helpers that a worker runs, with their settings and limits, and the code that it loads."""
 
-    helpers: dict[str, dict[str, Any]]  #: helper name -> settings, limits
-    blocked: tuple[str, ...] = ()
-    plugins: tuple[str, ...] = ()  #: what is installed; a worker that is shut in can't load others
-    rows: tuple[Row, ...] = field(default=())  #: the configuration's own discovery protocols
+    helpers: dict[str, dict[str, Any]]  #: name of the helper -> settings, limits
+    blocked: tuple[str, ...] = ()  #: plugins that must not be loaded
+    plugins: tuple[str, ...] = ()  #: identities of the installed plugins
+    rows: tuple[Row, ...] = ()  #: the configuration's own discovery protocols
     #: steering "helper": without a listener the kernel confirms nothing, so disable them when the manager is gone
     disable_at_end: bool = False
 
     def same_code(self, other: WorkerConfig) -> bool:
-        """Can a worker with the one go over to the other?"""
-        mine, theirs = (
-            (self.blocked, self.plugins, self.rows),
-            (other.blocked, other.plugins, other.rows),
+        """Can a worker that runs one apply the other? In the sandbox it loads no further plugins."""
+        return (self.blocked, self.plugins, self.rows) == (
+            other.blocked,
+            other.plugins,
+            other.rows,
         )
-        return mine == theirs

@@ -1,107 +1,196 @@
-"""What workers tell: as messages, in words, and as keys of expectations."""
+"""What a worker reports to its supervisor: one class for each kind of message.
+
+A message travels as one datagram of JSON, `{"KIND": VALUE}`. A worker parses hostile bytes and may have been taken
+over, so `decode` trusts nothing that it reads.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
-from fwhelpers.engine.expectation_key import ExpectationId, ExpectationKey, key_of
-from fwhelpers.kernel.conntrack import Tuple
-from fwhelpers.kernel.expect import Expectation
+from fwhelpers.engine import untrusted
+from fwhelpers.engine.expectation_key import ExpectationId, ExpectationKey
+from fwhelpers.engine.untrusted import conntrack_tuple, integer, items, mapping, plain_tuple, text
 
-_TEXTS = (
-    "kind",
-    "helper",
-    "client",
-    "server",
-    "l4",
-    "reason",
-    "rule",
-    "what",
-    "endpoint",
-    "expected",
-)
-_MOST = 1000  #: characters of a text
+MAX_HELPERS = 1024  #: with counters in one message
+MAX_NAME = 64  #: characters of a helper's or a counter's name
+MAX_COUNT = 1 << 48  #: sums of these over many workers fit D-Bus's 64 bits
+MAX_GAPS = 16
 
 
-def read(data: bytes) -> dict[str, Any] | None:
-    """A worker's message; None if it makes no sense.
+class ReportKind(StrEnum):
+    """What happened to a flow."""
 
-    A worker that was taken over says what it likes: it must not bring the manager down, or forge lines of its log.
-    """
-    try:
-        return {key: _READ[key](value) for key, value in json.loads(data).items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None
-
-
-def _text(given: Any) -> str:
-    if not isinstance(given, str):
-        raise TypeError("no text")
-    return (given if given.isprintable() else ascii(given)[1:-1])[:_MOST]
+    EXPECTED = "expected"
+    REFUSED = "refused"
+    POISONED = "poisoned"
+    DONE = "done"
+    DROPPED = "dropped"
+    FAILED = "failed"
 
 
-def _number(given: Any) -> int:
-    if not isinstance(given, int) or not 0 <= given < 1 << 63:
-        raise ValueError("no number")
-    return given
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """The worker has applied its configuration and serves its queue."""
+
+    pid: int
 
 
-def _texts(given: Any) -> list[str]:
-    return [_text(one) for one in given]
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Totals since the worker started: kernel name of the helper -> kind of report -> number."""
+
+    totals: Mapping[str, Mapping[str, int]]
 
 
-def _counts(given: Any) -> dict[str, dict[str, int]]:
-    return {
-        _text(helper): {_text(kind): _number(count) for kind, count in counts.items()}
-        for helper, counts in given.items()
-    }
+@dataclass(frozen=True, slots=True)
+class FlowReport:
+    """What happened to one flow, with its addresses as text."""
+
+    kind: ReportKind
+    helper: str  #: its name in the kernel
+    client: str
+    server: str
+    l4: str
+    reason: str = ""
+    rule: str = ""  #: the safety rule that refused ("G5")
+    what: str = ""  #: the announcing message ("PASV")
+    endpoint: str = ""  #: the refused endpoint
+    expected: str = ""  #: the expectation in words
+    interface: int = 0  #: index of the interface by which the announcement came; 0: unknown
+    timeout: int = 0  #: seconds for which the expectation is created
+    expectation: ExpectationId | None = None
 
 
-def _note(given: Any) -> dict[str, Any]:
-    note: dict[str, Any] = {name: _text(given[name]) for name in _TEXTS}
-    if given["made"] is not None:
-        decode_made(given["made"])
-    numbers = {name: _number(given[name]) for name in ("interface", "timeout")}
-    return note | numbers | {"made": given["made"]}
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """Number of reports that were counted but not sent."""
+
+    count: int
 
 
-_READ: dict[str, Callable[[Any], Any]] = {
-    "ready": _number, "counts": _counts, "note": _note, "untold": _number, "problem": _text,
-    "lacking": _texts,
-}  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something went wrong that concerns no flow."""
+
+    text: str
 
 
-def sentence(note: dict[str, Any]) -> str:
-    """A note in words."""
-    where = f"{note['helper']}: {note['client']} → {note['server']}"
-    what = f" {note['what']}" if note["what"] else ""
-    if note["kind"] == "refused":
-        return f"{where}: refused{what} {note['endpoint']}: {note['reason']} ({note['rule']})"
-    if note["kind"] == "expected":
-        return f"{where}: expecting{what} {note['expected']}"
-    return f"{where}: {note['kind']}: {note['reason']}"
+@dataclass(frozen=True, slots=True)
+class SandboxGaps:
+    """The parts of the sandbox that this system lacks, each with the reason."""
+
+    gaps: tuple[str, ...]
 
 
-def encode_made(made: Expectation) -> list[Any]:
-    """What tells an expectation from others, for JSON."""
-    key = key_of(made)
-    return [key.zone, *(_encode(value) for value in (key.expected, key.mask, made.master))]
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """A worker ended and is replaced. Comes from the supervisor; never decoded."""
+
+    reason: str
 
 
-def decode_made(given: list[Any]) -> ExpectationId:
-    """The same, back. Raises ValueError and TypeError for anything else."""
-    zone, expected, mask, master = given
-    return ExpectationId(
-        ExpectationKey(int(zone), _decode(expected), _decode(mask)), _decode(master)
+Message = Ready | Counters | FlowReport | Suppressed | Problem | SandboxGaps
+
+
+def encode(message: Message) -> bytes:
+    kind, value = _plain(message)
+    return json.dumps({kind: value}).encode()
+
+
+def _plain(message: Message) -> tuple[str, object]:
+    match message:
+        case Ready(pid):
+            return "ready", pid
+        case Counters(totals):
+            return "counters", {helper: dict(counts) for helper, counts in totals.items()}
+        case Suppressed(count):
+            return "suppressed", count
+        case Problem(problem):
+            return "problem", problem
+        case SandboxGaps(gaps):
+            return "sandbox-gaps", gaps
+    report = {name: getattr(message, name) for name in _REPORT_FIELDS}
+    return "report", report | {"expectation": _plain_id(message.expectation)}
+
+
+def decode(data: bytes) -> Message:
+    """Read a worker's message. Raises ValueError for anything that `encode` does not write."""
+    fields = mapping(untrusted.load(data))
+    if len(fields) != 1:
+        raise ValueError("not one message")
+    ((kind, value),) = fields.items()
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        raise ValueError(f"unknown kind of message {kind[:20]!a}")
+    return decoder(value)
+
+
+_TEXTS = ("client", "server", "l4", "reason", "rule", "what", "endpoint", "expected")
+_NUMBERS = ("interface", "timeout")
+_REPORT_FIELDS = {"kind", "helper", *_TEXTS, *_NUMBERS, "expectation"}
+
+
+def _counters(value: object) -> Counters:
+    helpers = mapping(value)
+    if len(helpers) > MAX_HELPERS:
+        raise ValueError("too many helpers")
+    return Counters(
+        {
+            text(helper, MAX_NAME): {
+                str(ReportKind(kind)): integer(count, MAX_COUNT)
+                for kind, count in mapping(counts).items()
+            }
+            for helper, counts in helpers.items()
+        }
     )
 
 
-def _encode(value: Tuple) -> list[Any]:
-    return [value.src.hex(), value.dst.hex(), *value[2:]]
+def _flow_report(value: object) -> FlowReport:
+    fields = mapping(value)
+    if fields.keys() != _REPORT_FIELDS:
+        raise ValueError("a report lacks a field, or has another")
+    checked: dict[str, Any] = {name: text(fields[name]) for name in _TEXTS}
+    checked |= {name: integer(fields[name], 0xFFFFFFFF) for name in _NUMBERS}
+    return FlowReport(
+        kind=ReportKind(text(fields["kind"], MAX_NAME)),
+        helper=text(fields["helper"], MAX_NAME),
+        expectation=_expectation_id(fields["expectation"]),
+        **checked,
+    )
 
 
-def _decode(given: list[Any]) -> Tuple:
-    src, dst, l4, sport, dport = given
-    return Tuple(bytes.fromhex(src), bytes.fromhex(dst), int(l4), int(sport), int(dport))
+def _gaps(value: object) -> SandboxGaps:
+    gaps = items(value)
+    if len(gaps) > MAX_GAPS:
+        raise ValueError("too many gaps")
+    return SandboxGaps(tuple(text(gap) for gap in gaps))
+
+
+_DECODERS: dict[str, Callable[[object], Message]] = {
+    "ready": lambda value: Ready(integer(value)),
+    "counters": _counters,
+    "report": _flow_report,
+    "suppressed": lambda value: Suppressed(integer(value, MAX_COUNT)),
+    "problem": lambda value: Problem(text(value)),
+    "sandbox-gaps": _gaps,
+}
+
+
+def _plain_id(expectation: ExpectationId | None) -> list[Any] | None:
+    if expectation is None:
+        return None
+    (zone, expected, mask), master = expectation
+    return [zone, *map(plain_tuple, (expected, mask, master))]
+
+
+def _expectation_id(value: object) -> ExpectationId | None:
+    if value is None:
+        return None
+    zone, *tuples = items(value, 4)
+    expected, mask, master = map(conntrack_tuple, tuples)
+    return ExpectationId(ExpectationKey(integer(zone, 65535), expected, mask), master)

@@ -1,4 +1,4 @@
-"""A hole in the firewall, in words: who may reach what, how long, how often."""
+"""An expectation in words, for the log."""
 
 from __future__ import annotations
 
@@ -8,18 +8,21 @@ from fwhelpers.api import Endpoint
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation
 
-_L4 = {6: "tcp", 17: "udp"}
+_TRANSPORTS = {6: "tcp", 17: "udp"}
 
 
-def summarize(made: Expectation) -> str:
-    """An expectation as a sentence's end: `tcp 10.0.1.2 → 10.0.2.2:40001 for 300 s, once`."""
-    expected = made.tuple
-    l4 = _L4.get(expected.l4, str(expected.l4))
-    port = f" port {expected.sport}" if made.mask.sport else ""
-    led = f", led to {Endpoint(made.nat.src, made.nat.sport)}" if made.nat else ""
-    often = "" if made.flags & PERMANENT else ", once"
-    target = Endpoint(expected.dst, expected.dport)
-    return f"{l4} {_source(expected, made.mask)}{port} → {target}{led} for {made.timeout} s{often}"
+def summarize(expectation: Expectation) -> str:
+    """For example `tcp 10.0.1.2 → 10.0.2.2:40001 for 300 s, once`."""
+    expected, mask, nat = expectation.tuple, expectation.mask, expectation.nat
+    transport = _TRANSPORTS.get(expected.l4, str(expected.l4))
+    port = f" port {expected.sport}" if mask.sport else ""
+    destination = Endpoint(expected.dst, expected.dport)
+    translated = f", translated to {Endpoint(nat.src, nat.sport)}" if nat else ""
+    once = "" if expectation.flags & PERMANENT else ", once"
+    return (
+        f"{transport} {_source(expected, mask)}{port} → {destination}{translated}"
+        f" for {expectation.timeout} s{once}"
+    )
 
 
 def _source(expected: Tuple, mask: Tuple) -> str:

@@ -16,6 +16,7 @@ from fwhelpers.config import overrides
 from fwhelpers.daemon.control import DaemonControl
 from fwhelpers.daemon.errors import StartError
 from fwhelpers.daemon.state import Snapshot
+from fwhelpers.daemon.supervisor import OnMessage
 from fwhelpers.dbus import names
 from fwhelpers.dbus.connection import BusError, Connection
 from fwhelpers.dbus.service.control import ControlError
@@ -29,12 +30,12 @@ class Daemon:
     def __init__(self, directory: Path) -> None:
         self.switches: dict[str, bool] = {}
         self.fails = ""
-        self.on_message: Callable[[dict[str, Any]], None] = lambda message: None
+        self.on_message: OnMessage = lambda queue, message: None
         self._directory = directory
         self._draft = config.load(directory)
         self._plugins = plugins.load()
-        fleet = SimpleNamespace(totals=dict, status=list)
-        self.state = Snapshot(self._resolve(), self._plugins, {}, fleet, None)  # type: ignore[arg-type]
+        workers = SimpleNamespace(totals=dict, status=list)
+        self.state = Snapshot(self._resolve(), self._plugins, {}, workers, None)  # type: ignore[arg-type]
 
     def _resolve(self) -> config.Config:
         return config.resolve(

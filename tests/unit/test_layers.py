@@ -153,14 +153,13 @@ TESTED_IN = {
     "firewalld.model": "assignments", "firewalld.merge": "assignments", "firewalld.rich_rules": "sources",
     "engine.event_handler": "inspector", "engine.verdict": "inspector", "engine.flow_state": "inspector",
     "engine.nat": "expectations", "engine.checksum": "mangle", "engine.expectation_key": "expectations",
-    "worker.config": "main", "worker.shared_memory": "main",
 }  # fmt: skip
 
 #: glue and I/O that only a real kernel tries (tests/vm)
 TESTED_IN_VM = {
     "kernel.socket", "kernel.nft", "kernel.probe",
     "registration.register", "registration.kernel_modules",
-    "daemon.main", "daemon.manager", "daemon.worker_pool", "daemon.worker_config", "daemon.providers",
+    "daemon.main", "daemon.manager", "daemon.worker_config", "daemon.providers",
     "daemon.following", "daemon.errors", "daemon.state",
 }  # fmt: skip
 

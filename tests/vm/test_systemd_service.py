@@ -92,7 +92,7 @@ def test_rights_of_manager_and_workers(lab: Lab, system: System) -> None:
         nothing = {"CapInh": "", "CapAmb": ""}
         assert worker | only | nothing | {"uid": uid, "no_new_privs": "1"} == worker
         assert int(worker["seccomp"]) == int(manager["seccomp"]) + 1
-    assert "is confined without" not in system.journal(UNIT)
+    assert "sandbox incomplete" not in system.journal(UNIT)
     assert download(lab, "EPSV", 4).returncode == 0
     fields = system.journal(UNIT, "FWHELPERS_EVENT=expected", "--output=json")
     assert '"FWHELPERS_HELPER":"ftp"' in fields

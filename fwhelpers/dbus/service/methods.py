@@ -109,7 +109,7 @@ class Methods:
     async def _list(self, call: Call) -> Body:
         given = options(call.body[0], helper=str, state=str, limit=int, after=str)
         limit = min(given.get("limit") or PAGE, PAGE)
-        holes = iter(self._events.listing())
+        holes = iter(self._events.expectations())
         after = given.get("after")
         if after:
             holes = iter([hole for hole in holes if _number(hole.id) > _number(after)])
@@ -117,7 +117,7 @@ class Methods:
         last = ""
         for hole in islice(holes, limit):
             last = hole.id
-            told = self._events.describe_hole(hole)
+            told = self._events.serialize_expectation(hole)
             if all(told[key] == given.get(key, told[key]) for key in ("helper", "state")):
                 found.append(told)
         return [lists(found), last if next(holes, None) is not None else ""]

@@ -208,7 +208,7 @@ class Session:
         await self._connection.signal(names.PATH, names.MANAGER, member, signature, body)
 
     async def _tell_activity(self) -> None:
-        counts = self._events.take_counts()
+        counts = self._events.pop_counters()
         if counts:
             await self._connection.signal(
                 names.PATH, names.EXPECTATIONS, "Activity", "a{sa{st}}", [counts]

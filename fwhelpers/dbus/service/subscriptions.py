@@ -110,7 +110,7 @@ class Subscribers:
             await self._events.ring.wait(number)
             if self._events.ring.end - number < BATCH:
                 await asyncio.sleep(COALESCE)
-            taken = self._events.ring.take(number, BATCH)
+            taken = self._events.ring.read(number, BATCH)
             number = taken.next
             if taken.lost:
                 await self._tell_lost(name, taken.lost)
@@ -135,7 +135,7 @@ class Subscribers:
                 await self._signal(name, SIGNALS[kind], signature, body)
 
     def _bodies(self, kind: str, items: Iterator[Item]) -> Iterator[tuple[str, list[Any]]]:
-        described = [self._events.describe(item) for item in items]
+        described = [self._events.serialize(item) for item in items]
         if kind == "lost":
             yield from (("a{sv}", [values(one)]) for one in described)
         else:

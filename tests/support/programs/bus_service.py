@@ -12,20 +12,22 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from fwhelpers.dbus import names
 from fwhelpers.dbus.service.control import ControlError, Notification, Values
 from fwhelpers.dbus.service.server import Server
-from fwhelpers.events.serialize import Known
+from fwhelpers.engine.expectation_key import ExpectationId, key_of
+from fwhelpers.events.serialize import InstalledHelpers
 from fwhelpers.events.stream import EventStream
 from fwhelpers.kernel import conntrack, expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
 from fwhelpers.kernel.nfnl import Message
 from fwhelpers.kernel.nla import be32, strz
-from fwhelpers.worker.messages import encode_made
+from fwhelpers.worker.messages import FlowReport, ReportKind
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 
@@ -149,11 +151,16 @@ def master(number: int) -> Message:
     return sent
 
 
-REFUSED = {
-    "kind": "refused", "helper": "fw-ftp", "client": "10.0.1.2:40000", "server": "10.0.2.2:21",
-    "l4": "tcp", "reason": "below 1024", "rule": "G6", "what": "PORT", "endpoint": "10.0.1.2:22",
-    "expected": "", "interface": 0, "timeout": 0, "made": None,
-}  # fmt: skip
+REFUSED = FlowReport(
+    ReportKind.REFUSED, "fw-ftp", "10.0.1.2:40000", "10.0.2.2:21", "tcp", "below 1024", "G6", "PORT",
+    "10.0.1.2:22",
+)  # fmt: skip
+
+
+def announced(number: int) -> FlowReport:
+    created = expectation(number)
+    identity = ExpectationId(key_of(created), created.master)
+    return replace(REFUSED, kind=ReportKind.EXPECTED, expectation=identity)
 
 
 def memory() -> int:
@@ -166,22 +173,20 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
     now = time.monotonic()
     if do == "create":
         for number in range(command["first"], command["first"] + command["count"]):
-            events.take(event(expectation(number)), now)
-            made = encode_made(expectation(number))
-            words = {**REFUSED, "kind": "expected", "made": made}
-            events.hear({"note": words, "queue": 1000}, now)
+            events.on_kernel_event(event(expectation(number)), now)
+            events.on_worker_message(1000, announced(number), now)
             if number % 256 == 0:
                 await asyncio.sleep(0)  # as the reader of the kernel's socket does
     elif do == "master":
-        events.take(master(command["first"]), now)
+        events.on_kernel_event(master(command["first"]), now)
     elif do == "match":
-        events.take(connection(command["first"]), now)
+        events.on_kernel_event(connection(command["first"]), now)
     elif do == "expire":
-        events.pass_time(now + 1000)
+        events.advance(now + 1000)
     elif do == "refuse":
-        events.hear({"note": REFUSED, "queue": 1000}, now)
+        events.on_worker_message(1000, REFUSED, now)
     elif do == "lose":
-        events.lose("kernel", 0, resynchronised=True)
+        events.add_loss("kernel", 0, resynchronised=True)
     elif do == "restart-worker":
         fake.restarts += 1
         fake.tell(
@@ -197,14 +202,14 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
         return memory()
     elif do == "state":
         return {"ring": len(events.ring._items), "readers": events.ring.readers,
-                "tracked": len(events.listing())}  # fmt: skip
+                "tracked": len(events.expectations())}  # fmt: skip
     return None
 
 
 async def main(address: str) -> None:
     fake, events = Fake(), EventStream()
     known = {"fw-ftp": _Helper("ftp"), "fw-rpc": _Helper("rpc")}
-    events.know(Known(known, {"ftp": "ftp"}))  # type: ignore[arg-type]
+    events.set_installed(InstalledHelpers(known, {"ftp": "ftp"}))  # type: ignore[arg-type]
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -1,4 +1,4 @@
-"""Rules that outlive a manager, on the real kernel in a network namespace of its own; the store is a dictionary."""
+"""The table across managers, on the real kernel in a network namespace of its own; the store is a dictionary."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from fwhelpers.kernel.nft import Nft
 class Store:
     "What systemd does: it holds a descriptor of its own."
     def __init__(self): self.held = {}
-    def take(self, name): return os.dup(self.held[name]) if name in self.held else None
-    def put(self, name, fd): self.held.setdefault(name, os.dup(fd))
+    def pop(self, name): return os.dup(self.held[name]) if name in self.held else None
+    def store(self, name, fd): self.held.setdefault(name, os.dup(fd))
     def drop(self, name):
         if name in self.held: os.close(self.held.pop(name))
     def drop_all(self): [self.drop(name) for name in list(self.held)]
-    def left(self): return [n for n in self.held if n != "table"]
+    def names(self): return [n for n in self.held if n != "table"]
 
 def there():
     gc.collect()
@@ -35,12 +35,12 @@ def rules(chain):
 store = Store()
 first = OwnedTable(store)
 first.load(rules("a"))
-first.keep()
-first.leave()
-print("left", there())
+first.store_fd()
+first.close()
+print("handed over", there())
 second = OwnedTable(store)
 second.load(rules("b"))
-second.keep()
+second.store_fd()
 print("replaced", there())
 second.remove(ruleset.teardown())
 print("removed", there(), store.held)
@@ -50,7 +50,7 @@ unfit.held["table"] = os.memfd_create("x")
 third = OwnedTable(unfit)
 print("unfit", third.nft.adopted, unfit.held)
 third.load(rules("c"))
-third.leave()
+third.close()
 print("not kept", there())
 
 never = OwnedTable(Store())
@@ -67,12 +67,12 @@ print("released", flows.held, before - len(os.listdir("/proc/self/fd")))
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network namespace")
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare(1)")
-def test_rules_change_hands_and_end() -> None:
+def test_rules_are_handed_over_and_removed() -> None:
     argv = ["unshare", "--net", sys.executable, "-c", _TEST]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "left ['fwhelpers']",
+        "handed over ['fwhelpers']",
         "replaced ['fwhelpers']",
         "removed [] {}",
         "unfit False {}",

@@ -1,4 +1,4 @@
-"""What the service tells of itself, with the service manager and the file system played."""
+"""The published state, with a simulated service manager."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from fwhelpers.daemon.status import StatusPublisher
 
 
 class Notifier:
-    """A service manager that hears."""
+    """Records the notifications."""
 
     def __init__(self) -> None:
-        self.watched = 0.0
-        self.heard: list[str] = []
+        self.watchdog_timeout = 0.0
+        self.messages: list[str] = []
 
     def ready(self, status: str) -> None:
-        self.heard.append(f"ready: {status}")
+        self.messages.append(f"ready: {status}")
 
     def status(self, text: str) -> None:
-        self.heard.append(text)
+        self.messages.append(text)
 
-    def alive(self) -> None:
-        self.heard.append("alive")
-        self.watched = 0.0
+    def ping_watchdog(self) -> None:
+        self.messages.append("alive")
+        self.watchdog_timeout = 0.0
 
 
-class Fleet:
+class Workers:
     """Two workers."""
 
     def __len__(self) -> int:
@@ -55,48 +55,48 @@ def state() -> Snapshot:
     }
     config: Any = SimpleNamespace(helpers={"ftp": None, "bad": None, "tftp": None})
     plugins: Any = SimpleNamespace(helpers=helpers)
-    fleet: Any = Fleet()
+    workers: Any = Workers()
     nft: Any = None
-    return Snapshot(config, plugins, {"bad": "taken"}, fleet, nft)
+    return Snapshot(config, plugins, {"bad": "taken"}, workers, nft)
 
 
-def presence(notifier: Notifier, runtime: Path) -> StatusPublisher:
+def publisher(notifier: Notifier, runtime: Path) -> StatusPublisher:
     return StatusPublisher(notifier, runtime)  # type: ignore[arg-type]
 
 
 SUMMARY = "ftp, tftp; 2 workers, 4 expectations so far"
 
 
-def test_words_and_numbers(tmp_path: Path) -> None:
+def test_the_state_is_published_in_words_and_numbers(tmp_path: Path) -> None:
     notifier = Notifier()
-    told = presence(notifier, tmp_path)
-    told.ready(state())
-    assert notifier.heard == [SUMMARY, f"ready: {SUMMARY}"]
+    status_publisher = publisher(notifier, tmp_path)
+    status_publisher.ready(state())
+    assert notifier.messages == [SUMMARY, f"ready: {SUMMARY}"]
     status = json.loads((tmp_path / "status.json").read_text())
     assert status["helpers"] == {"ftp": {"expected": 3}, "tftp": {}, "old": {"expected": 1}}
     assert status["workers"] == [{"queue": 1000}, {"queue": 1001}]
     assert status["problems"] == {"bad": "taken"}
-    told.withdraw()
+    status_publisher.withdraw()
     assert not (tmp_path / "status.json").exists()
 
 
-def test_a_file_system_that_takes_nothing_is_told_once(
+def test_an_unwritable_file_is_reported_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     runtime = tmp_path / "run"
-    told = presence(Notifier(), runtime)
+    status_publisher = publisher(Notifier(), runtime)
     for _ in range(3):
-        told.publish(state())
+        status_publisher.publish(state())
     runtime.mkdir()
-    told.publish(state())
+    status_publisher.publish(state())
     why = f"write {runtime}/status.json: No such file or directory"
     assert caplog.messages == [f"{why}; `fwhelpers counters` shows old numbers"]
     assert (runtime / "status.json").exists()
 
 
-def test_the_watchdog_is_fed_while_all_is_looked_after(tmp_path: Path) -> None:
+def test_the_watchdog_is_pinged_while_all_workers_are_supervised(tmp_path: Path) -> None:
     notifier = Notifier()
-    notifier.watched = 0.01
+    notifier.watchdog_timeout = 0.01
     answers = iter([False, False, True])
-    asyncio.run(presence(notifier, tmp_path).feed(lambda: next(answers)))
-    assert notifier.heard == ["alive"]
+    asyncio.run(publisher(notifier, tmp_path).ping_watchdog(lambda: next(answers)))
+    assert notifier.messages == ["alive"]

@@ -1,82 +1,144 @@
-"""What the manager makes of a worker's messages; processes and queues themselves: tests/vm."""
+"""Supervision of workers that end in every way, with real processes and no queue; with queues: tests/vm."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import socket
+import os
+import signal
+import sys
 from collections import Counter
-from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from fwhelpers.daemon import supervisor
 from fwhelpers.daemon.supervisor import WorkerProcess
 from fwhelpers.daemon.systemd import FdStore, Notifier
-from fwhelpers.daemon.worker_pool import WorkerPool
+from fwhelpers.worker.config import WorkerConfig
+from fwhelpers.worker.messages import Counters, Message, Restarted, SandboxGaps
 
-NOTE = {
-    "kind": "expected", "helper": "fw-ftp", "client": "c", "server": "s", "l4": "tcp", "reason": "", "rule": "",
-    "what": "EPSV", "endpoint": "", "expected": "e", "interface": 3, "timeout": 60, "made": None,
-}  # fmt: skip
+#: a worker that was taken over: it sends nonsense, forges its page and ends; its successor works
+_TAKEN_OVER = """
+import os, socket, struct, sys
+from fwhelpers.worker.messages import Counters, Ready, SandboxGaps, encode
+from fwhelpers.worker.shared_memory import HandoverFile, SharedStats
+queue, control, page, handover = map(int, sys.argv[1:5])
+channel = socket.socket(fileno=control)
+channel.recv(1 << 20)
+if os.fstat(handover).st_size:
+    HandoverFile(handover)
+    channel.send(encode(SandboxGaps(("successor",))))
+    channel.send(encode(Ready(os.getpid())))
+    channel.recv(1 << 20)
+    sys.exit()
+stats = SharedStats(page)
+stats.beats = stats.last_id = stats.packets = stats.overflows = (1 << 64) - 1
+stats.publish()
+os.write(handover, b"3\\n" + b"[" * 100_000)
+for message in (b'{"counters": {"x": {"refused": NaN}}}', b'{"ready": "now"}', b"[" * 100_000):
+    channel.send(message)
+channel.send(encode(Counters({"x": {"refused": 3}})))
+"""
 
 
-def store() -> FdStore:
-    return FdStore(Notifier({}), {})
+class FakeQueue:
+    """A queue's socket, that refuses all verdicts."""
+
+    def __init__(self, fd: int | None = None) -> None:
+        self._fd = os.open("/dev/null", os.O_RDONLY)
+        self.sent: list[bytes] = []
+
+    def bind(self, number: int, fail_open: bool) -> None:
+        pass
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+        raise OSError(2, "No such file or directory")
+
+    def close(self) -> None:
+        os.close(self._fd)
 
 
-def heard(
-    say: Callable[[socket.socket], None],
-) -> tuple[WorkerProcess, list[dict[str, Any]]]:
-    """A worker that has said this, and hung up."""
-    told: list[dict[str, Any]] = []
+def new_worker(messages: list[Message | Restarted]) -> WorkerProcess:
+    store = FdStore(Notifier({}), {})
+    return WorkerProcess(1000, True, lambda _, message: messages.append(message), store)
+
+
+def test_a_worker_that_was_taken_over_gets_a_successor(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    spawn = asyncio.create_subprocess_exec
+
+    async def start(*argv: str, **options: Any) -> Any:
+        return await spawn(sys.executable, "-c", _TAKEN_OVER, *argv[-5:], **options)
+
+    monkeypatch.setattr(supervisor, "QueueSocket", FakeQueue)
+    monkeypatch.setattr(supervisor.asyncio, "create_subprocess_exec", start)
+    messages: list[Message | Restarted] = []
 
     async def scenario() -> WorkerProcess:
-        worker = WorkerProcess(1000, True, told.append, store())
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        worker._control = ours
-        say(theirs)
-        theirs.close()
-        worker._hang_up()
+        worker = new_worker(messages)
+        worker.bind()
+        worker.configure(WorkerConfig({}))
+        running = asyncio.ensure_future(worker.run())
+        await worker.wait_ready()
+        assert not running.done()
+        await worker.stop()
+        await running
         return worker
 
-    return asyncio.run(scenario()), told
+    worker = asyncio.run(scenario())
+    assert messages[:3] == [
+        Counters({"x": {"refused": 3}}), Restarted("exited with status 0"), SandboxGaps(("successor",)),
+    ]  # fmt: skip
+    assert worker.totals() == {"x": Counter(refused=3)}
+    assert (worker.packets, worker.overflows) == (0, 0)
+    assert sum("ignoring malformed message" in line for line in caplog.messages) == 1
 
 
-def test_a_worker_s_last_words_are_heard() -> None:
-    def say(control: socket.socket) -> None:
-        for _ in range(20):
-            control.send(json.dumps({"note": NOTE}).encode())
-        control.send(json.dumps({"counts": {"fw-ftp": {"expected": 20}}}).encode())
-
-    worker, told = heard(say)
-    assert told[:20] == [{"note": NOTE, "queue": 1000}] * 20
-    assert worker.totals() == {"fw-ftp": Counter(expected=20)}
-
-
-def test_nonsense_is_told_once_and_not_heeded(caplog: pytest.LogCaptureFixture) -> None:
-    def say(control: socket.socket) -> None:
-        for message in (b"{", b"7", b'{"counts": {"x": 1}}', b'{"counts": {"x": {"y": -1}}}'):
-            control.send(message)
-        control.send(b'{"problem": "this is the end"}')
-
-    worker, told = heard(say)
-    assert told == [{"problem": "this is the end", "queue": 1000}]
-    assert worker.totals() == {}
-    assert caplog.messages == ["worker 1000: says what makes no sense, which is not heeded"]
+def test_a_queue_that_refuses_the_last_verdict_ends_no_supervision(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    queue: Any = FakeQueue()
+    new_worker([])._accept_until(queue, 7)
+    assert len(queue.sent) == 1
+    queue.close()
+    assert "accept its packets" in caplog.text
 
 
-def test_counts_of_those_that_have_ended_are_kept() -> None:
-    fleet = WorkerPool(lambda _: None, store())
+def test_counters_of_invented_helpers_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "MAX_HELPERS", 10)
+    worker = new_worker([])
+    for generation in range(100):
+        worker._current = {f"x{generation}": {"refused": 1}}
+        worker.counters = worker.totals()
+    assert len(worker.totals()) == 10
 
-    async def scenario() -> None:
-        for number in (1000, 1001):
-            worker = WorkerProcess(number, True, lambda _: None, store())
-            worker._current = {"fw-ftp": {"expected": number}}
-            fleet.workers.append(worker)
-            fleet._tasks[worker] = asyncio.ensure_future(asyncio.sleep(0))
-        await fleet.shrink(1)
 
-    asyncio.run(scenario())
-    assert fleet.totals() == {"fw-ftp": Counter(expected=2001)}
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (0, "exited with status 0"), (3, "exited with status 3"),
+        (-signal.SIGKILL, "died of SIGKILL"), (-250, "died of signal 250"),
+    ],
+)  # fmt: skip
+def test_the_end_of_a_worker_in_words(code: int, text: str) -> None:
+    assert supervisor._describe_end(code) == text
+
+
+def test_a_name_in_the_store_has_its_queue() -> None:
+    assert supervisor.queue_number(supervisor.queue_name(1000)) == 1000
+    for name in ("table", "queue-x", "queue-", "flows-1000"):
+        assert supervisor.queue_number(name) is None
+
+
+def test_status_without_a_process() -> None:
+    worker = new_worker([])
+    worker._stats = SimpleNamespace(read=lambda: SimpleNamespace(packets=3, overflows=1))  # type: ignore[assignment]
+    assert worker.status() == {
+        "queue": 1000, "pid": None, "ready": False, "restarts": 0, "packets": 3, "overflows": 1,
+    }  # fmt: skip

@@ -58,7 +58,7 @@ def test_states(manager: tuple[Manager, dict[str, str]]) -> None:
     notifier = Notifier(environ)
     notifier.reloading()
     notifier.ready("ftp; 2 workers")
-    notifier.alive()
+    notifier.ping_watchdog()
     notifier.stopping()
     reloading, *rest = systemd.heard()
     assert reloading["RELOADING"] == "1"
@@ -75,11 +75,11 @@ def test_states(manager: tuple[Manager, dict[str, str]]) -> None:
 def test_without_a_manager_nothing_happens() -> None:
     notifier = Notifier({})
     notifier.ready("")
-    assert notifier.watched == 0
+    assert notifier.watchdog_timeout == 0
     store = FdStore(notifier, {"FDSTORE": "8"})
-    store.put("queue-1", 0)
+    store.store("queue-1", 0)
     store.drop("queue-1")
-    assert store.take("queue-1") is None
+    assert store.pop("queue-1") is None
 
 
 def test_a_manager_that_has_gone_is_no_error(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_a_manager_that_has_gone_is_no_error(tmp_path: Path) -> None:
     ],
 )
 def test_watchdog(usec: str, pid: str, seconds: float) -> None:
-    assert Notifier({"WATCHDOG_USEC": usec, "WATCHDOG_PID": pid}).watched == seconds
+    assert Notifier({"WATCHDOG_USEC": usec, "WATCHDOG_PID": pid}).watchdog_timeout == seconds
 
 
 def test_what_is_stored_stays_open(manager: tuple[Manager, dict[str, str]]) -> None:
@@ -110,8 +110,8 @@ def test_what_is_stored_stays_open(manager: tuple[Manager, dict[str, str]]) -> N
     notifier = Notifier(environ)
     store = FdStore(notifier, environ)
     read, write = os.pipe()
-    store.put("table", write)
-    store.put("table", write)
+    store.store("table", write)
+    store.store("table", write)
     os.close(write)
     stored = [m for m in systemd.heard() if "FDSTORE" in m]
     assert stored == [{"FDSTORE": "1", "FDNAME": "table", "FDPOLL": "0"}]
@@ -129,8 +129,8 @@ def test_nothing_is_stored_where_nobody_keeps_it(manager: tuple[Manager, dict[st
     del environ["FDSTORE"]
     notifier = Notifier(environ)
     store = FdStore(notifier, environ)
-    store.put("table", 0)
-    assert not store.works
+    store.store("table", 0)
+    assert not store.available
     assert systemd.heard() == []
     close(notifier)
 
@@ -140,11 +140,11 @@ import os, stat
 from fwhelpers.daemon.systemd import FdStore, Notifier
 os.environ["LISTEN_PID"] = str(os.getpid() + {other})
 store = FdStore(Notifier(os.environ), os.environ)
-print(store.left(), "LISTEN_FDS" in os.environ)
-fd = store.take("table")
-print(fd, fd and os.get_inheritable(fd), fd and stat.S_ISFIFO(os.fstat(fd).st_mode), store.take("table"))
+print(store.names(), "LISTEN_FDS" in os.environ)
+fd = store.pop("table")
+print(fd, fd and os.get_inheritable(fd), fd and stat.S_ISFIFO(os.fstat(fd).st_mode), store.pop("table"))
 store.drop_all()
-print(store.left(), [n for n in (3, 4, 5) if os.path.exists(f"/proc/self/fd/{{n}}")])
+print(store.names(), [n for n in (3, 4, 5) if os.path.exists(f"/proc/self/fd/{{n}}")])
 """
 
 
@@ -194,11 +194,11 @@ def test_stop_or_restart(
 ) -> None:
     systemctl(tmp_path / "systemctl", says)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert systemd.restarts() is restarts
+    assert systemd.is_restarting() is restarts
 
 
 def test_without_systemctl_a_restart_is_assumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert systemd.restarts()
+    assert systemd.is_restarting()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from connection import Connection, FakeMaker, payload_of
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from fwhelpers.api import DatagramParser, Done, Event, Expect, Helper, LineParser, Policy
 from fwhelpers.engine import handover
 from fwhelpers.engine.inspector import Active, Inspector
+from fwhelpers.kernel.expect import Expectation, encode_delete
 
 PORT = re.compile(rb"AT (\d+)\r?\n")
 
@@ -41,6 +44,14 @@ class Ask(LineParser):
 
     def restore(self, state: bytes) -> None:
         (self.asked,) = state
+
+
+class Encoder(FakeMaker):
+    """Encodes for the kernel what it is to delete, as the real table does."""
+
+    def delete(self, expectation: Expectation) -> None:
+        encode_delete(expectation)
+        super().delete(expectation)
 
 
 ASK = Helper("ask", "tcp", [99], Ask, [Policy("data", max=9, timeout=60)])
@@ -192,6 +203,58 @@ def test_damaged_data_raises_value_error_or_nothing(data: st.DataObject) -> None
         return
     talk.inspector = successor
     talk.c(b"RE\r\n")
+
+
+HOSTILE = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=5,
+)
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Paths to all values inside a JSON value, itself included."""
+    inner: Any = ()
+    if isinstance(value, dict):
+        inner = value.items()
+    elif isinstance(value, list):
+        inner = enumerate(value)
+    return [path, *(below for key, item in inner for below in paths(item, (*path, key)))]
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    value[path[0]] = replaced(value[path[0]], path[1:], new)
+    return value
+
+
+@given(st.data(), HOSTILE)
+def test_one_hostile_value_in_a_handover_is_harmless(data: st.DataObject, hostile: object) -> None:
+    talk = connection()
+    talk.c(b"WHERE\r\nWHE")
+    talk.s(b"AT 4000\r\n")
+    version, line = talk.inspector.hand_over().splitlines()
+    fields = json.loads(line)
+    path = data.draw(st.sampled_from(paths(fields)))
+    altered = json.dumps(replaced(fields, path, hostile)).encode()
+    successor = Inspector({ASK.kernel_name: Active(ASK)}, Encoder())
+    try:
+        successor.resume(version + b"\n" + altered)
+    except ValueError:
+        return
+    talk.inspector = successor
+    talk.c(b"RE\r\n")
+    successor.tick(talk.now + 100_000)
+    list(handover.decode(successor.hand_over()))
+
+
+@pytest.mark.parametrize(
+    "line", [b"[" * 100_000, b'{"key": ["", 1e999]}', b'{"key": ["", NaN]}', b"1" * 5000]
+)
+def test_json_that_breaks_parsers_is_a_value_error(line: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - all are reported alike
+        list(handover.decode(b"3\n" + line))
 
 
 def test_the_size_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Events of the kernel and words of the workers, in whatever order they come."""
+"""Events of the kernel and reports of the workers, joined in whatever order they come."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers.engine.expectation_key import ExpectationId, key_of
-from fwhelpers.events.attribution import FORGET, HOLD, Attribution, WorkerReport
-from fwhelpers.events.tracker import Event, TrackedExpectation
+from fwhelpers.events.attribution import FORGET, HOLD, Announcement, Attribution
+from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation, mask_for
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 MASTER = Tuple(CLIENT, SERVER, 6, 40000, 21)
-EPSV, PASV = WorkerReport("EPSV", 3), WorkerReport("PASV", 3)
+EPSV, PASV = Announcement("EPSV", 3), Announcement("PASV", 3)
 
 
 def expectation(port: int, helper: str = "fw-ftp", master: Tuple = MASTER) -> Expectation:
@@ -22,15 +22,15 @@ def expectation(port: int, helper: str = "fw-ftp", master: Tuple = MASTER) -> Ex
     return Expectation(master, wanted, mask_for(wanted), timeout=60, helper=helper)
 
 
-def hole(port: int = 2000, name: str = "a", helper: str = "fw-ftp") -> TrackedExpectation:
+def expected(port: int = 2000, name: str = "a", helper: str = "fw-ftp") -> TrackedExpectation:
     return TrackedExpectation(name, expectation(port, helper), 0.0, 60.0)
 
 
-def made(port: int = 2000, master: Tuple = MASTER) -> ExpectationId:
+def identity(port: int = 2000, master: Tuple = MASTER) -> ExpectationId:
     return ExpectationId(key_of(expectation(port)), master)
 
 
-def attribution(limit: int = 100) -> Attribution:
+def new_attribution(limit: int = 100) -> Attribution:
     new = Attribution(limit)
     new.ours = {"fw-ftp"}
     return new
@@ -40,25 +40,25 @@ def kinds(events: object) -> list[str]:
     return [event.kind for event in events]  # type: ignore[attr-defined]
 
 
-def test_the_kernel_first() -> None:
-    one, where = attribution(), hole()
-    assert list(one.take(Event("created", where), 0.0)) == []
-    assert list(one.take(Event("matched", where), 0.0)) == []
-    assert kinds(one.said(made(), EPSV, 0.1)) == ["created", "matched"]
-    assert (where.what, where.interface) == ("EPSV", 3)
-    assert kinds(one.take(Event("matched", where), 0.2)) == ["matched"]
+def test_the_kernel_s_event_comes_first() -> None:
+    attribution, tracked = new_attribution(), expected()
+    assert list(attribution.add_event(Event(EventKind.CREATED, tracked), 0.0)) == []
+    assert list(attribution.add_event(Event(EventKind.MATCHED, tracked), 0.0)) == []
+    assert kinds(attribution.add_report(identity(), EPSV, 0.1)) == ["created", "matched"]
+    assert (tracked.what, tracked.interface) == ("EPSV", 3)
+    assert kinds(attribution.add_event(Event(EventKind.MATCHED, tracked), 0.2)) == ["matched"]
 
 
-def test_the_worker_first() -> None:
-    one, where = attribution(), hole()
-    assert list(one.said(made(), EPSV, 0.0)) == []
-    assert kinds(one.take(Event("created", where), 0.1)) == ["created"]
-    assert where.what == "EPSV"
-    assert kinds(one.take(Event("matched", where), 0.1)) == ["matched"]
+def test_the_worker_s_report_comes_first() -> None:
+    attribution, tracked = new_attribution(), expected()
+    assert list(attribution.add_report(identity(), EPSV, 0.0)) == []
+    assert kinds(attribution.add_event(Event(EventKind.CREATED, tracked), 0.1)) == ["created"]
+    assert tracked.what == "EPSV"
+    assert kinds(attribution.add_event(Event(EventKind.MATCHED, tracked), 0.1)) == ["matched"]
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("reported", "timeout"),
     [
         (61, 61),
         (60, 60),
@@ -66,126 +66,141 @@ def test_the_worker_first() -> None:
         (0, 60),
     ],
 )
-def test_the_kernel_s_time_is_rounded_down(said: int, told: int) -> None:
+def test_the_kernel_s_rounded_timeout_is_corrected(reported: int, timeout: int) -> None:
     for worker_first in (True, False):
-        one, where = attribution(), hole()
-        words = EPSV._replace(timeout=said)
+        attribution, tracked = new_attribution(), expected()
+        announcement = EPSV._replace(timeout=reported)
         if worker_first:
-            list(one.said(made(), words, 0.0))
-        list(one.take(Event("created", where), 0.0))
+            list(attribution.add_report(identity(), announcement, 0.0))
+        list(attribution.add_event(Event(EventKind.CREATED, tracked), 0.0))
         if not worker_first:
-            list(one.said(made(), words, 0.0))
-        assert where.expectation.timeout == told
+            list(attribution.add_report(identity(), announcement, 0.0))
+        assert tracked.expectation.timeout == timeout
 
 
-def test_a_worker_that_never_speaks() -> None:
-    one, where = attribution(), hole()
-    assert list(one.take(Event("created", where), 0.0)) == []
-    assert list(one.take(Event("withdrawn", where), 0.5)) == []
-    assert list(one.passed(HOLD - 0.1)) == []
-    assert kinds(one.passed(HOLD)) == ["created", "withdrawn"]
-    assert (one._held, one._count) == ({}, 0)
+def test_without_a_report_events_are_held_for_a_while() -> None:
+    attribution, tracked = new_attribution(), expected()
+    assert list(attribution.add_event(Event(EventKind.CREATED, tracked), 0.0)) == []
+    assert list(attribution.add_event(Event(EventKind.WITHDRAWN, tracked), 0.5)) == []
+    assert list(attribution.advance(HOLD - 0.1)) == []
+    assert kinds(attribution.advance(HOLD)) == ["created", "withdrawn"]
+    assert (attribution._held, attribution._held_events) == ({}, 0)
 
 
-def test_words_that_come_after_the_hold_count_for_what_follows() -> None:
-    one, where = attribution(), hole()
-    list(one.take(Event("created", where), 0.0))
-    assert kinds(one.passed(HOLD)) == ["created"]
-    assert list(one.said(made(), EPSV, HOLD + 1)) == []
-    assert where.what == "EPSV"
+def test_a_report_after_the_hold_applies_to_later_events() -> None:
+    attribution, tracked = new_attribution(), expected()
+    list(attribution.add_event(Event(EventKind.CREATED, tracked), 0.0))
+    assert kinds(attribution.advance(HOLD)) == ["created"]
+    assert list(attribution.add_report(identity(), EPSV, HOLD + 1)) == []
+    assert tracked.what == "EPSV"
 
 
-def test_words_of_what_the_kernel_refused_are_forgotten() -> None:
-    one, where = attribution(), hole()
-    list(one.said(made(), PASV, 0.0))
-    list(one.passed(FORGET))
-    assert list(one.take(Event("created", where), FORGET)) == []
-    assert kinds(one.said(made(), EPSV, FORGET)) == ["created"]
-    assert where.what == "EPSV"
+def test_reports_without_an_expectation_are_forgotten() -> None:
+    attribution, tracked = new_attribution(), expected()
+    list(attribution.add_report(identity(), PASV, 0.0))
+    list(attribution.advance(FORGET))
+    assert list(attribution.add_event(Event(EventKind.CREATED, tracked), FORGET)) == []
+    assert kinds(attribution.add_report(identity(), EPSV, FORGET)) == ["created"]
+    assert tracked.what == "EPSV"
 
 
-def test_others_do_not_wait() -> None:
-    one = attribution()
-    list(one.take(Event("created", hole(1, "a")), 0.0))
-    assert kinds(one.take(Event("created", hole(2, "b", "ftp")), 0.0)) == ["created"]
-    assert kinds(one.take(Event("matched", None), 0.0)) == ["matched"]
-    assert kinds(one.take(Event("expired", hole(3, "before us")), 0.0)) == ["expired"]
+def test_events_of_others_are_not_held() -> None:
+    attribution = new_attribution()
+    list(attribution.add_event(Event(EventKind.CREATED, expected(1, "a")), 0.0))
+    assert kinds(attribution.add_event(Event(EventKind.CREATED, expected(2, "b", "ftp")), 0.0)) == [
+        "created"
+    ]
+    assert kinds(attribution.add_event(Event(EventKind.MATCHED, None), 0.0)) == ["matched"]
+    assert kinds(
+        attribution.add_event(Event(EventKind.EXPIRED, expected(3, "before us")), 0.0)
+    ) == ["expired"]
 
 
-def test_another_master_s_words_are_not_its() -> None:
-    one, where = attribution(), hole()
-    list(one.take(Event("created", where), 0.0))
-    assert list(one.said(made(master=MASTER._replace(sport=1)), PASV, 0.0)) == []
-    assert kinds(one.said(made(), EPSV, 0.0)) == ["created"]
+def test_a_report_of_another_master_does_not_match() -> None:
+    attribution, tracked = new_attribution(), expected()
+    list(attribution.add_event(Event(EventKind.CREATED, tracked), 0.0))
+    assert list(attribution.add_report(identity(master=MASTER._replace(sport=1)), PASV, 0.0)) == []
+    assert kinds(attribution.add_report(identity(), EPSV, 0.0)) == ["created"]
 
 
-def test_equal_ones_get_their_words_in_order() -> None:
-    one, first, second = attribution(), hole(name="a"), hole(name="b")
-    list(one.take(Event("created", first), 0.0))
-    list(one.take(Event("created", second), 0.1))
-    list(one.said(made(), PASV, 0.2))
-    list(one.said(made(), EPSV, 0.2))
+def test_equal_expectations_get_their_reports_in_order() -> None:
+    attribution, first, second = new_attribution(), expected(name="a"), expected(name="b")
+    list(attribution.add_event(Event(EventKind.CREATED, first), 0.0))
+    list(attribution.add_event(Event(EventKind.CREATED, second), 0.1))
+    list(attribution.add_report(identity(), PASV, 0.2))
+    list(attribution.add_report(identity(), EPSV, 0.2))
     assert (first.what, second.what) == ("PASV", "EPSV")
 
 
-def test_many_held_at_once_are_told_each_in_its_order() -> None:
-    one = attribution(limit=10_000)
+def test_many_held_events_keep_their_order() -> None:
+    attribution = new_attribution(limit=10_000)
     for port in range(1, 2001):
-        where = hole(port, str(port))
-        assert list(one.take(Event("created", where), 0.0)) == []
-        assert list(one.take(Event("matched", where), 0.0)) == []
-    spoken = [event for port in range(2000, 1000, -1) for event in one.said(made(port), EPSV, 0.1)]
-    assert kinds(spoken) == ["created", "matched"] * 1000
-    late = list(one.passed(HOLD))
+        tracked = expected(port, str(port))
+        assert list(attribution.add_event(Event(EventKind.CREATED, tracked), 0.0)) == []
+        assert list(attribution.add_event(Event(EventKind.MATCHED, tracked), 0.0)) == []
+    reported = [
+        event
+        for port in range(2000, 1000, -1)
+        for event in attribution.add_report(identity(port), EPSV, 0.1)
+    ]
+    assert kinds(reported) == ["created", "matched"] * 1000
+    late = list(attribution.advance(HOLD))
     assert kinds(late) == ["created", "matched"] * 1000
     assert [e.tracked.id for e in late if e.tracked][::2] == [str(port) for port in range(1, 1001)]
 
 
-def test_it_is_bounded_and_the_oldest_wait_no_longer() -> None:
-    one = attribution(limit=10)
-    told = []
+def test_the_oldest_are_released_above_the_bound() -> None:
+    attribution = new_attribution(limit=10)
+    released = []
     for port in range(1, 101):
-        told += one.take(Event("created", hole(port, str(port))), 0.0)
-        list(one.said(made(port + 1000), EPSV, 0.0))
-    assert [event.tracked.id for event in told if event.tracked] == [str(n) for n in range(1, 91)]
-    assert len(one._held) == len(one._silent._things) == len(one._early._things) == 10
-    permanent = hole(7, "permanent")
-    told = [*one.take(Event("created", permanent), 0.0)]
+        released += attribution.add_event(Event(EventKind.CREATED, expected(port, str(port))), 0.0)
+        list(attribution.add_report(identity(port + 1000), EPSV, 0.0))
+    assert [event.tracked.id for event in released if event.tracked] == [
+        str(n) for n in range(1, 91)
+    ]
+    assert (
+        len(attribution._held)
+        == len(attribution._unreported._entries)
+        == len(attribution._early._entries)
+        == 10
+    )
+    permanent = expected(7, "permanent")
+    released = [*attribution.add_event(Event(EventKind.CREATED, permanent), 0.0)]
     for _ in range(100):
-        told += one.take(Event("matched", permanent), 0.0)
-    of_it = [event for event in told if event.tracked is permanent]
+        released += attribution.add_event(Event(EventKind.MATCHED, permanent), 0.0)
+    of_it = [event for event in released if event.tracked is permanent]
     assert kinds(of_it) == ["created"] + ["matched"] * 100
 
 
 FACT = st.tuples(
-    st.sampled_from(["created", "matched", "expired", "said", "passed"]), st.integers(1, 3)
+    st.sampled_from(["created", "matched", "expired", "report", "advance"]), st.integers(1, 3)
 )
 
 
 @given(st.lists(FACT, max_size=60), st.integers(1, 5))
-def test_nothing_is_lost_doubled_or_out_of_order(facts: list[tuple[str, int]], limit: int) -> None:
-    one, now = attribution(limit), 0.0
-    there: dict[int, TrackedExpectation] = {}
-    given_in: list[Event] = []
-    told: list[Event] = []
+def test_no_event_is_lost_doubled_or_out_of_order(facts: list[tuple[str, int]], limit: int) -> None:
+    attribution, now = new_attribution(limit), 0.0
+    live: dict[int, TrackedExpectation] = {}
+    added: list[Event] = []
+    released: list[Event] = []
     for number, (fact, port) in enumerate(facts):
         now += 0.2
-        if fact == "said":
-            told += one.said(made(port), EPSV, now)
-        elif fact == "passed":
-            told += one.passed(now)
+        if fact == "report":
+            released += attribution.add_report(identity(port), EPSV, now)
+        elif fact == "advance":
+            released += attribution.advance(now)
         else:
             if fact == "created":
-                there[port] = hole(port, f"{port}-{number}")
-            if port in there:
-                given_in.append(Event(fact, there[port]))
-                told += one.take(given_in[-1], now)
-    told += one.passed(now + FORGET)
-    of = {e.tracked.id for e in given_in if e.tracked}
+                live[port] = expected(port, f"{port}-{number}")
+            if port in live:
+                added.append(Event(EventKind(fact), live[port]))
+                released += attribution.add_event(added[-1], now)
+    released += attribution.advance(now + FORGET)
+    of = {e.tracked.id for e in added if e.tracked}
     for name in of:
-        expected = [e for e in given_in if e.tracked and e.tracked.id == name]
-        assert [e for e in told if e.tracked and e.tracked.id == name] == expected
-    assert len(told) == len(given_in)
-    assert (len(one._held), one._count) == (0, 0)
-    assert not one._silent._numbers
-    assert not one._early._numbers
+        in_order = [e for e in added if e.tracked and e.tracked.id == name]
+        assert [e for e in released if e.tracked and e.tracked.id == name] == in_order
+    assert len(released) == len(added)
+    assert (len(attribution._held), attribution._held_events) == (0, 0)
+    assert not attribution._unreported._numbers
+    assert not attribution._early._numbers

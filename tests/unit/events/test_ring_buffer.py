@@ -1,4 +1,4 @@
-"""The ring: readers of different speed, bounded memory, honest numbers."""
+"""The ring buffer: readers of different speed, bounded memory, exact loss counts."""
 
 from __future__ import annotations
 
@@ -19,29 +19,27 @@ def filled(size: int, count: int) -> RingBuffer[int]:
 
 
 @given(st.integers(1, 20), st.integers(0, 60), st.integers(0, 60), st.integers(1, 20))
-def test_what_is_lost_and_what_is_read_is_all_there_was(
-    size: int, count: int, start: int, most: int
-) -> None:
+def test_lost_and_read_items_add_up(size: int, count: int, start: int, limit: int) -> None:
     ring, number, lost, read = filled(size, count), min(start, count), 0, []
     start = number
     while number < ring.end:
-        taken = ring.take(number, most)
-        lost, number = lost + taken.lost, taken.next
-        read += taken.items
-        assert len(taken.items) <= most
+        batch = ring.read(number, limit)
+        lost, number = lost + batch.lost, batch.next
+        read += batch.items
+        assert len(batch.items) <= limit
     assert lost + len(read) == count - start
     assert read == list(range(start + lost, count))
     assert len(read) <= size
 
 
-def test_nothing_is_kept_for_nobody() -> None:
+def test_without_readers_nothing_is_kept() -> None:
     ring = filled(10, 5)
     ring.readers = 0
     ring.add(5)
     ring.readers = 1
     ring.add(6)
-    taken = ring.take(3, 10)
-    assert (taken.lost, taken.items, ring.end) == (3, [6], 7)
+    batch = ring.read(3, 10)
+    assert (batch.lost, batch.items, ring.end) == (3, [6], 7)
 
 
 def test_waiting() -> None:

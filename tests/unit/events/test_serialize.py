@@ -8,36 +8,37 @@ import pytest
 
 from fwhelpers.api import DatagramParser, Helper, Policy
 from fwhelpers.dbus.fields import values
-from fwhelpers.events.serialize import Describer, Known
-from fwhelpers.events.tracker import Event, TrackedExpectation
+from fwhelpers.events.serialize import InstalledHelpers, Loss, Serializer
+from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation, WithdrawReason
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
+from fwhelpers.worker.messages import FlowReport, ReportKind
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 MASTER = Tuple(CLIENT, SERVER, 6, 40000, 21)
-WANTED = Tuple(CLIENT, SERVER, 6, 0, 2000)
+EXPECTED = Tuple(CLIENT, SERVER, 6, 0, 2000)
 ONE = Expectation(
-    MASTER, WANTED, mask_for(WANTED, prefix=24), 1, PERMANENT, 60, "fw-ftp", zone=3,
+    MASTER, EXPECTED, mask_for(EXPECTED, prefix=24), 1, PERMANENT, 60, "fw-ftp", zone=3,
     nat=Tuple(SERVER, CLIENT, 6, 2001, 0), nat_dir=1, fn="nat-follow-master", id=7,
 )  # fmt: skip
 FTP = Helper("ftp", "tcp", [21], DatagramParser, policies=[Policy("a"), Policy("data")])
 
 
 @pytest.fixture
-def describer() -> Describer:
-    made = Describer(lambda index: f"eth{index}")
-    made.known = Known({"fw-ftp": FTP}, {"ftp": "plug"})
-    return made
+def serializer() -> Serializer:
+    new = Serializer(lambda index: f"eth{index}")
+    new.installed = InstalledHelpers({"fw-ftp": FTP}, {"ftp": "plug"})
+    return new
 
 
-def hole() -> TrackedExpectation:
+def tracked() -> TrackedExpectation:
     reply = Tuple(SERVER, bytes([192, 0, 2, 1]), 6, 21, 40000)
     return TrackedExpectation("00000007-1", ONE, 100.0, 161.0, reply, "PASV", 2)
 
 
-def test_everything_about_an_expectation(describer: Describer) -> None:
-    told = describer.expectation(hole(), 110.0)
-    assert told == {
+def test_an_expectation_with_all_its_fields(serializer: Serializer) -> None:
+    fields = serializer.expectation(tracked(), 110.0)
+    assert fields == {
         "id": "00000007-1", "state": "expected", "helper": "ftp", "kernel_name": "fw-ftp",
         "plugin": "plug", "what": "PASV", "policy": "data", "class": 1, "flags": ["permanent"],
         "timeout": 60, "remaining": 50, "zone": 3, "interface": "eth2", "transport": "tcp",
@@ -51,36 +52,43 @@ def test_everything_about_an_expectation(describer: Describer) -> None:
                    "reply_destination_port": 40000},
         "connections": [],
     }  # fmt: skip
-    values(told)  # each key is declared
+    values(fields)  # each key is declared
 
 
-def test_matched_with_its_connection(describer: Describer) -> None:
-    orig = WANTED._replace(sport=50000)
-    one = Conntrack(orig, Tuple(SERVER, CLIENT, 6, 2000, 50000), 1, master=MASTER)
-    told = describer.event(Event("matched", hole(), one), 110.0)
-    assert told["connection"]["source_port"] == 50000
-    assert told["connection"]["reply_source_port"] == 2000
-    assert "connections" not in told
-    unknown = describer.event(Event("matched", None, one), 110.0)
+def test_a_match_with_its_connection(serializer: Serializer) -> None:
+    orig = EXPECTED._replace(sport=50000)
+    connection = Conntrack(orig, Tuple(SERVER, CLIENT, 6, 2000, 50000), 1, master=MASTER)
+    fields = serializer.event(Event(EventKind.MATCHED, tracked(), connection), 110.0)
+    assert fields["connection"]["source_port"] == 50000
+    assert fields["connection"]["reply_source_port"] == 2000
+    assert "connections" not in fields
+    unknown = serializer.event(Event(EventKind.MATCHED, None, connection), 110.0)
     assert (unknown["id"], unknown["master"]["destination_port"]) == ("", 21)
     values(unknown)
 
 
-def test_another_s_helper_keeps_the_kernel_s_name(describer: Describer) -> None:
-    foreign = replace(hole(), expectation=replace(ONE, helper="sip", nat=None))
-    told = describer.event(Event("withdrawn", foreign, reason="removed"), 110.0)
-    assert (told["helper"], told["plugin"], told["policy"]) == ("sip", "", "")
-    assert (told["nat"], told["reason"]) == (None, "removed")
-    values(told)
+def test_a_foreign_helper_keeps_the_kernel_s_name(serializer: Serializer) -> None:
+    foreign = replace(tracked(), expectation=replace(ONE, helper="sip", nat=None))
+    fields = serializer.event(
+        Event(EventKind.WITHDRAWN, foreign, reason=WithdrawReason.REMOVED), 110.0
+    )
+    assert (fields["helper"], fields["plugin"], fields["policy"]) == ("sip", "", "")
+    assert (fields["nat"], fields["reason"]) == (None, "removed")
+    values(fields)
 
 
-def test_refused(describer: Describer) -> None:
-    note = {
-        "helper": "fw-ftp", "l4": "tcp", "client": "c", "server": "s", "endpoint": "e",
-        "rule": "G6", "reason": "why", "what": "PORT", "interface": 4, "kind": "refused",
-    }  # fmt: skip
-    told = describer.refused(note)
-    assert (told["helper"], told["plugin"], told["rule"], told["interface"]) == (
+def test_a_refusal(serializer: Serializer) -> None:
+    report = FlowReport(
+        ReportKind.REFUSED, "fw-ftp", "c", "s", "tcp", "why", "G6", "PORT", "e", interface=4
+    )
+    fields = serializer.item(report, 0.0)
+    assert (fields["helper"], fields["plugin"], fields["rule"], fields["interface"]) == (
         "ftp", "plug", "G6", "eth4",
     )  # fmt: skip
-    values(told)
+    values(fields)
+
+
+def test_a_loss(serializer: Serializer) -> None:
+    fields = serializer.item(Loss("kernel", 0, True), 0.0)
+    assert fields == {"name": "kernel", "count": 0, "resynchronised": True}
+    values(fields)

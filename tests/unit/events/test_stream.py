@@ -1,28 +1,30 @@
-"""The stream of events: from kernel and workers to the ring, and what is told when something is lost."""
+"""The stream of events: from kernel and workers to the ring buffer, and its reports of losses."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 from fwhelpers.api import DatagramParser, Helper
+from fwhelpers.engine.expectation_key import ExpectationId, key_of
 from fwhelpers.events import stream as module
 from fwhelpers.events.attribution import HOLD
-from fwhelpers.events.serialize import Known
-from fwhelpers.events.stream import EventStream, Item, SuppressedCounter
+from fwhelpers.events.serialize import InstalledHelpers, Loss
+from fwhelpers.events.stream import EventStream, Item
+from fwhelpers.events.tracker import EventKind
 from fwhelpers.kernel import conntrack, expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation, mask_for
 from fwhelpers.kernel.nfnl import Message
 from fwhelpers.kernel.nla import be32, strz
-from fwhelpers.worker.messages import encode_made
+from fwhelpers.worker.messages import Counters, FlowReport, ReportKind, Restarted
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
-NOT_OURS = Known({}, {})  # the kernel's own events: nobody speaks of them, and nothing waits
+NO_HELPERS = InstalledHelpers({}, {})  # events of foreign helpers are not held
 MASTER = Tuple(CLIENT, SERVER, 6, 40000, 21)
 REPLY = Tuple(SERVER, CLIENT, 6, 21, 40000)
 
@@ -32,13 +34,18 @@ def expectation(port: int) -> Expectation:
     return Expectation(MASTER, wanted, mask_for(wanted), timeout=60, helper="fw-ftp", id=port)
 
 
-def body(made: Expectation) -> bytes:
-    (sent,) = nfnl.split(expect.encode_create(made))
-    return bytes(sent.payload) + be32(4, made.timeout) + be32(5, made.id) + strz(6, made.helper)
+def body(expectation: Expectation) -> bytes:
+    (sent,) = nfnl.split(expect.encode_create(expectation))
+    return (
+        bytes(sent.payload)
+        + be32(4, expectation.timeout)
+        + be32(5, expectation.id)
+        + strz(6, expectation.helper)
+    )
 
 
-def event(made: Expectation, kind: int = expect.NEW) -> Message:
-    payload = memoryview(body(made))
+def event(expectation: Expectation, kind: int = expect.NEW) -> Message:
+    payload = memoryview(body(expectation))
     return Message(nfnl.CTNETLINK_EXP << 8 | kind, nfnl.CREATE, 0, 2, 0, payload)
 
 
@@ -55,11 +62,11 @@ def entry(
 class Netlink:
     """A kernel that has these expectations, and one connection."""
 
-    def __init__(self, there: list[Expectation] = []) -> None:  # noqa: B006
-        self.there = there
+    def __init__(self, live: list[Expectation] = []) -> None:  # noqa: B006
+        self.live = live
 
     def dump(self, message: bytes, what: str) -> Iterator[bytes]:
-        return iter([*map(body, self.there), b"\0\0"])
+        return iter([*map(body, self.live), b"\0\0"])
 
     def request(self, message: bytes, what: str) -> list[bytes]:
         return [bytes(entry(MASTER, REPLY, 0x2000, 0).payload)]
@@ -81,76 +88,73 @@ class Source:
 
 @pytest.fixture
 def events() -> EventStream:
-    made = EventStream()
-    made.ring.readers = 1
-    made.know(Known({"fw-ftp": Helper("ftp", "tcp", [21], DatagramParser)}, {"ftp": "plug"}))
-    return made
+    new = EventStream()
+    new.ring.readers = 1
+    new.set_installed(
+        InstalledHelpers({"fw-ftp": Helper("ftp", "tcp", [21], DatagramParser)}, {"ftp": "plug"})
+    )
+    return new
 
 
 def kinds(events: EventStream) -> list[str]:
-    return [item.kind for item in events.ring.take(0, 1000).items]
+    return [item.kind for item in events.ring.read(0, 1000).items]
 
 
-def read(events: EventStream, messages: list[Message | None], there: list[Expectation]) -> None:
+def read(events: EventStream, messages: list[Message | None], live: list[Expectation]) -> None:
     events._source = Source(messages)  # type: ignore[assignment]
-    events._netlink = Netlink(there)  # type: ignore[assignment]
+    events._netlink = Netlink(live)  # type: ignore[assignment]
     events._read()
 
 
 def test_a_transfer(events: EventStream) -> None:
-    events.know(NOT_OURS)
+    events.set_installed(NO_HELPERS)
     read(events, used_at_once(2000), [])
     assert kinds(events) == ["created", "matched"]
-    created, matched = events.ring.take(0, 2).items
-    assert events.describe(created)["master"]["reply_destination_port"] == 40000
-    assert events.describe(matched)["connection"]["source_port"] == 5
-    assert events.take_counts() == {"fw-ftp": {"created": 1, "matched": 1}}
-    assert events.take_counts() == {}
-    (hole,) = events.listing()
-    assert events.describe_hole(hole)["state"] == "used"
+    created, matched = events.ring.read(0, 2).items
+    assert events.serialize(created)["master"]["reply_destination_port"] == 40000
+    assert events.serialize(matched)["connection"]["source_port"] == 5
+    assert events.pop_counters() == {"fw-ftp": {"created": 1, "matched": 1}}
+    assert events.pop_counters() == {}
+    (tracked,) = events.expectations()
+    assert events.serialize_expectation(tracked)["state"] == "used"
     connection = expectation(2000).tuple._replace(sport=5)
     back = Tuple(SERVER, CLIENT, 6, 2000, 5)
     read(events, [entry(connection, back, 1, conntrack.DELETE)], [])
-    assert events.listing() == []
+    assert events.expectations() == []
 
 
-def test_lost_events_are_told_and_made_good_by_a_dump(events: EventStream) -> None:
-    events.know(NOT_OURS)
+def test_lost_events_are_reported_and_a_dump_replaces_them(events: EventStream) -> None:
+    events.set_installed(NO_HELPERS)
     read(events, [event(expectation(1)), None], [expectation(2)])
     assert kinds(events) == ["created", "lost", "withdrawn", "created"]
-    lost = events.ring.take(1, 1).items[0]
-    assert events.describe(lost) == {"name": "kernel", "count": 0, "resynchronised": True}
+    lost = events.ring.read(1, 1).items[0]
+    assert events.serialize(lost) == {"name": "kernel", "count": 0, "resynchronised": True}
 
 
-def test_a_burst_leaves_others_their_turn(events: EventStream) -> None:
+def test_a_burst_leaves_time_for_other_tasks(events: EventStream) -> None:
     messages: list[Message | None] = [event(expectation(n)) for n in range(1, 1001)]
     read(events, messages, [])
-    assert len(messages) == 1000 - module.SLICE
+    assert len(messages) == 1000 - module.MAX_BURST
 
 
-def test_what_can_t_be_read_is_told_and_does_no_harm(
+def test_an_unreadable_event_is_logged_and_skipped(
     events: EventStream, caplog: pytest.LogCaptureFixture
 ) -> None:
-    events.know(NOT_OURS)
+    events.set_installed(NO_HELPERS)
     broken = event(expectation(1))._replace(payload=memoryview(b"\0\0"))
     read(events, [broken, event(expectation(2))], [])
     assert kinds(events) == ["created"]
-    assert "can't be read" in caplog.text
+    assert "unreadable event" in caplog.text
 
 
-def test_the_reply_direction_is_asked_for_where_nobody_told_it(events: EventStream) -> None:
-    events.know(NOT_OURS)
+def test_an_unknown_reply_direction_is_looked_up(events: EventStream) -> None:
+    events.set_installed(NO_HELPERS)
     read(events, [event(expectation(1))], [])
-    (item,) = events.ring.take(0, 1).items
-    assert events.describe(item)["master"]["reply_source"] == "10.0.2.2"
+    (item,) = events.ring.read(0, 1).items
+    assert events.serialize(item)["master"]["reply_source"] == "10.0.2.2"
 
 
-def note(kind: str, **more: Any) -> dict[str, Any]:
-    told = {
-        "kind": kind, "helper": "fw-ftp", "client": "c", "server": "s", "l4": "tcp", "reason": "r",
-        "rule": "G6", "what": "PASV", "endpoint": "e", "expected": "", "interface": 0, "timeout": 0, "made": None,
-    }  # fmt: skip
-    return {"note": told | more, "queue": 1000}
+REFUSED = FlowReport(ReportKind.REFUSED, "fw-ftp", "c", "s", "tcp", "r", "G6", "PASV", "e")
 
 
 def used_at_once(port: int) -> list[Message | None]:
@@ -165,61 +169,71 @@ def used_at_once(port: int) -> list[Message | None]:
     ]
 
 
-def words(port: int) -> dict[str, Any]:
-    return note("expected", made=encode_made(expectation(port)))
+def report(port: int) -> FlowReport:
+    identity = ExpectationId(key_of(expectation(port)), MASTER)
+    return replace(REFUSED, kind=ReportKind.EXPECTED, expectation=identity)
 
 
 @pytest.mark.parametrize("worker_first", [False, True])
-def test_a_worker_s_words_before_and_after_the_end(events: EventStream, worker_first: bool) -> None:
+def test_a_report_may_come_before_and_after_the_expectation_ends(
+    events: EventStream, worker_first: bool
+) -> None:
     if worker_first:
-        events.hear(words(2000), 0.0)
+        events.on_worker_message(1000, report(2000), 0.0)
     read(events, used_at_once(2000), [])
     if not worker_first:
         assert kinds(events) == []
-        events.hear(words(2000), 0.1)
-    items = events.ring.take(0, 10).items
-    assert [(item.kind, events.describe(item)["what"]) for item in items] == [
+        events.on_worker_message(1000, report(2000), 0.1)
+    items = events.ring.read(0, 10).items
+    assert [(item.kind, events.serialize(item)["what"]) for item in items] == [
         ("created", "PASV"), ("matched", "PASV"),
     ]  # fmt: skip
 
 
-def test_a_worker_that_never_speaks(events: EventStream) -> None:
+def test_without_a_report_events_pass_after_a_while(events: EventStream) -> None:
     read(events, used_at_once(2000), [])
     assert kinds(events) == []
-    events.pass_time(time.monotonic() + HOLD)
+    events.advance(time.monotonic() + HOLD)
     assert kinds(events) == ["created", "matched"]
-    assert events.take_counts() == {"ftp": {"created": 1, "matched": 1}}
+    assert events.pop_counters() == {"ftp": {"created": 1, "matched": 1}}
 
 
 def test_a_refusal(events: EventStream) -> None:
-    events.hear(note("refused"), 0.0)
-    (refused,) = events.ring.take(0, 10).items
-    assert events.describe(refused)["rule"] == "G6"
+    events.on_worker_message(1000, REFUSED, 0.0)
+    (refused,) = events.ring.read(0, 10).items
+    assert events.serialize(refused)["rule"] == "G6"
 
 
-def test_refusals_that_were_only_counted_are_told_as_lost(events: EventStream) -> None:
-    events.hear(note("refused"), 0.0)
-    events.hear({"counts": {"fw-ftp": {"refused": 5, "expected": 9}}, "queue": 1000}, 0.0)
-    events.hear({"counts": {"fw-ftp": {"refused": 5}}, "queue": 1000}, 0.0)
+def test_suppressed_refusals_are_reported_as_lost(events: EventStream) -> None:
+    events.on_worker_message(1000, REFUSED, 0.0)
+    events.on_worker_message(1000, Counters({"fw-ftp": {"refused": 5, "expected": 9}}), 0.0)
+    events.on_worker_message(1000, Counters({"fw-ftp": {"refused": 5}}), 0.0)
     assert kinds(events) == ["refused", "lost"]
-    assert events.describe(events.ring.take(1, 1).items[0])["count"] == 4
-    assert events.take_counts() == {"ftp": {"refused": 5}}
+    assert events.serialize(events.ring.read(1, 1).items[0])["count"] == 4
+    assert events.pop_counters() == {"ftp": {"refused": 5}}
 
 
-def test_another_worker_counts_from_zero() -> None:
-    untold = SuppressedCounter()
-    assert list(untold.counted(1000, {"x": {"refused": 3}})) == [("x", 3)]
-    assert list(untold.counted(1001, {"x": {"refused": 2}})) == [("x", 2)]
-    untold.forget(1000)
-    untold.told(1000, "x")
-    assert list(untold.counted(1000, {"x": {"refused": 1}})) == []
-    assert list(untold.counted(1001, {"x": {"refused": 3}})) == [("x", 1)]
+def test_a_successor_counts_from_zero(events: EventStream) -> None:
+    events.on_worker_message(1000, Counters({"fw-ftp": {"refused": 5}}), 0.0)
+    events.on_worker_message(1000, Restarted("died of SIGKILL"), 0.0)
+    events.on_worker_message(1000, Counters({"fw-ftp": {"refused": 2}}), 0.0)
+    assert events.pop_counters() == {"ftp": {"refused": 7}}
 
 
-def test_too_many_to_be_tracked_is_told(
+def test_helpers_that_a_worker_invents_fill_no_memory(events: EventStream) -> None:
+    for number in range(1000):
+        invented = replace(REFUSED, helper=f"x{number}")
+        events.on_worker_message(1000, invented, 0.0)
+        events.on_worker_message(1000, Counters({f"x{number}": {"refused": 1}}), 0.0)
+    assert kinds(events) == []
+    assert events.counters == {}
+    assert events._suppressed._reported == {}
+
+
+def test_expectations_above_the_tracker_s_bound_are_reported_as_lost(
     events: EventStream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events.know(NOT_OURS)
+    events.set_installed(NO_HELPERS)
     monkeypatch.setattr(module, "TICK", 0.0)
     events.tracker._limit = 2
     read(events, [event(expectation(n)) for n in range(1, 6)], [])
@@ -230,11 +244,15 @@ def test_too_many_to_be_tracked_is_told(
         ticking.cancel()
 
     asyncio.run(scenario())
-    (lost,) = [item for item in events.ring.take(0, 100).items if item.kind == "lost"]
-    assert events.describe(lost)["name"] == "tracking"
-    assert events.describe(lost)["count"] == 3
+    (lost,) = [item for item in events.ring.read(0, 100).items if item.kind == "lost"]
+    assert events.serialize(lost)["name"] == "tracking"
+    assert events.serialize(lost)["count"] == 3
 
 
-def test_an_item_of_nobody_is_described_too(events: EventStream) -> None:
-    assert events.describe(Item("lost", "", note={"name": "kernel"})) == {"name": "kernel"}
+def test_a_loss_concerns_no_helper(events: EventStream) -> None:
+    loss = events.serialize(Item(EventKind.LOST, "", Loss("kernel", 0)))
+    assert loss == {"name": "kernel", "count": 0, "resynchronised": False}
+
+
+def test_an_interface_that_does_not_exist_has_no_name() -> None:
     assert module.interface_name(0) == ""

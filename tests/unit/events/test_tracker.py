@@ -1,4 +1,4 @@
-"""The tracker of expectations: what follows from what the kernel tells, in whatever order it does."""
+"""The tracker of expectations: the events that follow from the kernel's reports, in whatever order they come."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fwhelpers.events.tracker import GRACE, Event, Tracker, fits
+from fwhelpers.events.tracker import GRACE, Event, EventKind, Tracker, fits
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
 
@@ -38,93 +38,93 @@ def tracker() -> Tracker:
 
 
 def test_used_once_is_matched(tracker: Tracker) -> None:
-    (made,) = tracker.created(expectation(), 0.0)
+    (created,) = tracker.created(expectation(), 0.0)
     assert list(tracker.destroyed(expectation(timeout=58), 1.0)) == []
     (matched,) = tracker.connected(connection())
-    assert (made.kind, matched.kind) == ("created", "matched")
-    assert matched.tracked is made.tracked
-    assert list(tracker.passed(1.0 + GRACE)) == []
-    assert [hole.over for hole in tracker.holes()] == ["matched"]
+    assert (created.kind, matched.kind) == ("created", "matched")
+    assert matched.tracked is created.tracked
+    assert list(tracker.advance(1.0 + GRACE)) == []
+    assert [tracked.ended_as for tracked in tracker.expectations()] == ["matched"]
     tracker.disconnected(0, connection().orig)
-    assert tracker.holes() == []
+    assert tracker.expectations() == []
 
 
 def test_permanent_is_matched_again_and_again_then_expires(tracker: Tracker) -> None:
-    (made,) = tracker.created(expectation(flags=PERMANENT), 0.0)
+    (created,) = tracker.created(expectation(flags=PERMANENT), 0.0)
     for sport in (1, 2, 3):
         assert kinds(tracker.connected(connection(sport=sport))) == ["matched"]
-    assert len(tracker.holes()[0].connections) == 3
-    (expired,) = tracker.passed(61.0)
-    assert (expired.kind, expired.tracked) == ("expired", made.tracked)
-    assert len(tracker.holes()) == 1  # for its connections
+    assert len(tracker.expectations()[0].connections) == 3
+    (expired,) = tracker.advance(61.0)
+    assert (expired.kind, expired.tracked) == ("expired", created.tracked)
+    assert len(tracker.expectations()) == 1  # for its connections
     for sport in (1, 2, 3):
         tracker.disconnected(0, connection(sport=sport).orig)
-    assert tracker.holes() == []
+    assert tracker.expectations() == []
 
 
-def test_expiry_is_reckoned_and_told_once(tracker: Tracker) -> None:
+def test_expiry_is_computed_and_reported_once(tracker: Tracker) -> None:
     list(tracker.created(expectation(timeout=5), 0.0))
-    assert kinds(tracker.passed(5.9)) == []
-    assert kinds(tracker.passed(6.0)) == ["expired"]
+    assert kinds(tracker.advance(5.9)) == []
+    assert kinds(tracker.advance(6.0)) == ["expired"]
     assert kinds(tracker.destroyed(expectation(timeout=0), 47.0)) == []
-    assert kinds(tracker.passed(99.0)) == []
+    assert kinds(tracker.advance(99.0)) == []
 
 
-def test_a_kernel_that_ends_it_in_time_is_told_as_expiry_too(tracker: Tracker) -> None:
+def test_an_end_at_the_expiry_time_counts_as_expiry(tracker: Tracker) -> None:
     list(tracker.created(expectation(timeout=4), 0.0))
     assert kinds(tracker.destroyed(expectation(timeout=0), 4.4)) == ["expired"]
 
 
 @pytest.mark.parametrize(("ended", "reason"), [(True, "master-ended"), (False, "removed")])
-def test_withdrawn_with_the_reason(tracker: Tracker, ended: bool, reason: str) -> None:
+def test_a_withdrawal_has_its_reason(tracker: Tracker, ended: bool, reason: str) -> None:
     tracker.control(0, MASTER, None)
     tracker.control(0, MASTER, Tuple(SERVER, CLIENT, 6, 21, 40000))
     list(tracker.created(expectation(), 0.0))
     list(tracker.destroyed(expectation(), 1.0))
     if ended:
         tracker.disconnected(0, MASTER)
-    assert kinds(tracker.passed(1.0 + GRACE - 0.1)) == []
-    (gone,) = tracker.passed(1.0 + GRACE)
-    assert (gone.kind, gone.reason) == ("withdrawn", reason)
+    assert kinds(tracker.advance(1.0 + GRACE - 0.1)) == []
+    (withdrawn,) = tracker.advance(1.0 + GRACE)
+    assert (withdrawn.kind, withdrawn.reason) == ("withdrawn", reason)
 
 
-def test_an_equal_one_in_its_place(tracker: Tracker) -> None:
+def test_an_equal_expectation_replaces_the_former(tracker: Tracker) -> None:
     (first,) = tracker.created(expectation(number=1), 0.0)
     (second,) = tracker.created(expectation(number=2), 1.0)
     assert first.tracked is not None
     assert second.tracked is not None
     assert first.tracked.id != second.tracked.id
-    assert [hole.id for hole in tracker.holes()] == [second.tracked.id]
-    (gone,) = tracker.passed(1.0 + GRACE)
-    assert (gone.kind, gone.tracked) == ("withdrawn", first.tracked)
-    assert len(tracker.holes()) == 1
+    assert [tracked.id for tracked in tracker.expectations()] == [second.tracked.id]
+    (withdrawn,) = tracker.advance(1.0 + GRACE)
+    assert (withdrawn.kind, withdrawn.tracked) == ("withdrawn", first.tracked)
+    assert len(tracker.expectations()) == 1
 
 
-def test_resync_tells_what_was_missed(tracker: Tracker) -> None:
+def test_resync_reports_the_missed_events(tracker: Tracker) -> None:
     list(tracker.created(expectation(1), 0.0))
     list(tracker.created(expectation(2), 0.0))
     events = list(tracker.resync([expectation(2), expectation(3), expectation(4, timeout=0)], 1.0))
-    told = [(e.kind, e.tracked.expectation.tuple.dport, e.reason) for e in events if e.tracked]
-    assert told == [("withdrawn", 1, "lost"), ("created", 3, "")]
+    reported = [(e.kind, e.tracked.expectation.tuple.dport, e.reason) for e in events if e.tracked]
+    assert reported == [("withdrawn", 1, "lost"), ("created", 3, None)]
 
 
-def test_a_connection_of_one_that_was_there_before_us(tracker: Tracker) -> None:
-    assert list(tracker.connected(connection())) == [Event("matched", None, connection())]
+def test_a_match_of_an_expectation_from_before_our_start(tracker: Tracker) -> None:
+    assert list(tracker.connected(connection())) == [Event(EventKind.MATCHED, None, connection())]
     assert list(tracker.connected(connection(master=None))) == []
 
 
-def test_another_master_s_connection_is_not_its(tracker: Tracker) -> None:
+def test_a_connection_of_another_master_is_no_match(tracker: Tracker) -> None:
     list(tracker.created(expectation(), 0.0))
     (event,) = tracker.connected(connection(master=MASTER._replace(sport=1)))
     assert event.tracked is None
 
 
-def test_it_is_bounded() -> None:
+def test_the_tracker_is_bounded() -> None:
     tracker = Tracker(limit=10)
     for port in range(1, 101):
         list(tracker.created(expectation(port), 0.0))
         list(tracker.connected(connection(port)))
-    assert len(tracker.holes()) == 10
+    assert len(tracker.expectations()) == 10
     assert tracker.dropped == 90
     assert sizes(tracker) <= 10 * 5 + 40
 
@@ -133,14 +133,14 @@ def sizes(tracker: Tracker) -> int:
     return sum(
         len(part)
         for part in (
-            tracker._holes, tracker._there, tracker._aimed, tracker._expiring, tracker._ended,
+            tracker._tracked, tracker._live, tracker._by_destination, tracker._expiring, tracker._undecided,
             tracker._children,
         )
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("orig", "true"),
+    ("orig", "is_expected"),
     [
         (Tuple(CLIENT, SERVER, 6, 7, 2000), True),
         (Tuple(CLIENT, SERVER, 17, 7, 2000), False),
@@ -149,14 +149,14 @@ def sizes(tracker: Tracker) -> int:
         (Tuple(bytes(16), bytes(16), 6, 7, 2000), False),
     ],
 )
-def test_fits(orig: Tuple, true: bool) -> None:
-    assert fits(orig, expectation()) == true
+def test_a_connection_fits_by_tuple_and_mask(orig: Tuple, is_expected: bool) -> None:
+    assert fits(orig, expectation()) == is_expected
     anybody = replace(expectation(), mask=mask_for(expectation().tuple, prefix=0))
-    assert fits(orig, anybody) == (true or orig.src == SERVER)
+    assert fits(orig, anybody) == (is_expected or orig.src == SERVER)
 
 
 FACT = st.tuples(
-    st.sampled_from(["created", "destroyed", "connected", "disconnected", "passed", "resync"]),
+    st.sampled_from(["created", "destroyed", "connected", "disconnected", "advance", "resync"]),
     st.integers(1, 4),
     st.booleans(),
 )
@@ -165,25 +165,27 @@ FACT = st.tuples(
 @example([("created", 2, False), ("connected", 2, False), ("resync", 1, False), ("created", 2, False),
           ("connected", 2, False)])  # fmt: skip
 @given(st.lists(FACT, max_size=60))
-def test_each_creation_ends_once_whatever_comes(facts: list[tuple[str, int, bool]]) -> None:
+def test_each_expectation_ends_once_in_any_order_of_events(
+    facts: list[tuple[str, int, bool]],
+) -> None:
     tracker, now = Tracker(), 0.0
     events: list[Event] = []
     for number, (fact, port, flag) in enumerate(facts, 1):
         now += 1.0 if flag else 0.1
-        made = expectation(port, PERMANENT * flag, 5, number)
+        one = expectation(port, PERMANENT * flag, 5, number)
         if fact == "created":
-            events += tracker.created(made, now)
+            events += tracker.created(one, now)
         elif fact == "destroyed":
-            events += tracker.destroyed(made, now)
+            events += tracker.destroyed(one, now)
         elif fact == "connected":
             events += tracker.connected(connection(port))
         elif fact == "disconnected":
             tracker.disconnected(0, connection(port).orig)
-        elif fact == "passed":
-            events += tracker.passed(now)
+        elif fact == "advance":
+            events += tracker.advance(now)
         else:
-            events += tracker.resync([made], now)
-    events += tracker.passed(now + 100)
+            events += tracker.resync([one], now)
+    events += tracker.advance(now + 100)
     for port in range(1, 5):
         tracker.disconnected(0, connection(port).orig)
     born = [e.tracked.id for e in events if e.kind == "created" and e.tracked]
@@ -192,5 +194,5 @@ def test_each_creation_ends_once_whatever_comes(facts: list[tuple[str, int, bool
     assert len(set(born)) == len(born)
     assert len(set(dead)) == len(dead)
     assert set(born) <= set(dead) | used
-    assert tracker.holes() == []
+    assert tracker.expectations() == []
     assert sizes(tracker) == 0

@@ -13,8 +13,8 @@ victim = os.getppid()
 libc = ctypes.CDLL(None, use_errno=True)
 from fwhelpers.worker.sandbox import enter_sandbox
 ours, theirs = socket.socketpair()
-lacking = enter_sandbox()
-print("lacking", lacking)
+gaps = enter_sandbox()
+print("gaps", gaps)
 
 def raw(call, *arguments):
     if call(*arguments) < 0:
@@ -72,7 +72,7 @@ def report() -> list[str]:
 
 
 def test_every_way_out_is_closed(report: list[str]) -> None:
-    tried = [line for line in report if not line.startswith(("lacking", "works"))]
+    tried = [line for line in report if not line.startswith(("gaps", "works"))]
     assert len(tried) == 26
     assert [line for line in tried if line.endswith("DONE")] == []
 
@@ -82,9 +82,9 @@ def test_the_work_goes_on(report: list[str]) -> None:
 
 
 def test_limits_capabilities_and_filter_are_always_there(report: list[str]) -> None:
-    lacking = report[0].removeprefix("lacking ")
+    gaps = report[0].removeprefix("gaps ")
     assert not [
-        step for step in ("limits", "capabilities", "no_new_privs", "seccomp") if step in lacking
+        step for step in ("limits", "capabilities", "no_new_privs", "seccomp") if step in gaps
     ]
 
 

@@ -19,7 +19,7 @@ SIX = Tuple(packed("fd01::2"), packed("fd02::2"), 17, 5353, 40001)
 
 
 @pytest.mark.parametrize(
-    ("made", "text"),
+    ("expectation", "text"),
     [
         (
             Expectation(MASTER, DATA, mask_for(DATA), timeout=300),
@@ -41,9 +41,9 @@ SIX = Tuple(packed("fd01::2"), packed("fd02::2"), 17, 5353, 40001)
             Expectation(
                 MASTER, DATA, mask_for(DATA), timeout=9, nat=Tuple(packed("192.168.0.9"), bytes(4), 6, 50, 0)
             ),
-            "tcp 10.0.1.2 → 10.0.2.2:40001, led to 192.168.0.9:50 for 9 s, once",
+            "tcp 10.0.1.2 → 10.0.2.2:40001, translated to 192.168.0.9:50 for 9 s, once",
         ),
     ],
 )  # fmt: skip
-def test_holes(made: Expectation, text: str) -> None:
-    assert summarize(made) == text
+def test_an_expectation_in_words(expectation: Expectation, text: str) -> None:
+    assert summarize(expectation) == text

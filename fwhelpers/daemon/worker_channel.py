@@ -1,0 +1,104 @@
+"""The manager's end of a worker's control channel: configurations out, checked messages in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import Callable
+
+from fwhelpers.worker.config import MAX_CONTROL
+from fwhelpers.worker.messages import FlowReport, Message, Problem, SandboxGaps, decode
+
+log = logging.getLogger("fwhelpers")
+
+#: messages for the log that a worker may send; it limits itself to far fewer (`worker.reporter`)
+MESSAGES_A_SECOND = 1000
+
+
+class WorkerChannel:
+    """Calls `on_message` with each message of the worker. A malformed one is reported once and ignored."""
+
+    def __init__(
+        self, sock: socket.socket, queue: int, on_message: Callable[[Message], None]
+    ) -> None:
+        self._sock = sock
+        self._queue = queue
+        self._on_message = on_message
+        self._complaints: set[str] = set()
+        self._second = self._count = 0
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._read)
+
+    @classmethod
+    def create(
+        cls, queue: int, on_message: Callable[[Message], None]
+    ) -> tuple[WorkerChannel, socket.socket]:
+        """Returns the channel, and the worker's end of it."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_CONTROL)
+        ours.setblocking(False)
+        return cls(ours, queue, on_message), theirs
+
+    def send(self, message: bytes) -> None:
+        """A worker that has just died, or does not read, does not get it."""
+        try:
+            self._sock.send(message)
+        except OSError as error:
+            log.warning("worker %d: send configuration: %s", self._queue, error)
+
+    def shut_down(self) -> None:
+        """End the worker: it reads no more, but may still send."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Handle the messages that are still there, and close."""
+        while self._read():
+            pass
+        asyncio.get_running_loop().remove_reader(self._sock.fileno())
+        self._sock.close()
+
+    def _read(self) -> bool:
+        """Handle one message; False if there is none."""
+        try:
+            data = self._sock.recv(MAX_CONTROL)
+        except BlockingIOError:
+            return False
+        except OSError:
+            data = b""
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._sock.fileno())
+            return False
+        try:
+            message = decode(data)
+        except ValueError as error:
+            self._complain("ignoring malformed message", str(error))
+            return True
+        if self._admit(message):
+            self._deliver(message)
+        else:
+            self._complain("ignoring messages", f"more than {MESSAGES_A_SECOND} a second")
+        return True
+
+    def _deliver(self, message: Message) -> None:
+        try:
+            self._on_message(message)
+        except Exception:  # a bug in its handling must not end the supervision of a worker
+            log.exception("worker %d: handle message", self._queue)
+
+    def _admit(self, message: Message) -> bool:
+        if not isinstance(message, FlowReport | Problem | SandboxGaps):
+            return True
+        second = int(time.monotonic())
+        if second != self._second:
+            self._second, self._count = second, 0
+        self._count += 1
+        return self._count <= MESSAGES_A_SECOND
+
+    def _complain(self, text: str, reason: str) -> None:
+        if text not in self._complaints:
+            self._complaints.add(text)
+            log.error("worker %d: %s: %s", self._queue, text, reason)

@@ -1,0 +1,96 @@
+"""Counts the engine's reports and sends them to the manager without ever waiting for it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from fwhelpers.engine.expectation_key import ExpectationId, key_of
+from fwhelpers.engine.verdict import Report
+from fwhelpers.worker.messages import (
+    Counters,
+    FlowReport,
+    Message,
+    Problem,
+    Ready,
+    ReportKind,
+    SandboxGaps,
+    Suppressed,
+    encode,
+)
+from fwhelpers.worker.summary import summarize
+
+#: reports sent: of expectations, and again of all else (a client that causes refusals must not hide expectations);
+#: the rest is only counted
+REPORTS_A_SECOND = 100
+
+
+class Reporter:
+    """Called by the engine with each of its reports."""
+
+    def __init__(self, control: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
+        self._control = control
+        self._clock = clock
+        self._totals: dict[str, Counter[str]] = {}
+        self._changed = False
+        self._sent: Counter[bool] = Counter()
+        self._suppressed = 0
+        self._second = 0
+
+    def __call__(self, report: Report) -> None:
+        self._totals.setdefault(report.helper, Counter())[report.kind] += 1
+        self._changed = True
+        second = int(self._clock())
+        if second != self._second:
+            self._second = second
+            self._sent.clear()
+        is_expectation = report.kind == ReportKind.EXPECTED
+        self._sent[is_expectation] += 1
+        if self._sent[is_expectation] > REPORTS_A_SECOND or not self._send(_flow_report(report)):
+            self._suppressed += 1
+
+    def flush(self) -> None:
+        """Send the counters if they have changed, and the number of suppressed reports."""
+        if self._suppressed and int(self._clock()) != self._second:
+            self._suppressed *= not self._send(Suppressed(self._suppressed))
+        if self._changed:
+            self._changed = not self._send(Counters(self._totals))
+
+    def ready(self) -> None:
+        self._send(Ready(os.getpid()))
+
+    def problem(self, text: str) -> None:
+        self._send(Problem(text))
+
+    def sandbox_gaps(self, gaps: Sequence[str]) -> None:
+        if gaps:
+            self._send(SandboxGaps(tuple(gaps)))
+
+    def _send(self, message: Message) -> bool:
+        try:
+            self._control.send(encode(message))
+        except OSError:  # the manager is slow or gone
+            return False
+        return True
+
+
+def _flow_report(report: Report) -> FlowReport:
+    expectation = report.expectation
+    return FlowReport(
+        kind=ReportKind(report.kind),
+        helper=report.helper,
+        client=str(report.flow.client),
+        server=str(report.flow.server),
+        l4=report.flow.l4,
+        reason=report.reason,
+        rule=report.rule,
+        what=report.what,
+        endpoint=str(report.refused or ""),
+        expected=summarize(expectation) if expectation else "",
+        interface=report.interface,
+        timeout=expectation.timeout if expectation else 0,
+        expectation=ExpectationId(key_of(expectation), expectation.master) if expectation else None,
+    )

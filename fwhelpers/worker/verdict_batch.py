@@ -1,0 +1,53 @@
+"""Collects verdicts and sends them with as few system calls as their order allows."""
+
+from __future__ import annotations
+
+from fwhelpers.engine.verdict import Verdict
+from fwhelpers.kernel import labels, nfqueue
+from fwhelpers.kernel.socket import QueueSocket
+
+_DONE = labels.bits(labels.DONE)
+
+
+class VerdictBatch:
+    """Verdicts of one queue, in the order of its packets."""
+
+    def __init__(self, sock: QueueSocket, queue: int) -> None:
+        self._sock = sock
+        self._queue = queue
+        self._messages: list[bytes] = []
+        self._last_plain = 0  #: id of the last packet to be accepted untouched
+
+    def add(self, packet: nfqueue.Packet, verdict: Verdict) -> None:
+        if verdict.plain:
+            self._last_plain = packet.id
+            return
+        self._close_plain()
+        self._messages.append(_encode(self._queue, packet, verdict))
+
+    def flush(self) -> None:
+        self._close_plain()
+        if self._messages:
+            self._sock.send(b"".join(self._messages))
+            self._messages.clear()
+
+    def _close_plain(self) -> None:
+        # a batch verdict covers all ids up to its own, so it must precede the verdict of any later packet
+        if self._last_plain:
+            self._messages.append(nfqueue.encode_batch(self._queue, self._last_plain))
+            self._last_plain = 0
+
+
+def _encode(queue: int, packet: nfqueue.Packet, verdict: Verdict) -> bytes:
+    decision = nfqueue.REPEAT if verdict.repeat else nfqueue.ACCEPT
+    return nfqueue.encode_verdict(
+        queue,
+        packet.id,
+        decision if verdict.accept else nfqueue.DROP,
+        payload=verdict.payload,
+        info=(packet.helper, verdict.info) if verdict.info is not None else None,
+        labels=(_DONE, _DONE) if verdict.done else None,
+        timeout=verdict.timeout,
+        status=verdict.status,
+        expectation=verdict.expectation,
+    )

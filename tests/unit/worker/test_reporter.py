@@ -1,0 +1,137 @@
+"""The worker's reports: all are counted, and sent within a bound."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from fwhelpers.api import Endpoint, Flow
+from fwhelpers.engine.expectation_key import ExpectationId, key_of
+from fwhelpers.engine.verdict import Report
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.expect import Expectation, mask_for
+from fwhelpers.worker.messages import (
+    Counters,
+    FlowReport,
+    Message,
+    Problem,
+    Ready,
+    ReportKind,
+    SandboxGaps,
+    Suppressed,
+    decode,
+)
+from fwhelpers.worker.reporter import REPORTS_A_SECOND, Reporter
+
+FLOW = Flow("tcp", Endpoint.parse("10.0.1.2", 1), Endpoint.parse("10.0.2.2", 21))
+REFUSAL = Report("refused", "fw-ftp", FLOW, "below 1024", "G6")
+
+
+class Channel(NamedTuple):
+    worker: socket.socket
+    manager: socket.socket
+
+    def messages(self) -> list[Message]:
+        messages = []
+        while True:
+            try:
+                messages.append(decode(self.manager.recv(1 << 20)))
+            except BlockingIOError:
+                return messages
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def channel() -> Iterator[Channel]:
+    pair = Channel(*socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+    for end in pair:
+        end.setblocking(False)
+    yield pair
+    for end in pair:
+        end.close()
+
+
+def test_reports_are_all_counted_and_sent_within_the_bound(channel: Channel) -> None:
+    reporter = Reporter(channel.worker, Clock())
+    messages: list[Message] = []
+    for _ in range(5 * REPORTS_A_SECOND):
+        reporter(REFUSAL)
+        messages += channel.messages()
+    assert len(messages) == REPORTS_A_SECOND
+    reporter.flush()
+    assert channel.messages() == [Counters({"fw-ftp": {"refused": 5 * REPORTS_A_SECOND}})]
+
+
+def test_refusals_do_not_suppress_expectations(channel: Channel) -> None:
+    reporter = Reporter(channel.worker, Clock())
+    for _ in range(10 * REPORTS_A_SECOND):
+        reporter(REFUSAL)
+        channel.messages()
+    reporter(Report("expected", "fw-ftp", FLOW))
+    (report,) = channel.messages()
+    assert isinstance(report, FlowReport)
+    assert report.kind is ReportKind.EXPECTED
+
+
+def test_the_manager_decodes_every_message(channel: Channel) -> None:
+    reporter = Reporter(channel.worker, Clock())
+    expected = Tuple(bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2]), 6, 0, 2000)
+    master = expected._replace(sport=1, dport=21)
+    expectation = Expectation(master, expected, mask_for(expected), zone=7, timeout=60)
+    reporter(Report("expected", "fw-ftp", FLOW, expectation=expectation, what="EPSV", interface=3))
+    reporter(Report("refused", "fw-ftp", FLOW, "below 1024", "G6", None, FLOW.server, "PORT"))
+    reporter(Report("failed", "fw-ftp", FLOW, "KeyError: 'bug'"))
+    reporter.flush()
+    reporter.problem("helper x is no longer installed")
+    reporter.sandbox_gaps(["Landlock unavailable: not in this kernel"])
+    reporter.sandbox_gaps([])
+    reporter.ready()
+    *messages, ready = channel.messages()
+    ends = "10.0.1.2:1", "10.0.2.2:21", "tcp"
+    text = "tcp 10.0.1.2 → 10.0.2.2:2000 for 60 s, once"
+    identity = ExpectationId(key_of(expectation), master)
+    assert messages == [
+        FlowReport(
+            ReportKind.EXPECTED, "fw-ftp", *ends, what="EPSV", expected=text, interface=3,
+            timeout=60, expectation=identity,
+        ),
+        FlowReport(
+            ReportKind.REFUSED, "fw-ftp", *ends, "below 1024", "G6", "PORT", "10.0.2.2:21"
+        ),
+        FlowReport(ReportKind.FAILED, "fw-ftp", *ends, "KeyError: 'bug'"),
+        Counters({"fw-ftp": {"expected": 1, "refused": 1, "failed": 1}}),
+        Problem("helper x is no longer installed"),
+        SandboxGaps(("Landlock unavailable: not in this kernel",)),
+    ]  # fmt: skip
+    assert isinstance(ready, Ready)
+
+
+def test_the_number_of_suppressed_reports_is_sent_when_the_second_is_over(channel: Channel) -> None:
+    clock = Clock()
+    reporter = Reporter(channel.worker, clock)
+    for _ in range(REPORTS_A_SECOND + 7):
+        reporter(REFUSAL)
+        channel.messages()
+    reporter.flush()
+    assert not any(isinstance(message, Suppressed) for message in channel.messages())
+    clock.now += 1
+    reporter.flush()
+    reporter.flush()
+    assert channel.messages() == [Suppressed(7)]
+
+
+def test_a_manager_that_does_not_read_does_not_block(channel: Channel) -> None:
+    reporter = Reporter(channel.worker)
+    for _ in range(5000):
+        reporter.problem("x" * 1000)
+    reporter(Report("done", "fw-ftp", FLOW))
+    reporter.flush()

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from fwhelpers.engine.verdict import ACCEPT, Verdict
+from fwhelpers.kernel import nfnl
+from fwhelpers.kernel.nla import parse
+from fwhelpers.worker.verdict_batch import VerdictBatch
+
+
+class FakeSocket:
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+
+def sent(*verdicts: tuple[int, Verdict]) -> list[tuple[str, int, int]]:
+    """The messages to the kernel in their order: kind, packet id, verdict."""
+    sock: Any = FakeSocket()
+    batch = VerdictBatch(sock, 1000)
+    for number, verdict in verdicts:
+        packet: Any = SimpleNamespace(id=number, helper="fw-ftp")
+        batch.add(packet, verdict)
+    batch.flush()
+    (data,) = sock.sent  # one system call for all of them
+    messages = []
+    for message in nfnl.split(data):
+        header = bytes(parse(message.payload)[2])
+        kind = {1: "one", 3: "batch"}[message.kind]
+        messages.append(
+            (kind, int.from_bytes(header[4:], "big"), int.from_bytes(header[:4], "big"))
+        )
+    return messages
+
+
+def test_untouched_packets_are_accepted_by_one_message() -> None:
+    assert sent((1, ACCEPT), (2, ACCEPT), (3, Verdict())) == [("batch", 3, 1)]
+
+
+def test_no_packet_overtakes_another() -> None:
+    drop, again = Verdict(accept=False), Verdict(repeat=True)
+    assert sent((1, ACCEPT), (2, drop), (3, ACCEPT), (4, ACCEPT), (5, again), (6, ACCEPT)) == [
+        ("batch", 1, 1),
+        ("one", 2, 0),
+        ("batch", 4, 1),
+        ("one", 5, 4),
+        ("batch", 6, 1),
+    ]
