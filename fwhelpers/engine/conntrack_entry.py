@@ -33,7 +33,7 @@ def with_private_data(packet: Packet, state: FlowState, verdict: Verdict) -> Ver
         info = state.snapshot()
         if info is not None and info != state.info:
             state.info = info
-            verdict = verdict.but(info=info)
+            verdict = verdict.replace(info=info)
     return verdict
 
 
@@ -43,7 +43,7 @@ def with_timeout(packet: Packet, state: FlowState, verdict: Verdict, now: float)
     if state.flow.l4 == "tcp" and state.keep_until:
         return _fixed(packet, verdict, max(remaining, _MAX_IDLE))
     if remaining > 0 and packet.timeout < remaining:
-        verdict = verdict.but(timeout=int(remaining) + 1)
+        verdict = verdict.replace(timeout=int(remaining) + 1)
     return verdict
 
 
@@ -52,4 +52,4 @@ def _fixed(packet: Packet, verdict: Verdict, seconds: float) -> Verdict:
     # the kernel leaves the lifetime alone (nf_conntrack_core.c: __nf_ct_refresh_acct())
     if packet.status & IPS_FIXED_TIMEOUT and packet.timeout >= seconds:
         return verdict
-    return verdict.but(timeout=int(seconds) + 1, status=packet.status | IPS_FIXED_TIMEOUT)
+    return verdict.replace(timeout=int(seconds) + 1, status=packet.status | IPS_FIXED_TIMEOUT)

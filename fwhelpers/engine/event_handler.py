@@ -1,81 +1,89 @@
-"""What the parsers' events lead to: expectations, their end, the flow's end, a packet dropped."""
+"""Acts on the parsers' events: expectations, their withdrawal, the flow's end, dropped packets."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 from fwhelpers.api import Cancel, Done, Drop, Event, Expect, Helper, ParseError, Refuse, Used
-from fwhelpers.engine.expectations import ExpectationManager, MessageContext
+from fwhelpers.engine.announcement import Announcement, MessageContext, Outcome
+from fwhelpers.engine.expectations import ExpectationManager
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.flow_table import Active
-from fwhelpers.engine.mangle import Edit
-from fwhelpers.engine.verdict import ACCEPT, Report, Verdict
+from fwhelpers.engine.verdict import Report
 
 
 class EventHandler:
-    """Acts on events, through the announcer, and tells of it."""
+    """Passes events to the expectation manager, and reports to `report` as they arise."""
 
-    def __init__(self, announcer: ExpectationManager, tell: Callable[[Report], None]) -> None:
-        self._announcer = announcer
-        self._tell = tell
+    def __init__(self, expectations: ExpectationManager, report: Callable[[Report], None]) -> None:
+        self._expectations = expectations
+        self._report = report
 
-    def give_up(self, state: FlowState, reason: str, kind: str = "poisoned") -> None:
-        """End a flow; what it announced and nobody used is taken back."""
-        if not state.finished:
-            state.finished = reason
-            state.keep_until = 0.0
-            self._announcer.cancel(state, None)
-            self._tell(Report(kind, state.helper, state.flow, reason))
+    def abandon(self, flow: FlowState, reason: str, kind: str = "poisoned") -> None:
+        """End a flow, and withdraw its unused expectations."""
+        if not flow.finished:
+            flow.finished = reason
+            flow.keep_until = 0.0
+            self._expectations.cancel(flow, None)
+            self._report(Report(kind, flow.helper, flow.flow, reason))
 
-    def all(
+    def handle(
         self,
         active: Active,
-        state: FlowState,
-        place: MessageContext,
+        flow: FlowState,
+        context: MessageContext,
         events: Iterable[Event],
-        edits: list[Edit],
         now: float,
-    ) -> Verdict:
-        """Act on all that a packet brought; adds the rewriting that is needed to `edits`."""
-        verdict = ACCEPT
+    ) -> Outcome:
+        """Act on all events of a packet."""
+        outcome = Outcome()
         try:
             for event in events:
-                verdict = self._one(active, state, place, event, edits, now, verdict)
+                match event:
+                    case Expect():
+                        self._expect(_announcement(active, flow, context, event, now), outcome)
+                    case Refuse():
+                        report = Report("refused", flow.helper, flow.flow, event.reason, event.rule)
+                        interface = context.interface
+                        self._report(report._replace(refused=event.endpoint, interface=interface))
+                    case Cancel(want=Expect() as expect):
+                        announcement = _announcement(active, flow, context, expect, now)
+                        self._expectations.withdraw(announcement)
+                    case Cancel():
+                        klass = _class_of(active.helper, event.policy)
+                        cancelled = self._expectations.cancel(flow, klass)
+                        outcome.attach = [e for e in outcome.attach if e.tuple not in cancelled]
+                    case Used():
+                        self._expectations.forget(flow, _class_of(active.helper, event.policy))
+                    case Done():
+                        flow.finished = event.reason or "done"
+                        self._report(Report("done", flow.helper, flow.flow, flow.finished))
+                    case Drop():
+                        outcome.drop = True
+                        self._report(Report("dropped", flow.helper, flow.flow, event.reason))
         except ParseError as error:
-            # what came before the bad bytes is rewritten all the same, but opens nothing (G12)
-            self.give_up(state, str(error))
-        return verdict
+            # the edits of earlier messages apply nevertheless, but these open nothing (G12)
+            outcome.attach.clear()
+            self.abandon(flow, str(error))
+        except Exception as error:
+            # a bug, in a plugin or here
+            outcome.attach.clear()
+            self._expectations.cancel(flow, None)
+            self.abandon(flow, f"{type(error).__name__}: {error}", "failed")
+        return outcome
 
-    def _one(
-        self,
-        active: Active,
-        state: FlowState,
-        place: MessageContext,
-        event: Event,
-        edits: list[Edit],
-        now: float,
-        verdict: Verdict,
-    ) -> Verdict:
-        if isinstance(event, Expect):
-            edit = self._announcer.expect(active.helper, active.limits, state, place, event, now)
-            if edit:
-                edits.append(edit)
-        elif isinstance(event, Refuse):
-            told = Report("refused", state.helper, state.flow, event.reason, event.rule)
-            self._tell(told._replace(refused=event.endpoint, interface=place.interface))
-        elif isinstance(event, Cancel) and event.want is not None:
-            self._announcer.withdraw(active.helper, active.limits, state, place, event.want)
-        elif isinstance(event, (Cancel, Used)):
-            klass = _class_of(active.helper, event.policy)
-            settle = self._announcer.cancel if isinstance(event, Cancel) else self._announcer.spent
-            settle(state, klass)
-        elif isinstance(event, Done):
-            state.finished = event.reason or "done"
-            self._tell(Report("done", state.helper, state.flow, state.finished))
-        elif isinstance(event, Drop):
-            self._tell(Report("dropped", state.helper, state.flow, event.reason))
-            return verdict.but(accept=False)
-        return verdict
+    def _expect(self, announcement: Announcement, outcome: Outcome) -> None:
+        result = self._expectations.expect(announcement)
+        outcome.edits += result.edits
+        outcome.attach += result.attach
+        for report in result.reports:
+            self._report(report)
+
+
+def _announcement(
+    active: Active, flow: FlowState, context: MessageContext, event: Expect, now: float
+) -> Announcement:
+    return Announcement(active.helper, active.limits, flow, context, event, now)
 
 
 def _class_of(helper: Helper, policy: str) -> int | None:

@@ -1,4 +1,4 @@
-"""What identifies an expectation, in the kernel and between worker and manager."""
+"""The identity of an expectation, in the kernel and between worker and manager."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fwhelpers.kernel.expect import Expectation
 
 
 class ExpectationKey(NamedTuple):
-    """What tells one expectation from another (nf_conntrack_expect.c: expect_matches)."""
+    """The kernel holds one expectation for each key (nf_conntrack_expect.c: expect_matches)."""
 
     zone: int
     expected: Tuple
@@ -17,12 +17,12 @@ class ExpectationKey(NamedTuple):
 
 
 class ExpectationId(NamedTuple):
-    """What tells the expectation that a worker speaks of."""
+    """The expectation of one master among those that have had the key in turn."""
 
     key: ExpectationKey
-    master: Tuple  #: the original direction of its master
+    master: Tuple  #: original direction
 
 
 def key_of(expectation: Expectation) -> ExpectationKey:
-    """An expectation's key."""
+    """Return an expectation's key."""
     return ExpectationKey(expectation.zone, expectation.tuple, expectation.mask)

@@ -1,7 +1,7 @@
-"""What stands between an announcement and the kernel: the safety rules, each with a name and a reason.
+"""The safety rules that every announcement must pass; a refusal names its rule and the reason.
 
 The guard judges the typed request, independently of the plugin that made it. G-numbers are those of docs/safety.md.
-Configuration may loosen a named rule for a named helper (`Limits`), nothing else does.
+Only the configuration can loosen a rule, by name and for a named helper (`Limits`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from fwhelpers.api import Endpoint, Expect, Flow, Policy
 
-#: services that no announcement may point at (G6), unless the protocol's policy or the config says so
+#: service ports that no announcement may name (G6), except by the protocol's policy or the configuration
 WELL_KNOWN = frozenset(
     [
         *(512, 513, 514, 515, 540, 543, 544, 548, 554, 587, 631, 636, 873, 989, 990, 992, 993, 995),
@@ -22,8 +22,8 @@ WELL_KNOWN = frozenset(
     ]
 )
 
-MAX_ALIVE = 1024  #: expectations that one worker keeps alive
-MAX_RATE = 1000  #: expectations a second that one worker makes
+MAX_ALIVE = 1024  #: live expectations of one worker
+MAX_RATE = 1000  #: new expectations of one worker a second
 
 
 class Prefix(NamedTuple):
@@ -34,7 +34,7 @@ class Prefix(NamedTuple):
 
     @classmethod
     def around(cls, addr: bytes, length: int) -> Prefix:
-        """The prefix of this length that holds the address: the bits behind it are cleared."""
+        """Return the prefix of this length that contains the address, with the host bits cleared."""
         shift = len(addr) * 8 - length
         return cls(
             (int.from_bytes(addr, "big") >> shift << shift).to_bytes(len(addr), "big"), length
@@ -49,61 +49,74 @@ class Prefix(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What configuration may loosen or tighten for one helper."""
+    """The rules' parameters for one helper, from the configuration."""
 
-    #: whom an announcement may name: "peer" its sender only, "announced" anybody, "any-src" also opened by anybody
+    #: the host that an announcement may name: "peer": its sender, "announced": any, "any-src": any, opened by any
     address: str = "peer"
     addresses: tuple[Prefix, ...] = ()  #: further hosts that an announcement may name
-    min_port: int | None = None  #: instead of the policy's
+    min_port: int | None = None  #: replaces the policy's
     allow_ports: frozenset[int] = frozenset()  #: well-known ports that may be named
     rate: int = 100  #: expectations a second for each client address
     max_per_source: int = 32  #: expectations alive for each client address
 
 
 class Refusal(NamedTuple):
-    """Why nothing opens."""
+    """The reason why an announcement opens nothing."""
 
     rule: str
     reason: str
 
 
-def judge(want: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits) -> Refusal | None:
-    """Apply the rules that need no memory: G5 to G8. None means that the announcement may pass.
+class Refused(Exception):
+    """Raised with a `Refusal`."""
 
-    Of one that any host on a link may follow, `engine.links` judges the rest of G8.
+    def __init__(self, rule: str, reason: str) -> None:
+        super().__init__(reason)
+        self.refusal = Refusal(rule, reason)
+
+
+def check(refusal: Refusal | None) -> None:
+    """Raise Refused unless there is no refusal."""
+    if refusal is not None:
+        raise Refused(*refusal)
+
+
+def judge(event: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits) -> Refusal | None:
+    """Apply the stateless rules G5 to G8; None if the announcement passes.
+
+    For requests to a group the rest of G8 is in `engine.onlink`.
     """
-    if want.sources:
-        return _request(want, flow, reply, policy, limits)
+    if event.sources:
+        return _request(event, flow, reply, policy, limits)
     return (
-        _family(want, flow)
-        or _address(want.server, flow, reply != want.confirms_peer, limits)
-        or _port(want.server.port, policy, limits)
-        or _source(want.client, flow, limits)
+        _family(event, flow)
+        or _address(event.server, flow, reply != event.confirms_peer, limits)
+        or _port(event.server.port, policy, limits)
+        or _source(event.client, flow, limits)
     )
 
 
 def _request(
-    want: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits
+    event: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits
 ) -> Refusal | None:
     if reply:
-        return Refusal("G1", "only a request may be answered by others than whom it went to")
-    if (
-        want.server.addr != flow.client.addr
-    ):  # no knob loosens this: whoever is on the link may come
+        return Refusal("G1", "only a request may be answered by other hosts than its destination")
+    # nothing loosens this, as any host on the link may answer
+    if event.server.addr != flow.client.addr:
         return Refusal(
-            "G5", f"{flow.client.host} asked answers to another host, {want.server.host}"
+            "G5", f"{flow.client.host} asked answers to another host, {event.server.host}"
         )
-    family = _family(want, flow)
-    if family or (want.server == flow.client and (want.l4 or flow.l4) == flow.l4):
-        # the socket that the request left by waits for answers, whatever port it has (137, 546, 5353)
+    family = _family(event, flow)
+    if family or (event.server == flow.client and (event.l4 or flow.l4) == flow.l4):
+        # the requesting socket waits for answers, and may have any port (137, 546, 5353)
         return family
-    return _port(want.server.port, policy, limits)
+    return _port(event.server.port, policy, limits)
 
 
-def _family(want: Expect, flow: Flow) -> Refusal | None:
-    if (want.l4 or flow.l4) not in ("tcp", "udp"):
-        return Refusal("G7", f"transport {want.l4!r} can't be expected")
-    if not len(want.client.addr) == len(want.server.addr) == len(flow.client.addr):
+def _family(event: Expect, flow: Flow) -> Refusal | None:
+    if (event.l4 or flow.l4) not in ("tcp", "udp"):
+        return Refusal("G7", f"transport {event.l4!r} can't be expected")
+    if not len(event.client.addr) == len(event.server.addr) == len(flow.client.addr):
         return Refusal("G7", "address family differs from the control connection's")
     return None
 
@@ -112,9 +125,9 @@ def _address(announced: Endpoint, flow: Flow, reply: bool, limits: Limits) -> Re
     sender = flow.server if reply else flow.client
     if announced.addr == sender.addr:
         return None
-    kind = _special(announced.addr)
-    if kind:
-        return Refusal("G5", f"{announced.host} is {kind}")
+    special = _special(announced.addr)
+    if special:
+        return Refusal("G5", f"{announced.host} is {special}")
     if limits.address != "peer" or any(announced.addr in p for p in limits.addresses):
         return None
     return Refusal("G5", f"{sender.host} announced another host, {announced.host}")
@@ -166,10 +179,7 @@ def _source(client: Endpoint, flow: Flow, limits: Limits) -> Refusal | None:
 
 
 class Ledger:
-    """What was granted and may still be alive (G9), and how fast (token buckets).
-
-    One ledger a worker.
-    """
+    """Counts live expectations, and limits the rate of new ones by token buckets (G9). One for each worker."""
 
     def __init__(self, max_alive: int = MAX_ALIVE, max_rate: int = MAX_RATE) -> None:
         self._max_alive = max_alive
@@ -184,7 +194,7 @@ class Ledger:
         return len(self._grants)
 
     def check(self, source: bytes, limits: Limits, now: float) -> Refusal | None:
-        """May this client address have one more? Takes a token if so."""
+        """Return why this client can't have another expectation now, or take a token for it and return None."""
         self._expire(now)
         if self._sources[source] >= limits.max_per_source:
             return Refusal("G9", f"{limits.max_per_source} expectations of this client are alive")
@@ -195,7 +205,7 @@ class Ledger:
         return None
 
     def grant(self, source: bytes, expires: float) -> int:
-        """Enter an expectation; returns the number by which it can be released."""
+        """Count an expectation; return the number for `release`."""
         self._serial += 1
         self._grants[self._serial] = source
         self._sources[source] += 1
@@ -203,7 +213,7 @@ class Ledger:
         return self._serial
 
     def release(self, serial: int) -> None:
-        """Forget an expectation; a number that is unknown or expired does no harm."""
+        """Stop counting an expectation; ignores unknown and expired numbers."""
         source = self._grants.pop(serial, None)
         if source is None:
             return
@@ -215,7 +225,7 @@ class Ledger:
         while self._expiries and self._expiries[0][0] <= now:
             self.release(heapq.heappop(self._expiries)[1])
         if len(self._expiries) > 4 * self._max_alive:
-            # released early, most of them: rebuild, or a fast client grows the heap for a minute
+            # most of them were released early: rebuild, or a fast client grows the heap for a minute
             self._expiries = [e for e in self._expiries if e[1] in self._grants]
             heapq.heapify(self._expiries)
 
@@ -229,7 +239,7 @@ class Ledger:
 
 
 class _Bucket:
-    """A token bucket that holds two seconds' worth."""
+    """A token bucket with the capacity of two seconds."""
 
     __slots__ = ("_at", "_tokens", "rate")
 

@@ -7,10 +7,11 @@ In doubt nothing is opened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from fwhelpers.api import ParseError
 from fwhelpers.engine import handover
+from fwhelpers.engine.announcement import MessageContext, Outcome
 from fwhelpers.engine.conntrack_entry import (
     REPLY,
     is_new_connection,
@@ -18,13 +19,13 @@ from fwhelpers.engine.conntrack_entry import (
     with_timeout,
 )
 from fwhelpers.engine.event_handler import EventHandler
-from fwhelpers.engine.expectations import ExpectationManager, MessageContext
+from fwhelpers.engine.expectations import ExpectationManager
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.flow_table import MAX_FLOWS, Active, FlowTable
 from fwhelpers.engine.guard import Ledger
 from fwhelpers.engine.handover import FlowRecord, Key, MemoryRecord
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
-from fwhelpers.engine.mangle import Edit, MangleError, rewrite
+from fwhelpers.engine.mangle import MangleError, rewrite
 from fwhelpers.engine.memory import Memory
 from fwhelpers.engine.onlink import NO_LINKS, Lookup
 from fwhelpers.engine.stream import HalfStream, StreamError
@@ -40,6 +41,8 @@ _IAC = 0xFF
 
 #: the hooks of outgoing packets
 _OUTGOING_HOOKS = frozenset({nfqueue.FORWARD, nfqueue.LOCAL_OUT, nfqueue.POST_ROUTING})
+
+NOTHING_TO_ATTACH: Sequence[Expectation] = ()
 
 
 class Inspector:
@@ -57,7 +60,7 @@ class Inspector:
         self._report = report
         self._flows = FlowTable(max_flows, self._on_evict)
         self._pending: dict[Key, list[Expectation]] = {}
-        self._expectations = ExpectationManager(table, Ledger(), report, links)
+        self._expectations = ExpectationManager(table, Ledger(), links)
         self._events = EventHandler(self._expectations, report)
 
     def configure(self, helpers: Mapping[str, Active]) -> None:
@@ -65,7 +68,7 @@ class Inspector:
         self._helpers = dict(helpers)
         for _, state in self._flows.all():
             if state.helper not in helpers:
-                self._events.give_up(state, "helper disabled", "done")
+                self._events.abandon(state, "helper disabled", "done")
 
     def hand_over(self) -> bytes:
         """Return the state that a successor needs, for its `resume`."""
@@ -90,7 +93,7 @@ class Inspector:
         try:
             state.resume(record.base, record.segments)
         except (ParseError, StreamError) as error:
-            self._events.give_up(state, f"state of the previous worker: {error}")
+            self._events.abandon(state, f"state of the previous worker: {error}")
         for edits, recorded in zip(state.edits, record.edits, strict=True):
             for edit in recorded:
                 edits.add(edit)
@@ -124,11 +127,9 @@ class Inspector:
                 return self._release(packet, state)
             return self._inspect(key, packet, segment, state, now)
         except Exception as error:
-            # a bug in a plugin or here: the packet passes and the flow is not inspected any more.
-            # Its expectations must not be attached to another flow's packet
-            self._expectations.take_waiting()
+            # a bug: the packet passes and the flow is not inspected any more
             if state is not None:
-                self._events.give_up(state, f"{type(error).__name__}: {error}", "failed")
+                self._events.abandon(state, f"{type(error).__name__}: {error}", "failed")
             return ACCEPT
 
     # flows
@@ -142,7 +143,7 @@ class Inspector:
             try:
                 state.restore(packet.info)
             except ParseError as error:
-                self._events.give_up(state, f"stored state: {error}")
+                self._events.abandon(state, f"stored state: {error}")
         self._flows.add(key, state)
         return state
 
@@ -151,7 +152,7 @@ class Inspector:
 
     def _end(self, key: Key, state: FlowState) -> None:
         self._flows.remove(key)
-        self._expectations.spent(state, None)  # the kernel deleted them with their master
+        self._expectations.forget(state, None)  # the kernel deleted them with their master
 
     def _release(self, packet: Packet, state: FlowState | None) -> Verdict:
         """Take a flow that is not inspected out of the queue."""
@@ -173,23 +174,22 @@ class Inspector:
     ) -> Verdict:
         reply = packet.ctinfo >= REPLY
         data = bytes(packet.payload[segment.data : segment.end])
-        verdict = ACCEPT
+        verdict, attach = ACCEPT, NOTHING_TO_ATTACH
         try:
             if segment.l4 == TCP:
-                verdict = self._tcp(packet, segment, state, reply, data, now)
+                verdict, attach = self._tcp(packet, segment, state, reply, data, now)
             else:
-                verdict = self._udp(packet, segment, state, reply, data, now)
+                verdict, attach = self._udp(packet, segment, state, reply, data, now)
         except (ParseError, StreamError) as error:
-            self._events.give_up(state, str(error))
+            self._events.abandon(state, str(error))
         if state.finished:
             state.released = True
-            verdict = verdict.but(done=True)
+            verdict = verdict.replace(done=True)
         else:
             verdict = with_private_data(packet, state, verdict)
         verdict = with_timeout(packet, state, verdict, now)
-        waiting = self._expectations.take_waiting()
-        if waiting:
-            self._pending[key] = waiting
+        if attach:
+            self._pending[key] = list(attach)
             return self._attach_next(key, verdict)
         return verdict
 
@@ -201,21 +201,20 @@ class Inspector:
         reply: bool,
         data: bytes,
         now: float,
-    ) -> Verdict:
+    ) -> tuple[Verdict, Sequence[Expectation]]:
         if not self._is_relevant(packet, state, reply):
-            return ACCEPT
+            return ACCEPT, NOTHING_TO_ATTACH
         context = MessageContext(packet, reply, data, 0, False)
-        edits: list[Edit] = []
-        verdict = self._parse(state, context, data, edits, now)
-        if edits and verdict.accept:
-            return verdict.but(payload=rewrite(bytes(packet.payload), segment, 0, edits))
-        return verdict
+        outcome = self._parse(state, context, data, now)
+        verdict = _verdict(outcome)
+        if outcome.edits and verdict.accept:
+            payload = rewrite(bytes(packet.payload), segment, 0, outcome.edits)
+            verdict = verdict.replace(payload=payload)
+        return verdict, outcome.attach
 
-    def _parse(
-        self, state: FlowState, context: MessageContext, data: bytes, edits: list[Edit], now: float
-    ) -> Verdict:
+    def _parse(self, state: FlowState, context: MessageContext, data: bytes, now: float) -> Outcome:
         events = state.parser.feed(data, context.reply)
-        return self._events.all(self._helpers[state.helper], state, context, events, edits, now)
+        return self._events.handle(self._helpers[state.helper], state, context, events, now)
 
     def _is_relevant(self, packet: Packet, state: FlowState, reply: bool) -> bool:
         """G1: an outgoing helper sees requests that leave, announcements to a group, and expected connections."""
@@ -232,12 +231,12 @@ class Inspector:
         reply: bool,
         data: bytes,
         now: float,
-    ) -> Verdict:
+    ) -> tuple[Verdict, Sequence[Expectation]]:
         if segment.flags & SYN:
             state.halves[reply] = HalfStream(segment.seq + 1)
-            return ACCEPT
+            return ACCEPT, NOTHING_TO_ATTACH
         if not data or segment.flags & (RST | FIN):
-            return ACCEPT
+            return ACCEPT, NOTHING_TO_ATTACH
         if segment.flags & URG and _IAC not in data:
             raise ParseError("urgent data")
         half = state.halves[reply]
@@ -245,14 +244,14 @@ class Inspector:
             half = state.halves[reply] = self._begin(packet, segment, reply)
         fresh = self._in_order(state, half, segment.seq, data, reply)
         base = half.offset_of(segment.seq)
-        verdict = ACCEPT
+        verdict, attach = ACCEPT, NOTHING_TO_ATTACH
         if fresh:
             context = MessageContext(packet, reply, data, base, state.flow.client.family == 6)
-            edits: list[Edit] = []
-            verdict = self._parse(state, context, fresh, edits, now)
-            for edit in edits:
+            outcome = self._parse(state, context, fresh, now)
+            for edit in outcome.edits:
                 state.edits[reply].add(edit)
-        return self._rewrite(packet, segment, state, reply, base, verdict)
+            verdict, attach = _verdict(outcome), outcome.attach
+        return self._rewrite(packet, segment, state, reply, base, verdict), attach
 
     def _begin(self, packet: Packet, segment: Segment, reply: bool) -> HalfStream:
         """Start at this segment if it is marked as the direction's first payload (safety rule G2)."""
@@ -289,11 +288,11 @@ class Inspector:
             edits = state.edits[reply].within(base, base + segment.end - segment.data)
             if not edits:
                 return verdict
-            return verdict.but(payload=rewrite(bytes(packet.payload), segment, base, edits))
+            return verdict.replace(payload=rewrite(bytes(packet.payload), segment, base, edits))
         except MangleError as error:
             # a mixture of old and new bytes would be worse; the sender retransmits
             self._report(Report("dropped", state.helper, state.flow, str(error)))
-            return verdict.but(accept=False)
+            return verdict.replace(accept=False)
 
     # what goes back to the kernel
 
@@ -304,4 +303,8 @@ class Inspector:
         repeat = bool(waiting) and verdict.accept
         if not repeat:
             del self._pending[key]
-        return verdict.but(expectation=first, repeat=repeat, done=verdict.done and not repeat)
+        return verdict.replace(expectation=first, repeat=repeat, done=verdict.done and not repeat)
+
+
+def _verdict(outcome: Outcome) -> Verdict:
+    return Verdict(accept=False) if outcome.drop else ACCEPT

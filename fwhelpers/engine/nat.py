@@ -1,13 +1,13 @@
-"""From what a plugin wants to the tuple that conntrack will really see.
+"""From an announcement to the tuple of the connection that conntrack will see.
 
-A plugin names the ends as they know themselves. The opener of the expected connection, though, goes where *it* believes
-the other end to be, which is where its own direction of the master goes:
+A parser names both ends as they know themselves. The opener of the expected connection, however, connects to the
+address by which *it* knows the other end, as on the control connection:
 
     client → server (a PASV, a GETPORT):   orig.src:*  →  orig.dst:port      then DNAT to  reply.src:announced port
     server → client (a PORT, a TFTP RRQ):  reply.src:* →  reply.dst:port     then DNAT to  orig.src:announced port
 
-and on the way back out its source becomes what the master's other tuple says. The kernel does both when the expectation
-carries CTA_EXPECT_NAT and the function "nat-follow-master" (net/netfilter/nf_nat_core.c, nf_nat_follow_master).
+The opener's own address is translated as on the control connection. The kernel does both for an expectation with
+CTA_EXPECT_NAT and the function "nat-follow-master" (net/netfilter/nf_nat_core.c, nf_nat_follow_master).
 """
 
 from __future__ import annotations
@@ -22,57 +22,58 @@ _PROTOCOLS = {"tcp": 6, "udp": 17}
 
 
 class Plan(NamedTuple):
-    """Which tuple to expect and how it is translated."""
+    """The tuple to expect and its translation."""
 
     tuple: Tuple
     nat: Tuple | None  #: real destination as source address and port (ctnetlink's convention)
     nat_dir: int
-    visible: Endpoint  #: what the opener must be told
-    prefix: int | None = None  #: how many bits of the source count; None: all
+    visible: Endpoint  #: the announced endpoint as the opener must see it
+    prefix: int | None = None  #: bits of the source address that count; None: all
 
     def at(self, port: int) -> Plan:
-        """The same with another visible port."""
+        """Return the plan with another visible port."""
         return self._replace(tuple=self.tuple._replace(dport=port), visible=self.visible.at(port))
 
 
-def plan(want: Expect, l4: str, orig: Tuple, reply: Tuple) -> Plan:
-    """Find the expected tuple of an announcement on the connection `orig`/`reply`."""
-    to_client = _towards_client(want, orig, reply)
-    mine, theirs = (orig, reply) if to_client else (reply, orig)
-    source = theirs.src
-    if want.client.addr not in (orig.src, reply.src):
-        source = want.client.addr
-    visible = _visible(want.server, Endpoint(mine.src, mine.sport), theirs)
-    expected = Tuple(source, visible.addr, _PROTOCOLS[want.l4 or l4], want.sport or 0, visible.port)
+def plan(event: Expect, l4: str, orig: Tuple, reply: Tuple) -> Plan:
+    """Plan the connection that is announced on the connection `orig`/`reply`."""
+    to_client = _towards_client(event, orig, reply)
+    own, peer = (orig, reply) if to_client else (reply, orig)
+    source = peer.src
+    if event.client.addr not in (orig.src, reply.src):
+        source = event.client.addr
+    visible = _visible(event.server, Endpoint(own.src, own.sport), peer)
+    l4_number = _PROTOCOLS[event.l4 or l4]
+    expected = Tuple(source, visible.addr, l4_number, event.sport or 0, visible.port)
     if not translated(orig, reply):
         return Plan(expected, None, 0, visible)
-    blank = bytes(len(want.server.addr))
-    saved = Tuple(want.server.addr, blank, expected.l4, want.server.port, 0)
-    return Plan(expected, saved, int(to_client), visible)
+    unspecified = bytes(len(event.server.addr))
+    real = Tuple(event.server.addr, unspecified, expected.l4, event.server.port, 0)
+    return Plan(expected, real, int(to_client), visible)
 
 
-def answers(want: Expect, l4: str, orig: Tuple, source: Prefix) -> Plan:
-    """The tuple of answers that come from anywhere in a prefix to the asker itself.
+def plan_answers(event: Expect, l4: str, orig: Tuple, source: Prefix) -> Plan:
+    """Plan the answers from any address of a prefix to the asker.
 
-    For requests whose addresses are not translated: nf_nat_follow_master() would give the answer the source address
-    to which its master went, and that is a group. No function of the kernel translates the destination alone.
+    The request's addresses must not be translated: nf_nat_follow_master() would give an answer the source address
+    that its master has as destination, which is a group. The kernel has no function that translates the destination
+    alone.
     """
-    end = Endpoint(orig.src, want.server.port)
-    expected = Tuple(source.addr, end.addr, _PROTOCOLS[want.l4 or l4], want.sport or 0, end.port)
+    end = Endpoint(orig.src, event.server.port)
+    l4_number = _PROTOCOLS[event.l4 or l4]
+    expected = Tuple(source.addr, end.addr, l4_number, event.sport or 0, end.port)
     return Plan(expected, None, 0, end, source.length)
 
 
-def _visible(announced: Endpoint, own: Endpoint, theirs: Tuple) -> Endpoint:
-    """`own`: the announcer's end of the control connection; `theirs`: the same connection as its peer sees it."""
-    if (
-        announced == own
-    ):  # a TFTP client asks with the port that it listens on: its translation exists
-        return Endpoint(theirs.dst, theirs.dport)
-    return announced if announced.addr != own.addr else Endpoint(theirs.dst, announced.port)
+def _visible(announced: Endpoint, own: Endpoint, peer: Tuple) -> Endpoint:
+    """`own` is the announcer's end of the control connection, `peer` the direction of its peer."""
+    if announced == own:  # a TFTP client announces its own source port, whose translation exists
+        return Endpoint(peer.dst, peer.dport)
+    return announced if announced.addr != own.addr else Endpoint(peer.dst, announced.port)
 
 
 def translated(orig: Tuple, reply: Tuple) -> bool:
-    """True if the connection's addresses or ports are translated on either side."""
+    """Return whether an address or a port of the connection is translated."""
     return (orig.src, orig.dst, orig.sport, orig.dport) != (
         reply.dst,
         reply.src,
@@ -81,8 +82,8 @@ def translated(orig: Tuple, reply: Tuple) -> bool:
     )
 
 
-def _towards_client(want: Expect, orig: Tuple, reply: Tuple) -> bool:
-    if want.client.addr == orig.src:
-        # a host that talks to itself: the announced end tells nothing, the ports do
-        return orig.src == reply.src and want.client.port == reply.sport
-    return want.client.addr == reply.src or want.server.addr == orig.src
+def _towards_client(event: Expect, orig: Tuple, reply: Tuple) -> bool:
+    if event.client.addr == orig.src:
+        # both ends of a connection within one host have the same address, and differ in the port only
+        return orig.src == reply.src and event.client.port == reply.sport
+    return event.client.addr == reply.src or event.server.addr == orig.src

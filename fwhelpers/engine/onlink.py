@@ -1,7 +1,7 @@
-"""Who may answer a request that went to nobody in particular: hosts on the link by which it left.
+"""Safety rules that depend on this machine's own addresses and on-link prefixes.
 
-Such an answer comes from an address that nobody knows beforehand, so the expectation's source is a prefix (safety rule
-G8): those that the kernel takes for on-link on the outgoing interface, never everything.
+A request to a group or broadcast address is answered from addresses that nobody can foresee, so the expectation's
+source is a prefix (safety rule G8): the prefixes that are on-link at the outgoing interface, never any address.
 """
 
 from __future__ import annotations
@@ -15,30 +15,28 @@ from fwhelpers.kernel.conntrack import Tuple
 
 
 class Lookup(Protocol):
-    """What this machine's interfaces know."""
+    """Addresses and on-link prefixes of this machine's interfaces."""
 
     def __call__(self, index: int) -> Sequence[Prefix]:
-        """What is on-link at an interface, by its index; () for one that is not known."""
+        """Return the on-link prefixes of an interface, () if its index is unknown."""
 
     def own(self, addr: bytes) -> bool:
-        """Is it an address of this machine? Of one that is not known: no."""
+        """Return whether it is an address of this machine."""
 
 
 #: RFC 4291 §2.5.6
 LINK_LOCAL = Prefix(b"\xfe\x80" + bytes(14), 10)
 
-#: expectations that one request makes at most, one a prefix
+#: expectations of one request, one for each prefix
 MAX_PREFIXES = 4
 
-#: shorter prefixes are a mistake, and as good as everybody
-_SHORTEST = {4: 8, 16: 32}
+#: prefixes shorter than this are a mistake, and would let nearly everybody in; by the address's size
+_MIN_LENGTH = {4: 8, 16: 32}
 
-_EVERYBODY = b"\xff" * 4
+_LIMITED_BROADCAST = b"\xff" * 4
 
 
-class Nowhere:
-    """A lookup that knows no interface: nothing opens."""
-
+class _NoLinks:
     def __call__(self, index: int) -> Sequence[Prefix]:
         return ()
 
@@ -46,58 +44,67 @@ class Nowhere:
         return False
 
 
-NO_LINKS = Nowhere()
+#: a machine without interfaces: no request to a group opens anything
+NO_LINKS = _NoLinks()
 
 
-def judge_local(want: Expect, orig: Tuple, reply: Tuple, links: Lookup) -> Refusal | None:
-    """G16: a connection that is forwarded opens nothing that ends on this machine itself."""
-    end = want.server.addr
-    # what ends here has one of its ends here, in truth or as its peer sees it
-    if end in (orig.src, reply.src) or not links.own(end):
+def judge_local(event: Expect, orig: Tuple, reply: Tuple, links: Lookup) -> Refusal | None:
+    """Apply G16: a forwarded connection opens nothing that ends on this machine."""
+    addr = event.server.addr
+    # a connection that ends here has one of its ends here, before or after translation
+    if addr in (orig.src, reply.src) or not links.own(addr):
         return None
     if links.own(orig.src) or links.own(reply.src):
         return None
-    return Refusal("G16", f"{want.server.host} is this machine, which the connection only passes")
+    return Refusal(
+        "G16", f"{event.server.host} is this machine, which only forwards the connection"
+    )
 
 
 def judge_request(flow: Flow, prefixes: Sequence[Prefix]) -> Refusal | None:
-    """G8: only a request to a group or to a broadcast address is answered by others than whom it went to."""
-    where = flow.server.addr
-    multicast = where[0] == 0xFF if len(where) == 16 else where[0] & 0xF0 == 0xE0
-    if multicast or where == _EVERYBODY or any(where == _last(p) for p in prefixes):
+    """Apply G8: only a request to a group or broadcast address may be answered by other hosts."""
+    addr = flow.server.addr
+    multicast = addr[0] == 0xFF if len(addr) == 16 else addr[0] & 0xF0 == 0xE0
+    if multicast or addr == _LIMITED_BROADCAST or any(addr == _broadcast(p) for p in prefixes):
         return None
     return Refusal("G8", f"{flow.server.host} is neither a group nor a broadcast address")
 
 
-def peers(want: Expect, flow: Flow, prefixes: Sequence[Prefix]) -> tuple[Prefix, ...] | Refusal:
-    """The prefixes from which the answers may come, that of the asker first."""
+def source_prefixes(
+    event: Expect, flow: Flow, prefixes: Sequence[Prefix]
+) -> tuple[Prefix, ...] | Refusal:
+    """Return the prefixes that answers may come from, the asker's own first."""
     source = flow.client.addr
-    if source in LINK_LOCAL:  # an answer to a link-local address comes from one: RFC 6724 §5 rule 2
+    if source in LINK_LOCAL:  # RFC 6724 §5 rule 2: link-local addresses are answered from such
         return (LINK_LOCAL,)
-    if want.sources == "link-local":
+    if event.sources == "link-local":
         return Refusal("G8", f"{flow.client.host} is no link-local address")
-    if want.sources != "on-link":
-        return Refusal("G8", f"sources {want.sources!r} are not known")
-    found = tuple(_sensible(prefixes, len(source)))
-    if not found:
-        return Refusal("G8", "no network is known on the link by which the request left")
-    return tuple(sorted(found, key=lambda prefix: source not in prefix))[:MAX_PREFIXES]
+    if event.sources != "on-link":
+        return Refusal("G8", f"unknown sources {event.sources!r}")
+    usable = tuple(_usable(prefixes, len(source)))
+    if not usable:
+        return Refusal("G8", "the request's outgoing link has no on-link prefix")
+    return tuple(sorted(usable, key=lambda prefix: source not in prefix))[:MAX_PREFIXES]
 
 
-def _sensible(prefixes: Iterable[Prefix], size: int) -> Iterable[Prefix]:
+def _usable(prefixes: Iterable[Prefix], size: int) -> Iterable[Prefix]:
     for prefix in dict.fromkeys(prefixes):
-        if len(prefix.addr) == size and prefix.length >= _SHORTEST[size] and _ordinary(prefix.addr):
+        if (
+            len(prefix.addr) == size
+            and prefix.length >= _MIN_LENGTH[size]
+            and _unicast(prefix.addr)
+        ):
             yield prefix
 
 
-def _ordinary(addr: bytes) -> bool:
+def _unicast(addr: bytes) -> bool:
     if len(addr) == 4:
         return addr[0] not in (0, 127) and addr[0] < 224
     return any(addr[:15]) and addr[0] != 0xFF and addr not in LINK_LOCAL
 
 
-def _last(prefix: Prefix) -> bytes | None:
+def _broadcast(prefix: Prefix) -> bytes | None:
     if len(prefix.addr) != 4 or prefix.length > 30:  # RFC 3021: /31 has no broadcast
         return None
-    rest = (1 << (32 - prefix.length)) - 1
-    return (int.from_bytes(prefix.addr, "big") | rest).to_bytes(4, "big")
+    host_bits = (1 << (32 - prefix.length)) - 1
+    return (int.from_bytes(prefix.addr, "big") | host_bits).to_bytes(4, "big")

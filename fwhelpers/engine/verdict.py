@@ -1,8 +1,9 @@
-"""What the engine answers for a packet, and what it tells beside it."""
+"""The results of inspecting a packet: its verdict, reports, and writes to the kernel's expectation table."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import dataclasses
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from fwhelpers.api import Flow
@@ -11,33 +12,33 @@ from fwhelpers.kernel.expect import Expectation
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A packet's fate. The default is to let it pass untouched, which may be answered in batches."""
+    """A packet's fate. The default accepts it unchanged, and can be sent in a batch."""
 
     accept: bool = True
     payload: bytes | None = None  #: the rewritten IP packet
     info: bytes | None = None  #: private data to store in the conntrack entry
     done: bool = False  #: the flow leaves the queue for good
-    timeout: int | None = None  #: seconds that the conntrack entry must live at least
-    status: int | None = None  #: IPS_* bits that the conntrack entry is to have
+    timeout: int | None = None  #: minimum remaining lifetime of the conntrack entry, in seconds
+    status: int | None = None  #: IPS_* bits to set in the conntrack entry
     #: to attach to a connection that conntrack has not confirmed yet
     expectation: Expectation | None = None
-    repeat: bool = False  #: the packet must come again, more is to be attached
+    repeat: bool = False  #: queue the packet again, to attach further expectations
 
     @property
     def plain(self) -> bool:
-        """True if nothing but "accept" is said."""
+        """True if it only accepts."""
         return self is ACCEPT or self == ACCEPT
 
-    def but(self, **changes: Any) -> Verdict:
-        """The same with some fields changed."""
-        return replace(self, **changes)
+    def replace(self, **changes: Any) -> Verdict:
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
 
 
 ACCEPT = Verdict()
 
 
 class Report(NamedTuple):
-    """Something that people or counters may want to know."""
+    """An incident for the log, the counters and the subscribers."""
 
     kind: str  #: "expected" "refused" "poisoned" "done" "dropped" "failed"
     helper: str
@@ -46,23 +47,21 @@ class Report(NamedTuple):
     rule: str = ""  #: "G5"; empty where no safety rule was applied
     expectation: Expectation | None = None
     refused: Any = None  #: the Endpoint that a refused announcement named
-    what: str = ""
-    interface: int = (
-        0  #: index of the one by which the announcement came (went, if it is this host's), if known
-    )
+    what: str = ""  #: the announcement's `Expect.what`
+    interface: int = 0  #: index of the interface that the announcement came or left by, 0: unknown
 
 
 class ExpectationTable(Protocol):
-    """Makes expectations for connections that are in the conntrack table already."""
+    """Writes expectations of connections that conntrack has confirmed."""
 
     def create(self, expectation: Expectation) -> int:
-        """Create; 0 or an errno (EEXIST: an equal one exists, EBUSY: an overlapping one)."""
+        """Create; return 0 or an errno (EEXIST: an equal one exists, EBUSY: an overlapping one)."""
 
     def replace(self, expectation: Expectation) -> int:
-        """Create in the place of an equal one, if that has the same translation; 0 or an errno (EEXIST)."""
+        """Replace an equal one that has the same translation; return 0 or an errno (EEXIST)."""
 
     def delete(self, expectation: Expectation) -> None:
-        """Delete; no error if there is none."""
+        """Delete if it exists."""
 
     def release(self, expectation: Expectation) -> None:
-        """Delete an equal one with the same translation, whichever connection made it; no error if there is none."""
+        """Delete an equal one with the same translation, of any master."""

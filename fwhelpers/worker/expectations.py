@@ -1,4 +1,4 @@
-"""Makes expectations in the kernel for the engine."""
+"""Writes the engine's expectations to the kernel."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from fwhelpers.kernel.socket import NetlinkSocket
 
 
 class ExpectationTable:
-    """`engine.verdict.Maker` over ctnetlink."""
+    """`engine.verdict.ExpectationTable` over ctnetlink."""
 
     def __init__(self, netlink: NetlinkSocket) -> None:
         self._netlink = netlink
 
     def create(self, expectation: Expectation) -> int:
-        """Create it; returns 0 or an errno."""
+        """Create; return 0 or an errno."""
         return self._request(expect.encode_create(expectation, excl=True))
 
     def replace(self, expectation: Expectation) -> int:
-        """Take over an equal one that another connection of the same client made.
+        """Take over an equal one that another connection of the same client announced.
 
-        It opens the very same hole, but would close it when *its* connection ends. One with another
-        translation leads elsewhere, to another client maybe: EEXIST.
+        It leads to the same endpoint, but would end with *its* master. One with another translation may lead to
+        another client: EEXIST.
         """
         return self.create(expectation) if self._released(expectation) else EEXIST
 
     def delete(self, expectation: Expectation) -> None:
-        """Delete it if it is there."""
+        """Delete if it exists."""
         self._request(expect.encode_delete(expectation))
 
     def release(self, expectation: Expectation) -> None:
-        """Delete an equal one, whichever connection made it."""
+        """Delete an equal one, of any master."""
         self._released(expectation)
 
     def _released(self, expectation: Expectation) -> bool:
-        found = self._find(expectation)
-        if found is None or _hole(found) != _hole(expectation):
+        current = self._get(expectation)
+        if current is None or _destination(current) != _destination(expectation):
             return False
         self.delete(expectation)
         return True
 
-    def _find(self, expectation: Expectation) -> Expectation | None:
+    def _get(self, expectation: Expectation) -> Expectation | None:
         try:
-            found = self._netlink.request(expect.encode_get(expectation))
+            payloads = self._netlink.request(expect.encode_get(expectation))
         except NetlinkError:
             return None
-        return expect.parse_expectation(found[0]) if found else None
+        return expect.parse_expectation(payloads[0]) if payloads else None
 
     def _request(self, message: bytes) -> int:
         try:
@@ -58,6 +58,6 @@ class ExpectationTable:
         return 0
 
 
-def _hole(e: Expectation) -> tuple[object, ...]:
+def _destination(e: Expectation) -> tuple[object, ...]:
     real = (e.nat.src, e.nat.sport, e.nat_dir) if e.nat else None
     return e.tuple, e.mask, real

@@ -9,7 +9,8 @@ from typing import Any
 
 from packets import tcp4, tcp6, udp4, udp6
 
-from fwhelpers.api import Endpoint, Helper
+from fwhelpers.api import Endpoint, Flow, Helper
+from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.verdict import Report, Verdict
 from fwhelpers.kernel import labels
@@ -179,3 +180,11 @@ def show(tup: Tuple) -> str:
 def payload_of(verdict: Verdict, header: int = 40) -> bytes:
     assert verdict.payload is not None
     return verdict.payload[header:]
+
+
+def tcp_flow(helper: Helper, client: Endpoint, server: Endpoint) -> FlowState:
+    """A flow without packets."""
+    orig = Tuple(client.addr, server.addr, 6, client.port, server.port)
+    reply = Tuple(server.addr, client.addr, 6, server.port, client.port)
+    flow = Flow("tcp", client, server)
+    return FlowState(flow, helper.kernel_name, orig, reply, 0, helper.parser_for("tcp")(flow, {}))

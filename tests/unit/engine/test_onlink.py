@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fwhelpers.api import DatagramParser, Endpoint, Event, Expect, Flow, Helper, Policy
 from fwhelpers.engine.guard import Limits, Prefix, Refusal
 from fwhelpers.engine.inspector import Active, Inspector
-from fwhelpers.engine.onlink import LINK_LOCAL, NO_LINKS, judge_request, peers
+from fwhelpers.engine.onlink import LINK_LOCAL, NO_LINKS, judge_request, source_prefixes
 from fwhelpers.engine.verdict import Report
 from fwhelpers.kernel import nfqueue
 from fwhelpers.kernel.conntrack import Tuple
@@ -30,7 +30,7 @@ LAN = prefix("10.0.1.0/24")
 def found(client: str, *known: str, kind: str = "on-link") -> tuple[Prefix, ...] | str:
     asked = flow(client, "ff02::c" if ":" in client else "239.255.255.250")
     want = Expect(asked.server, asked.client, sources=kind)
-    result = peers(want, asked, [prefix(k) for k in known])
+    result = source_prefixes(want, asked, [prefix(k) for k in known])
     return result.rule if isinstance(result, Refusal) else result
 
 
@@ -102,7 +102,7 @@ def test_at_most_four() -> None:
 def test_never_everybody(source: bytes, known: list[tuple[bytes, int]]) -> None:
     asked = Flow("udp", Endpoint(source, 1), Endpoint(b"\xff" * len(source), 1900))
     want = Expect(asked.server, asked.client, sources="on-link")
-    result = peers(want, asked, [Prefix.around(*one) for one in known])
+    result = source_prefixes(want, asked, [Prefix.around(*one) for one in known])
     if not isinstance(result, Refusal):
         assert result
         for one in result:

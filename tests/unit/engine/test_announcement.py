@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from connection import FakePacket, tcp_flow
+
+from fwhelpers.api import DatagramParser, Endpoint, Expect, Helper, Policy
+from fwhelpers.engine.announcement import Announcement, MessageContext
+from fwhelpers.engine.guard import Limits, Refusal, Refused
+from fwhelpers.engine.nat import plan
+from fwhelpers.kernel.expect import PERMANENT
+
+HELPER = Helper("ftp", "tcp", [21], DatagramParser, [Policy("data"), Policy("long", timeout=300)])
+CLIENT = Endpoint.parse("10.0.1.2", 40000)
+SERVER = Endpoint.parse("10.0.2.2", 21)
+
+
+def announcement(indev: int = 2, **fields: object) -> Announcement:
+    flow = tcp_flow(HELPER, CLIENT, SERVER)
+    packet = FakePacket(b"", flow.orig, flow.reply, 3, HELPER.kernel_name, indev=indev, outdev=7)
+    event = Expect(CLIENT, SERVER.at(30000), **fields)  # type: ignore[arg-type]
+    context = MessageContext(packet, True, b"", 0, False)  # type: ignore[arg-type]
+    return Announcement(HELPER, Limits(), flow, context, event, now=100.0)
+
+
+def test_the_policy_is_the_named_one_or_the_first() -> None:
+    assert announcement().policy.name == "data"
+    assert announcement(policy="long").klass == 1
+    with pytest.raises(Refused) as refused:
+        announcement(policy="none").policy  # noqa: B018
+    assert refused.value.refusal.rule == "G9"
+
+
+@pytest.mark.parametrize(
+    ("asked", "lifetime"), [(None, 300), (0, 1), (-1, 1), (200, 200), (301, 300), (10**9, 300)]
+)
+def test_the_lifetime_is_at_most_the_policys(asked: int | None, lifetime: int) -> None:
+    assert announcement(policy="long", timeout=asked).lifetime == lifetime
+
+
+def test_the_expectation() -> None:
+    event = announcement(permanent=True, child=True, sport=20)
+    planned = plan(event.event, "tcp", event.flow.orig, event.flow.reply)
+    expectation = event.expectation(planned)
+    assert (expectation.flags, expectation.helper) == (PERMANENT, "fw-ftp")
+    assert (expectation.tuple.sport, expectation.mask.sport) == (20, 0xFFFF)
+    assert (expectation.nat, expectation.fn) == (None, "")
+
+
+def test_the_report_names_the_interface_of_the_packet() -> None:
+    report = announcement(what="PASV").report("refused", Refusal("G5", "another host"))
+    assert (report.kind, report.rule, report.what) == ("refused", "G5", "PASV")
+    assert report.interface == 2
+    assert announcement(indev=0).report("expected").interface == 7
