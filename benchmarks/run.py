@@ -1,13 +1,11 @@
-"""Side by side in one boot: no helper, conntrackd's user-space helper, the kernel's helper, ours.
+"""Side by side in one boot: no helper, netfilterqueue, conntrackd, the kernel's helpers, fwhelpers.
 
-    ./dev bench            prints a table of ratios to "no helper", medians of the rounds, and writes build/bench.json
+    ./dev bench [--rounds N] [--scale X] [--load NAME …] [--candidate NAME …] [--json FILE]
 
-Two things are measured, between client and server through the lab's gateway:
-
-    rpc    GETPORT transactions a second, 16 outstanding on one UDP socket, and the latency of one at a time
-    bulk   megabytes a second of one TCP connection on a helped port (21), after a greeting
-
-The order of the candidates changes from round to round, so that a drift of the machine hits all alike.
+The load and its servers are compiled (load.c, peer.c), so that neither is the bottleneck. The order of the candidates
+changes from round to round, so that a drift of the machine affects all alike. Every figure is printed with its ratio
+to conntrackd's of the same round: median, lowest and highest. Processor time is that of all of a candidate's processes,
+for each transaction. Expectations are counted by the kernel and compared with what the load asks for.
 """
 
 from __future__ import annotations
@@ -16,128 +14,145 @@ import argparse
 import json
 import platform
 import statistics
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from candidates import CANDIDATES, Candidate
+from cost import usage
+from lab.topology import SERVER, Lab
+from loads import Load, loads
 
-import reference  # noqa: E402
-from lab.process import wait_until  # noqa: E402
-from lab.topology import Lab  # noqa: E402
+HERE = Path(__file__).resolve().parent
+BASE = "conntrackd"
+MEGABYTES = "64"
 
-LOAD = str(Path(__file__).with_name("load.py"))
-MEGABYTES = 32
-TRANSACTIONS = 600
+Figures = dict[str, float]
+#: load → candidate → one entry for each round; None where the load could not be done
+Results = dict[str, dict[str, list[Figures | None]]]
 
-_KERNEL = """
-table inet bench {
-    ct helper ftp {
-        type "ftp" protocol tcp
+
+def compile_programs(where: Path) -> None:
+    """Compile load.c and peer.c. Raises CalledProcessError."""
+    for name in ("load", "peer"):
+        source = str(HERE / f"{name}.c")
+        subprocess.run(["cc", "-O2", "-pthread", "-o", str(where / name), source], check=True)
+
+
+def measure(lab: Lab, candidate: Candidate, pids: Sequence[int], load: Load) -> Figures:
+    """Run a load once. Raises LabError where it does not come to its end."""
+    namespace = lab.namespaces["g"].pid
+    before = usage(pids, namespace)
+    figures = load.run(lab, str(lab.logs / "load"))
+    used = usage(pids, namespace).since(before)
+    count = figures["count"]
+    figures |= {
+        "user_us": used.user / count * 1e6,
+        "system_us": used.system / count * 1e6,
+        "expectations": used.created,
+        "pss_mb": used.pss / 1024,
     }
-    chain assign {
-        type filter hook prerouting priority -150
-        tcp dport 21 ct helper set "ftp"
-    }
-}
-"""
+    if candidate.opens and load.expectations is not None:
+        figures["asked"] = load.expectations
+    # expectations and connections of one load are not left to the next
+    lab.run("g", "conntrack", "-F", "expect", check=False)
+    lab.run("g", "conntrack", "-F", check=False)
+    return figures
 
 
-@contextmanager
-def nothing(lab: Lab) -> Iterator[None]:
-    yield
+def rounds(arguments: argparse.Namespace) -> Iterator[tuple[int, str, str, Figures | None]]:
+    """Yield (round, candidate, load, figures), as they come."""
+    chosen = {n: load for n, load in loads(arguments.scale).items() if n in arguments.load}
+    with Lab() as lab:
+        compile_programs(lab.logs)
+        for rule in ("udp dport 69 accept", "udp dport 1900 accept"):
+            lab.nft(f"insert rule inet firewall forward ct state new {rule}")
+        lab.run("g", "ip", "route", "add", "239.0.0.0/8", "dev", "wan")
+        lab.popen("s", str(lab.logs / "peer"), SERVER[4], MEGABYTES).wait_line("listening")
+        names = list(arguments.candidate)
+        for number in range(arguments.rounds):
+            first = number % len(names)
+            for name in names[first:] + names[:first]:
+                candidate = CANDIDATES[name]
+                with candidate.start(lab) as pids:
+                    for title, load in chosen.items():
+                        if title not in candidate.loads:
+                            continue
+                        try:
+                            yield number, name, title, measure(lab, candidate, pids, load)
+                        except Exception as error:  # the others are still worth knowing
+                            print(f"{name}: {title}: {error}", file=sys.stderr, flush=True)
+                            yield number, name, title, None
 
 
-@contextmanager
-def ours(lab: Lab) -> Iterator[None]:
-    daemon = lab.start_fwhelpers("[helpers.rpc]\n[helpers.rpc.guard]\nrate = 1000\n[helpers.ftp]\n")
-    yield
-    daemon.stop()
-    lab.fwhelpers("unregister")
+def table(results: Results, chosen: dict[str, Load]) -> Iterator[str]:
+    """One section a load: figure and ratio to conntrackd's, latency, processor time, expectations, memory."""
+    for title, by_candidate in results.items():
+        key = chosen[title].figure
+        yield f"\n{title}"
+        yield (
+            f"  {'':15}{key:>12}  {'to ' + BASE:22}{'p99 ms':>9}{'user µs':>9}{'sys µs':>8}"
+            f"{'made/asked':>14}{'PSS MB':>8}"
+        )
+        for name, runs in by_candidate.items():
+            complete = [run for run in runs if run]
+            if not complete:
+                yield f"  {name:15}{'failed':>12}"
+                continue
+            ratios = [
+                run[key] / base[key]
+                for run, base in zip(runs, by_candidate.get(BASE, []), strict=False)
+                if run and base
+            ]
+            yield f"  {name:15}{_median(complete, key):12.2f}  {_spread(ratios):22}" + _rest(
+                complete
+            )
 
 
-@contextmanager
-def conntrackd(lab: Lab) -> Iterator[None]:
-    before = len(lab.cleanups)
-    reference.start(lab, [reference.Wanted("rpc", "udp", 111), reference.Wanted("ftp", "tcp", 21)])
-    yield
-    while len(lab.cleanups) > before:
-        lab.cleanups.pop()()
-
-
-@contextmanager
-def kernel(lab: Lab) -> Iterator[None]:
-    lab.run("g", "modprobe", "nf_conntrack_ftp")
-    lab.nft(_KERNEL)
-    yield
-    lab.nft("delete table inet bench")
-    # its name would be in conntrackd's way; its references go a moment after the table
-    wait_until(
-        lambda: not lab.run("g", "rmmod", "nf_conntrack_ftp", check=False).returncode, "rmmod"
+def _rest(runs: list[Figures]) -> str:
+    p99 = f"{_median(runs, 'p99_ms'):9.2f}" if "p99_ms" in runs[0] else f"{'-':>9}"
+    asked = f"{runs[-1]['asked']:g}" if "asked" in runs[-1] else "-"
+    made = f"{_median(runs, 'expectations'):g}/{asked}"
+    return (
+        f"{p99}{_median(runs, 'user_us'):9.1f}{_median(runs, 'system_us'):8.1f}"
+        f"{made:>14}{_median(runs, 'pss_mb'):8.1f}"
     )
 
 
-CANDIDATES: dict[str, Callable[[Lab], object]] = {
-    "no helper": nothing, "conntrackd": conntrackd, "kernel": kernel, "fwhelpers": ours,
-}  # fmt: skip
+def _median(runs: list[Figures], key: str) -> float:
+    return statistics.median(run[key] for run in runs)
 
 
-def measure(lab: Lab, name: str) -> dict[str, float]:
-    """One candidate's figures."""
-    found: dict[str, float] = {}
-    if name != "kernel":  # which has no helper for rpc
-        said = lab.run("c", sys.executable, LOAD, "rpc", "10.0.2.2", str(TRANSACTIONS), timeout=200)
-        found |= json.loads(said.stdout)
-    said = lab.run("c", sys.executable, LOAD, "bulk", "10.0.2.2", timeout=300)
-    return found | json.loads(said.stdout)
+def _spread(ratios: list[float]) -> str:
+    if not ratios:
+        return "-"
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})"
 
 
-def rounds(count: int) -> dict[str, list[dict[str, float]]]:
-    """All candidates, `count` times, in changing order."""
-    results: dict[str, list[dict[str, float]]] = {name: [] for name in CANDIDATES}
-    names = list(CANDIDATES)
-    with Lab() as lab:
-        lab.popen("s", "rpcbind", "-f")
-        lab.namespaces["s"].wait_listening("udp", 111)
-        lab.popen("s", sys.executable, LOAD, "serve", "10.0.2.2", str(MEGABYTES)).wait_line(
-            "listening"
-        )
-        for number in range(count):
-            for name in names[number % 4 :] + names[: number % 4]:
-                with CANDIDATES[name](lab):  # type: ignore[attr-defined]
-                    results[name].append(measure(lab, name))
-                print(f"round {number + 1}: {name}: {results[name][-1]}", flush=True)
-    return results
-
-
-def table(results: dict[str, list[dict[str, float]]]) -> str:
-    """Medians, and ratios to "no helper" within each round."""
-    lines = [f"{'':12}" + "".join(f"{key:>28}" for key in ("rpc_per_s", "rpc_ms", "bulk_mb_per_s"))]
-    for name, runs in results.items():
-        row = f"{name:12}"
-        for key in ("rpc_per_s", "rpc_ms", "bulk_mb_per_s"):
-            if key not in runs[0]:
-                row += f"{'-':>28}"
-                continue
-            ratios = [
-                r[key] / base[key] for r, base in zip(runs, results["no helper"], strict=True)
-            ]
-            low, mid, high = min(ratios), statistics.median(ratios), max(ratios)
-            value = statistics.median(r[key] for r in runs)
-            row += f"{value:>9.2f} {mid:5.2f} ({low:.2f}–{high:.2f})".rjust(28)
-        lines.append(row)
-    return "\n".join(lines)
+def _arguments() -> argparse.Namespace:
+    every = list(loads(1))
+    parser = argparse.ArgumentParser(prog="./dev bench", description="compare helpers in one boot")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0, help="multiply every count")
+    parser.add_argument("--load", nargs="+", choices=every, default=every)
+    parser.add_argument("--candidate", nargs="+", choices=CANDIDATES, default=list(CANDIDATES))
+    parser.add_argument("--json", type=Path, help="write every figure of every round")
+    return parser.parse_args()
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=3)
-    results = rounds(parser.parse_args().rounds)
-    (ROOT / "build").mkdir(exist_ok=True)
-    print(f"\nkernel {platform.release()}; median, then ratio to `no helper`: median (min–max)")
-    print(table(results))
+    arguments = _arguments()
+    results: Results = {}
+    for number, name, title, figures in rounds(arguments):
+        results.setdefault(title, {}).setdefault(name, []).append(figures)
+        print(f"round {number + 1}: {name}: {title}: {figures}", file=sys.stderr, flush=True)
+    print(f"kernel {platform.release()}, {arguments.rounds} rounds, scale {arguments.scale:g}")
+    print("\n".join(table(results, loads(arguments.scale))))
+    if arguments.json:
+        report: dict[str, Any] = {"kernel": platform.release(), "results": results}
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 
 
