@@ -2,7 +2,7 @@
  * The clients of the benchmark: compiled, so that the load is never the bottleneck.
  *
  *   load rpc HOST COUNT SOCKETS WINDOW VERSION   GETPORT of mountd over UDP; VERSION 1 asks for another port each time
- *   load ftp HOST CONNECTIONS COUNT              login, then COUNT times PASV or EPSV and RETR on each connection
+ *   load ftp HOST CONNECTIONS COUNT COMMAND      login, then COUNT times COMMAND (PASV, EPSV) and RETR on each connection
  *   load tftp HOST COUNT PARALLEL                read requests, each from a socket of its own
  *   load ssdp GROUP COUNT RATE                   searches, RATE a second, each from a socket of its own
  *   load bulk HOST                               read one connection on port 21 to its end
@@ -157,8 +157,8 @@ static int rpc(char **argv)
 /* work that several threads share: each takes the next number until all are done */
 
 struct crowd {
-	const char *host;
-	long count, each, taken, lost;
+	const char *host, *command, *code;
+	long count, taken, lost;
 	double *latencies;
 	pthread_mutex_t lock;
 };
@@ -259,7 +259,7 @@ static void *ftp_session(void *argument)
 		double start = now();
 		int port, fd;
 
-		command(&session, first % 2 ? "PASV\r\n" : "EPSV\r\n", first % 2 ? "227" : "229", line);
+		command(&session, crowd->command, crowd->code, line);
 		port = announced(line);
 		fd = connected(SOCK_STREAM, crowd->host, port);
 		command(&session, "RETR file\r\n", "150", line);
@@ -276,7 +276,13 @@ static void *ftp_session(void *argument)
 static int ftp(char **argv)
 {
 	long connections = atol(argv[1]);
-	struct crowd crowd = { .host = argv[0], .count = connections * atol(argv[2]) };
+	int extended = !strcmp(argv[3], "EPSV");
+	struct crowd crowd = {
+		.host = argv[0],
+		.command = extended ? "EPSV\r\n" : "PASV\r\n",
+		.code = extended ? "229" : "227",
+		.count = connections * atol(argv[2]),
+	};
 
 	return together(&crowd, connections, ftp_session);
 }
@@ -422,7 +428,7 @@ int main(int argc, char **argv)
 		const char *name;
 		int arguments, (*run)(char **);
 	} modes[] = {
-		{ "rpc", 5, rpc }, { "ftp", 3, ftp }, { "tftp", 3, tftp },
+		{ "rpc", 5, rpc }, { "ftp", 4, ftp }, { "tftp", 3, tftp },
 		{ "ssdp", 3, ssdp }, { "bulk", 1, bulk }, { "flood", 2, flood },
 	};
 

@@ -1,6 +1,6 @@
 """Side by side in one boot: no helper, netfilterqueue, conntrackd, the kernel's helpers, fwhelpers.
 
-    ./dev bench [--rounds N] [--scale X] [--load NAME …] [--candidate NAME …] [--json FILE]
+    ./dev bench [--rounds N] [--scale X] [--nat snat] [--load NAME …] [--candidate NAME …] [--json FILE]
 
 The load and its servers are compiled (load.c, peer.c), so that neither is the bottleneck. The order of the candidates
 changes from round to round, so that a drift of the machine affects all alike. Every figure is printed with its ratio
@@ -65,7 +65,7 @@ def measure(lab: Lab, candidate: Candidate, pids: Sequence[int], load: Load) -> 
 def rounds(arguments: argparse.Namespace) -> Iterator[tuple[int, str, str, Figures | None]]:
     """Yield (round, candidate, load, figures), as they come."""
     chosen = {n: load for n, load in loads(arguments.scale).items() if n in arguments.load}
-    with Lab() as lab:
+    with Lab(arguments.nat) as lab:
         compile_programs(lab.logs)
         for rule in ("udp dport 69 accept", "udp dport 1900 accept"):
             lab.nft(f"insert rule inet firewall forward ct state new {rule}")
@@ -138,6 +138,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--scale", type=float, default=1.0, help="multiply every count")
     parser.add_argument("--load", nargs="+", choices=every, default=every)
     parser.add_argument("--candidate", nargs="+", choices=CANDIDATES, default=list(CANDIDATES))
+    parser.add_argument("--nat", choices=("none", "snat"), default="none", help="snat: masquerade")
     parser.add_argument("--json", type=Path, help="write every figure of every round")
     return parser.parse_args()
 
