@@ -24,7 +24,8 @@ def make_worker_config(config: Config, helpers: Iterable[str], plugins: Plugins)
 
 
 def _helper(given: HelperConfig) -> dict[str, Any]:
-    return {"settings": dict(given.settings), "limits": limits(given.guard)}
+    settings = {**given.settings, "destinations": given.destinations}
+    return {"settings": settings, "limits": limits(given.guard)}
 
 
 def limits(given: Any) -> Limits:

@@ -94,7 +94,9 @@ class FlowTable:
         client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
         flow = Flow(l4, client, server, announcement)
         parser = active.helper.parser_for(l4)(flow, active.settings)
-        parser.memory = self.memories.setdefault(helper, Memory())
+        # IPv6: one host may use any address of its /64
+        memory_key = client.addr if client.family == 4 else client.addr[:8]
+        parser.memory = self.memories.setdefault(helper, Memory()).view(memory_key)
         return FlowState(flow, helper, orig, reply, zone, parser)
 
 

@@ -1,9 +1,9 @@
-"""HTTP/1.1 in a byte stream: the heads of its messages, the bodies passed over (RFC 9112).
+"""HTTP/1.1 in a byte stream: parses the heads of messages and skips their bodies (RFC 9112).
 
     start line CRLF   name: value CRLF …   CRLF   body
 
-How long a body is must be understood exactly, or bytes within it would be taken for the next message (§11.2): what is
-ambiguous is a ParseError. Nothing but the head in hand is kept.
+The length of a body must be known exactly: otherwise bytes of the body could be taken for the next message (§11.2).
+Anything ambiguous is a ParseError. Only the current head is stored.
 """
 
 from __future__ import annotations
@@ -19,98 +19,117 @@ from fwhelpers.sansio.digits import decimal
 MAX_LINE = 4096
 MAX_FIELDS = 64
 MAX_BODY = 2**62
-_MAX_EMPTY = 4  #: empty lines before a start line, which §2.2 wants ignored
+_MAX_EMPTY = 4  #: empty lines before a start line, which §2.2 says to ignore
 
-# §5.1: no white space between the name and the colon
-_FIELD = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*", re.DOTALL)
+# §5.1: no white space between the name and the colon. The value is stripped by hand: a pattern that also matches the
+# blanks behind it takes quadratic time
+_NAME = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):")
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,12})[ \t]*(?:;.*)?", re.DOTALL)
+_BLANKS = b" \t"
 
+#: what the grammar asks for next: a line, all bytes until the end of the connection, or a number of bytes
 _LINE, _REST = 0, -1
 
 
 class Field(NamedTuple):
-    """A header field: its name in upper case, its value, where in the stream that begins."""
+    """A header field: the name in upper case, the value and its offset in the stream."""
 
     name: bytes
     value: bytes
-    at: int
+    offset: int
+
+
+class Line(NamedTuple):
+    """A line without its line end, and its offset in the stream."""
+
+    text: bytes
+    offset: int
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A message up to its body."""
+    """A message without its body."""
 
-    start: bytes  #: its first line
+    start: bytes  #: the start line
     fields: tuple[Field, ...]
 
-    def one(self, name: bytes) -> Field | None:
-        """The field of this name, given in upper case; None if there is none. Raises ParseError if there are two."""
-        found = [field for field in self.fields if field.name == name]
-        if len(found) > 1:
-            raise ParseError(f"{name.decode()} twice")
-        return found[0] if found else None
+    def field(self, name: bytes) -> Field | None:
+        """Return the field of this name (in upper case), None if there is none.
+
+        Raises ParseError if the field is repeated.
+        """
+        fields = [field for field in self.fields if field.name == name]
+        if len(fields) > 1:
+            raise ParseError(f"repeated header field {name.decode()}")
+        return fields[0] if fields else None
 
 
-class Line(NamedTuple):
-    """A line without its end, and where in the stream it begins."""
-
-    text: bytes
-    at: int
+def parse_field(line: Line) -> Field | None:
+    """Parse a header line; None if it has no valid name."""
+    match = _NAME.match(line.text)
+    if not match:
+        return None
+    text = line.text[match.end() :]
+    value = text.lstrip(_BLANKS)
+    offset = line.offset + match.end() + len(text) - len(value)
+    return Field(match[1].upper(), value.rstrip(_BLANKS), offset)
 
 
 Grammar = Generator[int, Line, None]
 
 
-class Heads:
-    """One direction. `on_head` hears each head and says whether a body may follow it.
+class HeadReader:
+    """Parser of one direction. Calls `on_head` with each head; it returns whether a body may follow.
 
-    `endless`: a body whose length is not told ends with the connection (responses, §6.3); requests have none then.
+    `until_close`: a body without a length extends to the end of the connection (responses, §6.3). In requests a body
+    without a length is empty.
     """
 
-    def __init__(self, on_head: Callable[[Head], bool], *, endless: bool) -> None:
-        self.passed = 0  #: bytes of bodies so far
-        self.between = True  #: between two messages
+    def __init__(self, on_head: Callable[[Head], bool], *, until_close: bool) -> None:
+        self.body_bytes = 0  #: bytes of bodies so far
+        self.between = True  #: whether the stream stands between two messages
         self._on_head = on_head
-        self._endless = endless
+        self._until_close = until_close
         self._position = 0
-        self._kept = bytearray()
+        self._partial_line = bytearray()
         self._grammar = self._messages()
-        self._wanted = next(self._grammar)
+        self._expected = next(self._grammar)
 
-    def put(self, data: bytes) -> Generator[None, None, None]:
-        """Take bytes; stops after each line and each piece of a body. Raises ParseError."""
-        at = 0
-        while at < len(data):
-            at += self._line(data, at) if self._wanted == _LINE else self._pass(len(data) - at)
+    def feed(self, data: bytes) -> Generator[None, None, None]:
+        """Take bytes; yields after each line and each piece of a body. Raises ParseError."""
+        position = 0
+        while position < len(data):
+            if self._expected == _LINE:
+                position += self._feed_line(data, position)
+            else:
+                position += self._skip_body(len(data) - position)
             yield
 
-    def _line(self, data: bytes, at: int) -> int:
-        end = data.find(b"\n", at)
-        piece = data[at:] if end < 0 else data[at : end + 1]
-        self._kept += piece
-        if len(self._kept) > MAX_LINE:
+    def _feed_line(self, data: bytes, position: int) -> int:
+        end = data.find(b"\n", position)
+        piece = data[position:] if end < 0 else data[position : end + 1]
+        self._partial_line += piece
+        if len(self._partial_line) > MAX_LINE:
             raise ParseError(f"a line of more than {MAX_LINE} bytes")
         self.between = False
         if end >= 0:
-            line = bytes(self._kept)
-            self._kept.clear()
+            line = bytes(self._partial_line)
+            self._partial_line.clear()
             start, self._position = self._position, self._position + len(line)
             # §2.2: a lone LF may end a line too
-            self._next(Line(line.removesuffix(b"\n").removesuffix(b"\r"), start))
+            text = line.removesuffix(b"\n").removesuffix(b"\r")
+            self._expected = self._grammar.send(Line(text, start))
         return len(piece)
 
-    def _pass(self, there: int) -> int:
-        size = there if self._wanted == _REST else min(self._wanted, there)
+    def _skip_body(self, available: int) -> int:
+        size = available if self._expected == _REST else min(self._expected, available)
         self._position += size
-        self.passed += size
-        if self._wanted != _REST:
-            self._wanted -= size
-            if not self._wanted:
-                self._next(Line(b"", self._position))
+        self.body_bytes += size
+        if self._expected != _REST:
+            self._expected -= size
+            if not self._expected:
+                self._expected = self._grammar.send(Line(b"", self._position))
         return size
-
-    def _next(self, line: Line) -> None:
-        self._wanted = self._grammar.send(line)
 
     def _messages(self) -> Grammar:
         while True:
@@ -127,14 +146,14 @@ class Heads:
             start = yield _LINE
         fields: list[Field] = []
         while (line := (yield _LINE)).text:
-            match = _FIELD.fullmatch(line.text)
-            if not match or len(fields) >= MAX_FIELDS:
+            field = parse_field(line)
+            if not field or len(fields) >= MAX_FIELDS:
                 raise ParseError(f"not a header field: {line.text[:32]!r}")
-            fields.append(Field(match[1].upper(), match[2], line.at + match.start(2)))
+            fields.append(field)
         return Head(start.text, tuple(fields))
 
     def _body(self, head: Head) -> Grammar:
-        coding, length = head.one(b"TRANSFER-ENCODING"), head.one(b"CONTENT-LENGTH")
+        coding, length = head.field(b"TRANSFER-ENCODING"), head.field(b"CONTENT-LENGTH")
         if coding and length:
             raise ParseError("a body with two lengths")  # §6.3: "ought to be handled as an error"
         if coding:
@@ -145,7 +164,7 @@ class Heads:
             size = decimal(length.value, MAX_BODY)
             if size:
                 yield size
-        elif self._endless:
+        elif self._until_close:
             yield _REST
 
     def _chunks(self) -> Grammar:
@@ -153,7 +172,7 @@ class Heads:
             line = yield _LINE
             match = _CHUNK.fullmatch(line.text)
             if not match:
-                raise ParseError(f"not a chunk's size: {line.text[:32]!r}")
+                raise ParseError(f"not a chunk size: {line.text[:32]!r}")
             size = int(match[1], 16)
             if not size:
                 break

@@ -1,8 +1,9 @@
-"""GENA, as a play and through the real engine."""
+"""GENA, in playbooks and through the engine."""
 
 from __future__ import annotations
 
 from errno import EBUSY, EEXIST
+from ipaddress import ip_network
 
 import gena_messages as m
 import pytest
@@ -11,7 +12,7 @@ from fwhelpers_plugins.gena import LONGEST, MAX_BULK, MAX_PENDING, fwhelpers_hel
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwhelpers.api import Cancel, Done, Endpoint, Expect, ParseError, Refuse
+from fwhelpers.api import Cancel, Done, Endpoint, Expect, Flow, ParseError, Refuse
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT
 from fwhelpers.testing import Playbook, client, server
@@ -49,18 +50,18 @@ def test_fuzz(script: list[Said], family: int, seed: int) -> None:
     check(GENA, script, family=family, seed=seed)
 
 
-def events(play: Playbook, port: int = 49200, **given: object) -> Expect:
-    made = {
+def events(play: Playbook, port: int = 49200, **changes: object) -> Expect:
+    fields = {
         "policy": "event",
         "permanent": True,
         "confirms_peer": True,
         "keep_after_master": True,
         "what": "events",
-    } | given
-    return Expect(play.server, play.client.at(port), **made)  # type: ignore[arg-type]
+    } | changes
+    return Expect(play.server, play.client.at(port), **fields)  # type: ignore[arg-type]
 
 
-def asked(play: Playbook, port: int = 49200) -> Expect:
+def provisional(play: Playbook, port: int = 49200) -> Expect:
     return Expect(
         play.server,
         play.client.at(port),
@@ -73,7 +74,7 @@ def asked(play: Playbook, port: int = 49200) -> Expect:
 
 def subscribed() -> Playbook:
     play = Playbook(GENA) >> client(m.subscribe())
-    return play << asked(play) >> server(m.accepted()) << events(play, timeout=1860)
+    return play << provisional(play) >> server(m.accepted()) << events(play, timeout=1860)
 
 
 def test_a_subscription() -> None:
@@ -82,22 +83,30 @@ def test_a_subscription() -> None:
 
 def test_ipv6() -> None:
     play = Playbook(GENA, family=6) >> client(m.subscribe(b"<http://[fd01::2]:49200/>"))
-    assert play << asked(play) >> server(m.accepted()) << events(play, timeout=1860)
+    assert play << provisional(play) >> server(m.accepted()) << events(play, timeout=1860)
 
 
 @pytest.mark.parametrize(
     ("timeout", "seconds"),
     [
-        (b"Second-300", 360), (b"second-300", 360), (b"Second-86400", LONGEST), (b"Second-999999", LONGEST),
-        (b"Second-infinite", LONGEST), (b"infinite", LONGEST), (b"Second-" + b"9" * 40, LONGEST), (b"Second-0", 60),
+        (b"Second-300", 360),
+        (b"second-300", 360),
+        (b"Second-7140", LONGEST),
+        (b"Second-7141", LONGEST),
+        (b"Second-86400", LONGEST),
+        (b"Second-999999", LONGEST),
+        (b"Second-infinite", LONGEST),
+        (b"infinite", LONGEST),
+        (b"Second-" + b"9" * 40, LONGEST),
+        (b"Second-0", 60),
     ],
-)  # fmt: skip
-def test_for_how_long(timeout: bytes, seconds: int) -> None:
+)
+def test_lifetime(timeout: bytes, seconds: int) -> None:
     play = Playbook(GENA) >> client(m.subscribe()) << Expect
     assert play >> server(m.accepted(timeout)) << events(play, timeout=seconds)
 
 
-def test_a_response_that_does_not_say_for_how_long() -> None:
+def test_lifetime_without_a_timeout() -> None:
     play = Playbook(GENA) >> client(m.subscribe()) << Expect
     assert play >> server(m.head(b"HTTP/1.0 200 OK", SID=m.SID)) << events(play, timeout=1860)
 
@@ -105,7 +114,7 @@ def test_a_response_that_does_not_say_for_how_long() -> None:
 @pytest.mark.parametrize(
     "response", [m.NO, m.OK, m.head(b"HTTP/1.1 503 Busy", SID=m.SID, CONTENT_LENGTH=b"0")]
 )
-def test_without_a_200_and_a_sid_the_way_is_closed_again(response: bytes) -> None:
+def test_without_status_200_and_a_sid_the_expectation_is_cancelled(response: bytes) -> None:
     play = Playbook(GENA) >> client(m.subscribe()) << Expect
     play = play >> server(response) << Cancel
     assert isinstance(play.last, Cancel)
@@ -117,16 +126,16 @@ def test_without_a_200_and_a_sid_the_way_is_closed_again(response: bytes) -> Non
 def test_renewal_and_end() -> None:
     play = subscribed() >> client(m.renew()) >> server(m.accepted(b"Second-600"))
     play = play << events(play, timeout=660) >> client(m.unsubscribe()) >> server(m.OK) << Cancel
-    # what has ended can't be renewed
+    # a subscription that has ended is not renewed
     assert play >> client(m.renew()) >> server(m.accepted())
 
 
-def test_a_renewal_that_is_refused() -> None:
+def test_a_refused_renewal_ends_the_subscription() -> None:
     play = subscribed() >> client(m.renew()) >> server(m.NO) << Cancel
     assert play >> client(m.renew()) >> server(m.accepted())
 
 
-def test_a_subscription_that_is_not_known_is_not_renewed() -> None:
+def test_an_unknown_subscription_is_not_renewed() -> None:
     assert Playbook(GENA) >> client(m.renew()) >> server(m.accepted())
 
 
@@ -135,12 +144,13 @@ def test_a_subscription_that_is_not_known_is_not_renewed() -> None:
     [
         (b"<http://10.0.1.2:49200/><http://10.0.1.2:49201/>", 49200),
         (b"<http://pc.lan:1/><http://10.0.1.2:49201/>", 49201),
-        (b"<http://[fd01::2]:1/> <http://10.0.1.2:49201/a%20b>", 49201), (b"<http://10.0.1.2/>", 80),
+        (b"<http://[fd01::2]:1/> <http://10.0.1.2:49201/a%20b>", 49201),
+        (b"<http://10.0.1.2/>", 80),
     ],
-)  # fmt: skip
+)
 def test_callbacks(callback: bytes, port: int) -> None:
     play = Playbook(GENA) >> client(m.subscribe(callback))
-    assert play << asked(play, port)
+    assert play << provisional(play, port)
 
 
 @pytest.mark.parametrize(
@@ -159,26 +169,31 @@ def test_callbacks_without_an_address(callback: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "request_", [m.subscribe(NT=b"upnp:propchange"), m.subscribe(SID=m.SID), m.renew(NT=b"upnp:event"),
-                 m.head(b"SUBSCRIBE / HTTP/1.1", CALLBACK=b"<http://10.0.1.2:1/>"),
-                 m.head(b"NOTIFY / HTTP/1.1", SID=m.SID)],
-)  # fmt: skip
-def test_requests_that_subscribe_to_nothing(request_: bytes) -> None:
+    "request_",
+    [
+        m.subscribe(NT=b"upnp:propchange"),
+        m.subscribe(SID=m.SID),
+        m.renew(NT=b"upnp:event"),
+        m.head(b"SUBSCRIBE / HTTP/1.1", CALLBACK=b"<http://10.0.1.2:1/>"),
+        m.head(b"NOTIFY / HTTP/1.1", SID=m.SID),
+    ],
+)
+def test_requests_that_are_no_subscription(request_: bytes) -> None:
     assert Playbook(GENA) >> client(request_) >> server(m.accepted())
 
 
-def test_the_other_direction_subscribes_to_nothing() -> None:
+def test_a_request_in_the_reply_direction() -> None:
     assert Playbook(GENA) >> server(m.subscribe()) << ParseError
 
 
-def test_within_a_body_nothing_is_read() -> None:
-    # NAT slipstreaming: a web page can have a browser post what it likes
+def test_bodies_are_not_parsed() -> None:
+    # NAT slipstreaming: a web page chooses the body of a POST
     body = m.subscribe()
     post = m.head(b"POST / HTTP/1.1", CONTENT_LENGTH=b"%d" % len(body)) + body
     assert Playbook(GENA) >> client(post) >> server(m.accepted())
 
 
-def test_responses_belong_to_requests_in_turn() -> None:
+def test_responses_match_requests_in_order() -> None:
     play = Playbook(GENA) >> client(m.GET, m.head(b"HEAD / HTTP/1.1"), m.subscribe()) << Expect
     play = play >> server(m.DESCRIPTION, m.head(b"HTTP/1.1 200 OK", CONTENT_LENGTH=b"500"))
     play = play >> server(m.head(b"HTTP/1.1 100 Continue"))
@@ -189,13 +204,13 @@ def test_too_many_requests() -> None:
     assert Playbook(GENA) >> client(m.GET * MAX_PENDING) >> client(m.GET) << ParseError
 
 
-def test_music_leaves_the_queue() -> None:
+def test_bulk_transfers_leave_the_queue() -> None:
     play = Playbook(GENA) >> client(m.GET)
     play = play >> server(m.head(b"HTTP/1.1 200 OK", CONTENT_LENGTH=b"100000000"), bytes(MAX_BULK))
     assert play >> server(b"x") << Done
 
 
-def test_another_protocol_from_here_on() -> None:
+def test_a_switch_of_protocols() -> None:
     assert Playbook(GENA) >> client(m.GET) >> server(m.head(b"HTTP/1.1 101 Switching")) << Done
 
 
@@ -203,18 +218,71 @@ def test_another_protocol_from_here_on() -> None:
     "data",
     [b"\x16\3\1\0\n", b"SSH-2.0-x\r\n", b"get / HTTP/1.1\r\n\r\n", b"GET / HTTP/2.0\r\n\r\n"],
 )
-def test_what_begins_otherwise_is_not_it(data: bytes) -> None:
+def test_other_protocols(data: bytes) -> None:
     play = Playbook(GENA) >> client(data + b"\r\n\r\n")
     assert play << ParseError
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Origin: http://example.org",
+        b"Referer: http://example.org/",
+        b"Cookie: a=b",
+        b"Sec-Fetch-Mode: cors",
+        b"sec-ch-ua: x",
+        b"Access-Control-Request-Method: SUBSCRIBE",
+    ],
+)
+def test_requests_of_browsers_are_refused(field: bytes) -> None:
+    request = m.subscribe().replace(b"\r\n\r\n", b"\r\n" + field + b"\r\n\r\n")
+    assert Playbook(GENA) >> client(request) << Refuse << Done
+    page = m.GET.replace(b"\r\n\r\n", b"\r\n" + field + b"\r\n\r\n")
+    # a connection that a browser uses is not inspected any more
+    assert Playbook(GENA) >> client(page + m.subscribe()) << Done
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("10.9.9.9", True),
+        ("172.31.0.1", True),
+        ("192.168.1.1", True),
+        ("169.254.7.7", True),
+        ("100.64.0.1", True),
+        ("fd00::1", True),
+        ("fe80::1", True),
+        ("198.51.100.7", False),
+        ("172.32.0.1", False),
+        ("8.8.8.8", False),
+        ("2001:db8::1", False),
+        ("::ffff:10.0.0.1", False),
+    ],
+)
+def test_only_local_devices_send_events(address: str, local: bool) -> None:
+    """A web page can make a browser subscribe at any server of the internet (attack A2)."""
+    family = Endpoint.parse(address).family
+    ours = Endpoint.parse("10.0.1.2" if family == 4 else "fd01::2", 40000)
+    callback = b"<http://%s:49200/>" % (b"10.0.1.2" if family == 4 else b"[fd01::2]")
+    flow = Flow("tcp", ours, Endpoint.parse(address, 1400))
+
+    def kinds(settings: dict[str, object]) -> list[type]:
+        return [
+            type(event)
+            for event in GENA.parser_for("tcp")(flow, settings).feed(m.subscribe(callback), False)
+        ]
+
+    assert kinds({}) == ([Expect] if local else [Refuse, Done])
+    assert kinds({"destinations": (ip_network(address),)}) == [Expect]
 
 
 # through the engine
 
 
 def connection(
-    ends: tuple[str, str] = ("10.0.1.2:40000", "10.0.2.2:49152"), **given: object
+    ends: tuple[str, str] = ("10.0.1.2:40000", "10.0.2.2:49152"), **options: object
 ) -> Connection:
-    return Connection(GENA, "tcp", *ends, **given)  # type: ignore[arg-type]
+    return Connection(GENA, "tcp", *ends, **options)  # type: ignore[arg-type]
 
 
 def test_the_expectation() -> None:
@@ -222,15 +290,20 @@ def test_the_expectation() -> None:
     c.c(m.subscribe())
     verdict = c.s(m.accepted())
     assert set(c.expected) == {"10.0.2.2 > 10.0.1.2:49200"}
-    made = c.maker.made[-1]
-    assert (made.flags, made.timeout, made.klass, made.helper) == (1, 1860, 0, "")
-    # the connection ends with the response, and must not take the expectation along
+    expectation = c.maker.made[-1]
+    assert (expectation.flags, expectation.timeout, expectation.klass, expectation.helper) == (
+        1,
+        1860,
+        0,
+        "",
+    )
+    # the connection ends with the response; the kernel would remove the expectation with its entry
     assert verdict.timeout == 1861
     assert verdict.status is not None
     assert verdict.status & IPS_FIXED_TIMEOUT
 
 
-def test_a_connection_that_goes_on_lives_on() -> None:
+def test_a_persistent_connection_keeps_its_timeout() -> None:
     c = connection()
     c.c(m.subscribe())
     c.s(m.accepted(b"Second-300"))
@@ -240,7 +313,7 @@ def test_a_connection_that_goes_on_lives_on() -> None:
     assert verdict.timeout == 601
 
 
-def test_what_is_not_answered_is_withdrawn() -> None:
+def test_without_a_response_the_expectation_is_withdrawn() -> None:
     c = connection()
     verdict = c.c(m.subscribe())
     assert verdict.status is None
@@ -248,7 +321,7 @@ def test_what_is_not_answered_is_withdrawn() -> None:
     assert len(c.maker.deleted) == 1
 
 
-def test_what_is_answered_stays() -> None:
+def test_after_the_response_the_expectation_stays() -> None:
     c = connection()
     c.c(m.subscribe())
     c.s(m.accepted())
@@ -259,12 +332,15 @@ def test_what_is_answered_stays() -> None:
 @pytest.mark.parametrize(
     ("callback", "rule"),
     [
-        (b"<http://10.0.1.3:49200/>", "G5"), (b"<http://127.0.0.1:49200/>", "G5"), (b"<http://10.0.1.2:22/>", "G6"),
-        (b"<http://10.0.1.2:3306/>", "G6"), (b"<http://pc.lan:49200/>", "G11"),
+        (b"<http://10.0.1.3:49200/>", "G5"),
+        (b"<http://127.0.0.1:49200/>", "G5"),
+        (b"<http://10.0.1.2:22/>", "G6"),
+        (b"<http://10.0.1.2:3306/>", "G6"),
+        (b"<http://pc.lan:49200/>", "G11"),
     ],
-)  # fmt: skip
+)
 def test_callstranger(callback: bytes, rule: str) -> None:
-    """CVE-2020-12695: CALLBACK may name whom it likes, as far as devices go."""
+    """CVE-2020-12695: devices accept any host in CALLBACK."""
     c = connection()
     c.c(m.subscribe(callback))
     c.s(m.accepted())
@@ -272,7 +348,7 @@ def test_callstranger(callback: bytes, rule: str) -> None:
     assert rule in c.refused
 
 
-def test_a_renewal_by_another_connection() -> None:
+def test_a_renewal_on_another_connection() -> None:
     c = connection()
     c.c(m.subscribe())
     c.s(m.accepted())
@@ -284,7 +360,7 @@ def test_a_renewal_by_another_connection() -> None:
     assert c.maker.made[-1].tuple == c.maker.made[0].tuple
 
 
-def test_an_end_by_another_connection() -> None:
+def test_an_unsubscription_on_another_connection() -> None:
     c = connection()
     c.c(m.subscribe())
     c.s(m.accepted())
@@ -294,7 +370,7 @@ def test_an_end_by_another_connection() -> None:
     assert c.maker.released == [c.maker.made[0].tuple]
 
 
-def test_another_clients_sid_is_of_no_use() -> None:
+def test_the_sid_of_another_client_is_ignored() -> None:
     c = connection()
     c.c(m.subscribe())
     c.s(m.accepted())
@@ -313,15 +389,17 @@ def test_behind_masquerading_the_callback_is_rewritten() -> None:
     verdict = c.c(m.subscribe())
     assert b"CALLBACK: <http://192.0.2.9:49200/>\r\n" in payload_of(verdict)
     c.s(m.accepted())
-    made = c.maker.made[-1]
+    expectation = c.maker.made[-1]
     assert c.expected[-1] == "10.0.2.2 > 192.0.2.9:49200"
-    assert made.nat
-    assert (made.nat.src, made.nat.sport, made.fn) == (
-        Endpoint.parse("10.0.1.2").addr, 49200, "nat-follow-master",
-    )  # fmt: skip
+    assert expectation.nat
+    assert (expectation.nat.src, expectation.nat.sport, expectation.fn) == (
+        Endpoint.parse("10.0.1.2").addr,
+        49200,
+        "nat-follow-master",
+    )
 
 
-def test_a_port_that_another_client_has_taken() -> None:
+def test_another_port_if_the_callbacks_port_is_in_use() -> None:
     maker = FakeMaker(errors=lambda e: EBUSY if e.tuple.dport == 49200 else 0)
     c = connection(seen_client="192.0.2.9:1024", maker=maker)
     assert b"<http://192.0.2.9:49201/>" in payload_of(c.c(m.subscribe()))
@@ -338,24 +416,25 @@ def test_ipv6_behind_masquerading_keeps_its_length() -> None:
     assert b"<http://[fd02::9]:49200/>" in payload_of(verdict, 60)
 
 
-def test_an_equal_one_of_an_earlier_connection_is_taken_over() -> None:
+def test_an_equal_expectation_of_an_earlier_connection_is_replaced() -> None:
     maker = FakeMaker(errors=lambda e: EEXIST)
     c = connection(maker=maker)
     c.c(m.subscribe())
     assert c.expected == ["10.0.2.2 > 10.0.1.2:49200"]
 
 
-def test_flows_of_one_helper_share_a_memory() -> None:
+def test_connections_of_one_client_share_a_memory() -> None:
     inspector = Inspector({"gena": Active(GENA)}, FakeMaker())
     first = connection(inspector=inspector)
     first.c(m.GET)
     second = connection(("10.0.1.2:40009", "10.0.2.2:49152"), inspector=inspector)
     second.c(m.GET)
-    states = [state for _, state in inspector._flows.all()]
-    assert states[0].parser.memory is states[1].parser.memory
+    parsers = [state.parser for _, state in inspector._flows.all()]
+    parsers[0].memory[b"k"] = b"v"
+    assert parsers[1].memory[b"k"] == b"v"
 
 
-def test_a_worker_that_takes_over_knows_the_subscriptions() -> None:
+def test_subscriptions_are_handed_over_to_the_next_worker() -> None:
     c = connection()
     c.c(m.subscribe())
     c.s(m.accepted())
@@ -366,3 +445,28 @@ def test_a_worker_that_takes_over_knows_the_subscriptions() -> None:
     d.c(m.renew())
     d.s(m.accepted())
     assert c.maker.made[-1].master == d.orig
+
+
+def test_one_client_does_not_displace_the_subscriptions_of_others() -> None:
+    """Attack C6."""
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    greedy = connection(("10.0.1.66:40000", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
+    for number in range(2000):
+        greedy.c(m.subscribe(b"<http://10.0.1.66:49200/>"))
+        greedy.s(m.accepted(sid=b"uuid:%d" % number))
+    d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
+    d.now = greedy.now + 900
+    d.c(m.renew())
+    d.s(m.accepted())
+    assert c.maker.made[-1].master == d.orig
+
+
+def test_a_callback_that_is_refused_is_not_remembered() -> None:
+    for callback in (b"<http://10.0.1.3:49200/>", b"<http://10.0.1.2:80/>"):
+        c = connection()
+        c.c(m.subscribe(callback))
+        c.s(m.accepted())
+        ((_, state),) = c.inspector._flows.all()
+        assert len(state.parser.memory) == 0

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers.api import ParseError
-from fwhelpers.sansio.http1 import MAX_FIELDS, MAX_LINE, Head, Heads
+from fwhelpers.sansio.http1 import MAX_FIELDS, MAX_LINE, Head, HeadReader, Line, parse_field
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nGET /"
@@ -17,48 +17,48 @@ CHUNKED = (
 )
 
 
-def heads(*pieces: bytes, endless: bool = False) -> list[Head]:
-    found: list[Head] = []
+def heads(*pieces: bytes, until_close: bool = False) -> list[Head]:
+    parsed: list[Head] = []
 
     def on_head(head: Head) -> bool:
-        found.append(head)
+        parsed.append(head)
         return True
 
-    side = Heads(on_head, endless=endless)
+    reader = HeadReader(on_head, until_close=until_close)
     for piece in pieces:
-        for _ in side.put(piece):
+        for _ in reader.feed(piece):
             pass
-    return found
+    return parsed
 
 
-def starts(*pieces: bytes, endless: bool = False) -> list[bytes]:
-    return [head.start for head in heads(*pieces, endless=endless)]
+def starts(*pieces: bytes, until_close: bool = False) -> list[bytes]:
+    return [head.start for head in heads(*pieces, until_close=until_close)]
 
 
-def test_bodies_are_passed_over() -> None:
+def test_bodies_are_skipped() -> None:
     assert starts(REQUEST + POST + REQUEST) == [
         b"GET /a HTTP/1.1", b"POST /a HTTP/1.1", b"GET /a HTTP/1.1",
     ]  # fmt: skip
     assert starts(CHUNKED + REQUEST) == [b"HTTP/1.1 200 OK", b"GET /a HTTP/1.1"]
 
 
-def test_a_response_without_a_length_lasts_as_long_as_the_connection() -> None:
+def test_a_response_without_a_length_ends_with_the_connection() -> None:
     response = b"HTTP/1.1 200 OK\r\n\r\n"
-    assert starts(response + REQUEST, endless=True) == [b"HTTP/1.1 200 OK"]
+    assert starts(response + REQUEST, until_close=True) == [b"HTTP/1.1 200 OK"]
     assert starts(response + REQUEST) == [b"HTTP/1.1 200 OK", b"GET /a HTTP/1.1"]
 
 
-def test_where_values_stand() -> None:
+def test_offsets_of_values() -> None:
     data = POST + b"GET /b HTTP/1.1\nA:  1 \nB:2\n\n"
     head = heads(data)[1]
     assert head.fields[0].name == b"A"
     for field in head.fields:
-        assert data[field.at : field.at + len(field.value)] == field.value
+        assert data[field.offset : field.offset + len(field.value)] == field.value
     assert [field.value for field in head.fields] == [b"1", b"2"]
 
 
 @given(st.lists(st.sampled_from([REQUEST, POST, CHUNKED, b"\r\n"]), max_size=6), st.integers(1, 40))
-def test_however_it_is_cut(parts: list[bytes], size: int) -> None:
+def test_segmentation_does_not_matter(parts: list[bytes], size: int) -> None:
     data = b"".join(parts)
     try:
         whole = heads(data)
@@ -73,12 +73,27 @@ def test_however_it_is_cut(parts: list[bytes], size: int) -> None:
     st.lists(st.one_of(st.binary(max_size=80), st.sampled_from([REQUEST, CHUNKED[:60], b"\r\n"]))),
     st.booleans(),
 )
-def test_fuzz(pieces: list[bytes], endless: bool) -> None:
+def test_fuzz(pieces: list[bytes], until_close: bool) -> None:
     try:
-        whole = starts(b"".join(pieces), endless=endless)
+        whole = starts(b"".join(pieces), until_close=until_close)
     except ParseError:
         return
-    assert starts(*pieces, endless=endless) == whole
+    assert starts(*pieces, until_close=until_close) == whole
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "offset"),
+    [
+        (b"A:b", b"b", 2),
+        (b"A: \t b c\t ", b"b c", 5),
+        (b"A:" + b" " * 4000, b"", 4002),
+        (b"A:", b"", 2),
+    ],
+)
+def test_field_values_are_stripped(text: bytes, value: bytes, offset: int) -> None:
+    field = parse_field(Line(text, 0))
+    assert field
+    assert (field.name, field.value, field.offset) == (b"A", value, offset)
 
 
 def lined(*lines: bytes) -> bytes:
@@ -88,38 +103,47 @@ def lined(*lines: bytes) -> bytes:
 @pytest.mark.parametrize(
     "data",
     [
-        lined(b"Content-Length: 5", b"Content-Length: 5"), lined(b"Content-Length: 5", b"Transfer-Encoding: chunked"),
-        lined(b"Transfer-Encoding: gzip, chunked"), lined(b"Content-Length: +5"), lined(b"Content-Length: 0x5"),
-        lined(b"Content-Length: 99999999999999999999"), lined(b"Name : x"), lined(b" folded"), lined(b"no colon"),
-        lined(*[b"A: b"] * (MAX_FIELDS + 1)), b"G" * (MAX_LINE + 1), lined(b"Transfer-Encoding: chunked") + b"x\r\n",
-        lined(b"Transfer-Encoding: chunked") + b"2\r\nabc\r\n", lined(b"Transfer-Encoding: chunked") + b"-1\r\n",
+        lined(b"Content-Length: 5", b"Content-Length: 5"),
+        lined(b"Content-Length: 5", b"Transfer-Encoding: chunked"),
+        lined(b"Transfer-Encoding: gzip, chunked"),
+        lined(b"Content-Length: +5"),
+        lined(b"Content-Length: 0x5"),
+        lined(b"Content-Length: 99999999999999999999"),
+        lined(b"Name : x"),
+        lined(b" folded"),
+        lined(b"no colon"),
+        lined(*[b"A: b"] * (MAX_FIELDS + 1)),
+        b"G" * (MAX_LINE + 1),
+        lined(b"Transfer-Encoding: chunked") + b"x\r\n",
+        lined(b"Transfer-Encoding: chunked") + b"2\r\nabc\r\n",
+        lined(b"Transfer-Encoding: chunked") + b"-1\r\n",
         lined(b"Transfer-Encoding: chunked") + b"1000000000000\r\n",
         lined(b"Transfer-Encoding: chunked") + b"0\r\n" + b"A: b\r\n" * (MAX_FIELDS + 1),
     ],
-)  # fmt: skip
-def test_what_is_ambiguous_or_endless(data: bytes) -> None:
+)
+def test_ambiguous_or_unbounded_messages(data: bytes) -> None:
     with pytest.raises(ParseError):
         heads(data)
 
 
-def test_a_field_twice() -> None:
+def test_a_repeated_field() -> None:
     (head,) = heads(lined(b"A: 1", b"a: 2"))
     with pytest.raises(ParseError):
-        head.one(b"A")
-    assert head.one(b"B") is None
+        head.field(b"A")
+    assert head.field(b"B") is None
 
 
-def test_a_body_is_not_kept() -> None:
-    side = Heads(lambda head: True, endless=False)
-    for _ in side.put(lined(b"Content-Length: 100000000")):
+def test_bodies_are_not_stored() -> None:
+    reader = HeadReader(lambda head: True, until_close=False)
+    for _ in reader.feed(lined(b"Content-Length: 100000000")):
         pass
     piece = bytes(1000)
     tracemalloc.start()
     try:
         for _ in range(1000):
-            for _ in side.put(piece):
+            for _ in reader.feed(piece):
                 pass
         assert tracemalloc.get_traced_memory()[1] < 64 * 1024
     finally:
         tracemalloc.stop()
-    assert side.passed == 1_000_000
+    assert reader.body_bytes == 1_000_000
