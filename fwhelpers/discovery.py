@@ -1,11 +1,11 @@
-"""Discovery protocols as rows of a table: a request goes to a group or to everybody, answers come from whoever has one.
+"""Discovery protocols as rows of a table: a request goes to a group or broadcast address, any host may answer.
 
     asker:port → group or broadcast:row port     signature, validator
-    anybody on the link:reply port → asker:port  for `window` seconds
+    any host on the link:reply port → asker:port for `window` seconds
 
-A row says what a request looks like and what may come back; each row is a helper of its own, by name. The engine adds
-what is the same for all: the request must leave (one that arrives opens nothing), the answers go to the very socket
-that asked, and only hosts on the link may send them.
+A row describes the request and its answers; each row is a helper of its own. The engine adds the rules common to all
+rows: only requests that leave this host count, answers go to the socket of the request, and only hosts on the link may
+send them.
 """
 
 from __future__ import annotations
@@ -13,53 +13,46 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 from fwhelpers.api import DatagramParser, Event, Expect, Helper, ParseError, Policy, Refuse
 
 #: expectations of one asking socket: one for each network on the link and each announced port
-MAX_OPEN = 8
+MAX_EXPECTATIONS = 8
 
-#: no request is longer: what is, is something else
+#: bytes; longer requests are another protocol
 MAX_SIZE = 9000
 
 SAME, ANY = "same", "any"
 
 
-class Question(Protocol):
-    """What a validator found in a request."""
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A request as a validator read it."""
 
-    @property
-    def window(self) -> int | None:
-        """Seconds during which answers may come; None: as the row says."""
-
-    @property
-    def port(self) -> int | None:
-        """The port that the request names for what comes back; None: the one that it left by."""
-
-    @property
-    def what(self) -> str:
-        """For people."""
+    window: int | None = None  #: seconds during which answers may come; None: the row's window
+    #: port of the asker to which answers or connections go; None: the port that sent the request
+    port: int | None = None
+    summary: str = ""  #: for logs: "M-SEARCH upnp:rootdevice"
 
 
-#: payload and source port in; None: a valid message to which no answers come. Raises ParseError
-Validator = Callable[[bytes, int], Question | None]
+#: takes payload and source port; returns None for a valid message without answers. Raises ParseError
+Validator = Callable[[bytes, int], Query | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Bytes that must stand at an offset: one of `values`; where there is a mask, as far as it says."""
+    """Bytes at an offset that must equal one of `values`, in the bits that `mask` sets."""
 
-    at: int
+    offset: int
     values: tuple[bytes, ...]
-    mask: bytes = b""  #: as long as each of the values; empty: all bits count
+    mask: bytes = b""  #: as long as each value; empty: all bits
 
-    def fits(self, data: bytes) -> bool:
-        """Does the datagram have them?"""
+    def matches(self, data: bytes) -> bool:
         if not self.mask:
-            return data.startswith(self.values, self.at)
-        found = data[self.at : self.at + len(self.mask)]
-        return bytes(a & b for a, b in zip(found, self.mask, strict=False)) in self.values
+            return data.startswith(self.values, self.offset)
+        masked = data[self.offset : self.offset + len(self.mask)]
+        return bytes(a & b for a, b in zip(masked, self.mask, strict=False)) in self.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +60,21 @@ class Row:
     """A discovery protocol."""
 
     name: str
-    ports: tuple[int, ...]  #: to which requests go
+    ports: tuple[int, ...]  #: destination ports of requests
     groups: tuple[str, ...] = ()  #: multicast groups, or prefixes of groups
     broadcast: bool = False
-    signature: tuple[Match, ...] = ()  #: all must fit
+    signature: tuple[Match, ...] = ()  #: all must match
     size: tuple[int, int] = (1, MAX_SIZE)  #: bytes of a request
-    source_ports: tuple[int, ...] = ()  #: from which requests leave; empty: any
-    reply_port: int | str = (
-        SAME  #: source port of answers: a number, that of the request's destination, any
+    source_ports: tuple[int, ...] = ()  #: source ports of requests; empty: any
+    #: source port of answers: a number, the destination port of the request, or any
+    reply_port: int | str = SAME
+    answer_port: int | None = (
+        None  #: destination port of answers; None: the port that sent the request
     )
-    window: int = 5  #: seconds during which answers may come, where the request does not say
-    longest: int = 0  #: the most that a request may say; 0: the window
+    window: int = 5  #: seconds during which answers may come, unless the request says otherwise
+    longest: int = 0  #: longest window that a request may ask for; 0: `window`
     sources: str = "on-link"  #: or "link-local"
-    #: what the request announces instead: TCP connections to these ports of the asker (lowest, highest)
+    #: the request announces TCP connections to these ports of the asker instead (lowest, highest)
     announces: tuple[int, int] | None = None
     validator: Validator | None = None
     spec: str = ""
@@ -87,46 +82,46 @@ class Row:
 
     @property
     def families(self) -> tuple[int, ...]:
-        """Those of its groups; broadcast is IPv4's."""
-        found = {ipaddress.ip_network(group).version for group in self.groups}
-        return tuple(sorted(found | ({4} if self.broadcast else set())))
+        """The address families of the groups; broadcast is IPv4."""
+        versions = {ipaddress.ip_network(group).version for group in self.groups}
+        return tuple(sorted(versions | ({4} if self.broadcast else set())))
 
-    def recognises(self, data: bytes, source_port: int) -> bool:
-        """Is it a request, as far as its signature tells?"""
+    def matches(self, data: bytes, source_port: int) -> bool:
+        """Whether the datagram fits size, source port and signature."""
         low, high = self.size
         return (
             low <= len(data) <= high
             and (not self.source_ports or source_port in self.source_ports)
-            and all(match.fits(data) for match in self.signature)
+            and all(match.matches(data) for match in self.signature)
         )
 
 
 class Discovery(DatagramParser):
-    """Requests of one socket. Keeps nothing: each request speaks for itself."""
+    """Requests of one socket. Stateless: each request stands for itself."""
 
     row: ClassVar[Row]
 
     def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
         asker = self.flow.client
-        if reply or not self.row.recognises(data, asker.port):
+        if reply or not self.row.matches(data, asker.port):
             return ()
         try:
-            asked = self.row.validator(data, asker.port) if self.row.validator else _PLAIN
+            query = self.row.validator(data, asker.port) if self.row.validator else Query()
         except ParseError as error:
-            # the socket may well speak the protocol with its next datagram: one bad one opens nothing, no more
+            # the socket may speak the protocol in its next datagram, so the flow is not given up
             return (Refuse("G11", str(error), asker),)
-        return () if asked is None else self._answers(asked)
+        return () if query is None else self._answers(query)
 
-    def _answers(self, asked: Question) -> Iterable[Event]:
+    def _answers(self, query: Query) -> Iterable[Event]:
         row, asker = self.row, self.flow.client
-        port = asked.port if asked.port is not None else asker.port
+        port = row.answer_port or asker.port if query.port is None else query.port
         sport = self.flow.server.port if row.reply_port == SAME else row.reply_port
         if row.announces:
-            if asked.port is None:
+            if query.port is None:
                 return
             low, high = row.announces
             if not low <= port <= high:
-                yield Refuse("G6", f"port {port} is not among {low}–{high}", asker.at(port))
+                yield Refuse("G6", f"port {port} is not between {low} and {high}", asker.at(port))
                 return
             sport = ANY
         yield Expect(
@@ -134,34 +129,22 @@ class Discovery(DatagramParser):
             asker.at(port),
             l4="tcp" if row.announces else "udp",
             sport=sport if isinstance(sport, int) else None,
-            permanent=True,  # nobody knows how many will answer
-            timeout=asked.window or row.window,
+            permanent=True,  # the number of answers is unknown
+            timeout=query.window or row.window,
             sources=row.sources,
-            what=asked.what or row.name,
+            what=query.summary or row.name,
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Plain:
-    """What is asked where no validator looked."""
-
-    window: int | None = None
-    port: int | None = None
-    what: str = ""
-
-
-_PLAIN = _Plain()
-
-
 def helper_of(row: Row) -> Helper:
-    """The helper of a row."""
+    """Make the helper of a row."""
     timeout = max(row.window, row.longest)
     return Helper(
         row.name,
         "udp",
         ports=row.ports,
         parser=type(f"Discovery-{row.name}", (Discovery,), {"row": row}),
-        policies=[Policy("answer", max=MAX_OPEN, timeout=timeout)],
+        policies=[Policy("answer", max=MAX_EXPECTATIONS, timeout=timeout)],
         families=row.families,
         spec=row.spec,
         doc=row.doc,
@@ -173,16 +156,16 @@ def helper_of(row: Row) -> Helper:
 
 
 def with_rows(helpers: Mapping[str, Helper], rows: Iterable[Row]) -> dict[str, Helper]:
-    """The helpers, and those of rows whose names are not taken."""
-    found = dict(helpers)
+    """Add the helpers of those rows whose names are free."""
+    merged = dict(helpers)
     for row in rows:
-        if not taken(row, found):
-            found[row.name] = helper_of(row)
-    return found
+        if not taken(row, merged):
+            merged[row.name] = helper_of(row)
+    return merged
 
 
 def taken(row: Row, helpers: Mapping[str, Helper]) -> bool:
-    """Has another helper the row's name, or the name under which the kernel would know it?"""
+    """Whether another helper has the row's name or kernel name."""
     name = helper_of(row).kernel_name
     return any(
         helper.extra.get("row") != row and (helper.name == row.name or helper.kernel_name == name)

@@ -1,4 +1,4 @@
-"""Discovery protocols: the rows of `discovery_rows`, each a helper of its own."""
+"""Discovery protocols: one helper for each row of `rows`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from fwhelpers.discovery import helper_of
 from . import ssdp
 from .rows import ROWS
 
-#: rows that are only the beginning of something
+#: rows whose helpers do more than open for answers
 _EXTENDED = {"ssdp": ssdp.extended}
 
 
 @hookimpl
 def fwhelpers_helpers() -> list[Helper]:
-    """A helper for each row."""
     return [_EXTENDED.get(row.name, helper_of)(row) for row in ROWS]

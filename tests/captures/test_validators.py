@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from fwhelpers_plugins.discovery.validators import dhcpv6, dns, netbios, slp, snmp, ssdp, wsd
-from fwhelpers_plugins.discovery.validators.query import Query
 
 from fwhelpers.api import ParseError
+from fwhelpers.discovery import Query
 from fwhelpers.engine.headers import locate
 from fwhelpers.testing import pcap
 from fwhelpers.testing.link_layer import ip_packet

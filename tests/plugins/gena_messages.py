@@ -43,16 +43,25 @@ LOCATION = b"http://10.0.1.7:49152/description.xml"
 
 def answer(location: bytes = LOCATION, age: bytes = b"max-age=1800") -> bytes:
     return head(
-        b"HTTP/1.1 200 OK", CACHE_CONTROL=age, EXT=b"", LOCATION=location, ST=b"upnp:rootdevice",
+        b"HTTP/1.1 200 OK",
+        CACHE_CONTROL=age,
+        EXT=b"",
+        LOCATION=location,
+        ST=b"upnp:rootdevice",
         USN=b"uuid:1::upnp:rootdevice",
-    )  # fmt: skip
+    )
 
 
 def notify(location: bytes = LOCATION, kind: bytes = b"ssdp:alive") -> bytes:
     return head(
-        b"NOTIFY * HTTP/1.1", HOST=b"239.255.255.250:1900", CACHE_CONTROL=b"max-age=1800", LOCATION=location,
-        NT=b"upnp:rootdevice", NTS=kind, USN=b"uuid:1::upnp:rootdevice",
-    )  # fmt: skip
+        b"NOTIFY * HTTP/1.1",
+        HOST=b"239.255.255.250:1900",
+        CACHE_CONTROL=b"max-age=1800",
+        LOCATION=location,
+        NT=b"upnp:rootdevice",
+        NTS=kind,
+        USN=b"uuid:1::upnp:rootdevice",
+    )
 
 
 SEARCH = head(

@@ -6,11 +6,11 @@ from struct import pack
 
 import pytest
 from fwhelpers_plugins.discovery.validators.dns import MAX_QUESTIONS, MAX_SIZE, check, check_llmnr
-from fwhelpers_plugins.discovery.validators.query import Query
 from hypothesis import given
 from validator_fuzz import damaged, outcome
 
 from fwhelpers.api import ParseError
+from fwhelpers.discovery import Query
 
 NAME = b"\5_http\4_tcp\5local\0"
 
@@ -33,22 +33,21 @@ def test_fuzz(data: bytes) -> None:
 QUERY = Query(None, None, "mDNS _http._tcp.local")
 
 
-def test_legacy_questions_are_answered_where_they_come_from() -> None:
+def test_legacy_questions_are_answered_by_unicast() -> None:
     assert check(message(question()), 40000) == QUERY
 
 
-def test_a_full_host_gets_an_answer_by_unicast_if_it_wants_one() -> None:
+def test_a_full_host_gets_a_unicast_answer_only_on_request() -> None:
     assert check(message(question()), 5353) is None
     assert check(message(question(), question(unicast=True)), 5353) == QUERY
 
 
 def test_compression() -> None:
-    found = check(message(question(), question(b"\4_ftp\xc0\x12", True)), 5353)
-    assert found == QUERY
+    assert check(message(question(), question(b"\4_ftp\xc0\x12", True)), 5353) == QUERY
 
 
 @pytest.mark.parametrize("flags", [0x8400, 0x8000, 0x2800, 0x0800])
-def test_what_asks_nothing(flags: int) -> None:
+def test_messages_without_answers(flags: int) -> None:
     assert check(message(question(), flags=flags), 40000) is None
     assert check_llmnr(message(question(), flags=flags), 40000) is None
 
@@ -68,31 +67,47 @@ def test_llmnr() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [b"\xc0\x0c", b"\xc0\x0d\0", b"\xc0\0", b"\xff\xff", b"\1a\xc0\x0c", b"\x40a", b"\x80a", b"\x3f" + b"a" * 62,
-     (b"\x3f" + b"a" * 63) * 4 + b"\0", b"\1a" * 127 + b"\1a\0", b"\1a"],
-)  # fmt: skip
-def test_names_that_are_none(name: bytes) -> None:
+    [
+        b"\xc0\x0c",
+        b"\xc0\x0d\0",
+        b"\xc0\0",
+        b"\xff\xff",
+        b"\1a\xc0\x0c",
+        b"\x40a",
+        b"\x80a",
+        b"\x3f" + b"a" * 62,
+        (b"\x3f" + b"a" * 63) * 4 + b"\0",
+        b"\1a" * 127 + b"\1a\0",
+        b"\1a",
+    ],
+)
+def test_invalid_names(name: bytes) -> None:
     with pytest.raises(ParseError):
         check(message(question(name)), 40000)
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", bytes(11), message(question())[:-1], message(*[question(b"\0")] * (MAX_QUESTIONS + 1)),
-     message(question()) + bytes(MAX_SIZE)],
-)  # fmt: skip
+    [
+        b"",
+        bytes(11),
+        message(question())[:-1],
+        message(*[question(b"\0")] * (MAX_QUESTIONS + 1)),
+        message(question()) + bytes(MAX_SIZE),
+    ],
+)
 def test_not_dns(data: bytes) -> None:
     with pytest.raises(ParseError):
         check(data, 40000)
 
 
-def test_many_compressed_names_take_no_time() -> None:
+def test_many_compressed_names() -> None:
     long = (b"\1a" * 120 + b"\0").ljust(300, b"\0")
     many = message(question(long[:241]), *[question(b"\xc0\x0c")] * (MAX_QUESTIONS - 1))
     assert outcome(check, many)
 
 
-def test_text_is_shown_harmlessly() -> None:
-    found = check(message(question(b"\6a\n\x1b[\xff\0\0")), 40000)
-    assert found
-    assert found.what == "mDNS a??[??"
+def test_unprintable_text_is_masked() -> None:
+    query = check(message(question(b"\6a\n\x1b[\xff\0\0")), 40000)
+    assert query
+    assert query.summary == "mDNS a??[??"

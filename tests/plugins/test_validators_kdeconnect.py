@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from fwhelpers_plugins.discovery.validators.kdeconnect import MAX_SIZE, check, check_localsend
-from fwhelpers_plugins.discovery.validators.query import Query
 from hypothesis import given
 from hypothesis import strategies as st
 from validator_fuzz import damaged, outcome
 
 from fwhelpers.api import ParseError
+from fwhelpers.discovery import Query
 
 
 def identity(**body: Any) -> bytes:
@@ -20,7 +20,7 @@ def identity(**body: Any) -> bytes:
     return json.dumps({"id": 1, "type": "kdeconnect.identity", "body": full}).encode() + b"\n"
 
 
-def localsend(**given: Any) -> bytes:
+def localsend(**changes: Any) -> bytes:
     full = {
         "alias": "Nice Orange",
         "version": "2.1",
@@ -28,7 +28,7 @@ def localsend(**given: Any) -> bytes:
         "port": 53317,
         "announce": True,
     }
-    return json.dumps(full | given).encode()
+    return json.dumps(full | changes).encode()
 
 
 @given(st.one_of(damaged(identity()), damaged(localsend())))
@@ -42,7 +42,7 @@ def test_identity(port: int) -> None:
     assert check(identity(tcpPort=port), 40000) == Query(None, port, "KDE Connect phone")
 
 
-def test_what_announces_nothing() -> None:
+def test_packets_without_an_announcement() -> None:
     assert check(b'{"type": "kdeconnect.identity", "body": {"deviceId": "a"}}', 1716) is None
     assert check(b'{"type": "kdeconnect.pair", "body": {"pair": true}}', 1716) is None
     assert check_localsend(localsend(announce=False), 53317) is None
@@ -66,23 +66,41 @@ def test_localsend() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"[]", b"1", b"{", b"{}", b"\xff", b'{"type": 1, "body": {}}', b'{"type": "x", "body": {}}',
-     b'{"type": "kdeconnect.identity", "body": []}', identity(deviceId=""), identity(deviceId=7), identity() + b"x",
-     identity().replace(b'"id": 1', b'"id": NaN'), identity().replace(b'"id"', b'"type"'), identity(x="a" * MAX_SIZE),
-     identity(x=[[[[[[[[1]]]]]]]]), b"[" * MAX_SIZE, b'{"a":' * 1600, b'"' + b"\\" * 8000, b"9" * MAX_SIZE],
-)  # fmt: skip
-def test_neither(data: bytes) -> None:
+    [
+        b"",
+        b"[]",
+        b"1",
+        b"{",
+        b"{}",
+        b"\xff",
+        b'{"type": 1, "body": {}}',
+        b'{"type": "x", "body": {}}',
+        b'{"type": "kdeconnect.identity", "body": []}',
+        identity(deviceId=""),
+        identity(deviceId=7),
+        identity() + b"x",
+        identity().replace(b'"id": 1', b'"id": NaN'),
+        identity().replace(b'"id"', b'"type"'),
+        identity(x="a" * MAX_SIZE),
+        identity(x=[[[[[[[[1]]]]]]]]),
+        b"[" * MAX_SIZE,
+        b'{"a":' * 1600,
+        b'"' + b"\\" * 8000,
+        b"9" * MAX_SIZE,
+    ],
+)
+def test_neither_protocol(data: bytes) -> None:
     with pytest.raises(ParseError):
         check(data, 40000)
     with pytest.raises(ParseError):
         check_localsend(data, 40000)
 
 
-def test_brackets_within_text_have_no_depth() -> None:
+def test_brackets_within_strings_do_not_nest() -> None:
     assert check(identity(deviceName='[[[[[[[[[[[["\\'), 40000)
 
 
-def test_text_is_shown_harmlessly() -> None:
-    found = check(identity(deviceName="a\n\ud800ü\x1b"), 40000)
-    assert found
-    assert found.what.isprintable()
+def test_unprintable_text_is_masked() -> None:
+    query = check(identity(deviceName="a\n\ud800ü\x1b"), 40000)
+    assert query
+    assert query.summary.isprintable()

@@ -6,11 +6,11 @@ from struct import pack
 
 import pytest
 from fwhelpers_plugins.discovery.validators.netbios import MAX_SIZE, check
-from fwhelpers_plugins.discovery.validators.query import Query
 from hypothesis import given
 from validator_fuzz import damaged, outcome
 
 from fwhelpers.api import ParseError
+from fwhelpers.discovery import Query
 
 
 def encoded(name: bytes) -> bytes:
@@ -40,7 +40,7 @@ def test_requests(opcode: int, name: str) -> None:
     assert check(message(opcode << 11 | 0x0110), 137) == expected
 
 
-def test_the_status_of_everybody() -> None:
+def test_node_status_of_all_hosts() -> None:
     assert check(message(0x0010, encoded(b"*".ljust(16, b"\0")), 0x21), 40000) == Query(
         None, None, "NetBIOS query *<00>"
     )
@@ -51,16 +51,28 @@ def test_a_scope() -> None:
 
 
 @pytest.mark.parametrize("flags", [0x8510, 0x8500, 0x0100])
-def test_responses_and_unicast(flags: int) -> None:
+def test_responses_and_unicast_have_no_answers(flags: int) -> None:
     assert check(message(flags), 137) is None
 
 
 @pytest.mark.parametrize(
     "data",
-    [b"", bytes(12), message(7 << 11 | 0x10), message(count=0), message(count=2), message(kind=1), message(klass=2),
-     message(name=b"\3abc\0"), message(name=NAME.replace(b"F", b"Q")), message(name=NAME[:-1] + b"\xc0\x0c"),
-     message(name=NAME[:-1] + (b"\x3f" + b"a" * 63) * 4 + b"\0"), message()[:-1], message() + bytes(MAX_SIZE)],
-)  # fmt: skip
+    [
+        b"",
+        bytes(12),
+        message(7 << 11 | 0x10),
+        message(count=0),
+        message(count=2),
+        message(kind=1),
+        message(klass=2),
+        message(name=b"\3abc\0"),
+        message(name=NAME.replace(b"F", b"Q")),
+        message(name=NAME[:-1] + b"\xc0\x0c"),
+        message(name=NAME[:-1] + (b"\x3f" + b"a" * 63) * 4 + b"\0"),
+        message()[:-1],
+        message() + bytes(MAX_SIZE),
+    ],
+)
 def test_not_netbios(data: bytes) -> None:
     with pytest.raises(ParseError):
         check(data, 137)

@@ -1,40 +1,34 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, ParseError, Parser, Refuse
-from fwhelpers.discovery import ANY, Match, Row, helper_of, taken, with_rows
+from fwhelpers.discovery import ANY, Match, Query, Row, helper_of, taken, with_rows
 from fwhelpers.plugin.validation import validate as faults
 
 PLAIN = Row("plain", (7000,), groups=("239.1.2.3",), signature=(Match(0, (b"ASK", b"SEEK")),))
 
 
-class Asked(NamedTuple):
-    window: int | None = None
-    port: int | None = None
-    what: str = ""
-
-
-def validate(data: bytes, sport: int) -> Asked | None:
-    """`window port`, or the words that a validator may have to say."""
+def validate(data: bytes, sport: int) -> Query | None:
+    """Read `window port`; `bad` is an error, `answer` has no answers."""
     if data == b"bad":
         raise ParseError("bad")
     if data == b"answer":
         return None
     window, port = map(int, data.split())
-    return Asked(window or None, port or None, "thing")
+    return Query(window or None, port or None, "thing")
 
 
-def said(row: Row, data: bytes, reply: bool = False, sport: int = 40000) -> list[Event]:
+def events_of(row: Row, data: bytes, reply: bool = False, sport: int = 40000) -> list[Event]:
     flow = Flow("udp", Endpoint.parse("10.0.1.2", sport), Endpoint.parse("239.1.2.3", 7000))
     return list(helper_of(row).parser_for("udp")(flow, {}).feed(data, reply))
 
 
 def expected(row: Row, data: bytes, **given: Any) -> Expect:
-    (event,) = said(row, data, **given)
+    (event,) = events_of(row, data, **given)
     assert isinstance(event, Expect)
     return event
 
@@ -48,21 +42,21 @@ def test_a_request_opens_for_the_asker() -> None:
 
 
 def test_signature() -> None:
-    assert said(PLAIN, b"SEEK")
-    assert not said(PLAIN, b"TELL")
-    assert not said(PLAIN, b"AS")
-    assert not said(PLAIN, b"ASK" + bytes(9000))
+    assert events_of(PLAIN, b"SEEK")
+    assert not events_of(PLAIN, b"TELL")
+    assert not events_of(PLAIN, b"AS")
+    assert not events_of(PLAIN, b"ASK" + bytes(9000))
 
 
 def test_mask() -> None:
     match = Match(2, (b"\0",), b"\xf8")
-    assert match.fits(b"id\7")
-    assert not match.fits(b"id\x80")
-    assert not match.fits(b"id")
+    assert match.matches(b"id\7")
+    assert not match.matches(b"id\x80")
+    assert not match.matches(b"id")
 
 
-def test_what_is_said_in_the_flow_backwards() -> None:
-    assert not said(PLAIN, b"ASK", reply=True)
+def test_the_reply_direction_opens_nothing() -> None:
+    assert not events_of(PLAIN, b"ASK", reply=True)
 
 
 def test_reply_ports() -> None:
@@ -72,8 +66,8 @@ def test_reply_ports() -> None:
 
 def test_source_ports() -> None:
     row = Row("r", (7000,), broadcast=True, source_ports=(546,))
-    assert not said(row, b"x")
-    assert said(row, b"x", sport=546)
+    assert not events_of(row, b"x")
+    assert events_of(row, b"x", sport=546)
 
 
 def test_validator() -> None:
@@ -81,20 +75,26 @@ def test_validator() -> None:
     assert expected(row, b"9 0").timeout == 9
     assert expected(row, b"0 3671").server.port == 3671
     assert expected(row, b"0 3671").what == "thing"
-    assert said(row, b"answer") == []
-    (refused,) = said(row, b"bad")
+    assert events_of(row, b"answer") == []
+    (refused,) = events_of(row, b"bad")
     assert isinstance(refused, Refuse)
     assert refused.rule == "G11"
+
+
+def test_answers_to_a_fixed_port() -> None:
+    row = Row("r", (4001,), groups=("239.1.2.3",), answer_port=4002, reply_port=ANY)
+    event = expected(row, b"x", sport=50000)
+    assert (event.server.port, event.l4, event.sport) == (4002, "udp", None)
 
 
 def test_announcement() -> None:
     row = Row("a", (1716,), broadcast=True, validator=validate, announces=(1714, 1764))
     event = expected(row, b"0 1739")
     assert (event.l4, event.server.port, event.sport) == ("tcp", 1739, None)
-    (refused,) = said(row, b"0 22")
+    (refused,) = events_of(row, b"0 22")
     assert isinstance(refused, Refuse)
     assert refused.rule == "G6"
-    assert said(row, b"0 0") == []
+    assert events_of(row, b"0 0") == []
 
 
 def test_helper() -> None:

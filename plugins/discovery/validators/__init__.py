@@ -1,5 +1,6 @@
-"""What asks a whole network and is answered by hosts unknown before: is this datagram such a question?
+"""Validators: is this datagram a request to the whole network, answered by hosts that were unknown before?
 
-Each module has `check(data, sport)`: a `Query` if answers may come, None if the datagram is of the protocol but asks
-nothing, ParseError if it isn't of the protocol. Pure functions: no clock, no addresses, no state.
+Each module has `check(data, sport)`. It returns a `Query` if answers may come and None if the datagram belongs to the
+protocol but has no answers; it raises ParseError if the datagram does not belong to the protocol. Validators are pure
+functions: they see no clock, no addresses and no state.
 """

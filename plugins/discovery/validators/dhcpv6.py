@@ -1,8 +1,8 @@
-"""DHCPv6: a client asks all servers of the link, which answer from addresses of their own.
+"""DHCPv6: a client asks all servers of the link; they answer from their own addresses.
 
     | type | transaction id (3) | option code (2) | length (2) | data … | option … |
 
-RFC 9915 (obsoletes 8415): §8 messages, §15 retransmission, §16 which messages servers must discard, §21 options;
+RFC 9915 (obsoletes 8415): §8 messages, §15 retransmission, §16 messages that servers discard, §21 options;
 RFC 5007 (leasequery), RFC 7341 (DHCPv4 over DHCPv6), RFC 9686 (address registration).
 """
 
@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fwhelpers.api import ParseError
+from fwhelpers.discovery import Query
 from fwhelpers.sansio.cursor import Cursor
-
-from .query import Query
 
 CLIENT_PORT = 546
 HEADER = 4
@@ -21,7 +20,7 @@ MAX_OPTIONS = 128
 
 _CLIENT_ID, _SERVER_ID, _DHCPV4 = 1, 2, 87
 
-#: what clients send, and for how many seconds they repeat or wait
+#: messages of clients, and the seconds for which a client repeats them or waits
 _CLIENT = {
     1: ("SOLICIT", 120),
     3: ("REQUEST", 30),
@@ -35,7 +34,7 @@ _CLIENT = {
     20: ("DHCPV4-QUERY", 64),
     36: ("ADDR-REG-INFORM", 10),
 }
-#: what servers and relays send, and leasequeries over TCP
+#: messages of servers and relays, and leasequeries over TCP
 _OTHERS = frozenset([2, 7, 10, 12, 13, 15, 16, 17, 18, 19, 21, 22, 23, 37])
 _RELAYED = frozenset([12, 13])  # their headers are longer
 
@@ -48,9 +47,9 @@ _NEEDED = {
 
 
 def check(data: bytes, sport: int) -> Query | None:
-    """A client's message; None for those of servers and relays, and from another port than the client's.
+    """Accept messages of clients; None for those of servers and relays, or from another port than the client's.
 
-    Raises ParseError for what is no DHCPv6, or lacks an option without which nobody answers.
+    Raises ParseError for other protocols, and for messages without an option that servers require.
     """
     message = Cursor(data)
     kind = message.u8()
@@ -65,7 +64,7 @@ def check(data: bytes, sport: int) -> Query | None:
     name, window = _CLIENT[kind]
     if missing := _NEEDED.get(kind, set()) - codes:
         raise ParseError(f"{name} without option {min(missing)}")
-    return Query(window, None, name)
+    return Query(window, summary=name)
 
 
 def _options(message: Cursor) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""NetBIOS name service: a host asks its subnet by broadcast who has a name, and takes one for itself.
+"""NetBIOS name service: a host asks its subnet by broadcast for the owner of a name, or registers its own.
 
     | id (2) | R, opcode, flags (2) | counts (4 × 2) | 32 | name, 32 letters | scope | 0 | type (2) | class (2) …
 
@@ -8,22 +8,23 @@ RFC 1001 §14.1 (the encoding of names), RFC 1002 §4.2.1.1 (header), §4.2.1.2 
 from __future__ import annotations
 
 from fwhelpers.api import ParseError
+from fwhelpers.discovery import Query
 from fwhelpers.sansio.cursor import Cursor
 
-from .query import Query, shown
+from .text import printable
 
 _RESPONSE, _BROADCAST = 0x8000, 0x0010
 _OPCODES = {0: "query", 5: "registration", 6: "release", 8: "refresh", 9: "refresh"}
 _TYPES = frozenset([0x20, 0x21])  # NB, NBSTAT
 _INTERNET = 1
 
-MAX_SIZE = 576  #: RFC 1002 §4.2.1: what a datagram of the name service has at most
+MAX_SIZE = 576  #: RFC 1002 §4.2.1: longest datagram of the name service
 ENCODED = 32
-MAX_SCOPE = 220  #: RFC 1002 §4.1: names have 255 bytes at most
+MAX_SCOPE = 220  #: RFC 1002 §4.1: names have at most 255 bytes
 
 
 def check(data: bytes, sport: int) -> Query | None:
-    """A broadcast request; None for responses and for unicast. Raises ParseError for what is no NetBIOS."""
+    """Accept broadcast requests; None for responses and unicast. Raises ParseError if it is not NetBIOS."""
     if len(data) > MAX_SIZE:
         raise ParseError(f"{len(data)} bytes, the name service has at most {MAX_SIZE}")
     message = Cursor(data)
@@ -38,8 +39,8 @@ def check(data: bytes, sport: int) -> Query | None:
     name = _name(message)
     if message.u16() not in _TYPES or message.u16() != _INTERNET:
         raise ParseError("a question neither for NB nor for NBSTAT")
-    # without the flag it went to a name server, whose answer conntrack knows anyway
-    return Query(None, None, shown(f"NetBIOS {opcode}", name)) if flags & _BROADCAST else None
+    # without the flag the request went to a name server; its answer belongs to the same connection
+    return Query(summary=printable(f"NetBIOS {opcode}", name)) if flags & _BROADCAST else None
 
 
 def _name(message: Cursor) -> bytes:

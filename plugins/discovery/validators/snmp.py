@@ -9,31 +9,30 @@ RFC 1157 §4, RFC 3416 §3, RFC 3412 §6; X.690 (BER, §8.1.3: lengths).
 from __future__ import annotations
 
 from fwhelpers.api import ParseError
+from fwhelpers.discovery import Query
 from fwhelpers.sansio.cursor import Cursor
-
-from .query import Query
 
 _INTEGER, _OCTETS, _SEQUENCE = 0x02, 0x04, 0x30
 _VERSIONS = {0: "v1", 1: "v2c", 3: "v3"}
 _PDUS = {0xA0: "Get", 0xA1: "GetNext", 0xA5: "GetBulk"}
-#: Response, Set, traps, Inform, Report: answered by nobody, or by one whom conntrack knows
+#: Response, Set, traps, Inform, Report: without answers, or answered within the same connection
 _OTHERS = frozenset([0xA2, 0xA3, 0xA4, 0xA6, 0xA7, 0xA8])
 _REPORTABLE, _PRIVATE = 4, 2  #: of v3's flags, RFC 3412 §6.4
 
 
 def check(data: bytes, sport: int) -> Query | None:
-    """A request that reads; None for all other messages. Raises ParseError for what is no SNMP."""
+    """Accept requests that read; None for other messages. Raises ParseError if it is not SNMP."""
     outer = Cursor(data)
     message = Cursor(_value(outer, _SEQUENCE))
     outer.end()
     version = _VERSIONS.get(_integer(message))
     if version is None:
-        raise ParseError("SNMP of an unknown version")
+        raise ParseError("unknown SNMP version")
     name = _scoped(message) if version == "v3" else _community(message)
     message.end()
     if name == "GetBulk" and version == "v1":
         raise ParseError("GetBulk in SNMP v1")
-    return Query(None, None, f"SNMP {version} {name}") if name else None
+    return Query(summary=f"SNMP {version} {name}") if name else None
 
 
 def _community(message: Cursor) -> str | None:
@@ -60,12 +59,12 @@ def _scoped(message: Cursor) -> str | None:
         _value(scoped, _OCTETS)
         name = _pdu(scoped)
         scoped.end()
-    # RFC 3412 §6.4: set whenever the message wants an answer
+    # RFC 3412 §6.4: set in every message that asks for an answer
     return name if flags[0] & _REPORTABLE else None
 
 
 def _pdu(message: Cursor) -> str | None:
-    tag, value = _any(message)
+    tag, value = _element(message)
     if tag in _OTHERS:
         return None
     if tag not in _PDUS:
@@ -80,10 +79,10 @@ def _pdu(message: Cursor) -> str | None:
     return _PDUS[tag]
 
 
-def _value(message: Cursor, wanted: int) -> bytes:
-    tag, value = _any(message)
-    if tag != wanted:
-        raise ParseError(f"BER tag {tag:#x} instead of {wanted:#x}")
+def _value(message: Cursor, expected: int) -> bytes:
+    tag, value = _element(message)
+    if tag != expected:
+        raise ParseError(f"BER tag {tag:#x} instead of {expected:#x}")
     return value
 
 
@@ -94,7 +93,7 @@ def _integer(message: Cursor) -> int:
     return int.from_bytes(value, "big", signed=True)
 
 
-def _any(message: Cursor) -> tuple[int, bytes]:
+def _element(message: Cursor) -> tuple[int, bytes]:
     tag, length = message.u8(), message.u8()
     if length & 0x80:
         count = length & 0x7F

@@ -358,8 +358,8 @@ def test_a_row_is_a_helper() -> None:
     (declared,) = made.rows
     assert declared.groups == ("239.1.2.3", "ff02::1234")
     assert (declared.window, declared.reply_port, declared.sources) == (5, "same", "on-link")
-    assert declared.recognises(b"DISK1234\x0f\xff", 40000)
-    assert not declared.recognises(b"DISK1234\x1f\xff", 40000)
+    assert declared.matches(b"DISK1234\x0f\xff", 40000)
+    assert not declared.matches(b"DISK1234\x1f\xff", 40000)
 
 
 def test_a_row_has_a_helpers_table_too() -> None:
