@@ -56,3 +56,9 @@ def test_the_exposure_that_is_told_is_measured() -> None:
     assert len(ours) == 2
     told = (ROOT / "docs/security.md").read_text().splitlines()
     assert [line for line in ours if line not in told] == []
+
+
+def test_index_lists_every_decision_in_order() -> None:
+    folder = ROOT / "docs/decisions"
+    links = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text())
+    assert links == sorted(path.name for path in folder.glob("0*.md"))
