@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "tests" / "support")]
 from message_bus import MessageBus, Program  # noqa: E402
 
 from fwhelpers.dbus import names  # noqa: E402
-from fwhelpers.dbus.connection import Call, Connection  # noqa: E402
+from fwhelpers.dbus.connection import Connection, Message, Target  # noqa: E402
 
 MEGABYTE = 1 << 20
 
@@ -39,16 +39,16 @@ class Subscriber:
 
     async def subscribe(self) -> None:
         await self.connection.call(
-            names.NAME, names.PATH, names.EXPECTATIONS, "Subscribe", "a{sv}", [{}]
+            Target(names.NAME, names.PATH, names.EXPECTATIONS), "Subscribe", "a{sv}", [{}]
         )
 
-    def _hear(self, said: Call) -> None:
+    def _hear(self, signal: Message) -> None:
         self.signals += 1
-        if said.member == "Created":
-            self.got += len(said.body[0])
+        if signal.member == "Created":
+            self.got += len(signal.body[0])
             self.last = time.monotonic()
-        elif said.member == "EventsLost":
-            self.lost += said.body[0]["count"]
+        elif signal.member == "EventsLost":
+            self.lost += signal.body[0]["count"]
         self._news.set()
 
     async def wait(self, count: int) -> None:
@@ -86,15 +86,15 @@ async def burst(title: str, count: int, subscribers: int, sleeper: bool) -> None
 async def measure(
     title: str, count: int, bus: MessageBus, service: Program, listening: list[Subscriber]
 ) -> None:
-    memory, of_bus = service.say(do="memory"), bus.memory()
+    memory, of_bus = service.command(do="memory"), bus.memory()
     began = time.monotonic()
     making = asyncio.ensure_future(
-        asyncio.to_thread(service.say, do="create", first=0, count=count)
+        asyncio.to_thread(service.command, do="create", first=0, count=count)
     )
     slowest_answer = 0.0
     while not making.done() or any(one.got + one.lost < count for one in listening):
         asked = time.monotonic()
-        await listening[0].connection.call(names.NAME, names.PATH, names.PEER, "Ping")
+        await listening[0].connection.call(Target(names.NAME, names.PATH, names.PEER), "Ping")
         slowest_answer = max(slowest_answer, time.monotonic() - asked)
         await asyncio.sleep(0.02)
     for one in listening:
@@ -106,7 +106,7 @@ async def measure(
         "signals": sum(one.signals for one in listening),
         "lost": sum(one.lost for one in listening),
         "slowest answer meanwhile": f"{slowest_answer * 1000:.0f} ms",
-        "service": f"+{(service.say(do='memory') - memory) / MEGABYTE:.1f} MB",
+        "service": f"+{(service.command(do='memory') - memory) / MEGABYTE:.1f} MB",
         "bus": f"+{(bus.memory() - of_bus) / MEGABYTE:.1f} MB",
     }  # fmt: skip
     print(", ".join(f"{key} {value}" for key, value in row.items()), flush=True)
@@ -115,11 +115,11 @@ async def measure(
 SLEEPER = """
 import asyncio, sys
 from fwhelpers.dbus import names
-from fwhelpers.dbus.connection import Connection
+from fwhelpers.dbus.connection import Connection, Target
 
 async def main():
     connection = await Connection.open(sys.argv[1])
-    await connection.call(names.NAME, names.PATH, names.EXPECTATIONS, "Subscribe", "a{sv}", [{}])
+    await connection.call(Target(names.NAME, names.PATH, names.EXPECTATIONS), "Subscribe", "a{sv}", [{}])
     print("subscribed", flush=True)
     await connection.wait_closed()
 asyncio.run(main())
@@ -140,7 +140,9 @@ async def single(count: int = 50) -> None:
             took = []
             for number in range(count):
                 began = time.monotonic()
-                await asyncio.to_thread(service.say, do="create", first=number, count=1, words=True)
+                await asyncio.to_thread(
+                    service.command, do="create", first=number, count=1, words=True
+                )
                 await one.wait(number + 1)
                 took.append(one.last - began)
             took.sort()

@@ -14,7 +14,7 @@ from fwhelpers import __version__, config
 from fwhelpers.cli import check_firewalls
 from fwhelpers.cli.common import Setup, print_json
 from fwhelpers.cli.errors import CHECK, explain
-from fwhelpers.cli.providers import now
+from fwhelpers.cli.providers import effective
 from fwhelpers.cli.ruleset import text
 from fwhelpers.firewalld.diagnostics import Diagnostic
 from fwhelpers.plugin import manager as plugins
@@ -107,7 +107,7 @@ def _ruleset(files: Setup) -> Iterator[Row]:
     from fwhelpers.kernel.nft import Nft
     from fwhelpers.ruleset import CHECK_TABLE
 
-    ready, _ = now(files)
+    ready, _ = effective(files)
     missing = sorted(set(ready.enabled) - _registered(ready)) if ready.enabled else []
     note = f"; not registered yet, so left out: {', '.join(missing)}" if missing else ""
     with closing(Nft()) as nft:

@@ -1,86 +1,88 @@
-"""The part of `fwhelpers check` that looks at other firewalls."""
+"""The part of `fwhelpers check` that examines other firewalls."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from fwhelpers.cli import providers
 from fwhelpers.cli.common import Setup
-from fwhelpers.cli.providers import Links
+from fwhelpers.cli.providers import NetworkManager
 from fwhelpers.config.validators import guess
 from fwhelpers.firewalld.assignments import derive_assignments
 from fwhelpers.firewalld.diagnostics import Diagnostic, of_firewalld, of_rulesets
 from fwhelpers.networkmanager.references import GROUPS, TYPES, references
 
-#: before Linux 6.0: the kernel's own helpers by port, at conntrack's priority
+#: before Linux 6.0: the kernel assigns its own helpers by port, at conntrack's priority
 AUTOMATIC = Path("/proc/sys/net/netfilter/nf_conntrack_helper")
 
 
-def firewalld(ready: Setup) -> Iterator[Diagnostic | str]:
-    """Mistakes, and a line on what is well."""
-    from fwhelpers.cli.zones import ask_all
-    from fwhelpers.dbus.client import LIBRARY, available
+def firewalld(setup: Setup) -> Iterator[Diagnostic | str]:
+    """Diagnostics of firewalld and its zones, and a line on its state."""
+    from fwhelpers.dbus.address import unavailable
+    from fwhelpers.dbus.errors import MissingLibrary
 
-    why = available()
-    if why and why != LIBRARY:
-        yield f"{why}: nothing to follow"
+    error = unavailable()
+    if isinstance(error, MissingLibrary):
+        text = f"{error}; neither firewalld nor NetworkManager is followed"
+        yield Diagnostic("dbus", text, "install it")
         return
-    if why:
-        yield Diagnostic(
-            "dbus", f"{why}, so neither firewalld nor NetworkManager is followed", "install it"
-        )
+    if error:
+        yield f"{error}; firewalld is not followed"
         return
-    asked = ask_all()
-    if asked is None:
-        yield "firewalld does not run, so nothing is followed"
+    firewalld = providers.query_firewalld()
+    if firewalld is None:
+        yield "firewalld is not running"
         return
-    found = derive_assignments(asked.snapshot, ready.plugins.helpers)
-    acting = sorted({act.helper for act in found.scope.acts})
-    yield (
-        f"firewalld {asked.snapshot.version}: by its zones act {', '.join(acting) or 'no helpers'}"
-    )
+    result = derive_assignments(firewalld.snapshot, setup.plugins.helpers)
+    helpers = sorted({assignment.helper for assignment in result.scope.acts})
+    version = firewalld.snapshot.version
+    yield f"firewalld {version}: its zones enable {', '.join(helpers) or 'no helpers'}"
     yield from of_firewalld(
-        asked.snapshot, found, asked.backend, asked.services, ready.plugins.helpers
+        firewalld.snapshot, result, firewalld.backend, firewalld.services, setup.plugins.helpers
     )
 
 
-def networkmanager(ready: Setup) -> Iterator[Diagnostic | str]:
-    """What the configuration's references to NetworkManager's connections and devices mean now."""
-    from fwhelpers.cli.zones import ask_links, meaning
-    from fwhelpers.dbus.client import available
+def networkmanager(setup: Setup) -> Iterator[Diagnostic | str]:
+    """The interfaces that the configuration's references match now; references that never match."""
+    from fwhelpers.cli.zones import describe_interface
+    from fwhelpers.dbus.address import unavailable
 
-    named = sorted(references(ready.config))
-    why = available() if named else ""
-    links = ask_links() if named and not why else None
-    if named and links is None:
-        why = why or "it does not run"
-        hint = "systemctl start NetworkManager, or name interfaces plainly"
-        yield Diagnostic(", ".join(named), f"no interface: {why}", hint)
-    elif links is not None:
-        for name in named:
-            yield _unknown(name, links) or meaning(name, links.devices)
+    named = sorted(references(setup.config))
+    if not named:
+        return
+    error = unavailable()
+    manager = providers.query_networkmanager() if error is None else None
+    if manager is None:
+        reason = str(error) if error else "NetworkManager is not running"
+        start = "systemctl start NetworkManager, or " if error is None else ""
+        hint = f"{start}replace the references by interface names"
+        yield Diagnostic(", ".join(named), f"no interface: {reason}", hint)
+        return
+    for name in named:
+        yield _diagnose(name, manager) or describe_interface(name, manager.devices)
 
 
-def _unknown(reference: str, links: Links) -> Diagnostic | None:
-    """A reference that nothing can fit; one that nothing fits now is no mistake."""
+def _diagnose(reference: str, manager: NetworkManager) -> Diagnostic | None:
+    """A reference that can never match; one that matches nothing at the moment is no mistake."""
     kind, _, name = reference.partition(":")
-    known = set(links.profiles.values()) if kind == "connection" else {*TYPES.values(), *GROUPS}
-    if name in known or name in links.profiles:
+    profiles = kind == "connection"
+    names = set(manager.profiles.values()) if profiles else {*TYPES.values(), *GROUPS}
+    if name in names or name in manager.profiles:
         return None
-    return Diagnostic(
-        reference, f"NetworkManager has no such {kind}", guess(name, sorted(known), f"{kind}s")
-    )
+    text = f"NetworkManager has no such {'profile' if profiles else 'device type'}"
+    return Diagnostic(reference, text, guess(name, sorted(names), f"{kind}s"))
 
 
 def rulesets() -> Iterator[Diagnostic | str]:
-    """The same of all rules that are loaded."""
+    """Diagnostics of all rules in the kernel, and the number of tables."""
     from contextlib import closing
 
     from fwhelpers.kernel.nft import Nft
 
     with closing(Nft()) as nft:
         objects = nft.objects("ruleset")
-    yield f"{sum('table' in one for one in objects)} tables"
+    yield f"{sum('table' in item for item in objects)} tables"
     yield from of_rulesets(objects)
     if AUTOMATIC.exists() and AUTOMATIC.read_text().strip() == "1":
         yield Diagnostic(

@@ -1,116 +1,141 @@
-"""The running service, over D-Bus. Loads nothing of D-Bus before it is asked for something."""
+"""The connection of commands to the running service. Imports no D-Bus library before it connects."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from fwhelpers.cli.errors import CliError
+from fwhelpers.daemon.runtime_dir import RUNTIME, is_locked
 from fwhelpers.dbus import names
-from fwhelpers.dbus.address import Disconnected, system_bus
-from fwhelpers.dbus.connection import BusError, Connection
-
-if TYPE_CHECKING:
-    from fwhelpers.dbus.connection import Call
+from fwhelpers.dbus.address import VARIABLE
+from fwhelpers.dbus.client import Client, NameWatcher
+from fwhelpers.dbus.connection import Message, Target
+from fwhelpers.dbus.errors import NO_REPLY, BusError, Disconnected, MissingLibrary, NoBus
 
 T = TypeVar("T")
 
+TIMEOUT = 60.0  #: seconds to wait for a reply if polkit may not ask for a password
 START = "start it: systemctl start fwhelpers"
-_NOT_RUNNING = {
-    "org.freedesktop.DBus.Error.ServiceUnknown",
-    "org.freedesktop.DBus.Error.NameHasNoOwner",
-}
+LOG = "see its log: journalctl -u fwhelpers"
+
+_NOT_ON_BUS = {names.SERVICE_UNKNOWN, names.NAME_HAS_NO_OWNER}
 _HINTS = {
-    names.NOT_AUTHORIZED: "run as root, or let polkit allow it: pkaction --verbose --action-id ACTION",
-    names.BAD_CONFIGURATION: "`fwhelpers check` examines the files; the former configuration is in force",
-    names.NOT_APPLIED: "the former configuration is in force",
-    names.NO_SUCH_HELPER: "`fwhelpers list` shows what is installed",
-    names.NOT_PERSISTED: "nothing was changed; without --persist it would hold until the next reload",
-    "org.freedesktop.DBus.Error.AccessDenied": "the policy of the message bus forbids it",
+    names.NOT_AUTHORIZED: "run as root, or add a polkit rule for this action",
+    names.BAD_CONFIGURATION: "`fwhelpers check` examines the files; the former configuration stays active",
+    names.NOT_APPLIED: "the former configuration stays active",
+    names.NO_SUCH_HELPER: "`fwhelpers list` shows the installed helpers",
+    names.NOT_PERSISTED: "nothing was changed; without --persist the change lasts until the next reload",
+    names.LIMIT: "the service serves too many clients; try again later",
+    names.ACCESS_DENIED: "the policy of the message bus denies access to the service",
+    NO_REPLY: LOG,
 }
 
 
 class NotRunning(CliError):
-    """There is no bus, or no service on it."""
+    """The service cannot be reached: there is no bus, or the service is not on it."""
 
 
 class Service:
-    """The service, seen from here."""
+    """The running service."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
+    MANAGER = Target(names.NAME, names.PATH, names.MANAGER)
+    EXPECTATIONS = Target(names.NAME, names.PATH, names.EXPECTATIONS)
 
-    async def manager(self, member: str, signature: str = "", *body: Any) -> list[Any]:
-        """Call a method of the manager."""
-        return await self._call(names.MANAGER, member, signature, body)
+    def __init__(self) -> None:
+        self.client = Client(self._on_signal)
+        self._watcher = NameWatcher(names.NAME)
+        self._stopped = asyncio.Event()
+        self._handler: Callable[[Message], None] = lambda signal: None
 
-    async def expectations(self, member: str, signature: str = "", *body: Any) -> list[Any]:
-        """Call a method that is about expectations."""
-        return await self._call(names.EXPECTATIONS, member, signature, body)
+    async def manager(self, member: str, signature: str = "", *body: Any) -> Any:
+        """Call a method of the Manager interface. Raises BusError."""
+        return await self._call(self.MANAGER, member, signature, *body)
+
+    async def expectations(self, member: str, signature: str = "", *body: Any) -> Any:
+        """Call a method of the Expectations interface. Raises BusError."""
+        return await self._call(self.EXPECTATIONS, member, signature, *body)
 
     async def summary(self) -> dict[str, Any]:
-        """The manager's properties."""
-        (found,) = await self._call(names.PROPERTIES, "GetAll", "s", (names.MANAGER,))
-        return dict(found)
+        """The properties of the Manager interface. Raises BusError."""
+        properties = self.MANAGER._replace(interface=names.PROPERTIES)
+        return dict(await self._call(properties, "GetAll", "s", names.MANAGER))
 
-    async def _call(
-        self, interface: str, member: str, signature: str, body: Sequence[Any]
-    ) -> list[Any]:
-        asked = sys.stdin is not None and sys.stdin.isatty()  # may polkit ask for a password?
-        return await self.connection.call(
-            names.NAME, names.PATH, interface, member, signature, body,
-            interactive=asked, start=False, patience=None if asked else 60.0,
+    async def _call(self, target: Target, member: str, signature: str, *body: Any) -> Any:
+        interactive = sys.stdin is not None and sys.stdin.isatty()
+        return await self.client.call(
+            target, member, signature, *body,
+            interactive=interactive, reply_timeout=None if interactive else TIMEOUT,
         )  # fmt: skip
 
-    async def follow(self, hear: Callable[[Call], None]) -> None:
-        """Hand over the service's signals until the connection ends, or the service does."""
-        gone = asyncio.Event()
+    def _on_signal(self, signal: Message) -> None:
+        if self._watcher.update(signal):
+            self._stopped.set()
+        elif signal.interface != names.BUS:
+            self._handler(signal)
 
-        def take(signal: Call) -> None:
-            if signal.interface == names.BUS:
-                gone.set()
-            else:
-                hear(signal)
-
-        self.connection.on_signal = take
-        rule = "type='signal',sender='{0}'"
-        await self.connection.add_match(rule.format(names.NAME))
-        owner = f"{rule.format(names.BUS)},member='NameOwnerChanged',arg0='{names.NAME}'"
-        await self.connection.add_match(owner)
+    async def follow(self, handler: Callable[[Message], None]) -> None:
+        """Pass the service's signals to `handler` until the service or the bus stops."""
+        self._handler = handler
+        await self.client.match_signals(sender=names.NAME)
+        await self._watcher.subscribe(self.client)
         await self.expectations("Subscribe", "a{sv}", {})
-        ended = asyncio.ensure_future(gone.wait())
-        closed = asyncio.ensure_future(self.connection.wait_closed())
+        ends = [
+            asyncio.ensure_future(self._stopped.wait()),
+            asyncio.ensure_future(self.client.wait_closed()),
+        ]
         try:
-            await asyncio.wait({ended, closed}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            ended.cancel()
-            closed.cancel()
+            for end in ends:
+                end.cancel()
 
 
 def ask(scenario: Callable[[Service], Awaitable[T]]) -> T:
-    """Run something with the service. Raises CliError; NotRunning where there is none."""
+    """Run a scenario with the service. Raises CliError; NotRunning if there is no service."""
     try:
-        return asyncio.run(_ask(scenario))
-    except Disconnected as error:
-        raise NotRunning(f"the service can't be asked: {error}", START) from None
-    except ImportError:
-        hint = "install python3-dbus-fast (Debian, Fedora)"
-        raise CliError("the service can't be asked without dbus-fast", hint) from None
+        return asyncio.run(_run(scenario))
     except BusError as error:
-        if error.name in _NOT_RUNNING or "systemd" in error.name or ".Spawn." in error.name:
-            raise NotRunning("the service does not run", START) from None
-        raise CliError(str(error) or error.name, _HINTS.get(error.name, "")) from None
-    except TimeoutError:
-        raise CliError(
-            "the service does not answer", "see its log: journalctl -u fwhelpers"
-        ) from None
+        raise explain(error) from None
 
 
-async def _ask(scenario: Callable[[Service], Awaitable[T]]) -> T:
-    connection = await Connection.open(system_bus())
+async def _run(scenario: Callable[[Service], Awaitable[T]]) -> T:
+    service = Service()
+    async with service.client:
+        return await scenario(service)
+
+
+def explain(error: BusError) -> CliError:
+    """A failed call as an error for people, with a hint at the cause that was found."""
+    if isinstance(error, MissingLibrary):
+        return CliError(str(error), "install it, or use `fwhelpers counters`, which needs no D-Bus")
+    if isinstance(error, NoBus):
+        return NotRunning(f"cannot reach the service: {error}", bus_hint(error))
+    if isinstance(error, Disconnected):
+        return CliError(str(error), "check the message bus: systemctl status dbus")
+    if error.name in _NOT_ON_BUS:
+        return _not_on_bus()
+    return CliError(error.text, _HINTS.get(error.name, ""))
+
+
+def bus_hint(error: NoBus) -> str:
+    """The remedy for a message bus that cannot be reached."""
+    if os.environ.get(VARIABLE):
+        return f"{VARIABLE} is set to {os.environ[VARIABLE]}; correct or unset it"
+    if error.errno in (errno.ENOENT, errno.ECONNREFUSED):
+        return "start the system message bus: systemctl start dbus.socket"
+    return "check the system message bus: systemctl status dbus.socket"
+
+
+def _not_on_bus() -> NotRunning:
     try:
-        return await scenario(Service(connection))
-    finally:
-        connection.close()
+        running = is_locked(RUNTIME)
+    except OSError:
+        running = False
+    if running:
+        return NotRunning("the service is running, but not on the message bus", LOG)
+    return NotRunning("the service is not running", START)

@@ -1,4 +1,4 @@
-"""What the service's signals say, as lines for people or as JSON."""
+"""Prints the service's signals as text or JSON."""
 
 from __future__ import annotations
 
@@ -6,61 +6,62 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fwhelpers.cli.common import print_line, warn
-from fwhelpers.cli.status import ends, expected
+from fwhelpers.cli.status import describe_connection, describe_expected
 from fwhelpers.dbus import names
 
 if TYPE_CHECKING:
-    from fwhelpers.dbus.connection import Call
+    from fwhelpers.dbus.connection import Message
 
 _EVENTS = ("Created", "Matched", "Expired", "Withdrawn", "Refused")
 
 
 class EventPrinter:
-    """Prints signals as they come."""
+    """Prints each event when its signal comes."""
 
     def __init__(self, as_json: bool) -> None:
-        self.told = 0
+        self.printed = 0
         self._as_json = as_json
 
-    def hear(self, signal: Call) -> None:
-        """Print what a signal says, if it says anything of expectations."""
+    def on_signal(self, signal: Message) -> None:
+        """Print the events of a signal; signals about other things are ignored."""
         if signal.interface != names.EXPECTATIONS:
             return
         if signal.member == "EventsLost":
-            self._lost(signal.body[0])
+            self._print_lost(signal.body[0])
         elif signal.member in _EVENTS:
-            for one in signal.body[0]:
-                self._tell(signal.member.lower(), one)
+            for values in signal.body[0]:
+                self._print(signal.member.lower(), values)
 
-    def _tell(self, event: str, one: Mapping[str, Any]) -> None:
-        self.told += 1
+    def _print(self, event: str, values: Mapping[str, Any]) -> None:
+        self.printed += 1
         if self._as_json:
-            print_line({"event": event, **one})
+            print_line({"event": event, **values})
         else:
-            print(f"{event:<9} {' '.join(filter(None, sentence(event, one)))}", flush=True)
+            print(f"{event:<9} {' '.join(filter(None, _parts(event, values)))}", flush=True)
 
-    def _lost(self, details: Mapping[str, Any]) -> None:
+    def _print_lost(self, values: Mapping[str, Any]) -> None:
         if self._as_json:
-            print_line({"event": "lost", **details})
-        count = details.get("count") or "some"
-        warn(f"{count} events were lost ({details.get('name', 'somewhere')}): list again to resync")
+            print_line({"event": "lost", **values})
+        count = values.get("count") or "some"
+        where = values.get("name", "unknown")
+        warn(f"{count} events were lost ({where}); `fwhelpers expectations` lists the current ones")
 
 
-def sentence(event: str, one: Mapping[str, Any]) -> Iterator[str]:
-    """An event in words."""
-    yield f"{one.get('helper') or one.get('kernel_name') or '?'}:"
-    yield one.get("what", "")
+def _parts(event: str, values: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{values.get('helper') or values.get('kernel_name') or '?'}:"
+    yield values.get("what", "")
     if event == "refused":
-        yield f"{one['endpoint']}: {one['reason']} ({one['rule']});"
-        yield f"{one['client']} → {one['server']}"
+        yield f"{values['endpoint']}: {values['reason']} ({values['rule']});"
+        yield f"{values['client']} → {values['server']}"
         return
     if event == "matched":
-        yield f"{one['connection']['transport']} {ends(one['connection'])}"
-    elif "source_mask" in one:
-        yield expected(one)
+        connection = values["connection"]
+        yield f"{connection['transport']} {describe_connection(connection)}"
+    elif "source_mask" in values:
+        yield describe_expected(values)
     if event == "created":
-        yield f"for {one['timeout']} s"
+        yield f"for {values['timeout']} s"
     if event == "withdrawn":
-        yield f"({one['reason']})"
-    if "master" in one:
-        yield f"by {ends(one['master'])}"
+        yield f"({values['reason']})"
+    if "master" in values:
+        yield f"by {describe_connection(values['master'])}"

@@ -38,11 +38,9 @@ def listing(arguments: argparse.Namespace) -> int:
 
 def _running() -> Collection[str] | None:
     """What the running service has enabled; None: there is none."""
-    from fwhelpers.dbus.address import Disconnected, reachable, system_bus
+    from fwhelpers.dbus.address import unavailable
 
-    try:
-        reachable(system_bus())
-    except Disconnected:
+    if unavailable():
         return None
     from fwhelpers.cli.client import Service, ask
 

@@ -1,7 +1,8 @@
-"""`fwhelpers monitor`: expectations as they come and go, ours and everybody's.
+"""`fwhelpers monitor`: prints expectation events, ours and those of the kernel's own helpers.
 
-The running service tells more: what announced one, what became of it, what was refused. Without the service the
-kernel's own events are shown, in the format of `conntrack -E expect`; that needs root.
+The running service knows the announcement behind an expectation, what became of it, and refusals.
+Without the service the kernel's own events are printed in the format of `conntrack -E expect`;
+that requires root.
 """
 
 from __future__ import annotations
@@ -25,118 +26,98 @@ from fwhelpers.kernel.socket import EventSocket
 
 def monitor(arguments: argparse.Namespace) -> int:
     """Print events until interrupted."""
-    if not arguments.kernel and _service_tells(arguments.json):
+    if not arguments.kernel and _follow_service(arguments.json):
         return 0
-    return _kernel_tells(arguments)
+    return _follow_kernel(arguments.json)
 
 
-def _service_tells(as_json: bool) -> bool:
-    """Show what the service tells until interrupted; False: there is none."""
-    from fwhelpers.dbus.address import Disconnected, reachable, system_bus
-
-    try:
-        reachable(system_bus())
-    except Disconnected:
-        return False
+def _follow_service(as_json: bool) -> bool:
+    """Print the service's events until interrupted. Return False if there is no service."""
     from fwhelpers.cli import client
     from fwhelpers.cli.event_printer import EventPrinter
 
-    story = EventPrinter(as_json)
-
-    async def scenario(service: client.Service) -> None:
-        await service.follow(story.hear)
-
+    printer = EventPrinter(as_json)
     try:
-        client.ask(scenario)
+        client.ask(lambda service: service.follow(printer.on_signal))
     except client.NotRunning as error:
-        if story.told:
+        if printer.printed:
             raise
-        warn(f"{error}; these are the kernel's own events")
+        warn(f"{error}; printing the kernel's own events")
         return False
     except KeyboardInterrupt:
         return True
-    raise CliError("the service has gone", client.START)
+    raise CliError("the service has stopped", client.START)
 
 
-def _kernel_tells(arguments: argparse.Namespace) -> int:
+def _follow_kernel(as_json: bool) -> int:
     try:
         events = EventSocket(expect.GROUPS)
     except PermissionError as error:
-        raise CliError(f"listen to expectation events: {error.strerror}", RIGHTS) from error
+        raise CliError(f"subscribe to expectation events: {error.strerror}", RIGHTS) from error
     poll = select.poll()
     poll.register(events.fileno(), select.POLLIN)
     with suppress(KeyboardInterrupt), closing(events):
         while True:
             poll.poll()
-            show(events.read(), arguments.json)
+            print_events(events.read(), as_json)
     return 0
 
 
-def show(messages: Iterable[Message | None], as_json: bool) -> None:
-    """Print events; None stands for what the kernel had to drop."""
+def print_events(messages: Iterable[Message | None], as_json: bool) -> None:
+    """Print kernel events; None stands for events that the kernel had to drop."""
     for message in messages:
         if message is None:
-            _lost(as_json)
+            _print_lost(as_json)
         elif message.subsystem == nfnl.CTNETLINK_EXP:
-            _event(message, as_json)
+            _print_event(message, as_json)
 
 
-def _lost(as_json: bool) -> None:
+def _print_lost(as_json: bool) -> None:
     if as_json:
         print_line({"event": "lost"})
-    warn("events were lost, the kernel makes them faster than they are read: list again to resync")
+    warn("events were lost: the kernel produced them faster than they could be read")
 
 
-def _event(message: Message, as_json: bool) -> None:
+def _print_event(message: Message, as_json: bool) -> None:
     event = event_name(message)
     try:
         expectation = expect.parse_expectation(message.payload)
     except DecodeError as error:
-        warn(f"warning: an event that can't be read: {error}")
+        warn(f"warning: malformed event: {error}")
         return
     if as_json:
-        print_line({"event": event, **as_data(expectation)})
+        print_line({"event": event, **to_json(expectation)})
     else:
         # libnetfilter_conntrack, snprintf_expect.c: "%9s "
         print(f"{f'[{event.upper()}]':>9} {expect.format_line(expectation)}", flush=True)
 
 
 def event_name(message: Message) -> str:
-    """What happened: new, update or destroy (nf_conntrack_netlink.c: ctnetlink_expect_event)."""
+    """The event: new, update or destroy (nf_conntrack_netlink.c: ctnetlink_expect_event)."""
     if message.kind == expect.DELETE:
         return "destroy"
     return "new" if message.flags & nfnl.CREATE else "update"
 
 
-def as_data(expectation: Expectation) -> dict[str, Any]:
-    """An expectation as plain data; null: any."""
-    e = expectation
+def to_json(expectation: Expectation) -> dict[str, Any]:
+    """An expectation with the keys of the D-Bus API, as far as the kernel's event has them."""
+    expected, mask = expectation.tuple, expectation.mask
     return {
-        "helper": e.helper,
-        "master": _ends(e.master),
-        "expected": {
-            **_ends(e.tuple),
-            "src": _masked(e.tuple.src, e.mask.src),
-            "sport": e.tuple.sport if e.mask.sport else None,
-        },
-        "timeout": e.timeout,
-        "class": e.klass,
-        "permanent": bool(e.flags & expect.PERMANENT),
-        "zone": e.zone,
+        "helper": expectation.helper,
+        **_connection(expected),
+        "source_mask": Endpoint(mask.src).host,
+        "source_port_mask": mask.sport,
+        "timeout": expectation.timeout,
+        "class": expectation.klass,
+        "flags": ["permanent"] if expectation.flags & expect.PERMANENT else [],
+        "zone": expectation.zone,
+        "master": _connection(expectation.master),
     }
 
 
-def _ends(value: Tuple) -> dict[str, Any]:
+def _connection(value: Tuple) -> dict[str, Any]:
     return {
-        "l4": {6: "tcp", 17: "udp"}.get(value.l4, value.l4),
-        "src": Endpoint(value.src).host, "sport": value.sport,
-        "dst": Endpoint(value.dst).host, "dport": value.dport,
+        "transport": {6: "tcp", 17: "udp"}.get(value.l4, str(value.l4)),
+        "source": Endpoint(value.src).host, "source_port": value.sport,
+        "destination": Endpoint(value.dst).host, "destination_port": value.dport,
     }  # fmt: skip
-
-
-def _masked(address: bytes, mask: bytes) -> str | None:
-    if not any(mask):
-        return None
-    length = sum(byte.bit_count() for byte in mask)
-    host = Endpoint(address).host
-    return host if length == 8 * len(mask) else f"{host}/{length}"

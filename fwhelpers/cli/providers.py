@@ -1,4 +1,4 @@
-"""Questions to firewalld and NetworkManager, for commands that look at what there is now."""
+"""Queries firewalld and NetworkManager for commands that show the current state."""
 
 from __future__ import annotations
 
@@ -19,128 +19,136 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Asked(NamedTuple):
-    """What firewalld said; `services` are the names of all that it knows."""
+class Firewalld(NamedTuple):
+    """The running firewalld; `services` are the names of all services that it defines."""
 
     snapshot: Snapshot
     backend: str
     services: frozenset[str]
 
 
-class Links(NamedTuple):
-    """What NetworkManager said; `profiles` are the names of all connections that we may see, by UUID."""
+class NetworkManager(NamedTuple):
+    """The running NetworkManager; `profiles` are the names of all profiles we may read, by UUID."""
 
     devices: tuple[Device, ...]
     profiles: Mapping[str, str]
 
 
-def ask(question: Callable[[Client], Awaitable[T]]) -> T:
-    """Put a question over a connection of its own. Raises CliError: no library, no bus, an error as answer."""
-    from fwhelpers.dbus.client import BusError, Client, available
+def query(read: Callable[[Client], Awaitable[T]]) -> T:
+    """Run a query on a bus connection of its own. Raises CliError."""
+    from fwhelpers.cli.client import bus_hint
+    from fwhelpers.dbus.client import Client
+    from fwhelpers.dbus.errors import BusError, NoBus
 
-    async def asking() -> T:
-        client = Client(lambda _: None)
-        await client.connect()
-        try:
-            return await question(client)
-        finally:
-            client.close()
+    async def run() -> T:
+        async with Client() as client:
+            return await read(client)
 
-    why = available()
-    if why:
-        raise CliError(why)
     try:
-        return asyncio.run(asking())
+        return asyncio.run(run())
+    except NoBus as error:
+        raise CliError(str(error), bus_hint(error)) from None
     except BusError as error:
         raise CliError(str(error)) from None
 
 
-async def firewalld(client: Client) -> Asked | None:
-    """All of firewalld; None if it does not run. Raises BusError."""
-    from fwhelpers.firewalld import client as source
+def query_firewalld() -> Firewalld | None:
+    """firewalld's settings; None if it is not running. Raises CliError."""
+    return query(read_firewalld)
 
-    if not await client.owner(source.NAME):
+
+def query_networkmanager() -> NetworkManager | None:
+    """NetworkManager's devices and profiles; None if it is not running. Raises CliError."""
+    return query(read_networkmanager)
+
+
+async def read_firewalld(client: Client) -> Firewalld | None:
+    """firewalld's settings; None if it is not running. Raises BusError."""
+    from fwhelpers.firewalld import client as firewalld
+
+    if not await client.name_owner(firewalld.NAME):
         return None
-    found = await source.snapshot(client)
-    return Asked(found, await source.backend(client), await source.services(client))
+    snapshot = await firewalld.read_snapshot(client)
+    backend = await firewalld.read_backend(client)
+    return Firewalld(snapshot, backend, await firewalld.list_services(client))
 
 
-async def links(client: Client) -> Links | None:
-    """NetworkManager's devices and connections; None if it does not run. Raises BusError."""
-    from fwhelpers.networkmanager import client as source
+async def read_networkmanager(client: Client) -> NetworkManager | None:
+    """NetworkManager's devices and profiles; None if it is not running. Raises BusError."""
+    from fwhelpers.networkmanager import client as networkmanager
 
-    if not await client.owner(source.NAME):
+    if not await client.name_owner(networkmanager.NAME):
         return None
-    found = await source.devices(client)
-    return Links(found.devices, await source.profiles(client))
+    devices = (await networkmanager.read_devices(client)).devices
+    return NetworkManager(devices, await networkmanager.read_profiles(client))
 
 
-def now(files: Setup) -> tuple[Setup, list[str]]:
-    """The files' configuration (`common.read`) as the service would have it now, and what could not be asked.
+def effective(setup: Setup) -> tuple[Setup, list[str]]:
+    """The configuration as the service would apply it now, and notes on what could not be queried.
 
-    What could not be asked is left out: no zone then, and no interface for a reference. Raises ConfigError.
+    Zones and references that cannot be queried are left out. Raises ConfigError.
     """
-    found, notes = _hear(files.config)
-    config = references.resolve(files.config, found.devices)
-    if found.snapshot is not None:
+    snapshot, devices, notes = _query_current(setup.config)
+    config = references.resolve(setup.config, devices)
+    if snapshot is not None:
         from fwhelpers.firewalld.assignments import derive_assignments
         from fwhelpers.firewalld.merge import merge_zone_helpers
 
-        helpers = files.plugins.helpers
-        config = merge_zone_helpers(
-            config, helpers, derive_assignments(found.snapshot, helpers).scope
-        )
-    return Setup(config, files.plugins), notes
+        helpers = setup.plugins.helpers
+        config = merge_zone_helpers(config, helpers, derive_assignments(snapshot, helpers).scope)
+    return Setup(config, setup.plugins), notes
 
 
-class _Heard(NamedTuple):
-    snapshot: Snapshot | None = None
-    devices: tuple[Device, ...] = ()
+class _Current(NamedTuple):
+    snapshot: Snapshot | None
+    devices: tuple[Device, ...]
+    notes: list[str]
 
 
-def _hear(config: Config) -> tuple[_Heard, list[str]]:
+def _query_current(config: Config) -> _Current:
+    follow = config.firewalld.follow
     named = sorted(references.references(config))
-    if not (config.firewalld.follow or named):
-        return _Heard(), []
+    if not (follow or named):
+        return _Current(None, (), [])
     notes: list[str] = []
 
-    async def hear(client: Client) -> _Heard:
-        snapshot = await _zones(client, notes) if config.firewalld.follow else None
-        return _Heard(snapshot, await _devices(client, named, notes) if named else ())
+    async def read(client: Client) -> _Current:
+        snapshot = await _read_zones(client, notes) if follow else None
+        return _Current(snapshot, await _read_devices(client, named, notes) if named else (), notes)
 
     try:
-        return ask(hear), notes
+        return query(read)
     except CliError as error:
-        left = ["firewalld's zones"] if config.firewalld.follow else []
-        left += [f"what NetworkManager has for {', '.join(named)}"] if named else []
-        return _Heard(), [f"{error}; left out: {' and '.join(left)}"]
+        omitted = ["firewalld's zones"] if follow else []
+        omitted += [f"the interfaces of {', '.join(named)}"] if named else []
+        return _Current(None, (), [f"{error}; omitted: {' and '.join(omitted)}"])
 
 
-async def _zones(client: Client, notes: list[str]) -> Snapshot | None:
-    from fwhelpers.dbus.client import BusError
-    from fwhelpers.firewalld import client as source
+async def _read_zones(client: Client, notes: list[str]) -> Snapshot | None:
+    from fwhelpers.dbus.errors import BusError
+    from fwhelpers.firewalld import client as firewalld
 
     try:
-        if not await client.owner(source.NAME):
+        if not await client.name_owner(firewalld.NAME):
             return None
-        found = await source.snapshot(client)
+        snapshot = await firewalld.read_snapshot(client)
     except BusError as error:
-        notes.append(f"firewalld: {error}; its zones are left out")
+        notes.append(f"firewalld: {error}; its zones are omitted")
         return None
-    if found.denied:
-        notes.append(f"firewalld: not all may be read ({found.denied}); try as root")
-    return found
+    if snapshot.denied:
+        notes.append(f"firewalld denied part of the query ({snapshot.denied}); try as root")
+    return snapshot
 
 
-async def _devices(client: Client, named: list[str], notes: list[str]) -> tuple[Device, ...]:
-    from fwhelpers.dbus.client import BusError
-    from fwhelpers.networkmanager import client as source
+async def _read_devices(client: Client, named: list[str], notes: list[str]) -> tuple[Device, ...]:
+    from fwhelpers.dbus.errors import BusError
+    from fwhelpers.networkmanager import client as networkmanager
 
     try:
-        if await client.owner(source.NAME):
-            return (await source.devices(client)).devices
-        why = "does not run"
+        if await client.name_owner(networkmanager.NAME):
+            return (await networkmanager.read_devices(client)).devices
+        reason = "NetworkManager is not running"
     except BusError as error:
-        why = f"gave no answer ({error})"
-    notes.append(f"NetworkManager {why}; {', '.join(named)}: no interface")
+        reason = f"NetworkManager: {error}"
+    notes.append(f"{reason}; {', '.join(named)} match no interface")
     return ()

@@ -10,13 +10,13 @@ from typing import Any
 from fwhelpers import config
 from fwhelpers.cli.common import Setup, print_json, read, warn
 from fwhelpers.cli.errors import CliError
-from fwhelpers.cli.providers import now
+from fwhelpers.cli.providers import effective
 from fwhelpers.config.schema import MAX_WORKERS
 
 
 def ruleset(arguments: argparse.Namespace) -> int:
     """`fwhelpers ruleset`: what `run` would load now."""
-    found, notes = now(read(arguments.config))
+    found, notes = effective(read(arguments.config))
     for note in notes:
         warn(f"note: {note}")
     print(text(found), end="")

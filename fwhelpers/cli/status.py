@@ -1,24 +1,27 @@
-"""`status`, `expectations`, `enable`, `disable`, `reload`: what the running service knows and does."""
+"""`status`, `expectations`, `enable`, `disable`, `reload`: requests to the running service."""
 
 from __future__ import annotations
 
 import argparse
+import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fwhelpers.cli.client import Service, ask
 from fwhelpers.cli.common import print_json, table
+from fwhelpers.cli.errors import CliError
+from fwhelpers.config.validators import guess
 from fwhelpers.dbus.fields import Typed
 
 Values = Mapping[str, Any]
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """`fwhelpers status`; 3 if a helper or a worker has a problem, as systemctl has it."""
+    """`fwhelpers status`. Returns 3 if a helper or a worker has a problem, as systemctl does."""
 
     async def scenario(service: Service) -> dict[str, Any]:
         summary = await service.summary()
-        (helpers,) = await service.manager("ListHelpers")
+        helpers = await service.manager("ListHelpers")
         _, workers = await service.manager("GetCounters")
         return {
             "version": summary["Version"], "steering": summary["Steering"],
@@ -26,99 +29,106 @@ def status(arguments: argparse.Namespace) -> int:
             "helpers": [helper for helper in helpers if helper["enabled"]], "workers": workers,
         }  # fmt: skip
 
-    found = ask(scenario)
+    state = ask(scenario)
     if arguments.json:
-        print_json(found)
+        print_json(state)
     else:
-        print("\n".join(_status(found)))
-    good = not found["problems"] and all(worker["ready"] for worker in found["workers"])
+        print("\n".join(_status_lines(state)))
+    good = not state["problems"] and all(worker["ready"] for worker in state["workers"])
     return 0 if good else 3
 
 
-def _status(found: Values) -> Iterator[str]:
-    yield f"fwhelpers {found['version']}: running, steering by {found['steering']}, fail {found['fail']}"
+def _status_lines(state: Values) -> Iterator[str]:
+    yield f"fwhelpers {state['version']}: running, steering by {state['steering']}, fail {state['fail']}"
     rows = [("HELPER", "L4", "PORTS", "COUNTERS")]
     rows += [
-        (h["name"], ",".join(h["transports"]), ",".join(map(str, h["ports"])), _counts(h["counters"]))
-        for h in found["helpers"]
+        (h["name"], ",".join(h["transports"]), ",".join(map(str, h["ports"])), _counters(h["counters"]))
+        for h in state["helpers"]
     ]  # fmt: skip
     yield ""
-    yield table(rows) if found["helpers"] else "no helper is enabled"
+    yield table(rows) if state["helpers"] else "no helper is enabled"
     lines: list[tuple[str, ...]] = [("WORKER", "STATE", "PID", "RESTARTS", "PACKETS", "OVERFLOWS")]
     lines += [
         (
             str(w["queue"]), "ready" if w["ready"] else "not ready",
             *(str(w[key]) for key in ("pid", "restarts", "packets", "overflows")),
         )
-        for w in found["workers"]
+        for w in state["workers"]
     ]  # fmt: skip
     yield ""
     yield table(lines)
-    for name, why in found["problems"].items():
-        yield f"problem: {name}: {why}"
+    for name, reason in state["problems"].items():
+        yield f"problem: {name}: {reason}"
 
 
-def _counts(counters: Mapping[str, int]) -> str:
+def _counters(counters: Mapping[str, int]) -> str:
     return ", ".join(f"{key} {value}" for key, value in counters.items()) or "-"
 
 
 def expectations(arguments: argparse.Namespace) -> int:
-    """`fwhelpers expectations`: those that are there, and those whose connections are."""
-
-    async def scenario(service: Service) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
-        given = {"helper": Typed("s", arguments.helper)} if arguments.helper else {}
-        after = ""
-        while True:
-            position = {"after": Typed("s", after)} if after else {}
-            page, after = await service.expectations("List", "a{sv}", {**given, **position})
-            found += page
-            if not after:
-                return found
-
-    found = ask(scenario)
+    """`fwhelpers expectations`: the pending ones, and those whose connections are still open."""
+    rows = ask(lambda service: _list_expectations(service, arguments.helper))
     if arguments.json:
-        print_json(found)
-    elif found:
-        rows = [("HELPER", "WHAT", "EXPECTED", "LEFT", "CONTROL CONNECTION", "CONNECTIONS")]
-        rows += [_row(one) for one in found]
-        print(table(rows))
+        print_json(rows)
+    elif rows:
+        titles = ("HELPER", "WHAT", "EXPECTED", "REMAINING", "CONTROL CONNECTION", "CONNECTIONS")
+        print(table([titles, *map(_expectation_row, rows)]))
     else:
-        print("nothing is expected")
+        print("no expectations")
     return 0
 
 
-def _row(one: Values) -> tuple[str, str, str, str, str, str]:
-    left = f"{one['remaining']} s" if one["state"] == "expected" else "used"
-    connections = ", ".join(ends(c) for c in one["connections"]) or "-"
-    return one["helper"], one["what"] or "-", expected(one), left, ends(one["master"]), connections
+async def _list_expectations(service: Service, helper: str | None) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    query = {"helper": Typed("s", helper)} if helper else {}
+    after = ""
+    while True:
+        position = {"after": Typed("s", after)} if after else {}
+        page, after = await service.expectations("List", "a{sv}", {**query, **position})
+        rows += page
+        if not after:
+            break
+    if helper and not rows:  # the kernel's own helpers have expectations, too, but are not listed
+        names = [values["name"] for values in await service.manager("ListHelpers")]
+        if helper not in names:
+            text = f"no expectations of {helper!a}, and no helper of that name is installed"
+            raise CliError(text, guess(helper, sorted(names), "helpers"))
+    return rows
 
 
-def expected(one: Values) -> str:
-    """The expected tuple in words: tcp 10.0.1.2:any → 10.0.2.2:2000."""
-    source = _masked(one["source"], one["source_mask"])
-    port = str(one["source_port"]) if one["source_port_mask"] else "any"
-    there = endpoint(one["destination"], one["destination_port"])
-    return f"{one['transport']} {endpoint(source, port)} → {there}"
+def _expectation_row(values: Values) -> tuple[str, str, str, str, str, str]:
+    remaining = f"{values['remaining']} s" if values["state"] == "expected" else "used"
+    connections = ", ".join(map(describe_connection, values["connections"])) or "-"
+    return (
+        values["helper"], values["what"] or "-", describe_expected(values), remaining,
+        describe_connection(values["master"]), connections,
+    )  # fmt: skip
 
 
-def ends(one: Values) -> str:
-    """A connection's original direction in words."""
-    here = endpoint(one["source"], one["source_port"])
-    return f"{here} → {endpoint(one['destination'], one['destination_port'])}"
+def describe_expected(values: Values) -> str:
+    """The expected tuple for people: tcp 10.0.1.2:any → 10.0.2.2:2000."""
+    source = _describe_network(values["source"], values["source_mask"])
+    port = str(values["source_port"]) if values["source_port_mask"] else "any"
+    destination = _endpoint(values["destination"], values["destination_port"])
+    return f"{values['transport']} {_endpoint(source, port)} → {destination}"
 
 
-def endpoint(host: str, port: object) -> str:
-    """Address and port as people write them."""
+def describe_connection(values: Values) -> str:
+    """A connection's original direction for people: 10.0.1.2:40000 → 10.0.2.2:21."""
+    source = _endpoint(values["source"], values["source_port"])
+    return f"{source} → {_endpoint(values['destination'], values['destination_port'])}"
+
+
+def _endpoint(host: str, port: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _masked(address: str, mask: str) -> str:
-    import ipaddress
-
-    bits = int(ipaddress.ip_address(mask)).bit_count()
-    whole = ipaddress.ip_address(mask).max_prefixlen
-    return address if bits == whole else "any" if not bits else f"{address}/{bits}"
+def _describe_network(address: str, mask: str) -> str:
+    parsed = ipaddress.ip_address(mask)
+    bits = int(parsed).bit_count()
+    if bits == parsed.max_prefixlen:
+        return address
+    return f"{address}/{bits}" if bits else "any"
 
 
 def enable(arguments: argparse.Namespace) -> int:
@@ -135,19 +145,18 @@ def _switch(arguments: argparse.Namespace, member: str) -> int:
     options = {"persist": Typed("b", arguments.persist)}
 
     async def scenario(service: Service) -> list[dict[str, Any]]:
-        found = []
-        for name in arguments.name:
-            (one,) = await service.manager(member, "sa{sv}", name, options)
-            found.append(one)
-        return found
+        return [await service.manager(member, "sa{sv}", name, options) for name in arguments.name]
 
-    found = ask(scenario)
+    results = ask(scenario)
     if arguments.json:
-        print_json(found)
+        print_json(results)
     else:
-        for one in found:
-            kept = f", kept in {one['persisted']}" if one["persisted"] else " until the next reload"
-            print(f"{one['name']}: {'enabled' if one['enabled'] else 'disabled'}{kept}")
+        for result in results:
+            state = "enabled" if result["enabled"] else "disabled"
+            path = result["persisted"]
+            print(
+                f"{result['name']}: {state}{f', saved in {path}' if path else ' until the next reload'}"
+            )
     return 0
 
 
@@ -155,12 +164,11 @@ def reload(arguments: argparse.Namespace) -> int:
     """`fwhelpers reload`."""
 
     async def scenario(service: Service) -> dict[str, Any]:
-        (found,) = await service.manager("Reload", "a{sv}", {})
-        return dict(found)
+        return dict(await service.manager("Reload", "a{sv}", {}))
 
-    found = ask(scenario)
+    result = ask(scenario)
     if arguments.json:
-        print_json(found)
+        print_json(result)
     else:
-        print(f"reloaded: {', '.join(found['helpers']) or 'no helper enabled'}")
+        print(f"reloaded: {', '.join(result['helpers']) or 'no helper enabled'}")
     return 0

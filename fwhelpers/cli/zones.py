@@ -1,161 +1,149 @@
-"""`fwhelpers zones` and `firewalld-files`: what firewalld is told, and what comes of it."""
+"""`fwhelpers zones` and `firewalld-files`: the helpers of firewalld's zones, and our files for it."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fwhelpers.api import Helper
 from fwhelpers.cli import providers
-from fwhelpers.cli.common import Setup, print_json, table
-from fwhelpers.cli.common import read as files_of
+from fwhelpers.cli.common import Setup, print_json, read, table
 from fwhelpers.cli.errors import CliError
-from fwhelpers.cli.providers import Asked, Links
 from fwhelpers.config import HelperConfig
 from fwhelpers.config.assignments import Assignment
 from fwhelpers.config.validators import guess
 from fwhelpers.firewalld.assignments import ZoneResult, derive_assignments
-from fwhelpers.firewalld.model import Snapshot
+from fwhelpers.firewalld.model import Snapshot, Zone
 from fwhelpers.networkmanager.references import Device, interfaces, is_reference, references
 from fwhelpers.plugin import manager as plugins
 
 
 def zones(arguments: argparse.Namespace) -> int:
-    """Print zones with their helpers."""
-    found = files_of(arguments.config)
-    snapshot = ask()
-    if snapshot is None:
-        raise CliError("firewalld does not run", "start it: systemctl start firewalld")
-    named = references(found.config)
-    links = ask_links() if named else None
-    devices = links.devices if links else ()
-    known = derive_assignments(snapshot, found.plugins.helpers)
+    """Print the zones with their helpers."""
+    setup = read(arguments.config)
+    firewalld = providers.query_firewalld()
+    if firewalld is None:
+        raise CliError("firewalld is not running", "start it: systemctl start firewalld")
+    named = references(setup.config)
+    manager = providers.query_networkmanager() if named else None
+    result = derive_assignments(firewalld.snapshot, setup.plugins.helpers)
+    report = to_json(firewalld.snapshot, result, setup, manager.devices if manager else ())
     if arguments.json:
-        print_json(as_json(snapshot, known, found, devices))
+        print_json(report)
     else:
-        print("\n".join(_text(snapshot, known, found, devices)))
-        if named and links is None:
-            print("note: NetworkManager does not run")
+        print("\n".join(_lines(report)))
+        if named and manager is None:
+            print("note: NetworkManager is not running")
     return 0
 
 
-def ask() -> Snapshot | None:
-    """firewalld's settings; None if it does not run. Raises CliError."""
-    asked = ask_all()
-    return asked and asked.snapshot
-
-
-def ask_all() -> Asked | None:
-    """The same with what `check` wants to know besides. Raises CliError."""
-    return providers.ask(providers.firewalld)
-
-
-def ask_links() -> Links | None:
-    """NetworkManager's devices and connections; None if it does not run. Raises CliError."""
-    return providers.ask(providers.links)
-
-
-def as_json(
-    snapshot: Snapshot, known: ZoneResult, found: Setup, devices: tuple[Device, ...] = ()
+def to_json(
+    snapshot: Snapshot, result: ZoneResult, setup: Setup, devices: tuple[Device, ...] = ()
 ) -> dict[str, Any]:
-    """All of it as plain data."""
-    ignored = set(found.config.firewalld.ignore)
+    """The report as plain data."""
+    ignored = set(setup.config.firewalld.ignore)
+    assignments = [a for a in result.scope.acts if a.helper not in ignored]
     return {
-        "follow": found.config.firewalld.follow,
+        "follow": setup.config.firewalld.follow,
         "firewalld": {"version": snapshot.version, "state": snapshot.state, "panic": snapshot.panic},
         "zones": [
-            {
-                "zone": zone.name, "default": zone.name == snapshot.default_zone,
-                "interfaces": list(zone.interfaces), "sources": list(zone.sources),
-                "helpers": [
-                    _act(act) for act in known.scope.acts
-                    if zone.name in (act.source, act.target) and act.helper not in ignored
-                ],
-            }
+            _zone(zone, zone.name == snapshot.default_zone, assignments)
             for zone in snapshot.zones.values()
         ],
         "config": [
-            {"helper": name, "why": _limits(made, devices)}
-            for name, made in found.config.helpers.items()
+            {"helper": name, "reason": _limits(helper, devices)}
+            for name, helper in setup.config.helpers.items()
         ],
-        "not_followed": [{"zone": g.zone, "what": g.what, "hint": g.hint} for g in known.gaps],
+        "unsupported": [
+            {"zone": item.zone, "setting": item.setting, "hint": item.hint} for item in result.unsupported
+        ],
         "denied": snapshot.denied,
     }  # fmt: skip
 
 
-def _act(act: Assignment) -> dict[str, Any]:
+def _zone(zone: Zone, default: bool, assignments: list[Assignment]) -> dict[str, Any]:
+    own = [_assignment(a) for a in assignments if zone.name in (a.source, a.target)]
     return {
-        "helper": act.helper, "path": act.path, "from": act.source or "this host",
-        "to": act.target or "this host", "ports": [f"{port}/{l4}" for port, l4 in act.ports],
-        "sources": list(map(str, act.sources)), "destinations": list(map(str, act.destinations)),
-        "why": act.why,
+        "zone": zone.name, "default": default, "interfaces": list(zone.interfaces),
+        "sources": list(zone.sources), "helpers": own,
     }  # fmt: skip
 
 
-def _text(
-    snapshot: Snapshot, known: ZoneResult, found: Setup, devices: tuple[Device, ...]
-) -> Iterator[str]:
-    told = as_json(snapshot, known, found, devices)
-    for zone in told["zones"]:
-        mark = ", default" if zone["default"] else ""
-        members = ", ".join(zone["interfaces"] + zone["sources"]) or "nothing bound"
-        yield f"{zone['zone']} ({members}{mark})"
-        rows = [[h["helper"], _way(h), ",".join(h["ports"]), h["why"]] for h in zone["helpers"]]
-        yield table(rows, "  ") if rows else "  no helper"
-    if told["config"]:
-        yield "everywhere that the configuration says"
-        yield table([[row["helper"], row["why"]] for row in told["config"]], "  ")
-    if not told["follow"]:
-        yield "note: follow = false, so the zones' helpers do not act"
-    if snapshot.panic:
-        yield "note: firewalld is in panic mode and drops everything"
-    if snapshot.state not in ("RUNNING", ""):
-        yield f"note: firewalld's state is {snapshot.state}: see journalctl -u firewalld"
-    if snapshot.denied:
-        yield f"note: not everything may be read ({snapshot.denied}); try as root"
-    for gap in known.gaps:
-        yield f"note: {gap.zone}: {gap.what} is not followed ({gap.hint})"
-
-
-def _way(act: Mapping[str, Any]) -> str:
-    return f"{act['from']} → {act['to']}"
-
-
-def _limits(made: HelperConfig, devices: tuple[Device, ...]) -> str:
-    limits = {
-        "interfaces": [meaning(name, devices) for name in made.interfaces],
-        "sources": made.sources,
-        "destinations": made.destinations,
+def _assignment(assignment: Assignment) -> dict[str, Any]:
+    return {
+        "helper": assignment.helper,
+        "path": assignment.path,
+        "from": assignment.source or "this host",
+        "to": assignment.target or "this host",
+        "ports": [f"{port}/{l4}" for port, l4 in assignment.ports],
+        "sources": list(map(str, assignment.sources)),
+        "destinations": list(map(str, assignment.destinations)),
+        "reason": assignment.why,
     }
-    shown = [f"{key} {', '.join(map(str, values))}" for key, values in limits.items() if values]
-    return f"config: [helpers.{made.name}] " + ("; ".join(shown) or "without limits")
 
 
-def meaning(name: str, devices: tuple[Device, ...]) -> str:
-    """An interface of the configuration, with what a reference means now."""
+def _lines(report: dict[str, Any]) -> Iterator[str]:
+    for zone in report["zones"]:
+        default = ", default" if zone["default"] else ""
+        members = ", ".join(zone["interfaces"] + zone["sources"]) or "no interface or source"
+        yield f"{zone['zone']} ({members}{default})"
+        rows = [
+            (h["helper"], f"{h['from']} → {h['to']}", ",".join(h["ports"]), h["reason"])
+            for h in zone["helpers"]
+        ]
+        yield table(rows, "  ") if rows else "  no helper"
+    if report["config"]:
+        yield "enabled by the configuration"
+        yield table([(row["helper"], row["reason"]) for row in report["config"]], "  ")
+    yield from _notes(report)
+
+
+def _notes(report: dict[str, Any]) -> Iterator[str]:
+    if not report["follow"]:
+        yield "note: follow = false; zones enable no helpers"
+    if report["firewalld"]["panic"]:
+        yield "note: firewalld is in panic mode and drops everything"
+    state = report["firewalld"]["state"]
+    if state not in ("RUNNING", ""):
+        yield f"note: firewalld's state is {state}: see journalctl -u firewalld"
+    if report["denied"]:
+        yield f"note: firewalld denied part of the query ({report['denied']}); try as root"
+    for item in report["unsupported"]:
+        yield f"note: {item['zone']}: {item['setting']} is not supported ({item['hint']})"
+
+
+def _limits(helper: HelperConfig, devices: tuple[Device, ...]) -> str:
+    limits = {
+        "interfaces": [describe_interface(name, devices) for name in helper.interfaces],
+        "sources": helper.sources,
+        "destinations": helper.destinations,
+    }
+    texts = [f"{key} {', '.join(map(str, values))}" for key, values in limits.items() if values]
+    return f"config: [helpers.{helper.name}] " + ("; ".join(texts) or "without limits")
+
+
+def describe_interface(name: str, devices: tuple[Device, ...]) -> str:
+    """An interface of the configuration; a reference with the interfaces that it matches now."""
     if not is_reference(name):
         return name
     return f"{name} ({', '.join(interfaces(name, devices)) or 'none now'})"
 
 
 def files(arguments: argparse.Namespace) -> int:
-    """Write the files."""
-    from fwhelpers.firewalld import xml as made
+    """Write firewalld's files for helpers."""
+    from fwhelpers.firewalld import xml
 
-    helpers = plugins.load().helpers
-    wanted = {name: _one(name, helpers) for name in arguments.helper or helpers}
-    bundles = {} if arguments.helper else made.BUNDLES
-    for name, text in made.files(wanted.values(), bundles).items():
+    installed = plugins.load().helpers
+    for name in arguments.helper or ():
+        if name not in installed:
+            hint = guess(name, sorted(installed), "helpers")
+            raise CliError(f"no such helper: {name}", hint)
+    helpers = [installed[name] for name in arguments.helper or installed]
+    bundles = {} if arguments.helper else xml.BUNDLES
+    for name, text in xml.files(helpers, bundles).items():
         _write(arguments.directory / name, text)
     return 0
-
-
-def _one(name: str, helpers: Mapping[str, Helper]) -> Helper:
-    if name not in helpers:
-        raise CliError(f"there is no helper {name}", guess(name, sorted(helpers), "helpers"))
-    return helpers[name]
 
 
 def _write(file: Path, text: str) -> None:

@@ -15,7 +15,8 @@ from fwhelpers.config import ConfigError
 from fwhelpers.daemon.dropin import DropIn, DropInError
 from fwhelpers.daemon.errors import StartError
 from fwhelpers.dbus import names
-from fwhelpers.dbus.service.control import ControlError, Notification, Values
+from fwhelpers.dbus.service.control import ControlError, Notification, NotificationKind, Values
+from fwhelpers.dbus.service.methods import no_such_helper
 from fwhelpers.dbus.service.server import Server
 from fwhelpers.events.serialize import InstalledHelpers
 from fwhelpers.events.stream import EventStream
@@ -70,15 +71,15 @@ class DaemonControl:
         self.events.on_worker_message(queue, message, time.monotonic())
         match message:
             case Restarted(reason):
-                self._tell(
-                    Notification("worker-restarted", queue=queue, details={"reason": reason})
-                )
+                kind = NotificationKind.WORKER_RESTARTED
+                self._tell(Notification(kind, queue=queue, details={"reason": reason}))
             case FlowReport(ReportKind.FAILED, helper, reason=reason):
                 name = self._daemon.name_of(helper)
-                self._tell(Notification("helper-failed", name, details={"reason": reason}))
+                kind = NotificationKind.HELPER_FAILED
+                self._tell(Notification(kind, name, details={"reason": reason}))
 
     def _tell(self, news: Notification) -> None:
-        if news.kind == "ruleset-replaced":
+        if news.kind == NotificationKind.RULESET_REPLACED:
             self._know()
         for listener in self._listeners:
             listener(news)
@@ -167,8 +168,8 @@ class DaemonControl:
         plugins = self._daemon.state.plugins
         if name not in plugins.helpers:
             why = plugins.absent().get(name, "it is not installed")
-            what = f"there is no helper {ascii(name)[1:-1]}: {why}"
-            raise ControlError(names.NO_SUCH_HELPER, what)
+            text = no_such_helper(name, plugins.helpers, why)
+            raise ControlError(names.NO_SUCH_HELPER, text)
 
     def _keep(self, name: str, enabled: bool) -> bytes | None:
         try:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from fwhelpers.config import ConfigError
 from fwhelpers.daemon.errors import StartError
-from fwhelpers.daemon.providers import Providers
-from fwhelpers.networkmanager.client import STARTED
+from fwhelpers.daemon.providers import Change, Providers
+from fwhelpers.firewalld import client as firewalld
+from fwhelpers.networkmanager import client as networkmanager
 
 if TYPE_CHECKING:
     from fwhelpers.daemon.manager import Manager
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("fwhelpers")
 
 #: after these it is looked whether registration and rules are all there, though nothing else has changed
-_ANEW = {"reloaded", "started"}
+_ANEW: set[Change] = {firewalld.Change.RELOADED, firewalld.Change.STARTED}
 
 
 class Following:
@@ -40,14 +41,14 @@ class Following:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _go_with(self, what: set[str]) -> None:
-        words = ", ".join(sorted(what))
+    async def _go_with(self, what: set[Change]) -> None:
+        words = ", ".join(sorted(change.value for change in what))
         before = self._daemon.state.config
         try:
             await self._daemon.refresh(anew=bool(_ANEW & what))
         except (StartError, ConfigError) as error:
             log.error("%s: %s; the former state stays in force", words, error)
             return
-        if (_ANEW | {STARTED}) & what or self._daemon.state.config != before:
+        if (_ANEW | {networkmanager.Change.STARTED}) & what or self._daemon.state.config != before:
             names = ", ".join(self._daemon.state.config.helpers)
             log.info("%s: %s", words, names or "no helper enabled")

@@ -31,7 +31,7 @@ from fwhelpers.daemon.status import StatusPublisher
 from fwhelpers.daemon.supervisor import OnMessage
 from fwhelpers.daemon.worker_config import make_worker_config
 from fwhelpers.daemon.worker_pool import WorkerPool
-from fwhelpers.dbus.service.control import Notification
+from fwhelpers.dbus.service.control import Notification, NotificationKind
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import NftError
 from fwhelpers.kernel.probe import has_net_admin
@@ -113,7 +113,7 @@ class Manager:
         self._registered = True
         for name, why in self._problems.items():
             log.error("%s: not registered: %s", name, why)
-            self._tell(Notification("helper-failed", name, details={"reason": why}))
+            self._tell(Notification(NotificationKind.HELPER_FAILED, name, details={"reason": why}))
 
     async def register_again(self) -> None:
         """Register and pin what is installed, as at the start. Raises NetlinkError and NftError."""
@@ -216,7 +216,9 @@ class Manager:
                 raise StartError(str(error), getattr(error, "hint", "")) from error
             self._presence.publish(self.state)
             self._tell(
-                Notification("ruleset-replaced", details={"helpers": list(self.state.helpers)})
+                Notification(
+                    NotificationKind.RULESET_REPLACED, details={"helpers": list(self.state.helpers)}
+                )
             )
 
     def _in_place(self, wanted: Config) -> Config:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
 
 from fwhelpers.api import Helper
 from fwhelpers.config import Config, ConfigError, HelperConfig
-from fwhelpers.dbus.client import LIBRARY, BusError, Client, Signal, available
+from fwhelpers.dbus.address import unavailable
+from fwhelpers.dbus.client import Client
+from fwhelpers.dbus.connection import Message
+from fwhelpers.dbus.errors import BusError, MissingLibrary
 from fwhelpers.firewalld import client as firewalld
 from fwhelpers.firewalld.assignments import Unsupported, derive_assignments
 from fwhelpers.firewalld.merge import merge_zone_helpers
@@ -28,7 +32,16 @@ QUIET, LONGEST = 0.05, 0.4
 FIRST = 8.0  #: seconds that a start waits for answers
 RETRY, LONGEST_RETRY = 1.0, 30.0  #: seconds between attempts to reach the bus
 
-Changed = Callable[[set[str]], Awaitable[None]]
+
+class ProviderEvent(Enum):
+    """Reasons to apply the configuration again that neither provider signals."""
+
+    CONFIGURATION = "configuration changed"
+    CONNECTED = "connected to the bus"
+
+
+Change = firewalld.Change | networkmanager.Change | ProviderEvent
+Changed = Callable[[set[Change]], Awaitable[None]]
 
 
 class Providers:
@@ -40,7 +53,7 @@ class Providers:
         self._snapshot: Snapshot | None = None
         self._devices: tuple[Device, ...] = ()
         self._lasting: Mapping[str, HelperConfig] = {}
-        self._news: set[str] = set()
+        self._news: set[Change] = set()
         self._event = asyncio.Event()
         self._wanted = asyncio.Event()
         self._follower = firewalld.SignalWatcher(self._note)
@@ -59,7 +72,7 @@ class Providers:
         if not config.firewalld.follow or self._snapshot is None:
             return config
         found = derive_assignments(self._snapshot, helpers)
-        self._tell_gaps(found.gaps)
+        self._tell_gaps(found.unsupported)
         try:
             config = merge_zone_helpers(config, helpers, found.scope, self._lasting)
         except ConfigError as error:
@@ -74,19 +87,21 @@ class Providers:
         self._follow, self._named = follow, named
         if newly:
             self._wanted.set()
-            self._note("configuration")
+            self._note(ProviderEvent.CONFIGURATION)
 
     def _tell_gaps(self, gaps: tuple[Unsupported, ...]) -> None:
         for gap in gaps:
             if gap not in self._gaps:
-                log.warning("firewalld: %s: %s is not followed (%s)", gap.zone, gap.what, gap.hint)
+                log.warning(
+                    "firewalld: %s: %s is not supported (%s)", gap.zone, gap.setting, gap.hint
+                )
         self._gaps = gaps
 
     # following
 
     async def start(self) -> None:
         """Learn what is there already, so that a restart begins with what was in force. Never fails."""
-        if not (self._follow or self._named) or available():
+        if not (self._follow or self._named) or unavailable():
             return
         try:
             await asyncio.wait_for(self._connect(), FIRST)
@@ -108,13 +123,13 @@ class Providers:
         pause = RETRY
         while True:
             await self._wanted.wait()
-            why = available()
-            if why == LIBRARY:
+            why = unavailable()
+            if isinstance(why, MissingLibrary):
                 self._tell(f"{why}, so neither firewalld nor NetworkManager is followed")
             try:
                 if self._client is None and not why:
                     await self._connect()
-                    await self._report({"connected"})
+                    await self._report({ProviderEvent.CONNECTED})
                 if self._client is not None:
                     pause = RETRY
                     await self._follow_on(self._client)
@@ -128,10 +143,10 @@ class Providers:
         self._client = Client(self._hear)
         try:
             await self._client.connect()
-            await self._follower.listen(self._client)
-            await self._manager.listen(self._client)
+            await self._follower.subscribe(self._client)
+            await self._manager.subscribe(self._client)
             await self._ask(self._client)
-            if self._named and not self._manager.there:  # as at each boot: we are there first
+            if self._named and not self._manager.running:  # as at each boot: we are there first
                 names = ", ".join(sorted(self._named))
                 log.info("NetworkManager does not run yet, so no interface is %s", names)
         except BaseException:
@@ -143,17 +158,17 @@ class Providers:
             self._client.close()
         self._client = None
 
-    def _hear(self, signal: Signal) -> None:
-        self._follower.hear(signal)
-        self._manager.hear(signal)
+    def _hear(self, signal: Message) -> None:
+        self._follower.on_signal(signal)
+        self._manager.on_signal(signal)
 
-    def _note(self, what: str) -> None:
+    def _note(self, what: Change) -> None:
         self._news.add(what)
         self._event.set()
 
     async def _follow_on(self, client: Client) -> None:
         loop = asyncio.get_running_loop()
-        end = loop.create_task(client.ended())
+        end = loop.create_task(client.wait_closed())
         try:
             while not end.done():
                 news = loop.create_task(firewalld.debounce(self._event, QUIET, LONGEST))
@@ -171,9 +186,9 @@ class Providers:
 
     async def _ask(self, client: Client) -> None:
         """A question that fails (firewalld just goes, or loads) leaves what is known; a signal will come."""
-        if self._follower.there and self._follow:
+        if self._follower.running and self._follow:
             try:
-                self._snapshot = await firewalld.snapshot(client)
+                self._snapshot = await firewalld.read_snapshot(client)
                 if self._snapshot.denied:
                     self._tell(
                         f"firewalld: not all may be read: {self._snapshot.denied} (polkit's"
@@ -181,19 +196,19 @@ class Providers:
                     )
             except BusError as error:
                 self._tell(f"firewalld: {error}; what it said before stays in force")
-        if self._named and self._manager.there:
+        if self._named and self._manager.running:
             try:
-                found = await networkmanager.devices(client)
+                found = await networkmanager.read_devices(client)
                 # a start takes as long as the slowest connection, and what is up must not wait for that
                 before = self._devices if found.starting else ()
                 self._devices = references.merge_starting(before, found.devices)
             except BusError as error:
                 self._tell(f"NetworkManager: {error}; what it said before stays in force")
 
-    async def _report(self, news: set[str]) -> None:
-        if "gone" in news and not self._follower.there:
+    async def _report(self, news: set[Change]) -> None:
+        if firewalld.Change.STOPPED in news and not self._follower.running:
             log.warning("firewalld is gone; its zones as last seen stay in force until it returns")
-        if networkmanager.GONE in news and self._named and not self._manager.there:
+        if networkmanager.Change.STOPPED in news and self._named and not self._manager.running:
             log.warning("NetworkManager is gone; what it had up stays in force until it returns")
         await self._changed(news)
 

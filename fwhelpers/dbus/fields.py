@@ -1,15 +1,15 @@
-"""All keys of the API's dictionaries (a{sv}), once: this drives encoding, and a test of docs/dbus.md.
+"""The keys of all dictionaries (a{sv}) in the API; drives encoding and a test of docs/dbus.md.
 
-Keys may be added at any time; none ever changes its type or its meaning, or goes away.
+Keys may be added at any time. A key never changes its type or meaning, and is never removed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-VALUES, LIST = "a{sv}", "aa{sv}"
+DICTIONARY, DICTIONARIES = "a{sv}", "aa{sv}"
 
 
 class Typed(NamedTuple):
@@ -24,44 +24,41 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     # of an expectation
     "id": "s", "state": "s", "helper": "s", "kernel_name": "s", "plugin": "s", "what": "s",
     "policy": "s", "class": "u", "flags": "as", "timeout": "u", "remaining": "u", "zone": "q",
-    "interface": "s", "master": VALUES, "connections": LIST, "connection": VALUES,
+    "interface": "s", "master": DICTIONARY, "connections": DICTIONARIES, "connection": DICTIONARY,
     # its tuple and mask, and a connection's tuples
     "transport": "s", "source": "s", "source_mask": "s", "source_port": "q", "source_port_mask": "q",
     "destination": "s", "destination_port": "q", "reply_source": "s", "reply_source_port": "q",
     "reply_destination": "s", "reply_destination_port": "q",
-    "nat": VALUES, "direction": "s", "function": "s", "address": "s", "port": "q",
-    # of what was refused or withdrawn
+    "nat": DICTIONARY, "direction": "s", "function": "s", "address": "s", "port": "q",
+    # of a refused announcement or a withdrawn expectation
     "client": "s", "server": "s", "endpoint": "s", "rule": "s", "reason": "s",
-    # of what was lost
+    # of lost events
     "count": "t", "resynchronised": "b",
     # of a helper and its plugin
     "name": "s", "enabled": "b", "registered": "b", "problem": "s", "description": "s",
     "specification": "s", "transports": "as", "ports": "aq", "default_ports": "aq", "families": "aq",
-    "interfaces": "as", "fail": "s", "outgoing": "b", "policies": LIST, "max": "u", "min_port": "q",
-    "settings": LIST, "default": "s", "counters": "a{st}",
+    "interfaces": "as", "fail": "s", "outgoing": "b", "policies": DICTIONARIES, "max": "u",
+    "min_port": "q", "settings": DICTIONARIES, "default": "s", "counters": "a{st}",
     "distribution": "s", "version": "s", "module": "s", "helpers": "as", "problems": "as",
     # of a worker
     "queue": "u", "pid": "u", "ready": "b", "restarts": "t", "packets": "t", "overflows": "t",
-    # of a finding
+    # of a check
     "ok": "b", "detail": "s", "hint": "s",
     # options and results
     "persist": "b", "persisted": "s", "events": "as", "limit": "u", "after": "s",
 })  # fmt: skip
 
 
-def values(given: Mapping[str, Any]) -> dict[str, Typed]:
-    """Give a dictionary's values their types; what is None is left out. Raises KeyError: no such key."""
-    return {key: _typed(FIELDS[key], value) for key, value in given.items() if value is not None}
+def to_variants(values: Mapping[str, Any]) -> dict[str, Typed]:
+    """Add the D-Bus types; keys whose value is None are left out. Raises KeyError for an unknown key."""
+    return {
+        key: _to_variant(FIELDS[key], value) for key, value in values.items() if value is not None
+    }
 
 
-def lists(given: Sequence[Mapping[str, Any]]) -> list[dict[str, Typed]]:
-    """The same for several."""
-    return [values(one) for one in given]
-
-
-def _typed(signature: str, value: Any) -> Typed:
-    if signature == VALUES:
-        return Typed(signature, values(value))
-    if signature == LIST:
-        return Typed(signature, lists(value))
+def _to_variant(signature: str, value: Any) -> Typed:
+    if signature == DICTIONARY:
+        return Typed(signature, to_variants(value))
+    if signature == DICTIONARIES:
+        return Typed(signature, [to_variants(inner) for inner in value])
     return Typed(signature, list(value) if isinstance(value, tuple) else value)

@@ -1,7 +1,7 @@
-"""The interfaces' XML files: what may be called how, and what introspection says.
+"""Reads the interface definitions (dbus/*.xml): signatures for dispatch, and introspection data.
 
-The files in dbus/ are the one definition. They stand beside this package where it is installed, and at the top of a
-source tree.
+The XML files are the only definition. An installation has them in `xml` beside this module, a
+source tree in its top-level folder `dbus`.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _EMITS = "org.freedesktop.DBus.Property.EmitsChangedSignal"
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """Signatures of a method's arguments and of its result."""
+    """The signatures of a method's arguments and of its result."""
 
-    takes: str
-    gives: str
+    arguments: str
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """A property's type; `emits`: "true", "const" or "false"."""
+    """A property's type; `emits` is its EmitsChangedSignal: "true", "const" or "false"."""
 
     type: str
     emits: str = "true"
@@ -40,7 +40,7 @@ class Property:
 
 @dataclass(frozen=True, slots=True)
 class Interface:
-    """An interface, and its XML element as text."""
+    """An interface; `text` is its XML element."""
 
     name: str
     text: str
@@ -101,9 +101,9 @@ STANDARD = """
 
 
 def directory() -> Path:
-    """Where the files are. Raises FileNotFoundError for an installation without them."""
-    here = Path(__file__).parents
-    for candidate in (here[0] / "xml", here[2] / "dbus"):
+    """The folder of the files. Raises FileNotFoundError if they are not installed."""
+    parents = Path(__file__).parents
+    for candidate in (parents[0] / "xml", parents[2] / "dbus"):
         if (candidate / f"{names.MANAGER}.xml").exists():
             return candidate
     raise FileNotFoundError("the D-Bus interface files are not installed (dbus/*.xml)")
@@ -111,14 +111,14 @@ def directory() -> Path:
 
 @cache
 def all_interfaces() -> Mapping[str, Interface]:
-    """Ours and the standard ones, by name. Raises FileNotFoundError."""
+    """Our interfaces and the standard ones, by name. Raises FileNotFoundError."""
     texts = [STANDARD]
     texts += [(directory() / f"{name}.xml").read_text() for name in names.INTERFACES]
-    return {one.name: one for text in texts for one in parse(text)}
+    return {interface.name: interface for text in texts for interface in parse(text)}
 
 
 def parse(text: str) -> Iterable[Interface]:
-    """The interfaces of a file."""
+    """Parse the interfaces of a file."""
     for element in ElementTree.fromstring(text):  # noqa: S314 - our own files
         yield Interface(
             element.get("name", ""),
@@ -129,7 +129,7 @@ def parse(text: str) -> Iterable[Interface]:
         )
 
 
-def introspection(interfaces: Iterable[Interface], children: Iterable[str] = ()) -> str:
+def introspect(interfaces: Iterable[Interface], children: Iterable[str] = ()) -> str:
     """An object's introspection data."""
     nodes = "".join(f'  <node name="{child}"/>\n' for child in children)
     return f"{_DOCTYPE}<node>\n{''.join(i.text for i in interfaces)}{nodes}</node>\n"
@@ -145,10 +145,10 @@ def _method(element: ElementTree.Element) -> Method:
 
 
 def _args(element: ElementTree.Element, direction: str | None) -> str:
-    found = [a for a in element.iter("arg") if a.get("direction") == direction]
-    return "".join(a.get("type", "") for a in found)
+    arguments = [a for a in element.iter("arg") if a.get("direction") == direction]
+    return "".join(a.get("type", "") for a in arguments)
 
 
 def _property(element: ElementTree.Element) -> Property:
-    notes = {a.get("name"): a.get("value", "") for a in element.iter("annotation")}
-    return Property(element.get("type", ""), notes.get(_EMITS, "true"))
+    annotations = {a.get("name"): a.get("value", "") for a in element.iter("annotation")}
+    return Property(element.get("type", ""), annotations.get(_EMITS, "true"))

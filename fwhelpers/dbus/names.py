@@ -1,4 +1,4 @@
-"""Names on the bus. All carry the version 1: what breaks clients gets new names beside these."""
+"""Names on the bus. All carry the version 1; incompatible changes get new names beside these."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ UNKNOWN_METHOD = "org.freedesktop.DBus.Error.UnknownMethod"
 UNKNOWN_OBJECT = "org.freedesktop.DBus.Error.UnknownObject"
 UNKNOWN_INTERFACE = "org.freedesktop.DBus.Error.UnknownInterface"
 UNKNOWN_PROPERTY = "org.freedesktop.DBus.Error.UnknownProperty"
+NAME_HAS_NO_OWNER = "org.freedesktop.DBus.Error.NameHasNoOwner"
+SERVICE_UNKNOWN = "org.freedesktop.DBus.Error.ServiceUnknown"
+ACCESS_DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 READ_ONLY = "org.freedesktop.DBus.Error.PropertyReadOnly"
 
 BUS, BUS_PATH = "org.freedesktop.DBus", "/org/freedesktop/DBus"
@@ -43,11 +46,10 @@ PEER = "org.freedesktop.DBus.Peer"
 
 
 def helper_path(name: str) -> str:
-    """The object of a helper. Other characters than letters and digits become _ and two hex digits, as systemd does."""
+    """The object of a helper; other characters than letters and digits are escaped as systemd does."""
     safe = "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):02x}" for c in name)
     return f"{PATH}/helpers/{safe}"
 
 
 def worker_path(queue: int) -> str:
-    """The object of a worker."""
     return f"{PATH}/workers/{queue}"

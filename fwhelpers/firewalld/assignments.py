@@ -38,7 +38,7 @@ class Unsupported:
     """Something that firewalld says and we can't follow."""
 
     zone: str
-    what: str
+    setting: str
     hint: str = ""
 
 
@@ -47,7 +47,7 @@ class ZoneResult:
     """The outcome."""
 
     scope: ZoneAssignments
-    gaps: tuple[Unsupported, ...] = ()
+    unsupported: tuple[Unsupported, ...] = ()
 
 
 def derive_assignments(snapshot: Snapshot, helpers: Mapping[str, Helper]) -> ZoneResult:
@@ -56,7 +56,8 @@ def derive_assignments(snapshot: Snapshot, helpers: Mapping[str, Helper]) -> Zon
     members = tuple(reader.members())
     acts = dict.fromkeys([*reader.zones(), *reader.policies()])
     return ZoneResult(
-        ZoneAssignments(members if acts else (), tuple(acts)), tuple(dict.fromkeys(reader.gaps))
+        ZoneAssignments(members if acts else (), tuple(acts)),
+        tuple(dict.fromkeys(reader.unsupported)),
     )
 
 
@@ -75,7 +76,7 @@ class _Reader:
     def __init__(self, snapshot: Snapshot, helpers: Mapping[str, Helper]) -> None:
         self.snapshot = snapshot
         self.by_kernel_name = {helper.kernel_name: helper for helper in helpers.values()}
-        self.gaps: list[Unsupported] = []
+        self.unsupported: list[Unsupported] = []
 
     def members(self) -> Iterator[ZoneMember]:
         """firewalld's dispatch: core/nftables.py sorts sources by zone, puts interfaces behind them."""
@@ -87,7 +88,7 @@ class _Reader:
                     yield found
                 elif self.snapshot.ipsets.get(source.removeprefix("ipset:"), source):
                     what = f"source {source}"
-                    self.gaps.append(
+                    self.unsupported.append(
                         Unsupported(zone.name, what, "use addresses, networks or MACs")
                     )
         for zone in zones:
@@ -95,7 +96,9 @@ class _Reader:
                 if is_interface(name.removesuffix("+") or "x"):
                     yield ZoneMember(zone.name, interface=name)
                 else:
-                    self.gaps.append(Unsupported(zone.name, f"interface {name!a}", "rename it"))
+                    self.unsupported.append(
+                        Unsupported(zone.name, f"interface {name!a}", "rename it")
+                    )
         if self.snapshot.default_zone:
             yield ZoneMember(self.snapshot.default_zone)
 
@@ -104,7 +107,7 @@ class _Reader:
             for offer, act in self.offers(zone.name, zone.services, zone.rich_rules, ""):
                 if offer.helper.outgoing and act.sources:
                     what = f"the address in a {act.why}"
-                    self.gaps.append(
+                    self.unsupported.append(
                         Unsupported(zone.name, what, "requests go to groups: leave it out")
                     )
                 elif offer.helper.outgoing or not offer.opened:
@@ -149,7 +152,9 @@ class _Reader:
             try:
                 found = rich_rules.parse(rule)
             except rich_rules.UnsupportedRule as error:
-                self.gaps.append(Unsupported(place, f"rich rule with {error}", "use addresses"))
+                self.unsupported.append(
+                    Unsupported(place, f"rich rule with {error}", "use addresses")
+                )
                 continue
             if found is not None:
                 for offer in self.service(found.service):

@@ -1,185 +1,199 @@
-"""firewalld as the source of zones: asked once, then followed by its signals. Nothing is polled.
+"""Reads firewalld's settings over D-Bus and watches its signals. Nothing is polled.
 
-Signals are asked for before the first question, so no change falls between. All that changes zones, policies,
-interfaces or sources has a signal of its own; definitions of services and helpers change with a reload only, which has
-one, too. A burst (NetworkManager moves interfaces one by one) is taken together. A failed reload has no signal.
+The signals are subscribed to before the first query, so that no change is missed. Zones, policies,
+interfaces and sources have signals of their own; definitions of services and helpers change only
+with a reload, which has one, too. A failed reload has no signal.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Any
 
-from fwhelpers.dbus.client import BusError, Client, Peer, Signal
+from fwhelpers.dbus import names
+from fwhelpers.dbus.client import Client, NameWatcher
+from fwhelpers.dbus.connection import Message, Target
+from fwhelpers.dbus.errors import BusError
 from fwhelpers.firewalld import decode
 from fwhelpers.firewalld.model import Policy, Service, Snapshot, Zone
 
 NAME = "org.fedoraproject.FirewallD1"
 PATH = "/org/fedoraproject/FirewallD1"
-MAIN = (NAME, PATH, NAME)
-ZONE = (NAME, PATH, f"{NAME}.zone")
-POLICY = (NAME, PATH, f"{NAME}.policy")
-IPSET = (NAME, PATH, f"{NAME}.ipset")
+MAIN = Target(NAME, PATH, NAME)
+ZONE = Target(NAME, PATH, f"{NAME}.zone")
+POLICY = Target(NAME, PATH, f"{NAME}.policy")
+IPSET = Target(NAME, PATH, f"{NAME}.ipset")
+CONFIG = Target(NAME, f"{PATH}/config", f"{NAME}.config")
 
-#: signals of the main interface that change nothing for us
-_IDLE = {"LogDeniedChanged", "AutomaticHelpersChanged"}
-#: the same of zones: what they accept, helpers do not care about
-_IDLE_PREFIXES = ("Port", "Protocol", "SourcePort", "IcmpBlock", "Masquerade")
+#: signals of the main interface that do not concern helpers
+_IGNORED = {"LogDeniedChanged", "AutomaticHelpersChanged"}
+#: the same of zones and policies, by the beginning of their names
+_IGNORED_PREFIXES = ("Port", "Protocol", "SourcePort", "IcmpBlock", "Masquerade")
 
 
-async def snapshot(client: Client) -> Snapshot:
-    """Ask for all of it. Raises BusError, for which an answer that was refused is no reason (`denied` says so)."""
-    active = await client.call(ZONE, "getActiveZones")
+class Change(Enum):
+    """A reason to read firewalld's settings again."""
+
+    STARTED = "firewalld started"
+    STOPPED = "firewalld stopped"
+    RELOADED = "firewalld reloaded"
+    SETTINGS = "firewalld changed"
+
+
+async def read_snapshot(client: Client) -> Snapshot:
+    """Read all settings that concern helpers.
+
+    Raises BusError, but not for settings that we may not read: then `denied` of the result says so.
+    """
+    active = decode.mapping(await client.call(ZONE, "getActiveZones"))
     default = str(await client.call(MAIN, "getDefaultZone"))
-    asked = _Queries(client)
+    queries = _Queries(client)
     zones = {
-        name: decode.zone(name, await asked.settings(ZONE, "getZoneSettings2", name))
+        name: decode.zone(name, await queries.settings(ZONE, "getZoneSettings2", name))
         for name in sorted({*active, default})
     }
-    if asked.denied:  # what everybody may know
-        zones = {name: decode.zone(name, given) for name, given in active.items()}
+    if queries.denied:  # everybody may read the active zones
+        zones = {name: decode.zone(name, settings) for name, settings in active.items()}
     policies = {
-        name: decode.policy(name, await asked.settings(POLICY, "getPolicySettings", name))
-        for name in await asked.policies()
+        name: decode.policy(name, await queries.settings(POLICY, "getPolicySettings", name))
+        for name in await queries.policies()
     }
     places: list[Zone | Policy] = [*zones.values(), *policies.values()]
     mentioned = [service for place in places for service in place.services]
-    mentioned += asked.rich(rule for place in places for rule in place.rich_rules)
-    services = await asked.services(mentioned)
+    mentioned += _rich_rule_services(rule for place in places for rule in place.rich_rules)
+    services = await queries.services(mentioned)
     return Snapshot(
         default, zones, policies, services,
         helpers={
-            name: decode.helper(name, await asked.settings(MAIN, "getHelperSettings", name))
+            name: decode.helper(name, await queries.settings(MAIN, "getHelperSettings", name))
             for name in sorted({h for service in services.values() for h in service.helpers})
         },
         ipsets={
-            source.removeprefix("ipset:"): await asked.entries(source.removeprefix("ipset:"))
+            source.removeprefix("ipset:"): await queries.entries(source.removeprefix("ipset:"))
             for zone in zones.values()
             for source in zone.sources
             if source.startswith("ipset:")
         },
-        version=await asked.property("version"),
-        state=await asked.property("state"),
+        version=await queries.property("version"),
+        state=await queries.property("state"),
         panic=bool(await client.call(MAIN, "queryPanicMode")),
-        denied=asked.denied,
+        denied=queries.denied,
     )  # fmt: skip
 
 
-async def backend(client: Client) -> str:
-    """What it writes its rules with: "nftables", "iptables"; empty if it does not say."""
+async def read_backend(client: Client) -> str:
+    """The firewall backend, "nftables" or "iptables"; empty if firewalld does not reveal it."""
     try:
-        where = (NAME, f"{PATH}/config", f"{NAME}.config")
-        return str(await client.property(where, "FirewallBackend"))
+        return str(await client.get_property(CONFIG, "FirewallBackend"))
     except BusError:
         return ""
 
 
-async def services(client: Client) -> frozenset[str]:
-    """The names of all services that it knows. Raises BusError."""
-    return frozenset(await client.call(MAIN, "listServices"))
+async def list_services(client: Client) -> frozenset[str]:
+    """The names of all defined services. Raises BusError."""
+    return frozenset(decode.strings(await client.call(MAIN, "listServices")))
 
 
 class _Queries:
-    """Questions for which we may lack the right (polkit's server profile), or whose object may just have gone."""
+    """Queries that polkit may deny (its server profile does), or whose object may just have gone."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self.denied = ""
 
-    async def settings(self, target: tuple[str, str, str], member: str, name: str) -> Any:
+    async def settings(self, target: Target, member: str, name: str) -> Any:
         try:
             return await self._client.call(target, member, "s", name)
         except BusError as error:
-            self._note(error)
+            self._tolerate(error)
             return {}
 
     async def policies(self) -> list[str]:
         try:
-            return sorted(await self._client.call(POLICY, "getActivePolicies"))
-        except BusError as error:  # before 0.9 there were none
-            self._note(error)
+            return sorted(decode.mapping(await self._client.call(POLICY, "getActivePolicies")))
+        except BusError as error:  # firewalld before 0.9 has no policies
+            self._tolerate(error)
             return []
 
-    async def services(self, names: Iterable[str]) -> dict[str, Service]:
-        found: dict[str, Service] = {}
-        wanted = list(dict.fromkeys(names))
-        while wanted:
-            name = wanted.pop()
-            if name not in found:
-                given = await self.settings(MAIN, "getServiceSettings2", name)
-                found[name] = decode.service(name, given)
-                wanted += found[name].includes
-        return found
+    async def services(self, mentioned: Iterable[str]) -> dict[str, Service]:
+        services: dict[str, Service] = {}
+        pending = list(dict.fromkeys(mentioned))
+        while pending:
+            name = pending.pop()
+            if name not in services:
+                settings = await self.settings(MAIN, "getServiceSettings2", name)
+                services[name] = decode.service(name, settings)
+                pending += services[name].includes
+        return services
 
     async def entries(self, name: str) -> tuple[str, ...]:
-        found = await self.settings(IPSET, "getEntries", name)
-        return tuple(map(str, found)) if isinstance(found, list) else ()
+        return decode.strings(await self.settings(IPSET, "getEntries", name))
 
     async def property(self, name: str) -> str:
-        """Empty where we may not ask: firewalld 1.3 wants for it the right to change its configuration."""
+        """Empty if denied: firewalld 1.3 requires the right to change its configuration for it."""
         try:
-            return str(await self._client.property(MAIN, name))
+            return str(await self._client.get_property(MAIN, name))
         except BusError as error:
             if not _is_denial(error):
                 raise
             return ""
 
-    def rich(self, rules: Iterable[str]) -> list[str]:
-        """Services that rich rules name."""
-        names = []
-        for rule in rules:
-            _, found, rest = rule.partition('service name="')
-            if found:
-                names.append(rest.partition('"')[0])
-        return names
-
-    def _note(self, error: BusError) -> None:
-        """What firewalld itself answers counts as an answer. Raises BusError again for what is none, like no reply."""
+    def _tolerate(self, error: BusError) -> None:
+        """Accept firewalld's own error replies. Raises other errors again, such as no reply."""
         if _is_denial(error):
             self.denied = str(error)
-        elif error.name not in (f"{NAME}.Exception", "org.freedesktop.DBus.Error.UnknownMethod"):
+        elif error.name not in (f"{NAME}.Exception", names.UNKNOWN_METHOD):
             raise error
 
 
 def _is_denial(error: BusError) -> bool:
-    return "NotAuthorized" in error.name or "AccessDenied" in error.name
+    return "NotAuthorized" in error.name or error.name == names.ACCESS_DENIED
+
+
+def _rich_rule_services(rules: Iterable[str]) -> list[str]:
+    services = []
+    for rule in rules:
+        _, separator, rest = rule.partition('service name="')
+        if separator:
+            services.append(rest.partition('"')[0])
+    return services
 
 
 class SignalWatcher:
-    """Hears firewalld's signals and says when to ask again; `matters` is called for each that may change something."""
+    """Calls `on_change` for each signal of firewalld after which its settings must be read again."""
 
-    def __init__(self, matters: Callable[[str], None]) -> None:
-        self._matters = matters
-        self._peer = Peer(NAME)
+    def __init__(self, on_change: Callable[[Change], None]) -> None:
+        self._on_change = on_change
+        self._watcher = NameWatcher(NAME)
 
     @property
-    def there(self) -> bool:
-        """Is firewalld on the bus?"""
-        return self._peer.there
+    def running(self) -> bool:
+        return self._watcher.running
 
-    async def listen(self, client: Client) -> None:
-        """Ask for the signals, then look whether it is there. Raises BusError."""
-        for _, _, interface in (MAIN, ZONE, POLICY, IPSET):
-            await client.listen(sender=NAME, interface=interface)
-        await self._peer.listen(client)
+    async def subscribe(self, client: Client) -> None:
+        """Subscribe to the signals, then look whether firewalld is running. Raises BusError."""
+        for target in (MAIN, ZONE, POLICY, IPSET):
+            await client.match_signals(sender=NAME, interface=target.interface)
+        await self._watcher.subscribe(client)
 
-    def hear(self, signal: Signal) -> None:
-        """A signal of the bus."""
-        if self._peer.comes_or_goes(signal):
-            self._matters("started" if self.there else "gone")
-        elif self._peer.sent(signal) and _matters(signal):
-            self._matters("reloaded" if signal.member == "Reloaded" else signal.member)
+    def on_signal(self, signal: Message) -> None:
+        if self._watcher.update(signal):
+            self._on_change(Change.STARTED if self.running else Change.STOPPED)
+        elif self._watcher.is_sender(signal) and _concerns_helpers(signal):
+            reloaded = signal.member == "Reloaded"
+            self._on_change(Change.RELOADED if reloaded else Change.SETTINGS)
 
 
-def _matters(signal: Signal) -> bool:
-    if not signal.interface.startswith(NAME) or signal.member in _IDLE:
+def _concerns_helpers(signal: Message) -> bool:
+    if not signal.interface.startswith(NAME) or signal.member in _IGNORED:
         return False
-    return not signal.member.startswith(_IDLE_PREFIXES)
+    return not signal.member.startswith(_IGNORED_PREFIXES)
 
 
 async def debounce(event: asyncio.Event, quiet: float, longest: float) -> None:
-    """Wait for an event, then until no more come for `quiet` seconds, at most `longest`."""
+    """Wait for an event, then until it is quiet for `quiet` seconds, `longest` seconds at most."""
     await event.wait()
     end = asyncio.get_running_loop().time() + longest
     while event.is_set() and asyncio.get_running_loop().time() < end:

@@ -1,6 +1,6 @@
-"""firewalld's D-Bus answers as our model (org.fedoraproject.FirewallD1, see firewalld.dbus(5)).
+"""Decodes firewalld's D-Bus replies (org.fedoraproject.FirewallD1, see firewalld.dbus(5)).
 
-They are another program's word: what is missing or of another kind counts as empty.
+They come from another program: values that are missing or of another type count as empty.
 """
 
 from __future__ import annotations
@@ -11,52 +11,62 @@ from typing import Any
 from fwhelpers.firewalld.model import FirewalldHelper, ForwardPort, Policy, Ports, Service, Zone
 
 
-def zone(name: str, given: Mapping[str, Any]) -> Zone:
-    """The answer to zone.getZoneSettings2."""
-    priority = given.get("ingress_priority", 0)
+def zone(name: str, reply: Any) -> Zone:
+    """Decode a reply of zone.getZoneSettings2."""
+    settings = mapping(reply)
+    priority = settings.get("ingress_priority", 0)
     return Zone(
         name,
-        interfaces=_words(given.get("interfaces")),
-        sources=_words(given.get("sources")),
-        services=_words(given.get("services")),
-        forward_ports=_forwards(given.get("forward_ports")),
-        rich_rules=_words(given.get("rules_str")),
+        interfaces=strings(settings.get("interfaces")),
+        sources=strings(settings.get("sources")),
+        services=strings(settings.get("services")),
+        forward_ports=_forward_ports(settings.get("forward_ports")),
+        rich_rules=strings(settings.get("rules_str")),
         priority=priority if isinstance(priority, int) else 0,
-        target=str(given.get("target", "")),
+        target=str(settings.get("target", "")),
     )
 
 
-def policy(name: str, given: Mapping[str, Any]) -> Policy:
-    """The answer to policy.getPolicySettings."""
+def policy(name: str, reply: Any) -> Policy:
+    """Decode a reply of policy.getPolicySettings."""
+    settings = mapping(reply)
     return Policy(
         name,
-        ingress=_words(given.get("ingress_zones")),
-        egress=_words(given.get("egress_zones")),
-        services=_words(given.get("services")),
-        rich_rules=_words(given.get("rich_rules")),
+        ingress=strings(settings.get("ingress_zones")),
+        egress=strings(settings.get("egress_zones")),
+        services=strings(settings.get("services")),
+        rich_rules=strings(settings.get("rich_rules")),
     )
 
 
-def service(name: str, given: Mapping[str, Any]) -> Service:
-    """The answer to getServiceSettings2."""
-    limits = given.get("destination")
+def service(name: str, reply: Any) -> Service:
+    """Decode a reply of getServiceSettings2."""
+    settings = mapping(reply)
+    destinations = mapping(settings.get("destination"))
     return Service(
         name,
-        ports=_ports(given.get("ports")),
-        helpers=_words(given.get("helpers")),
-        includes=_words(given.get("includes")),
-        destinations={str(k): str(v) for k, v in limits.items()} if isinstance(limits, Mapping) else {},
-    )  # fmt: skip
+        ports=_ports(settings.get("ports")),
+        helpers=strings(settings.get("helpers")),
+        includes=strings(settings.get("includes")),
+        destinations={family: str(address) for family, address in destinations.items()},
+    )
 
 
-def helper(name: str, given: Any) -> FirewalldHelper:
-    """The answer to getHelperSettings: (version, short, description, family, module, ports)."""
-    if not isinstance(given, (list, tuple)) or len(given) < 6:
+def helper(name: str, reply: Any) -> FirewalldHelper:
+    """Decode a reply of getHelperSettings: (version, short, description, family, module, ports)."""
+    if not isinstance(reply, (list, tuple)) or len(reply) < 6:
         return FirewalldHelper(name, "")
-    return FirewalldHelper(name, str(given[4]), _ports(given[5]), str(given[3]))
+    return FirewalldHelper(name, str(reply[4]), _ports(reply[5]), str(reply[3]))
 
 
-def _words(value: Any) -> tuple[str, ...]:
+def mapping(value: Any) -> dict[str, Any]:
+    """The entries of a dictionary whose keys are strings."""
+    entries = value.items() if isinstance(value, Mapping) else ()
+    return {key: inner for key, inner in entries if isinstance(key, str)}
+
+
+def strings(value: Any) -> tuple[str, ...]:
+    """The strings of an array."""
     return tuple(v for v in value if isinstance(v, str)) if isinstance(value, (list, tuple)) else ()
 
 
@@ -69,5 +79,5 @@ def _ports(value: Any) -> Ports:
     return tuple((row[0], row[1]) for row in _rows(value, 2))
 
 
-def _forwards(value: Any) -> tuple[ForwardPort, ...]:
+def _forward_ports(value: Any) -> tuple[ForwardPort, ...]:
     return tuple(ForwardPort(*row) for row in _rows(value, 4))

@@ -50,8 +50,8 @@ def of_firewalld(
         shown = ", ".join(missing[:4]) + (" …" if len(missing) > 4 else "")
         hint = "install the package with our XML (or fwhelpers firewalld-files), then firewall-cmd --reload"
         yield Diagnostic("services", f"firewalld does not know {shown}", hint)
-    for gap in found.gaps:
-        yield Diagnostic(gap.zone, f"{gap.what} is not followed", gap.hint)
+    for gap in found.unsupported:
+        yield Diagnostic(gap.zone, f"{gap.setting} is not supported", gap.hint)
     places: list[Zone | Policy] = [*snapshot.zones.values(), *snapshot.policies.values()]
     for place in places:
         yield from _nfs_without_helper(place, snapshot)

@@ -1,109 +1,132 @@
-"""NetworkManager's devices and what is connected on them, asked in one call and followed by signals."""
+"""Reads NetworkManager's devices and active profiles over D-Bus and watches its signals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any, NamedTuple
 
-from fwhelpers.dbus.client import BusError, Client, Peer, Signal
+from fwhelpers.dbus import names
+from fwhelpers.dbus.client import Client, NameWatcher
+from fwhelpers.dbus.connection import Message, Target
+from fwhelpers.dbus.errors import BusError
 from fwhelpers.networkmanager.references import TYPES, Device
 
 NAME, PATH = "org.freedesktop.NetworkManager", "/org/freedesktop/NetworkManager"
-OBJECTS = (NAME, "/org/freedesktop", "org.freedesktop.DBus.ObjectManager")
-GONE, STARTED = "NetworkManager gone", "NetworkManager started"  #: what the follower says
+OBJECTS = Target(NAME, "/org/freedesktop", names.OBJECT_MANAGER)
+SETTINGS = Target(NAME, f"{PATH}/Settings", f"{NAME}.Settings")
 DEVICE, ACTIVE = f"{NAME}.Device", f"{NAME}.Connection.Active"
 
 _ACTIVATED = 2  #: NM_ACTIVE_CONNECTION_STATE_ACTIVATED
-#: properties that matter; statistics, leases and signal strengths change all the time
-_DEVICE_KEYS = {"Interface", "IpInterface", "ActiveConnection", "DeviceType"}
-_ACTIVE_KEYS = {"Id", "Uuid", "Devices", "State"}
-_KEYS = {DEVICE: _DEVICE_KEYS, ACTIVE: _ACTIVE_KEYS, NAME: {"Startup"}}
+#: the properties that concern us; statistics, leases and signal strengths change all the time
+_PROPERTIES = {
+    DEVICE: {"Interface", "IpInterface", "ActiveConnection", "DeviceType"},
+    ACTIVE: {"Id", "Uuid", "Devices", "State"},
+    NAME: {"Startup"},
+}
 
 
-class Answer(NamedTuple):
-    """All devices. One that is starting may not yet have taken over what is up."""
+class Change(Enum):
+    """A reason to read NetworkManager's devices again."""
+
+    STARTED = "NetworkManager started"
+    STOPPED = "NetworkManager stopped"
+    DEVICES = "NetworkManager changed"
+
+
+class Devices(NamedTuple):
+    """All devices. While NetworkManager is starting, active profiles may be missing from them."""
 
     devices: tuple[Device, ...]
     starting: bool = False
 
 
-async def devices(client: Client) -> Answer:
-    """All devices. Raises BusError."""
+async def read_devices(client: Client) -> Devices:
+    """Read all devices. Raises BusError."""
     return decode(await client.call(OBJECTS, "GetManagedObjects"))
 
 
-async def profiles(client: Client) -> dict[str, str]:
-    """The names of all connections that we may see by UUID, up or not. Raises BusError."""
-    settings = f"{NAME}.Settings"
-    paths = await client.call((NAME, f"{PATH}/Settings", settings), "ListConnections")
-    found = {}
-    for path in paths:
+async def read_profiles(client: Client) -> dict[str, str]:
+    """The names of all profiles that we may read, active or not, by UUID. Raises BusError."""
+    profiles = {}
+    for path in await client.call(SETTINGS, "ListConnections"):
+        target = Target(NAME, path, f"{NAME}.Settings.Connection")
         try:
-            given = await client.call((NAME, path, f"{settings}.Connection"), "GetSettings")
-        except BusError:  # deleted since, or somebody else's
+            settings = _mapping(await client.call(target, "GetSettings"))
+        except BusError:  # deleted meanwhile, or private to another user
             continue
-        named = given.get("connection", {})
-        found[str(named.get("uuid", path))] = str(named.get("id", ""))
-    return found
+        identity = _mapping(settings.get("connection"))
+        profiles[str(identity.get("uuid", path))] = str(identity.get("id", ""))
+    return profiles
 
 
-def decode(objects: Any) -> Answer:
-    """The answer to GetManagedObjects; what is of another kind than documented counts as missing."""
-    found = objects if isinstance(objects, Mapping) else {}
-    starting = any(interfaces.get(NAME, {}).get("Startup") for interfaces in found.values())
-    names: dict[str, set[str]] = {}
-    for interfaces in found.values():
-        active = interfaces.get(ACTIVE, {})
+def decode(reply: Any) -> Devices:
+    """Decode a reply of GetManagedObjects; values of an undocumented type count as missing."""
+    objects = {path: _mapping(interfaces) for path, interfaces in _mapping(reply).items()}
+    starting = any(_mapping(o.get(NAME)).get("Startup") is True for o in objects.values())
+    profiles: dict[str, set[str]] = {}
+    for interfaces in objects.values():
+        active = _mapping(interfaces.get(ACTIVE))
         if active.get("State") == _ACTIVATED:
-            for path in active.get("Devices", ()):
-                names.setdefault(path, set()).update({active.get("Id", ""), active.get("Uuid", "")})
-    known = tuple(
-        _device(interfaces[DEVICE], frozenset(names.get(path, set()) - {""}))
-        for path, interfaces in sorted(found.items())
+            for path in _strings(active.get("Devices")):
+                identity = _strings([active.get("Id"), active.get("Uuid")])
+                profiles.setdefault(path, set()).update(identity)
+    devices = tuple(
+        _device(_mapping(interfaces[DEVICE]), frozenset(profiles.get(path, ())))
+        for path, interfaces in sorted(objects.items())
         if DEVICE in interfaces
     )
-    return Answer(known, starting)
+    return Devices(devices, starting)
 
 
-def _device(given: Mapping[str, Any], connections: frozenset[str]) -> Device:
-    # a modem's IP interface is another (ppp0, wwan0) than its device (cdc-wdm0); VPNs' as well
-    interface = given.get("IpInterface") or given.get("Interface") or ""
-    return Device(str(interface), TYPES.get(given.get("DeviceType", 0), ""), connections)
+def _device(properties: Mapping[str, Any], profiles: frozenset[str]) -> Device:
+    # the IP interface of a modem (ppp0, wwan0) or VPN differs from its device (cdc-wdm0)
+    interface = properties.get("IpInterface") or properties.get("Interface") or ""
+    kind = properties.get("DeviceType")
+    return Device(str(interface), TYPES.get(kind, "") if isinstance(kind, int) else "", profiles)
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    entries = value.items() if isinstance(value, Mapping) else ()
+    return {key: inner for key, inner in entries if isinstance(key, str)}
+
+
+def _strings(value: Any) -> list[str]:
+    return [v for v in value if isinstance(v, str) and v] if isinstance(value, list) else []
 
 
 class SignalWatcher:
-    """Hears NetworkManager's signals and says when to ask again."""
+    """Calls `on_change` for each signal after which the devices must be read again."""
 
-    def __init__(self, matters: Callable[[str], None]) -> None:
-        self._matters = matters
-        self._peer = Peer(NAME)
+    def __init__(self, on_change: Callable[[Change], None]) -> None:
+        self._on_change = on_change
+        self._watcher = NameWatcher(NAME)
 
     @property
-    def there(self) -> bool:
-        """Is NetworkManager on the bus?"""
-        return self._peer.there
+    def running(self) -> bool:
+        return self._watcher.running
 
-    async def listen(self, client: Client) -> None:
-        """Ask for the signals, then look whether it is there. Raises BusError."""
-        properties = "org.freedesktop.DBus.Properties"
-        for interface in _KEYS:
-            await client.listen(
-                sender=NAME, interface=properties, member="PropertiesChanged", arg0=interface
+    async def subscribe(self, client: Client) -> None:
+        """Subscribe to the signals, then look whether NetworkManager is running. Raises BusError."""
+        for interface in _PROPERTIES:
+            await client.match_signals(
+                sender=NAME, interface=names.PROPERTIES, member="PropertiesChanged", arg0=interface
             )
-        await client.listen(sender=NAME, interface=OBJECTS[2], path=OBJECTS[1])
-        await self._peer.listen(client)
+        await client.match_signals(sender=NAME, interface=OBJECTS.interface, path=OBJECTS.path)
+        await self._watcher.subscribe(client)
 
-    def hear(self, signal: Signal) -> None:
-        """A signal of the bus."""
-        if self._peer.comes_or_goes(signal):
-            self._matters(STARTED if self.there else GONE)
-        elif self._peer.sent(signal) and _matters(signal):
-            self._matters("connections")
+    def on_signal(self, signal: Message) -> None:
+        if self._watcher.update(signal):
+            self._on_change(Change.STARTED if self.running else Change.STOPPED)
+        elif self._watcher.is_sender(signal) and _concerns_references(signal):
+            self._on_change(Change.DEVICES)
 
 
-def _matters(signal: Signal) -> bool:
-    if signal.interface == OBJECTS[2]:
+def _concerns_references(signal: Message) -> bool:
+    if signal.interface == OBJECTS.interface:
         return True
     if signal.member != "PropertiesChanged" or len(signal.body) < 2:
         return False
-    return bool(_KEYS.get(signal.body[0], set()) & set(signal.body[1]))
+    interface, changed = signal.body[:2]
+    properties = _PROPERTIES.get(interface, set()) if isinstance(interface, str) else set()
+    return not properties.isdisjoint(_mapping(changed))

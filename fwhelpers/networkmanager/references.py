@@ -1,6 +1,7 @@
-"""Interfaces that the configuration names by NetworkManager's words: "connection:Office", "type:wifi". Pure.
+"""Interfaces that the configuration names by profile or type: "connection:Office", "type:wifi".
 
-A reference means all interfaces that fit at the moment; where none does, the helper acts nowhere, never everywhere.
+A reference stands for all interfaces that match it now. A helper whose references match none acts
+nowhere, never everywhere.
 """
 
 from __future__ import annotations
@@ -20,69 +21,68 @@ TYPES = {
     32: "loopback", 33: "hsr", 34: "ipvlan", 35: "geneve",
 }  # fmt: skip
 
-#: words for several
+#: names for several types
 GROUPS = {"vpn": {"tun", "wireguard", "ppp", "ip-tunnel"}}
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device of NetworkManager's; `connections` are names and UUIDs of those that are up on it."""
+    """A device; `profiles` holds the names and UUIDs of the profiles active on it."""
 
     interface: str
     kind: str = ""
-    connections: frozenset[str] = frozenset()
-    active: bool = True
+    profiles: frozenset[str] = frozenset()
 
 
 def merge_starting(former: Iterable[Device], devices: Iterable[Device]) -> tuple[Device, ...]:
-    """Devices as they are, and what was up on each before is up as well."""
-    # a modem and its network interface are two devices with one interface's name
-    found = {(device.interface, device.kind): device for device in former}
+    """The devices of a NetworkManager that is starting, with the profiles active before."""
+    # a modem and its network interface are two devices with the same interface name
+    merged = {(device.interface, device.kind): device for device in former}
     for device in devices:
-        before = found.get((device.interface, device.kind), device)
-        up = device.connections | before.connections
-        found[device.interface, device.kind] = replace(device, connections=up)
-    return tuple(found.values())
+        before = merged.get((device.interface, device.kind), device)
+        profiles = device.profiles | before.profiles
+        merged[device.interface, device.kind] = replace(device, profiles=profiles)
+    return tuple(merged.values())
 
 
 def references(config: Config) -> set[str]:
     """The references in a configuration."""
-    return {n for made in config.helpers.values() for n in made.interfaces if is_reference(n)}
+    names = (name for helper in config.helpers.values() for name in helper.interfaces)
+    return set(filter(is_reference, names))
 
 
 def is_reference(name: str) -> bool:
-    """A name with a kind before a colon; no interface has one."""
+    """Does a name have a kind before a colon? No interface name has one."""
     kind, colon, _ = name.partition(":")
     return bool(colon) and kind in REFERENCE_KINDS
 
 
 def resolve(config: Config, devices: Iterable[Device]) -> Config:
-    """Interfaces instead of references. A helper for which none is left does not act, but stays enabled."""
-    known = tuple(devices)
-    helpers = {name: _resolved(made, known) for name, made in config.helpers.items()}
+    """Replace references by interfaces. A helper left without any stays enabled but acts nowhere."""
+    devices = tuple(devices)
+    helpers = {name: _resolve(helper, devices) for name, helper in config.helpers.items()}
     return replace(config, helpers=helpers)
 
 
-def _resolved(made: HelperConfig, devices: tuple[Device, ...]) -> HelperConfig:
-    if not any(map(is_reference, made.interfaces)):
-        return made
-    found = {name for name in made.interfaces if not is_reference(name)}
-    for name in made.interfaces:
-        if is_reference(name):
-            found |= set(interfaces(name, devices))
-    return replace(made, interfaces=tuple(sorted(found)), general=bool(found))
+def _resolve(helper: HelperConfig, devices: tuple[Device, ...]) -> HelperConfig:
+    if not any(map(is_reference, helper.interfaces)):
+        return helper
+    resolved: set[str] = set()
+    for name in helper.interfaces:
+        resolved.update(interfaces(name, devices) if is_reference(name) else [name])
+    return replace(helper, interfaces=tuple(sorted(resolved)), general=bool(resolved))
 
 
 def interfaces(reference: str, devices: Iterable[Device]) -> list[str]:
-    """The interfaces that fit a reference now."""
+    """The interfaces that match a reference now."""
     kind, _, name = reference.partition(":")
-    fits = _connection if kind == "connection" else _type
-    return sorted({d.interface for d in devices if fits(d, name) and is_interface(d.interface)})
+    matches = _has_profile if kind == "connection" else _is_type
+    return sorted({d.interface for d in devices if matches(d, name) and is_interface(d.interface)})
 
 
-def _connection(device: Device, name: str) -> bool:
-    return device.active and name in device.connections
+def _has_profile(device: Device, name: str) -> bool:
+    return name in device.profiles
 
 
-def _type(device: Device, name: str) -> bool:
+def _is_type(device: Device, name: str) -> bool:
     return device.kind == name or device.kind in GROUPS.get(name, ())

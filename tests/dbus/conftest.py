@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from message_bus import Client, MessageBus, Play, Program, Starter
+from message_bus import BusClient, MessageBus, Play, Program, Starter
 
 from fwhelpers.dbus.connection import Connection
 
@@ -53,11 +53,11 @@ def service(start: Starter) -> Program:
 def play(bus: MessageBus) -> Play:
     """Run a scenario with a client of ours."""
 
-    def run(scenario: Callable[[Client], Awaitable[Any]]) -> Any:
+    def run(scenario: Callable[[BusClient], Awaitable[Any]]) -> Any:
         async def whole() -> Any:
             connection = await Connection.open(bus.address)
             try:
-                return await scenario(Client(connection))
+                return await scenario(BusClient(connection))
             finally:
                 connection.close()
 

@@ -141,7 +141,7 @@ def test_a_python_client_lists_enables_and_subscribes(
     client = Program(python, "-c", textwrap.dedent(script), bus.address, names.NAME, names.PATH)
     try:
         client.wait_line("^subscribed")
-        service.say(do="create", first=0, count=1)
+        service.command(do="create", first=0, count=1)
         client.wait_line("^created")
         lines = [line for line in client.lines if line]
         assert lines[0] == "helpers ftp rpc a.b-c"

@@ -1,14 +1,14 @@
-"""Whatever is called with whatever: an answer or an error comes, never a traceback, and the service goes on."""
+"""Random calls with random arguments get a reply or an error, never a traceback, over a real bus."""
 
 from __future__ import annotations
 
 import random
 from typing import Any
 
-from message_bus import Client, Play, Program
+from message_bus import BusClient, Play, Program
 
 from fwhelpers.dbus import names
-from fwhelpers.dbus.connection import BusError
+from fwhelpers.dbus.errors import BusError
 from fwhelpers.dbus.fields import Typed
 from fwhelpers.dbus.introspection import all_interfaces
 
@@ -23,10 +23,10 @@ KEYS = ["persist", "helper", "state", "limit", "after", "helpers", "events", ""]
 
 
 def body(choice: random.Random, signature: str) -> tuple[str, list[Any]]:
-    """Arguments: mostly such as the method takes, else any."""
+    """Arguments, mostly of the method's signature."""
     if choice.random() < 0.2:
-        given = choice.choices(VALUES, k=choice.randrange(3))
-        return "".join(s for s, _ in given), [value for _, value in given]
+        typed = choice.choices(VALUES, k=choice.randrange(3))
+        return "".join(s for s, _ in typed), [value for _, value in typed]
     parts = signature.replace("a{sv}", "D")
     return signature, [_value(choice, part) for part in parts]
 
@@ -42,32 +42,32 @@ def _value(choice: random.Random, part: str) -> Any:
     return choice.choice([*texts, *names.INTERFACES, "Version", "Enabled"])
 
 
-def test_whatever(service: Program, play: Play) -> None:
-    service.say(do="create", first=0, count=10)
+def test_random_calls(service: Program, play: Play) -> None:
+    service.command(do="create", first=0, count=10)
     choice = random.Random(20261125)
     methods = [
-        (interface.name, member, method.takes)
+        (interface.name, member, method.arguments)
         for interface in all_interfaces().values()
         for member, method in interface.methods.items()
     ]
 
-    async def scenario(client: Client) -> tuple[int, list[BusError]]:
-        answered, errors = 0, []
+    async def scenario(client: BusClient) -> tuple[int, list[BusError]]:
+        replies, errors = 0, []
         for _ in range(600):
             interface, member, takes = choice.choice(methods)
-            signature, given = body(choice, takes)
+            signature, arguments = body(choice, takes)
             path = choice.choice([names.PATH, *PATHS])
             try:
-                await client.call(interface, member, signature, *given, path=path)
-                answered += 1
+                await client.call(interface, member, signature, *arguments, path=path)
+                replies += 1
             except BusError as error:
                 errors.append(error)
-        return answered, errors
+        return replies, errors
 
-    answered, errors = play(scenario)
-    assert answered > 50
+    replies, errors = play(scenario)
+    assert replies > 50
     for error in errors:
-        # this machine may have no id to tell
+        # this machine may have no machine ID
         assert error.name != names.FAILED or "machine" in str(error), str(error)
         assert "Traceback" not in str(error)
     assert not [line for line in service.lines if "Traceback" in line]

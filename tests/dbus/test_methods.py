@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from message_bus import Client, MessageBus, Play, Program
+from message_bus import BusClient, MessageBus, Play, Program
 
 from fwhelpers.dbus import names
-from fwhelpers.dbus.connection import BusError, Connection
+from fwhelpers.dbus.connection import Connection
+from fwhelpers.dbus.errors import BusError
 from fwhelpers.dbus.fields import Typed
 
 FILES = Path(__file__).parents[2] / "dbus"
@@ -26,11 +27,11 @@ def root_only(play: Play) -> None:
         pytest.skip("without polkit only root may do this")
 
 
-def error_of(play: Play, member: str, signature: str = "", *body: Any, **more: Any) -> BusError:
-    async def scenario(client: Client) -> BusError:
-        interface = more.pop("interface", names.MANAGER)
+def error_of(play: Play, member: str, signature: str = "", *body: Any, **options: Any) -> BusError:
+    async def scenario(client: BusClient) -> BusError:
+        interface = options.pop("interface", names.MANAGER)
         with pytest.raises(BusError) as caught:
-            await client.call(interface, member, signature, *body, **more)
+            await client.call(interface, member, signature, *body, **options)
         assert "Traceback" not in str(caught.value)
         assert ".py" not in str(caught.value)
         return caught.value
@@ -40,7 +41,7 @@ def error_of(play: Play, member: str, signature: str = "", *body: Any, **more: A
 
 
 def canonical(element: ElementTree.Element) -> Any:
-    """An element without white space and comments."""
+    """An element without whitespace and comments."""
     return element.tag, sorted(element.attrib.items()), [canonical(e) for e in element]
 
 
@@ -53,8 +54,8 @@ def canonical(element: ElementTree.Element) -> Any:
         (names.WORKER, names.worker_path(1000)),
     ],
 )
-def test_introspection_is_what_the_file_says(play: Play, name: str, path: str) -> None:
-    async def scenario(client: Client) -> str:
+def test_introspection_matches_the_xml_file(play: Play, name: str, path: str) -> None:
+    async def scenario(client: BusClient) -> str:
         (text,) = await client.call(names.INTROSPECTABLE, "Introspect", path=path)
         return str(text)
 
@@ -64,22 +65,22 @@ def test_introspection_is_what_the_file_says(play: Play, name: str, path: str) -
     assert canonical(live) == canonical(file)
 
 
-def test_the_way_to_the_objects_can_be_found(play: Play) -> None:
-    async def scenario(client: Client) -> list[str]:
-        path, found = "", []
+def test_introspection_leads_from_the_root_to_the_objects(play: Play) -> None:
+    async def scenario(client: BusClient) -> list[str]:
+        path, levels = "", []
         for _ in range(6):
             (text,) = await client.call(names.INTROSPECTABLE, "Introspect", path=path or "/")
             nodes = [n.get("name", "") for n in ElementTree.fromstring(text) if n.tag == "node"]
-            found.append(",".join(nodes))
+            levels.append(",".join(nodes))
             path = f"{path}/{nodes[0]}"
-        return found
+        return levels
 
     assert play(scenario) == ["io", "github", "fwhelpers", "FwHelpers1", "helpers,workers",
                               "a_2eb_2dc,ftp,rpc"]  # fmt: skip
 
 
-def test_objects(play: Play) -> None:
-    async def scenario(client: Client) -> Any:
+def test_the_object_manager_lists_helpers_and_workers(play: Play) -> None:
+    async def scenario(client: BusClient) -> Any:
         (objects,) = await client.call(names.OBJECT_MANAGER, "GetManagedObjects")
         return objects
 
@@ -93,8 +94,8 @@ def test_objects(play: Play) -> None:
     assert objects[names.worker_path(1000)][names.WORKER]["Pid"] == 77
 
 
-def test_properties(play: Play) -> None:
-    async def scenario(client: Client) -> Any:
+def test_properties_can_be_read(play: Play) -> None:
+    async def scenario(client: BusClient) -> Any:
         (version,) = await client.call(names.PROPERTIES, "Get", "ss", names.MANAGER, "Version")
         (everything,) = await client.call(names.PROPERTIES, "GetAll", "s", names.MANAGER)
         (nothing,) = await client.call(names.PROPERTIES, "GetAll", "s", names.PEER)
@@ -107,8 +108,8 @@ def test_properties(play: Play) -> None:
     assert nothing == {}
 
 
-def test_what_anybody_may_read(play: Play) -> None:
-    async def scenario(client: Client) -> Any:
+def test_everybody_may_read_the_state(play: Play) -> None:
+    async def scenario(client: BusClient) -> Any:
         (helpers,) = await client.manager("ListHelpers")
         (ftp,) = await client.manager("DescribeHelper", "s", "ftp")
         (plugins,) = await client.manager("ListPlugins")
@@ -116,7 +117,7 @@ def test_what_anybody_may_read(play: Play) -> None:
         return helpers, ftp, plugins, counters, workers
 
     helpers, ftp, plugins, counters, workers = play(scenario)
-    assert [one["name"] for one in helpers] == ["ftp", "rpc", "a.b-c"]
+    assert [helper["name"] for helper in helpers] == ["ftp", "rpc", "a.b-c"]
     assert ftp == helpers[0]
     assert ftp["policies"] == [{"name": "data", "max": 1, "timeout": 60, "min_port": 1024}]
     assert plugins[0]["module"] == "m"
@@ -124,22 +125,25 @@ def test_what_anybody_may_read(play: Play) -> None:
     assert workers[0]["queue"] == 1000
 
 
-def test_any_text_goes_over_the_bus(play: Play) -> None:
-    async def scenario(client: Client) -> str:
-        (found,) = await client.manager("DescribeHelper", "s", "a.b-c")
-        return str(found["description"])
+def test_text_of_plugins_is_made_valid(play: Play) -> None:
+    async def scenario(client: BusClient) -> str:
+        (helper,) = await client.manager("DescribeHelper", "s", "a.b-c")
+        return str(helper["description"])
 
     assert play(scenario) == "§ 1 … \ufffd ?"
-    assert str(error_of(play, "DescribeHelper", "s", "ü")) == r"there is no helper \xfc"
+    assert (
+        str(error_of(play, "DescribeHelper", "s", "ü"))
+        == r"no helper '\xfc'; known: ftp, rpc, a.b-c"
+    )
 
 
-def test_managing(play: Play) -> None:
+def test_enabling_and_disabling_emits_signals(play: Play) -> None:
     root_only(play)
 
-    async def scenario(client: Client) -> Any:
+    async def scenario(client: BusClient) -> Any:
         await client.listen()
-        kept = {"persist": Typed("b", True)}
-        (enabled,) = await client.manager("EnableHelper", "sa{sv}", "rpc", kept)
+        options = {"persist": Typed("b", True)}
+        (enabled,) = await client.manager("EnableHelper", "sa{sv}", "rpc", options)
         (disabled,) = await client.manager("DisableHelper", "sa{sv}", "ftp", {})
         replaced = await client.wait_signal("RulesetReplaced")
         changed = await client.wait_signal(
@@ -158,12 +162,12 @@ def test_managing(play: Play) -> None:
     assert findings == [{"name": "rights", "ok": True, "detail": "all", "hint": ""}]
 
 
-def test_news(service: Program, play: Play) -> None:
-    async def scenario(client: Client) -> Any:
+def test_events_of_the_daemon_are_signalled(service: Program, play: Play) -> None:
+    async def scenario(client: BusClient) -> Any:
         await client.listen()
-        service.say(do="restart-worker")
-        service.say(do="fail-helper")
-        service.say(do="remove-helper")
+        service.command(do="restart-worker")
+        service.command(do="fail-helper")
+        service.command(do="remove-helper")
         restarted = await client.wait_signal("WorkerRestarted")
         failed = await client.wait_signal("HelperFailed")
         removed = await client.wait_signal("InterfacesRemoved")
@@ -178,7 +182,7 @@ def test_news(service: Program, play: Play) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "member", "given"),
+    ("error", "member", "arguments"),
     [
         (names.NO_SUCH_HELPER, "DescribeHelper", ("s", "no\nsuch")),
         (names.UNKNOWN_METHOD, "Nothing", ()),
@@ -186,24 +190,27 @@ def test_news(service: Program, play: Play) -> None:
         (names.INVALID_ARGS, "ListHelpers", ("s", "x")),
     ],
 )
-def test_errors_that_anybody_meets(play: Play, error: str, member: str, given: Any) -> None:
-    assert error_of(play, member, *given).name == error
+def test_errors_without_authorization(play: Play, error: str, member: str, arguments: Any) -> None:
+    assert error_of(play, member, *arguments).name == error
 
 
-def test_errors_of_a_manager(play: Play) -> None:
+def test_errors_of_enabling_and_reloading(play: Play) -> None:
     root_only(play)
     switch = ("EnableHelper", "sa{sv}")
     assert error_of(play, *switch, "nosuch", {}).name == names.NO_SUCH_HELPER
-    assert error_of(play, *switch, "ftp", {"persit": Typed("b", True)}).name == names.INVALID_ARGS
-    wrong = error_of(play, *switch, "ftp", {"persist": Typed("s", "yes")})
-    assert (wrong.name, str(wrong)) == (names.INVALID_ARGS, "option persist is of the wrong type")
-    bad = error_of(play, "Reload", "a{sv}", {})
-    assert (bad.name, str(bad)) == (
+    error = error_of(play, *switch, "ftp", {"persit": Typed("b", True)})
+    assert (error.name, str(error)) == (
+        names.INVALID_ARGS, "unknown option 'persit'; did you mean persist?",
+    )  # fmt: skip
+    error = error_of(play, *switch, "ftp", {"persist": Typed("s", "yes")})
+    assert (error.name, str(error)) == (names.INVALID_ARGS, "option persist: must be a boolean")
+    error = error_of(play, "Reload", "a{sv}", {})
+    assert (error.name, str(error)) == (
         names.BAD_CONFIGURATION, "fwhelpers.toml: daemon.x: unknown key",
     )  # fmt: skip
 
 
-def test_a_bug_is_no_traceback_for_strangers(service: Program, play: Play) -> None:
+def test_the_traceback_of_a_bug_is_not_sent_to_the_caller(service: Program, play: Play) -> None:
     root_only(play)
     error = error_of(play, "EnableHelper", "sa{sv}", "broken", {})
     assert (error.name, str(error)) == (names.FAILED, "internal error, see the service's log")
@@ -211,7 +218,7 @@ def test_a_bug_is_no_traceback_for_strangers(service: Program, play: Play) -> No
 
 
 @pytest.mark.parametrize(
-    ("error", "interface", "member", "given", "path"),
+    ("error", "interface", "member", "arguments", "path"),
     [
         (names.UNKNOWN_OBJECT, names.MANAGER, "ListHelpers", (), names.PATH + "/nothing"),
         (names.UNKNOWN_OBJECT, names.PEER, "Ping", (), "/org"),
@@ -224,32 +231,32 @@ def test_a_bug_is_no_traceback_for_strangers(service: Program, play: Play) -> No
     ],
 )  # fmt: skip
 def test_errors_of_the_standard_interfaces(
-    play: Play, error: str, interface: str, member: str, given: Any, path: str
+    play: Play, error: str, interface: str, member: str, arguments: Any, path: str
 ) -> None:
-    assert error_of(play, member, *given, interface=interface, path=path).name == error
+    assert error_of(play, member, *arguments, interface=interface, path=path).name == error
 
 
-def test_what_is_being_done_is_done_though_the_caller_leaves(
+def test_a_change_is_completed_even_if_the_caller_leaves(
     service: Program, bus: MessageBus, play: Play
 ) -> None:
     root_only(play)
 
-    async def scenario(client: Client) -> Any:
+    async def scenario(client: BusClient) -> Any:
         await client.listen()
-        other = Client(await Connection.open(bus.address))
+        other = BusClient(await Connection.open(bus.address))
         enabling = asyncio.ensure_future(other.manager("EnableHelper", "sa{sv}", "a.b-c", {}))
         await asyncio.to_thread(service.wait_line, "^enabling")
         other.connection.close()
         await asyncio.gather(enabling, return_exceptions=True)
         await client.manager("ListHelpers")
-        service.say(do="go-on")
+        service.command(do="go-on")
         return await client.wait_signal("RulesetReplaced")
 
     assert play(scenario).body == ({"helpers": ["ftp", "a.b-c"]},)
 
 
-def test_peer(play: Play) -> None:
-    async def scenario(client: Client) -> Any:
+def test_ping(play: Play) -> None:
+    async def scenario(client: BusClient) -> Any:
         return await client.call(names.PEER, "Ping")
 
     assert play(scenario) == []

@@ -1,4 +1,4 @@
-"""Rights: polkit is asked for the caller, each time; without it only root may."""
+"""Authorization: polkit decides on the caller of each call; without polkit only root is authorized."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import os
 from typing import Any
 
 import pytest
-from message_bus import Client, MessageBus, Play, Program, Starter
+from message_bus import BusClient, MessageBus, Play, Program, Starter
 
 from fwhelpers.dbus import names
-from fwhelpers.dbus.connection import BusError, Connection
+from fwhelpers.dbus.connection import Connection
+from fwhelpers.dbus.errors import BusError
 
 pytestmark = pytest.mark.usefixtures("service")
 
 ALL = {names.DETAILS: "yes", names.RELOAD: "yes", names.MANAGE: "yes"}
 
 
-def authority(start: Starter, **words: str) -> Program:
-    table = {getattr(names, key.upper()): word for key, word in words.items()}
+def authority(start: Starter, **decisions: str) -> Program:
+    table = {getattr(names, key.upper()): decision for key, decision in decisions.items()}
     return start("polkit_fake.py", json.dumps(table), line="polkit is there")
 
 
@@ -33,12 +34,12 @@ CALLS: list[tuple[str, tuple[Any, ...]]] = [
 
 
 @pytest.mark.parametrize(("action", "call"), CALLS)
-def test_each_method_asks_for_its_own_action(
+def test_each_method_requires_its_own_action(
     start: Starter, play: Play, action: str, call: tuple[Any, ...]
 ) -> None:
     authority(start, **{action: "yes"})
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: BusClient) -> None:
         await client.call(*call)
 
     play(scenario)
@@ -47,27 +48,29 @@ def test_each_method_asks_for_its_own_action(
 @pytest.mark.parametrize(
     ("action", "call"), [*CALLS, ("reload", (names.MANAGER, "Reload", "a{sv}", {}))]
 )
-def test_refused_without_it_whatever_else_is_allowed(
+def test_other_actions_do_not_authorize_a_method(
     start: Starter, play: Play, action: str, call: tuple[Any, ...]
 ) -> None:
     others = {other: "yes" for other in ("details", "reload", "manage") if other != action}
     authority(start, **others)
 
-    async def scenario(client: Client) -> BusError:
+    async def scenario(client: BusClient) -> BusError:
         with pytest.raises(BusError) as caught:
             await client.call(*call)
         return caught.value
 
     error = play(scenario)
     assert error.name == names.NOT_AUTHORIZED
-    assert str(error) == f"you are not authorized: {names.NAME}.{action}"
+    assert str(error) == f"not authorized: {names.NAME}.{action}"
 
 
-def test_it_is_asked_about_the_caller(start: Starter, bus: MessageBus, play: Play) -> None:
+def test_the_subject_is_the_bus_connection_of_the_caller(
+    start: Starter, bus: MessageBus, play: Play
+) -> None:
     polkit = authority(start, details="yes")
 
-    async def scenario(client: Client) -> list[str]:
-        other = Client(await Connection.open(bus.address))
+    async def scenario(client: BusClient) -> list[str]:
+        other = BusClient(await Connection.open(bus.address))
         try:
             await other.manager("GetRuleset")
             await client.manager("GetRuleset")
@@ -76,15 +79,15 @@ def test_it_is_asked_about_the_caller(start: Starter, bus: MessageBus, play: Pla
             other.connection.close()
 
     callers = play(scenario)
-    asked = [json.loads(line) for line in polkit.wait_lines("^{", 2)]
-    assert [one["name"] for one in asked] == callers
-    assert {one["kind"] for one in asked} == {"system-bus-name"}
+    checks = [json.loads(line) for line in polkit.wait_lines("^{", 2)]
+    assert [check["name"] for check in checks] == callers
+    assert {check["kind"] for check in checks} == {"system-bus-name"}
 
 
-def test_reading_the_state_asks_nobody(start: Starter, play: Play) -> None:
+def test_reading_the_state_needs_no_authorization(start: Starter, play: Play) -> None:
     polkit = authority(start)
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: BusClient) -> None:
         await client.manager("ListHelpers")
         await client.manager("GetCounters")
         await client.call(names.PROPERTIES, "GetAll", "s", names.MANAGER)
@@ -94,31 +97,31 @@ def test_reading_the_state_asks_nobody(start: Starter, play: Play) -> None:
     assert not [line for line in polkit.lines if line.startswith("{")]
 
 
-def test_a_password_is_asked_for_only_if_the_caller_allows_it(start: Starter, play: Play) -> None:
+def test_interaction_only_if_the_caller_allows_it(start: Starter, play: Play) -> None:
     polkit = authority(start, details="challenge")
 
-    async def scenario(client: Client) -> tuple[BusError, list[Any]]:
+    async def scenario(client: BusClient) -> tuple[BusError, list[Any]]:
         with pytest.raises(BusError) as caught:
             await client.manager("GetRuleset")
         return caught.value, await client.manager("GetRuleset", interactive=True)
 
     error, allowed = play(scenario)
     assert error.name == names.NOT_AUTHORIZED
-    assert "needs authentication" in str(error)
+    assert "requires authentication" in str(error)
     assert allowed[0].startswith("table")
-    asked = [json.loads(line) for line in polkit.wait_lines("^{", 2)]
-    assert [one["flags"] for one in asked] == [0, 1]
+    checks = [json.loads(line) for line in polkit.wait_lines("^{", 2)]
+    assert [check["flags"] for check in checks] == [0, 1]
 
 
-def test_a_question_does_not_hold_up_others_and_ends_with_its_caller(
+def test_a_pending_authorization_delays_no_other_call_and_ends_with_its_caller(
     start: Starter, bus: MessageBus, play: Play
 ) -> None:
     polkit = authority(start, manage="hang", details="yes")
 
-    async def scenario(client: Client) -> None:
+    async def scenario(client: BusClient) -> None:
         import asyncio
 
-        other = Client(await Connection.open(bus.address))
+        other = BusClient(await Connection.open(bus.address))
         waiting = asyncio.ensure_future(
             other.manager("EnableHelper", "sa{sv}", "rpc", {}, interactive=True)
         )
@@ -130,14 +133,16 @@ def test_a_question_does_not_hold_up_others_and_ends_with_its_caller(
         await asyncio.to_thread(polkit.wait_line, "cancelled")
 
     play(scenario)
-    asked = [json.loads(line) for line in polkit.lines if line.startswith("{")]
-    (cancelled,) = [one["cancelled"] for one in asked if "cancelled" in one]
-    assert cancelled == next(one["question"] for one in asked if one["action"] == names.MANAGE)
+    checks = [json.loads(line) for line in polkit.lines if line.startswith("{")]
+    (cancelled,) = [check["cancelled"] for check in checks if "cancelled" in check]
+    assert cancelled == next(c["question"] for c in checks if c.get("action") == names.MANAGE)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be several users")
-def test_without_polkit_only_root_may(service: Program, bus: MessageBus, play: Play) -> None:
-    async def scenario(client: Client) -> list[Any]:
+def test_without_polkit_only_root_is_authorized(
+    service: Program, bus: MessageBus, play: Play
+) -> None:
+    async def scenario(client: BusClient) -> list[Any]:
         return await client.manager("GetRuleset")
 
     assert play(scenario)
@@ -147,7 +152,7 @@ def test_without_polkit_only_root_may(service: Program, bus: MessageBus, play: P
             folder.chmod(folder.stat().st_mode | 0o011)
     done = as_nobody(bus, "GetRuleset")
     assert names.NOT_AUTHORIZED in done
-    assert "only root may, as polkit is not there" in done
+    assert "only root is authorized because polkit is not installed" in done
     assert "Traceback" not in done
     assert "ftp" in as_nobody(bus, "ListHelpers")
 

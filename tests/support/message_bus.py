@@ -1,4 +1,4 @@
-"""A message bus of one's own, with the system bus's policy and ours; programs and clients on it."""
+"""A private message bus with the policies of the system bus and of the service; programs and clients on it."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from fwhelpers.dbus import names
-from fwhelpers.dbus.connection import Call, Connection
+from fwhelpers.dbus.connection import Connection, Message, Target
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 180.0  #: seconds; under emulation, on a machine with other work, things take their time
+PATIENCE = 180.0  #: seconds; emulation on a loaded machine is slow
 
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -56,11 +56,11 @@ CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configurat
 
 
 class Program:
-    """A process whose lines can be waited for."""
+    """A process whose output lines can be awaited."""
 
     def __init__(self, *argv: str, env: dict[str, str] | None = None) -> None:
         self.lines: list[str] = []
-        self._news = threading.Condition()
+        self._arrived = threading.Condition()
         self.process = subprocess.Popen(
             argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             text=True, env={**os.environ, **(env or {})},
@@ -71,35 +71,35 @@ class Program:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            with self._news:
+            with self._arrived:
                 self.lines.append(line.rstrip("\n"))
-                self._news.notify_all()
+                self._arrived.notify_all()
 
     def wait_line(self, pattern: str, after: int = 0) -> str:
-        def found() -> str | None:
+        def match() -> str | None:
             return next((x for x in self.lines[after:] if re.search(pattern, x)), None)
 
-        with self._news:
-            assert self._news.wait_for(found, PATIENCE), f"no {pattern!r} in {self.lines}"
-            line = found()
+        with self._arrived:
+            assert self._arrived.wait_for(match, PATIENCE), f"no {pattern!r} in {self.lines}"
+            line = match()
         assert line is not None
         return line
 
     def wait_lines(self, pattern: str, count: int) -> list[str]:
-        """All lines that fit, once there are so many: what it wrote before it answered is read later."""
+        """All lines that match, once there are `count`: lines written before a reply are read after it."""
 
-        def found() -> list[str]:
+        def matches() -> list[str]:
             return [line for line in self.lines if re.search(pattern, line)]
 
-        with self._news:
-            assert self._news.wait_for(lambda: len(found()) >= count, PATIENCE), self.lines
-            return found()
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(matches()) >= count, PATIENCE), self.lines
+            return matches()
 
-    def say(self, **command: Any) -> Any:
-        """Give a command, return what it answers."""
+    def command(self, **fields: Any) -> Any:
+        """Send a command and return its result."""
         assert self.process.stdin is not None
         before = len(self.lines)
-        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.write(json.dumps(fields) + "\n")
         self.process.stdin.flush()
         return json.loads(self.wait_line('^{"done"', before))["done"]
 
@@ -147,18 +147,18 @@ class MessageBus:
         return {"DBUS_SYSTEM_BUS_ADDRESS": self.address}
 
 
-class Client:
-    """A client of ours; it remembers the signals that it gets."""
+class BusClient:
+    """A client that records the signals it receives."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.signals: list[Call] = []
-        self._news = asyncio.Event()
-        connection.on_signal = self._hear
+        self.signals: list[Message] = []
+        self._arrived = asyncio.Event()
+        connection.on_signal = self._on_signal
 
-    def _hear(self, signal: Call) -> None:
+    def _on_signal(self, signal: Message) -> None:
         self.signals.append(signal)
-        self._news.set()
+        self._arrived.set()
 
     async def listen(self) -> None:
         await self.connection.add_match(f"type='signal',sender='{names.NAME}'")
@@ -167,9 +167,8 @@ class Client:
         self, interface: str, member: str, signature: str = "", *body: Any, path: str = names.PATH,
         interactive: bool = False,
     ) -> list[Any]:  # fmt: skip
-        return await self.connection.call(
-            names.NAME, path, interface, member, signature, body, interactive=interactive
-        )
+        target = Target(names.NAME, path, interface)
+        return await self.connection.call(target, member, signature, body, interactive=interactive)
 
     async def manager(self, member: str, signature: str = "", *body: Any, **more: Any) -> list[Any]:
         return await self.call(names.MANAGER, member, signature, *body, **more)
@@ -177,31 +176,33 @@ class Client:
     async def expectations(self, member: str, signature: str = "", *body: Any) -> list[Any]:
         return await self.call(names.EXPECTATIONS, member, signature, *body)
 
-    async def wait_signal(self, member: str, true: Callable[[Call], bool] = lambda s: True) -> Call:
-        """The first such signal, since the client listens; each is looked at once."""
-        found: Call | None = None
+    async def wait_signal(
+        self, member: str, accept: Callable[[Message], bool] = lambda s: True
+    ) -> Message:
+        """Return the first signal that fits; each signal is looked at once."""
+        match: Message | None = None
         unread = 0
 
-        def look() -> bool:
-            nonlocal found, unread
+        def search() -> bool:
+            nonlocal match, unread
             new, unread = self.signals[unread:], len(self.signals)
-            found = next((one for one in new if one.member == member and true(one)), None)
-            return found is not None
+            match = next((s for s in new if s.member == member and accept(s)), None)
+            return match is not None
 
-        await self.wait_until(look, member)
-        assert found is not None
-        return found
+        await self.wait_until(search, member)
+        assert match is not None
+        return match
 
-    async def wait_until(self, true: Callable[[], bool], what: str) -> None:
-        """Look whenever a signal has come."""
+    async def wait_until(self, condition: Callable[[], bool], name: str) -> None:
+        """Wait for a condition, evaluated after each signal."""
         end = time.monotonic() + PATIENCE
-        while not true():
-            assert time.monotonic() < end, f"no {what} in {[s.member for s in self.signals][-99:]}"
-            self._news.clear()
+        while not condition():
+            assert time.monotonic() < end, f"no {name} in {[s.member for s in self.signals][-99:]}"
+            self._arrived.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
-                    await self._news.wait()
+                    await self._arrived.wait()
 
 
 Starter = Callable[..., Program]
-Play = Callable[[Callable[[Client], Awaitable[Any]]], Any]
+Play = Callable[[Callable[[BusClient], Awaitable[Any]]], Any]

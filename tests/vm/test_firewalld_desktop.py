@@ -54,7 +54,7 @@ class Laptop:
     def change(self, *arguments: str) -> None:
         before = len(self.daemon.lines)
         self.firewalld.cmd(*arguments)
-        self.daemon.wait_line(r"^fwhelpers: \w+(, \w+)*: ", after=before)
+        self.daemon.wait_line(r"^fwhelpers: (firewalld|NetworkManager) \w+.*: ", after=before)
 
 
 @pytest.fixture(scope="module")

@@ -45,7 +45,9 @@ class Gate:
         """Change something, and wait until the daemon has heard of it."""
         before = len(self.daemon.lines)
         self.cmd(*arguments)
-        self.daemon.wait_line(line or r"^fwhelpers: \w+(, \w+)*: ", after=before)
+        self.daemon.wait_line(
+            line or r"^fwhelpers: (firewalld|NetworkManager) \w+.*: ", after=before
+        )
 
     def fetch(self, client: str = "c", way: str = "EPSV") -> bool:
         """Does a transfer come through?"""

@@ -1,4 +1,4 @@
-"""What a client of the service may see and do; the bus knows no more of the daemon than this.
+"""The daemon as the D-Bus service sees it: the service knows nothing else of the daemon.
 
 Dictionaries have the keys of `fwhelpers.dbus.fields`.
 """
@@ -7,34 +7,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Protocol
 
 Values = Mapping[str, Any]
 
 
 class ControlError(Exception):
-    """Why something was not done, for people. `kind`: the D-Bus error's name."""
+    """A request that failed. `name` is the D-Bus error name."""
 
-    def __init__(self, kind: str, text: str) -> None:
+    def __init__(self, name: str, text: str) -> None:
         super().__init__(text)
-        self.kind = kind
+        self.name = name
+
+
+class NotificationKind(Enum):
+    """The signals of the Manager interface."""
+
+    RULESET_REPLACED = auto()
+    HELPER_FAILED = auto()
+    WORKER_RESTARTED = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """Something that clients are told of."""
+    """An event of the daemon that is signalled to all clients."""
 
-    kind: str  #: "ruleset-replaced", "helper-failed" or "worker-restarted"
+    kind: NotificationKind
     name: str = ""  #: of the helper
     queue: int = 0  #: of the worker
     details: Values = field(default_factory=dict)
 
 
 class Control(Protocol):
-    """The daemon, seen from the bus."""
+    """The daemon's interface to the service."""
 
     def summary(self) -> Values:
-        """version, enabled (names), problems (text by name), steering, fail."""
+        """version, enabled (names), problems (reasons by name), steering, fail."""
 
     def helpers(self) -> list[Values]:
         """All installed helpers."""
@@ -46,19 +55,19 @@ class Control(Protocol):
         """All workers with their counters."""
 
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
-        """Enable or disable a helper at once, until reload or (`persist`) for good.
+        """Enable or disable a helper at once, until the next reload or (`persist`) for good.
 
         Raises ControlError; nothing has changed then.
         """
 
     async def reload(self) -> Values:
-        """Go over to what the configuration files say. Raises ControlError; nothing has changed then."""
+        """Apply the configuration files. Raises ControlError; nothing has changed then."""
 
     def ruleset(self) -> str:
-        """Our rules as the kernel has them. Raises ControlError."""
+        """Our table as loaded in the kernel. Raises ControlError."""
 
     async def probe(self) -> list[Values]:
-        """What the kernel can do for us."""
+        """The kernel features that we need, and whether they are there."""
 
     def listen(self, listener: Callable[[Notification], None]) -> None:
-        """Call it with what happens from now on."""
+        """Call `listener` for each event from now on."""

@@ -1,4 +1,4 @@
-"""What clients may call: a method's rights, its arguments, what it does."""
+"""The methods of our own interfaces: required authorization, arguments, implementation."""
 
 from __future__ import annotations
 
@@ -8,23 +8,34 @@ from itertools import islice
 from typing import Any
 
 from fwhelpers.dbus import names
-from fwhelpers.dbus.connection import BusError, Call, Connection
-from fwhelpers.dbus.fields import lists, values
-from fwhelpers.dbus.service.control import Control, ControlError
-from fwhelpers.dbus.service.subscriptions import SIGNALS, Filter, Subscribers, TooMany
+from fwhelpers.dbus.connection import Connection, Message
+from fwhelpers.dbus.fields import to_variants
+from fwhelpers.dbus.service import options
+from fwhelpers.dbus.service.control import Control, ControlError, Values
+from fwhelpers.dbus.service.subscriptions import SIGNALS, Filter, Subscriptions, TooManySubscribers
 from fwhelpers.events.stream import EventStream
 
-PAGE = 256  #: expectations in one answer of List at most
+PAGE = 256  #: expectations in one reply of List at most
 
 Body = list[Any]
+
+_SWITCH_OPTIONS = {"persist": options.boolean}
+_LIST_FILTER = {
+    "helper": options.text, "state": options.one_of("expected", "used"),
+    "limit": options.positive, "after": options.expectation_id,
+}  # fmt: skip
+_SUBSCRIBE_OPTIONS = {
+    "helpers": options.names_list,
+    "events": options.some_of(*SIGNALS),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A method: the polkit action that the caller must be authorized for ("": anybody may), and what it does."""
+    """A method; `action` is the polkit action that it requires, empty if everybody may call it."""
 
     action: str
-    run: Callable[[Call], Awaitable[Body]]
+    run: Callable[[Message], Awaitable[Body]]
 
 
 class Methods:
@@ -34,12 +45,12 @@ class Methods:
         self,
         control: Control,
         events: EventStream,
-        subscribers: Subscribers,
+        subscriptions: Subscriptions,
         connection: Connection,
     ) -> None:
         self._control = control
         self._events = events
-        self._subscribers = subscribers
+        self._subscriptions = subscriptions
         self._connection = connection
 
     def table(self) -> Mapping[tuple[str, str], Handler]:
@@ -66,95 +77,81 @@ class Methods:
 
     # Manager
 
-    async def _list_helpers(self, call: Call) -> Body:
-        return [lists(self._control.helpers())]
+    async def _list_helpers(self, call: Message) -> Body:
+        return [_all_to_variants(self._control.helpers())]
 
-    async def _describe_helper(self, call: Call) -> Body:
+    async def _describe_helper(self, call: Message) -> Body:
         (name,) = call.body
-        for helper in self._control.helpers():
-            if helper["name"] == name:
-                return [values(helper)]
-        raise ControlError(names.NO_SUCH_HELPER, f"there is no helper {ascii(name)[1:-1]}")
+        helpers = {helper["name"]: helper for helper in self._control.helpers()}
+        if name not in helpers:
+            raise ControlError(names.NO_SUCH_HELPER, no_such_helper(name, helpers))
+        return [to_variants(helpers[name])]
 
-    async def _list_plugins(self, call: Call) -> Body:
-        return [lists(self._control.plugins())]
+    async def _list_plugins(self, call: Message) -> Body:
+        return [_all_to_variants(self._control.plugins())]
 
-    async def _get_counters(self, call: Call) -> Body:
+    async def _get_counters(self, call: Message) -> Body:
         counters = {h["name"]: dict(h["counters"]) for h in self._control.helpers()}
-        return [counters, lists(self._control.workers())]
+        return [counters, _all_to_variants(self._control.workers())]
 
-    async def _enable(self, call: Call) -> Body:
+    async def _enable(self, call: Message) -> Body:
         return await self._switch(call, True)
 
-    async def _disable(self, call: Call) -> Body:
+    async def _disable(self, call: Message) -> Body:
         return await self._switch(call, False)
 
-    async def _switch(self, call: Call, enabled: bool) -> Body:
-        name, given = call.body
-        persist = options(given, persist=bool).get("persist", False)
-        return [values(await self._control.enable(name, enabled, persist))]
+    async def _switch(self, call: Message, enabled: bool) -> Body:
+        name, arguments = call.body
+        persist = options.parse_options(arguments, _SWITCH_OPTIONS).get("persist", False)
+        return [to_variants(await self._control.enable(name, enabled, persist))]
 
-    async def _reload(self, call: Call) -> Body:
-        options(call.body[0])
-        return [values(await self._control.reload())]
+    async def _reload(self, call: Message) -> Body:
+        options.parse_options(call.body[0], {})
+        return [to_variants(await self._control.reload())]
 
-    async def _get_ruleset(self, call: Call) -> Body:
+    async def _get_ruleset(self, call: Message) -> Body:
         return [self._control.ruleset()]
 
-    async def _probe(self, call: Call) -> Body:
-        return [lists(await self._control.probe())]
+    async def _probe(self, call: Message) -> Body:
+        return [_all_to_variants(await self._control.probe())]
 
     # Expectations
 
-    async def _list(self, call: Call) -> Body:
-        given = options(call.body[0], helper=str, state=str, limit=int, after=str)
-        limit = min(given.get("limit") or PAGE, PAGE)
-        holes = iter(self._events.expectations())
-        after = given.get("after")
-        if after:
-            holes = iter([hole for hole in holes if _number(hole.id) > _number(after)])
-        found: list[dict[str, Any]] = []
-        last = ""
-        for hole in islice(holes, limit):
-            last = hole.id
-            told = self._events.serialize_expectation(hole)
-            if all(told[key] == given.get(key, told[key]) for key in ("helper", "state")):
-                found.append(told)
-        return [lists(found), last if next(holes, None) is not None else ""]
+    async def _list(self, call: Message) -> Body:
+        query = options.parse_options(call.body[0], _LIST_FILTER)
+        after = query.get("after", -1)
+        expectations = (
+            e for e in self._events.expectations() if options.expectation_id(e.id) > after
+        )
+        page, last = [], ""
+        for expectation in islice(expectations, min(query.get("limit", PAGE), PAGE)):
+            last = expectation.id
+            values = self._events.serialize_expectation(expectation)
+            if all(query.get(key, values[key]) == values[key] for key in ("helper", "state")):
+                page.append(values)
+        more = next(expectations, None) is not None
+        return [_all_to_variants(page), last if more else ""]
 
-    async def _subscribe(self, call: Call) -> Body:
-        given = options(call.body[0], helpers=list, events=list)
-        wanted = Filter(frozenset(given.get("helpers", ())), frozenset(given.get("events", ())))
-        unknown = wanted.kinds - SIGNALS.keys()
-        if unknown:
-            raise BusError(names.INVALID_ARGS, f"events: there are only {', '.join(SIGNALS)}")
+    async def _subscribe(self, call: Message) -> Body:
+        query = options.parse_options(call.body[0], _SUBSCRIBE_OPTIONS)
+        event_filter = Filter(query.get("helpers", frozenset()), query.get("events", frozenset()))
         user = await self._connection.uid_of(call.sender)
         try:
-            self._subscribers.add(call.sender, user, wanted)
-        except TooMany as error:
+            self._subscriptions.add(call.sender, user, event_filter)
+        except TooManySubscribers as error:
             raise ControlError(names.LIMIT, str(error)) from None
         return [{}]
 
-    async def _unsubscribe(self, call: Call) -> Body:
-        self._subscribers.remove(call.sender)
+    async def _unsubscribe(self, call: Message) -> Body:
+        self._subscriptions.remove(call.sender)
         return []
 
 
-def _number(name: str) -> int:
-    """An expectation's place in the order of creation."""
-    _, _, number = name.partition("-")
-    if not number.isdecimal():
-        raise BusError(names.INVALID_ARGS, "after: there is no such id")
-    return int(number)
+def no_such_helper(name: str, helpers: Mapping[str, Any], reason: str = "") -> str:
+    """The text of a NoSuchHelper error."""
+    text = f"no helper {options.printable(name)}" + (f": {reason}" if reason else "")
+    return text + options.suggestion(name, helpers)
 
 
-def options(given: Mapping[str, Any], **known: type) -> dict[str, Any]:
-    """Check a dictionary of options. Raises BusError for one that is not known or of the wrong type."""
-    for key, value in given.items():
-        if key not in known:
-            offer = ", ".join(known) or "none"
-            raise BusError(names.INVALID_ARGS, f"unknown option {key!a} (known: {offer})")
-        strings = not isinstance(value, list) or all(isinstance(one, str) for one in value)
-        if type(value) is not known[key] or not strings:
-            raise BusError(names.INVALID_ARGS, f"option {key} is of the wrong type")
-    return dict(given)
+def _all_to_variants(rows: list[Values] | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [to_variants(values) for values in rows]

@@ -1,4 +1,4 @@
-"""The objects on the bus and their properties, made of the daemon's state; and what has changed since. Pure."""
+"""The exported objects and their properties, computed from the daemon's state, and their changes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,16 @@ Interfaces = Mapping[str, Interface]
 
 
 def tree(control: Control, interfaces: Interfaces) -> Tree:
-    """All objects. The first path is the root, which is no managed object of its own manager."""
-    made: Tree = {
-        names.PATH: {
-            names.MANAGER: _typed(interfaces[names.MANAGER], _manager(control.summary())),
-            names.EXPECTATIONS: {},
-        }
-    }
+    """All objects, the root first (ObjectManager does not list it)."""
+    manager = _typed(interfaces[names.MANAGER], _manager(control.summary()))
+    paths: Tree = {names.PATH: {names.MANAGER: manager, names.EXPECTATIONS: {}}}
     for helper in control.helpers():
-        given = _typed(interfaces[names.HELPER], _helper(helper))
-        made[names.helper_path(helper["name"])] = {names.HELPER: given}
+        properties = _typed(interfaces[names.HELPER], _helper(helper))
+        paths[names.helper_path(helper["name"])] = {names.HELPER: properties}
     for worker in control.workers():
-        given = _typed(interfaces[names.WORKER], _worker(worker))
-        made[names.worker_path(worker["queue"])] = {names.WORKER: given}
-    return made
+        properties = _typed(interfaces[names.WORKER], _worker(worker))
+        paths[names.worker_path(worker["queue"])] = {names.WORKER: properties}
+    return paths
 
 
 def _manager(summary: Values) -> dict[str, Any]:
@@ -58,14 +54,14 @@ def _worker(worker: Values) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _typed(interface: Interface, given: Mapping[str, Any]) -> Properties:
-    return {name: Typed(one.type, given[name]) for name, one in interface.properties.items()}
+def _typed(interface: Interface, values: Mapping[str, Any]) -> Properties:
+    return {key: Typed(prop.type, values[key]) for key, prop in interface.properties.items()}
 
 
 def changes(
     old: Tree, new: Tree, interfaces: Interfaces
 ) -> Iterator[tuple[str, str, str, str, list[Any]]]:
-    """The signals that lead from one state to the other: path, interface, member, signature, body."""
+    """The signals that lead from `old` to `new`: path, interface, member, signature, body."""
     for path in old.keys() - new.keys():
         body = [path, list(old[path])]
         yield names.PATH, names.OBJECT_MANAGER, "InterfacesRemoved", "oas", body
@@ -84,6 +80,6 @@ def changes(
 
 
 def children(paths: Tree, path: str) -> list[str]:
-    """The nodes below a path, for introspection."""
-    inside = path.rstrip("/") + "/"
-    return sorted({p[len(inside) :].split("/")[0] for p in paths if p.startswith(inside)})
+    """The names of the nodes below a path, for introspection."""
+    prefix = path.rstrip("/") + "/"
+    return sorted({p[len(prefix) :].split("/")[0] for p in paths if p.startswith(prefix)})

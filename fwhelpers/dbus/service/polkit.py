@@ -1,6 +1,6 @@
-"""May this caller do that? polkit decides; where there is none, only root may.
+"""Authorization: polkit decides; without polkit only root is authorized.
 
-The question is asked about the caller's connection, not about its process, so that nobody can slip into a process id.
+The subject is the caller's bus connection, not its process: process IDs can be reused.
 """
 
 from __future__ import annotations
@@ -8,85 +8,90 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from fwhelpers.dbus.connection import TIMEOUT, BusError, Connection, Disconnected
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import TIMEOUT, Connection, Target
+from fwhelpers.dbus.errors import BusError, Disconnected
 from fwhelpers.dbus.fields import Typed
 
 log = logging.getLogger("fwhelpers")
 
-_NAME, _PATH = "org.freedesktop.PolicyKit1", "/org/freedesktop/PolicyKit1/Authority"
-_INTERFACE = "org.freedesktop.PolicyKit1.Authority"
-_INTERACTION = 1  # CheckAuthorizationFlags.AllowUserInteraction
+_AUTHORITY = Target(
+    "org.freedesktop.PolicyKit1",
+    "/org/freedesktop/PolicyKit1/Authority",
+    "org.freedesktop.PolicyKit1.Authority",
+)
+_ALLOW_INTERACTION = 1  # CheckAuthorizationFlags.AllowUserInteraction
 
-#: what the bus answers where polkit is not installed, or is installed and can't be started
-_ABSENT = {
-    "org.freedesktop.DBus.Error.ServiceUnknown",
-    "org.freedesktop.DBus.Error.NameHasNoOwner",
-    "org.freedesktop.DBus.Error.UnknownObject",
-}
+#: replies of the bus if polkit is not installed or cannot be started
+_ABSENT = {names.SERVICE_UNKNOWN, names.NAME_HAS_NO_OWNER, names.UNKNOWN_OBJECT}
 _SPAWN = "org.freedesktop.DBus.Error.Spawn."
 
 
 class Denied(Exception):
-    """Why not, for people."""
+    """The caller is not authorized; the text is for people."""
 
 
 class Authority:
-    """Asks polkit over the connection on which the call came."""
+    """Asks polkit over the connection on which the calls come in."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._questions = 0
+        self._checks = 0
 
     async def check(self, sender: str, action: str, interactive: bool) -> None:
-        """Return if the sender may. `interactive`: its user may be asked for a password, which can take minutes.
+        """Return if the sender is authorized. Raises Denied and Disconnected.
 
-        Raises Denied, and Disconnected.
+        `interactive` allows polkit to ask the sender's user for a password, which can take minutes.
         """
-        self._questions += 1
-        question = f"{self._connection.name}/{self._questions}"
+        self._checks += 1
+        cancellation = f"{self._connection.name}/{self._checks}"
         body: tuple[object, ...] = (
             ("system-bus-name", {"name": Typed("s", sender)}), action, {},
-            _INTERACTION if interactive else 0, question,
+            _ALLOW_INTERACTION if interactive else 0, cancellation,
         )  # fmt: skip
+        timeout = None if interactive else TIMEOUT
         try:
-            (answer,) = await self._ask("CheckAuthorization", "(sa{sv})sa{ss}us", body, interactive)
-        except (BusError, TimeoutError) as error:
-            await self._only_root(sender, action, error)
-            return
-        except BaseException:  # the caller has gone: take its password dialogue away
-            await self._cancel(question)
+            result = await self._call("CheckAuthorization", "(sa{sv})sa{ss}us", body, timeout)
+            ((authorized, challenge, _),) = result
+        except Disconnected:
             raise
-        allowed, challenge = answer[0], answer[1]
-        if allowed:
+        except BusError as error:
+            await self._require_root(sender, action, error)
+            return
+        except (TypeError, ValueError):
+            raise Denied(f"{action}: polkit sent a malformed reply") from None
+        except BaseException:  # the caller has left the bus: close its password dialogue
+            await self._cancel(cancellation)
+            raise
+        if authorized is True:
             return
         if challenge and not interactive:
-            raise Denied(f"{action} needs authentication, which the call does not allow")
-        raise Denied(f"you are not authorized: {action}")
+            raise Denied(f"{action} requires authentication, but the call forbids interaction")
+        raise Denied(f"not authorized: {action}")
 
-    async def _ask(
-        self, member: str, signature: str, body: tuple[object, ...], patient: bool
+    async def _call(
+        self, member: str, signature: str, body: tuple[object, ...], reply_timeout: float | None
     ) -> list[Any]:
-        patience = None if patient else TIMEOUT
         return await self._connection.call(
-            _NAME, _PATH, _INTERFACE, member, signature, body, patience=patience
+            _AUTHORITY, member, signature, body, reply_timeout=reply_timeout
         )
 
-    async def _cancel(self, question: str) -> None:
+    async def _cancel(self, cancellation: str) -> None:
         try:
-            await self._ask("CancelCheckAuthorization", "s", (question,), False)
-        except (BusError, Disconnected, TimeoutError) as error:
+            await self._call("CancelCheckAuthorization", "s", (cancellation,), TIMEOUT)
+        except BusError as error:
             log.debug("polkit: %s", error)
 
-    async def _only_root(self, sender: str, action: str, error: Exception) -> None:
-        absent = isinstance(error, BusError) and (
-            error.name in _ABSENT or error.name.startswith(_SPAWN)
-        )
+    async def _require_root(self, sender: str, action: str, error: BusError) -> None:
+        absent = error.name in _ABSENT or error.name.startswith(_SPAWN)
+        reason = "polkit is not installed" if absent else "polkit does not respond"
         if not absent:
-            log.warning("polkit does not answer, only root may now: %s", error)
+            log.warning("%s, only root is authorized: %s", reason, error)
         try:
             uid = await self._connection.uid_of(sender)
-        except (BusError, TimeoutError):
-            raise Denied(f"{action}: the caller can't be identified") from None
+        except Disconnected:
+            raise
+        except BusError:
+            raise Denied(f"{action}: the caller cannot be identified") from None
         if uid != 0:
-            why = "polkit is not there" if absent else "polkit does not answer"
-            raise Denied(f"{action}: only root may, as {why}")
+            raise Denied(f"{action}: only root is authorized because {reason}")

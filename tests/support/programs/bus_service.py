@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from fwhelpers.dbus import names
-from fwhelpers.dbus.service.control import ControlError, Notification, Values
+from fwhelpers.dbus.service.control import ControlError, Notification, NotificationKind, Values
+from fwhelpers.dbus.service.methods import no_such_helper
 from fwhelpers.dbus.service.server import Server
 from fwhelpers.engine.expectation_key import ExpectationId, key_of
 from fwhelpers.events.serialize import InstalledHelpers
@@ -84,10 +85,13 @@ class Fake:
             print("enabling", flush=True)
             await self.go_on.wait()
         if name not in self.found:
-            raise ControlError(names.NO_SUCH_HELPER, f"there is no helper {name}")
+            raise ControlError(names.NO_SUCH_HELPER, no_such_helper(name, self.found))
         self.found[name]["enabled"] = enabled
         self.tell(
-            Notification("ruleset-replaced", details={"helpers": list(self.summary()["enabled"])})
+            Notification(
+                NotificationKind.RULESET_REPLACED,
+                details={"helpers": list(self.summary()["enabled"])},
+            )
         )
         return {"name": name, "enabled": enabled, "persisted": "/file" if persist else ""}
 
@@ -190,10 +194,12 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
     elif do == "restart-worker":
         fake.restarts += 1
         fake.tell(
-            Notification("worker-restarted", queue=1000, details={"reason": "died of SIGKILL"})
+            Notification(
+                NotificationKind.WORKER_RESTARTED, queue=1000, details={"reason": "died of SIGKILL"}
+            )
         )
     elif do == "fail-helper":
-        fake.tell(Notification("helper-failed", "rpc", details={"reason": "a bug"}))
+        fake.tell(Notification(NotificationKind.HELPER_FAILED, "rpc", details={"reason": "a bug"}))
     elif do == "go-on":
         fake.go_on.set()
     elif do == "remove-helper":

@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 
-from fwhelpers.dbus.connection import Call, Connection
+from fwhelpers.dbus.connection import Connection, Message
 
 NAME = "org.freedesktop.PolicyKit1"
 
@@ -18,7 +18,7 @@ async def main(address: str, table: dict[str, str]) -> None:
     connection = await Connection.open(address)
     tasks = set()
 
-    async def answer(call: Call) -> None:
+    async def answer(call: Message) -> None:
         if call.member == "CancelCheckAuthorization":
             print(json.dumps({"cancelled": call.body[0]}), flush=True)
             await connection.reply(call)
@@ -33,7 +33,7 @@ async def main(address: str, table: dict[str, str]) -> None:
         result = (word == "yes" or (word == "challenge" and flags == 1), word == "challenge", {})
         await connection.reply(call, "(bba{ss})", [result])
 
-    def take(call: Call) -> None:
+    def take(call: Message) -> None:
         task = asyncio.get_running_loop().create_task(answer(call))
         tasks.add(task)
         task.add_done_callback(tasks.discard)

@@ -7,6 +7,9 @@ import json
 import pytest
 
 from fwhelpers.cli import monitor
+from fwhelpers.dbus.fields import FIELDS
+from fwhelpers.events.serialize import Serializer
+from fwhelpers.events.tracker import TrackedExpectation
 from fwhelpers.kernel import expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
@@ -30,8 +33,10 @@ def message(kind: int = expect.NEW, flags: int = nfnl.CREATE) -> Message:
         (expect.DELETE, 0, "[DESTROY] "),
     ],
 )
-def test_text(kind: int, flags: int, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
-    monitor.show([message(kind, flags)], as_json=False)
+def test_text_has_the_format_of_conntrack(
+    kind: int, flags: int, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monitor.print_events([message(kind, flags)], as_json=False)
     # recorded with conntrack 1.4.7, its timeout and helper aside, which a request does not carry
     assert capsys.readouterr().out == (
         f"{expected}0 proto=17 src=10.0.1.2 dst=10.0.2.2 sport=0 dport=53227"
@@ -40,40 +45,42 @@ def test_text(kind: int, flags: int, expected: str, capsys: pytest.CaptureFixtur
     )
 
 
-def test_json(capsys: pytest.CaptureFixture[str]) -> None:
-    monitor.show([message(), message(expect.DELETE)], as_json=True)
+def test_json_output(capsys: pytest.CaptureFixture[str]) -> None:
+    monitor.print_events([message(), message(expect.DELETE)], as_json=True)
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first.pop("event"), second.pop("event")) == ("new", "destroy")
     assert first == second
     assert first == {
-        "helper": "", "timeout": 0, "class": 0, "permanent": True, "zone": 0,
-        "master": {"l4": "udp", "src": "10.0.1.2", "sport": 47077, "dst": "10.0.2.2", "dport": 111},
-        "expected": {"l4": "udp", "src": "10.0.1.2", "sport": None, "dst": "10.0.2.2", "dport": 53227},
+        "helper": "", "timeout": 0, "class": 0, "flags": ["permanent"], "zone": 0,
+        "transport": "udp", "source": "10.0.1.2", "source_mask": "255.255.255.255",
+        "source_port": 0, "source_port_mask": 0,
+        "destination": "10.0.2.2", "destination_port": 53227,
+        "master": {"transport": "udp", "source": "10.0.1.2", "source_port": 47077,
+                   "destination": "10.0.2.2", "destination_port": 111},
     }  # fmt: skip
 
 
-def test_a_source_may_be_a_prefix_or_anybody() -> None:
-    def source(mask: bytes) -> str | None:
-        made = Expectation(ONE.master, ONE.tuple, ONE.mask._replace(src=mask))
-        value: str | None = monitor.as_data(made)["expected"]["src"]
-        return value
-
-    assert source(b"\xff\xff\xff\0") == "10.0.1.2/24"
-    assert source(bytes(4)) is None
+def test_json_has_the_keys_of_the_bus() -> None:
+    values = monitor.to_json(ONE)
+    assert values.keys() | values["master"].keys() <= FIELDS.keys()
+    own = Serializer(str).expectation(TrackedExpectation("1-1", ONE, 0.0, 0.0), 0.0)
+    for key in values.keys() - {"master", "helper"}:
+        assert values[key] == own[key], key
+    assert values["master"].items() == own["master"].items()
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_lost_events_are_told(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    monitor.show([None, message()], as_json)
+def test_lost_events_are_reported(as_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    monitor.print_events([None, message()], as_json)
     out, err = capsys.readouterr()
     assert "events were lost" in err
     assert len(out.splitlines()) == 1 + as_json
 
 
-def test_what_can_t_be_read_is_told_and_does_no_harm(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_malformed_event_is_reported_and_skipped(capsys: pytest.CaptureFixture[str]) -> None:
     broken = message()._replace(payload=memoryview(b"\0\0"))
     other = message()._replace(type=nfnl.CTNETLINK << 8)
-    monitor.show([broken, other, message()], as_json=False)
+    monitor.print_events([broken, other, message()], as_json=False)
     out, err = capsys.readouterr()
-    assert "can't be read" in err
+    assert "malformed event" in err
     assert len(out.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""The configuration as it would be now: with zones and connections where the bus can be asked."""
+"""The effective configuration with zones and references, as far as the providers reply."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from fwhelpers.cli import providers
 from fwhelpers.cli.main import main
 from fwhelpers.dbus import client as dbus_client
-from fwhelpers.dbus.client import BusError
+from fwhelpers.dbus.errors import BusError, NoBus
 from fwhelpers.firewalld import client as firewalld
 from fwhelpers.firewalld.model import FirewalldHelper, Service, Snapshot, Zone
 from fwhelpers.networkmanager import client as networkmanager
-from fwhelpers.networkmanager.client import Answer
+from fwhelpers.networkmanager.client import Devices
 from fwhelpers.networkmanager.references import Device
 
 pytestmark = pytest.mark.usefixtures("installed")
@@ -33,43 +33,43 @@ NAMED = '[helpers.foo]\ninterfaces = ["connection:Office"]\n'
 
 
 class Bus:
-    """A bus on which these run: what they say, or how they fail."""
+    """A bus client with these replies or errors of firewalld (zones) and NetworkManager (devices)."""
 
-    def __init__(self, **said: object) -> None:
-        self._said = said
+    def __init__(self, **replies: object) -> None:
+        self._replies = replies
 
-    async def connect(self) -> None:
-        if "bus" in self._said:
-            raise BusError("the bus hung up")
+    async def __aenter__(self) -> Bus:
+        if "bus" in self._replies:
+            raise NoBus("the bus hung up")
+        return self
 
-    async def owner(self, name: str) -> str:
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def name_owner(self, name: str) -> str:
         return ":1.1" if name in (firewalld.NAME, networkmanager.NAME) and self.has(name) else ""
 
     def has(self, name: str) -> bool:
-        return ("zones" if name == firewalld.NAME else "devices") in self._said
+        return ("zones" if name == firewalld.NAME else "devices") in self._replies
 
-    def close(self) -> None:
-        pass
+    def reader(self, key: str) -> Callable[[Any], Awaitable[Any]]:
+        async def read(client: Any) -> Any:
+            reply = self._replies[key]
+            if isinstance(reply, Exception):
+                raise reply
+            return reply
 
-    def say(self, what: str) -> Callable[[Any], Awaitable[Any]]:
-        async def answer(client: Any) -> Any:
-            found = self._said[what]
-            if isinstance(found, Exception):
-                raise found
-            return found
-
-        return answer
+        return read
 
 
 @pytest.fixture
 def beside(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def install(**said: object) -> None:
-        bus = Bus(profiles={"u-1": "Office"}, **said)
-        monkeypatch.setattr(dbus_client, "available", lambda: "")
-        monkeypatch.setattr(dbus_client, "Client", lambda signal: bus)
-        monkeypatch.setattr(firewalld, "snapshot", bus.say("zones"))
-        monkeypatch.setattr(networkmanager, "devices", bus.say("devices"))
-        monkeypatch.setattr(networkmanager, "profiles", bus.say("profiles"))
+    def install(**replies: object) -> None:
+        bus = Bus(profiles={"u-1": "Office"}, **replies)
+        monkeypatch.setattr(dbus_client, "Client", lambda: bus)
+        monkeypatch.setattr(firewalld, "read_snapshot", bus.reader("zones"))
+        monkeypatch.setattr(networkmanager, "read_devices", bus.reader("devices"))
+        monkeypatch.setattr(networkmanager, "read_profiles", bus.reader("profiles"))
 
     return install
 
@@ -77,14 +77,14 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def ruleset(folder: Path, toml: str, capsys: Capture) -> tuple[str, list[str]]:
     (folder / "fwhelpers.toml").write_text(toml)
     assert main(["ruleset", "--config", str(folder)]) == 0
-    said = capsys.readouterr()
-    return said.out, said.err.splitlines()
+    out, err = capsys.readouterr()
+    return out, err.splitlines()
 
 
-def test_zones_and_connections(
+def test_zones_and_references_are_applied(
     beside: Callable[..., None], config_dir: Path, capsys: Capture
 ) -> None:
-    beside(zones=SNAPSHOT, devices=Answer((OFFICE,)))
+    beside(zones=SNAPSHOT, devices=Devices((OFFICE,)))
     rules, notes = ruleset(config_dir, NAMED, capsys)
     assert not notes
     assert 'iifname "eth7" udp dport 7 counter' in rules
@@ -94,62 +94,68 @@ def test_zones_and_connections(
     assert "in.home" not in rules
 
 
-def test_without_them_and_without_need(
+def test_firewalld_is_optional_and_networkmanager_only_for_references(
     beside: Callable[..., None], config_dir: Path, capsys: Capture
 ) -> None:
     beside()
     rules, notes = ruleset(config_dir, "[helpers.foo]\n", capsys)
-    assert not notes, "a firewalld that does not run has no zones"
+    assert not notes, "a firewalld that is not running has no zones"
     assert "udp dport 7 counter" in rules
     rules, notes = ruleset(config_dir, NAMED, capsys)
     assert "counter ct label set" not in rules
     (note,) = notes
-    assert note == ("fwhelpers: note: NetworkManager does not run; connection:Office: no interface")
+    assert note == (
+        "fwhelpers: note: NetworkManager is not running; connection:Office match no interface"
+    )
 
 
 @pytest.mark.parametrize(
-    ("said", "what"),
+    ("replies", "text"),
     [
-        ({"bus": 1}, "the bus hung up; left out: firewalld's zones and what NetworkManager has"),
         (
-            {"zones": BusError("no reply"), "devices": Answer(())},
-            "firewalld: no reply; its zones are left",
+            {"bus": 1},
+            "the bus hung up; omitted: firewalld's zones and the interfaces of connection:Office",
         ),
         (
-            {"devices": BusError("no reply")},
-            "NetworkManager gave no answer (no reply); connection:",
+            {"zones": BusError("x.NoReply", "no reply"), "devices": Devices(())},
+            "firewalld: no reply; its zones are omitted",
         ),
         (
-            {"zones": Snapshot(denied="no"), "devices": Answer(())},
-            "not all may be read (no); try as root",
+            {"devices": BusError("x.NoReply", "no reply")},
+            "NetworkManager: no reply; connection:Office match no interface",
+        ),
+        (
+            {"zones": Snapshot(denied="no"), "devices": Devices(())},
+            "firewalld denied part of the query (no); try as root",
         ),
     ],
 )
-def test_what_can_not_be_asked_is_told_and_left_out(
+def test_failed_queries_are_reported_and_omitted(
     beside: Callable[..., None],
-    said: dict[str, object],
-    what: str,
+    replies: dict[str, object],
+    text: str,
     config_dir: Path,
     capsys: Capture,
 ) -> None:
-    beside(**said)
+    beside(**replies)
     rules, notes = ruleset(config_dir, f'{NAMED}[helpers.bar]\ninterfaces = ["eth1"]\n', capsys)
     assert len(notes) == 1
-    assert what in notes[0]
+    assert text in notes[0]
     assert 'iifname "eth1" tcp dport' in rules
 
 
-def test_no_bus(config_dir: Path, capsys: Capture) -> None:
+def test_without_a_bus_only_the_files_count(config_dir: Path, capsys: Capture) -> None:
     rules, notes = ruleset(config_dir, "[helpers.foo]\n", capsys)
     assert "udp dport 7 counter" in rules
     assert len(notes) == 1
-    assert "there is no system bus" in notes[0]
-    assert notes[0].endswith("left out: firewalld's zones")
+    assert "no message bus at" in notes[0]
+    assert notes[0].endswith("omitted: firewalld's zones")
     rules, notes = ruleset(config_dir, "[firewalld]\nfollow = false\n[helpers.foo]\n", capsys)
     assert not notes
 
 
-def test_links(beside: Callable[..., None]) -> None:
-    beside(devices=Answer((OFFICE,)))
-    assert providers.ask(providers.links) == providers.Links((OFFICE,), {"u-1": "Office"})
-    assert providers.ask(providers.firewalld) is None
+def test_a_provider_that_is_not_running_is_none(beside: Callable[..., None]) -> None:
+    beside(devices=Devices((OFFICE,)))
+    manager = providers.query_networkmanager()
+    assert manager == providers.NetworkManager((OFFICE,), {"u-1": "Office"})
+    assert providers.query_firewalld() is None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fwhelpers.cli import zones
+from fwhelpers.cli import providers
 from fwhelpers.cli.main import main
 from fwhelpers.firewalld.model import FirewalldHelper, Service, Snapshot, Zone
 from fwhelpers.networkmanager.references import Device
@@ -28,77 +28,79 @@ SNAPSHOT = Snapshot(
 )
 
 
-def say(
-    snapshot: Snapshot | None, folder: Path, monkeypatch: pytest.MonkeyPatch, *more: str
+def run_zones(
+    snapshot: Snapshot | None, folder: Path, monkeypatch: pytest.MonkeyPatch, *options: str
 ) -> int:
-    monkeypatch.setattr(zones, "ask", lambda: snapshot)
-    return main(["zones", "--config", str(folder), *more])
+    firewalld = providers.Firewalld(snapshot, "nftables", frozenset()) if snapshot else None
+    monkeypatch.setattr(providers, "query_firewalld", lambda: firewalld)
+    return main(["zones", "--config", str(folder), *options])
 
 
-def test_zones_their_helpers_and_why(
+def test_zones_are_listed_with_helpers_and_reasons(
     config_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert say(replace(SNAPSHOT, denied="no"), config_dir, monkeypatch) == 0
+    assert run_zones(replace(SNAPSHOT, denied="no"), config_dir, monkeypatch) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "public (nothing bound, default)",
+        "public (no interface or source, default)",
         "  no helper",
         "home (lan, ipset:x)",
         "  foo  home → this host  7/udp  service fw-foo",
-        "everywhere that the configuration says",
+        "enabled by the configuration",
         "  foo  config: [helpers.foo] without limits",
         "note: firewalld is in panic mode and drops everything",
-        "note: not everything may be read (no); try as root",
-        "note: home: source ipset:x is not followed (use addresses, networks or MACs)",
+        "note: firewalld denied part of the query (no); try as root",
+        "note: home: source ipset:x is not supported (use addresses, networks or MACs)",
     ]
 
 
-def test_references_are_told_with_what_they_mean(
+def test_references_are_shown_with_their_interfaces(
     config_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = '"eth0", "connection:Office", "type:wifi"'
     (config_dir / "fwhelpers.toml").write_text(f"[helpers.foo]\ninterfaces = [{names}]\n")
     office = Device("eth7", "ethernet", frozenset({"Office"}))
-    monkeypatch.setattr(zones, "ask_links", lambda: zones.Links((office,), {}))
-    assert say(SNAPSHOT, config_dir, monkeypatch) == 0
-    shown = "interfaces eth0, connection:Office (eth7), type:wifi (none now)"
-    assert f"  foo  config: [helpers.foo] {shown}" in capsys.readouterr().out.splitlines()
-    monkeypatch.setattr(zones, "ask_links", lambda: None)
-    assert say(SNAPSHOT, config_dir, monkeypatch) == 0
-    told = capsys.readouterr().out
-    assert "connection:Office (none now)" in told
-    assert told.endswith("note: NetworkManager does not run\n")
+    manager = providers.NetworkManager((office,), {})
+    monkeypatch.setattr(providers, "query_networkmanager", lambda: manager)
+    assert run_zones(SNAPSHOT, config_dir, monkeypatch) == 0
+    limits = "interfaces eth0, connection:Office (eth7), type:wifi (none now)"
+    assert f"  foo  config: [helpers.foo] {limits}" in capsys.readouterr().out.splitlines()
+    monkeypatch.setattr(providers, "query_networkmanager", lambda: None)
+    assert run_zones(SNAPSHOT, config_dir, monkeypatch) == 0
+    out = capsys.readouterr().out
+    assert "connection:Office (none now)" in out
+    assert out.endswith("note: NetworkManager is not running\n")
 
 
-def test_json(
+def test_json_output(
     config_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (config_dir / "fwhelpers.toml").write_text("[firewalld]\nfollow = false\n")
-    assert say(SNAPSHOT, config_dir, monkeypatch, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["follow"] is False
-    assert told["zones"][1]["helpers"] == [
+    assert run_zones(SNAPSHOT, config_dir, monkeypatch, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["follow"] is False
+    assert report["zones"][1]["helpers"] == [
         {
             "helper": "foo", "path": "input", "from": "home", "to": "this host",
-            "ports": ["7/udp"], "sources": [], "destinations": [], "why": "service fw-foo",
+            "ports": ["7/udp"], "sources": [], "destinations": [], "reason": "service fw-foo",
         }
     ]  # fmt: skip
-    assert told["config"] == []
+    assert report["config"] == []
 
 
-def test_no_firewalld(
+def test_firewalld_is_not_running(
     config_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert say(None, config_dir, monkeypatch) == 1
-    assert "error: firewalld does not run\nhint: start it" in capsys.readouterr().err
+    assert run_zones(None, config_dir, monkeypatch) == 1
+    assert "error: firewalld is not running\nhint: start it" in capsys.readouterr().err
 
 
-def test_no_bus(
+def test_a_missing_bus_is_reported_without_a_traceback(
     config_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={config_dir}/none")
     assert main(["zones", "--config", str(config_dir)]) == 1
     err = capsys.readouterr().err
-    assert "fwhelpers: error: there is no system bus" in err
+    assert "fwhelpers: error: no message bus at" in err
     assert "Traceback" not in err
 
 

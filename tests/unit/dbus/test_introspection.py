@@ -1,4 +1,4 @@
-"""The interface files, and what introspection makes of them."""
+"""The interface files, and the introspection data made from them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fwhelpers.dbus import names
-from fwhelpers.dbus.introspection import all_interfaces, directory, introspection
+from fwhelpers.dbus.introspection import all_interfaces, directory, introspect
 
 FILES = Path(__file__).parents[3] / "dbus"
 
@@ -23,7 +23,7 @@ def test_one_file_for_each_interface() -> None:
 
 
 @pytest.mark.parametrize("name", names.INTERFACES)
-def test_conventions(name: str) -> None:
+def test_members_and_arguments_follow_the_conventions(name: str) -> None:
     """d-bus/dbus doc/dbus-api-design: members in CamelCase, arguments in snake_case, all of them named."""
     (interface,) = ElementTree.parse(FILES / f"{name}.xml").getroot()
     for member in interface:
@@ -32,17 +32,17 @@ def test_conventions(name: str) -> None:
             assert re.fullmatch(r"[a-z]+(_[a-z]+)*", argument.get("name", "")), argument.attrib
 
 
-def test_signatures() -> None:
+def test_signatures_are_read_from_the_files() -> None:
     manager = all_interfaces()[names.MANAGER]
-    assert manager.methods["EnableHelper"].takes == "sa{sv}"
-    assert manager.methods["GetCounters"].gives == "a{sa{st}}aa{sv}"
+    assert manager.methods["EnableHelper"].arguments == "sa{sv}"
+    assert manager.methods["GetCounters"].result == "a{sa{st}}aa{sv}"
     assert manager.signals["WorkerRestarted"] == "oa{sv}"
     assert manager.properties["Version"].emits == "const"
     assert manager.properties["EnabledHelpers"].emits == "true"
 
 
 def test_introspection_has_no_comments_and_all_nodes() -> None:
-    text = introspection([all_interfaces()[names.WORKER]], ["helpers", "workers"])
+    text = introspect([all_interfaces()[names.WORKER]], ["helpers", "workers"])
     assert "<!--" not in text
     root = ElementTree.fromstring(text)
     assert [(e.tag, e.get("name")) for e in root] == [
@@ -60,9 +60,9 @@ def test_the_activation_file_and_the_policies_name_the_service() -> None:
     actions = {action.get("id"): action for action in policy.iter("action")}
     assert set(actions) == {names.DETAILS, names.RELOAD, names.MANAGE}
     for action in actions.values():
-        notes = {a.get("key"): a.text for a in action.iter("annotate")}
-        # else polkit would answer questions about others to root alone (polkit(8))
-        assert notes["org.freedesktop.policykit.owner"] == "unix-user:fwhelpers"
+        annotations = {a.get("key"): a.text for a in action.iter("annotate")}
+        # otherwise polkit answers only root about other subjects (polkit(8))
+        assert annotations["org.freedesktop.policykit.owner"] == "unix-user:fwhelpers"
         assert {d.text for d in action.iter() if d.tag.startswith("allow_")} <= {
             "auth_admin", "auth_admin_keep",
         }  # fmt: skip

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fwhelpers.api import DatagramParser, Helper, Policy
-from fwhelpers.dbus.fields import values
+from fwhelpers.dbus.fields import to_variants
 from fwhelpers.events.serialize import InstalledHelpers, Loss, Serializer
 from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation, WithdrawReason
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
@@ -52,7 +52,7 @@ def test_an_expectation_with_all_its_fields(serializer: Serializer) -> None:
                    "reply_destination_port": 40000},
         "connections": [],
     }  # fmt: skip
-    values(fields)  # each key is declared
+    to_variants(fields)  # each key is declared
 
 
 def test_a_match_with_its_connection(serializer: Serializer) -> None:
@@ -64,7 +64,7 @@ def test_a_match_with_its_connection(serializer: Serializer) -> None:
     assert "connections" not in fields
     unknown = serializer.event(Event(EventKind.MATCHED, None, connection), 110.0)
     assert (unknown["id"], unknown["master"]["destination_port"]) == ("", 21)
-    values(unknown)
+    to_variants(unknown)
 
 
 def test_a_foreign_helper_keeps_the_kernel_s_name(serializer: Serializer) -> None:
@@ -74,7 +74,7 @@ def test_a_foreign_helper_keeps_the_kernel_s_name(serializer: Serializer) -> Non
     )
     assert (fields["helper"], fields["plugin"], fields["policy"]) == ("sip", "", "")
     assert (fields["nat"], fields["reason"]) == (None, "removed")
-    values(fields)
+    to_variants(fields)
 
 
 def test_a_refusal(serializer: Serializer) -> None:
@@ -85,10 +85,10 @@ def test_a_refusal(serializer: Serializer) -> None:
     assert (fields["helper"], fields["plugin"], fields["rule"], fields["interface"]) == (
         "ftp", "plug", "G6", "eth4",
     )  # fmt: skip
-    values(fields)
+    to_variants(fields)
 
 
 def test_a_loss(serializer: Serializer) -> None:
     fields = serializer.item(Loss("kernel", 0, True), 0.0)
     assert fields == {"name": "kernel", "count": 0, "resynchronised": True}
-    values(fields)
+    to_variants(fields)

@@ -153,7 +153,7 @@ def test_a_rich_rules_source_is_the_other_side() -> None:
     (act,) = found.scope.acts
     assert (act.helper, act.path, act.sources) == ("ftp", "output", ())
     assert act.destinations == (ip_network("10.9.0.0/16"),)
-    assert [gap.hint for gap in found.gaps] == ["requests go to groups: leave it out"]
+    assert [gap.hint for gap in found.unsupported] == ["requests go to groups: leave it out"]
 
 
 @pytest.mark.parametrize("rule", [
@@ -172,7 +172,7 @@ def test_rich_rules_that_can_not_be_followed_are_told(source: str) -> None:
         HELPERS,
     )
     assert found.scope.acts == ()
-    assert [gap.zone for gap in found.gaps] == ["i"]
+    assert [gap.zone for gap in found.unsupported] == ["i"]
 
 
 def test_what_can_not_be_followed_is_told() -> None:
@@ -180,7 +180,7 @@ def test_what_can_not_be_followed_is_told() -> None:
     found = derive_assignments(
         snapshot(zone, ipsets={"a": ("10.0.0.0/8,eth0",), "empty": ()}), HELPERS
     )
-    assert [gap.what for gap in found.gaps] == ["source ipset:a", "interface 'bad name'"]
+    assert [gap.setting for gap in found.unsupported] == ["source ipset:a", "interface 'bad name'"]
 
 
 def effective(text: str, found: ZoneResult) -> Config:

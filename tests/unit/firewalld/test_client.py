@@ -1,4 +1,4 @@
-"""firewalld's signals: which matter, and how many become one question."""
+"""firewalld's signals and replies."""
 
 from __future__ import annotations
 
@@ -7,59 +7,65 @@ from typing import Any
 
 import pytest
 
-from fwhelpers.dbus.client import BusError, Client, Signal
-from fwhelpers.dbus.connection import plain
-from fwhelpers.firewalld.client import NAME, SignalWatcher, debounce, snapshot
+from fwhelpers.dbus.client import Client
+from fwhelpers.dbus.connection import Message
+from fwhelpers.dbus.errors import NO_REPLY, BusError
+from fwhelpers.firewalld.client import NAME, Change, SignalWatcher, debounce, read_snapshot
 from fwhelpers.firewalld.model import Service, Zone
 
 BUS = "org.freedesktop.DBus"
 
 
-def heard(*signals: tuple[str, str, str]) -> list[str]:
-    news: list[str] = []
-    follower = SignalWatcher(news.append)
-    follower.hear(Signal(BUS, "/", BUS, "NameOwnerChanged", [NAME, "", ":1.5"]))
+def owner_changed(name: str, old: str, new: str, sender: str = BUS) -> Message:
+    return Message(sender, "/", BUS, "NameOwnerChanged", "sss", (name, old, new))
+
+
+def changes(*signals: tuple[str, str, str]) -> list[Change]:
+    """The changes after firewalld has started and sent these signals."""
+    reported: list[Change] = []
+    watcher = SignalWatcher(reported.append)
+    watcher.on_signal(owner_changed(NAME, "", ":1.5"))
     for sender, interface, member in signals:
-        follower.hear(Signal(sender, "/x", interface, member))
-    return news
+        watcher.on_signal(Message(sender, "/x", interface, member))
+    assert reported.pop(0) is Change.STARTED
+    return reported
 
 
-def test_what_matters() -> None:
+def test_only_signals_that_concern_helpers_are_changes() -> None:
     zone = f"{NAME}.zone"
-    assert heard() == ["started"]
-    assert heard((":1.5", zone, "ServiceAdded"), (":1.5", NAME, "Reloaded"))[1:] == [
-        "ServiceAdded",
-        "reloaded",
-    ]
+    assert changes((":1.5", zone, "ServiceAdded"), (":1.5", NAME, "Reloaded")) == [
+        Change.SETTINGS, Change.RELOADED,
+    ]  # fmt: skip
     for member in ("PortAdded", "MasqueradeRemoved", "IcmpBlockAdded", "SourcePortAdded"):
-        assert heard((":1.5", zone, member)) == ["started"]
+        assert changes((":1.5", zone, member)) == []
     for member in ("ZoneUpdated2", "SourceAdded", "ForwardPortAdded", "RichRuleRemoved"):
-        assert heard((":1.5", zone, member)) == ["started", member]
-    assert heard((":1.5", f"{NAME}.policy", "PolicyUpdated")) == ["started", "PolicyUpdated"]
+        assert changes((":1.5", zone, member)) == [Change.SETTINGS]
+    assert changes((":1.5", f"{NAME}.policy", "PolicyUpdated")) == [Change.SETTINGS]
+    assert changes((":1.5", NAME, "LogDeniedChanged")) == []
 
 
-def test_nobody_else_is_believed() -> None:
-    assert heard((":1.6", NAME, "Reloaded"), (":1.5", "org.example", "Reloaded")) == ["started"]
-    news: list[str] = []
-    follower = SignalWatcher(news.append)
-    follower.hear(Signal(BUS, "/", BUS, "NameOwnerChanged", ["org.example", "", ":1.7"]))
-    follower.hear(Signal(":1.9", "/", BUS, "NameOwnerChanged", [NAME, "", ":1.9"]))
-    assert not follower.there
-    follower.hear(Signal("", "/", NAME, "Reloaded"))
-    assert news == []
+def test_signals_of_other_senders_are_ignored() -> None:
+    assert changes((":1.6", NAME, "Reloaded"), (":1.5", "org.example", "Reloaded")) == []
+    reported: list[Change] = []
+    watcher = SignalWatcher(reported.append)
+    watcher.on_signal(owner_changed("org.example", "", ":1.7"))
+    watcher.on_signal(owner_changed(NAME, "", ":1.9", sender=":1.9"))
+    assert not watcher.running
+    watcher.on_signal(Message("", "/", NAME, "Reloaded"))
+    assert reported == []
 
 
-def test_going_is_told() -> None:
-    news: list[str] = []
-    follower = SignalWatcher(news.append)
-    follower.hear(Signal(BUS, "/", BUS, "NameOwnerChanged", [NAME, ":1.5", ""]))
-    assert news == ["gone"]
-    assert not follower.there
+def test_the_end_of_firewalld_is_a_change() -> None:
+    reported: list[Change] = []
+    watcher = SignalWatcher(reported.append)
+    watcher.on_signal(owner_changed(NAME, ":1.5", ""))
+    assert reported == [Change.STOPPED]
+    assert not watcher.running
 
 
-def test_a_burst_is_settled_once() -> None:
-    async def run() -> int:
-        event, rounds = asyncio.Event(), 0
+def test_a_burst_of_events_is_taken_together() -> None:
+    async def run() -> None:
+        event = asyncio.Event()
 
         async def burst() -> None:
             for _ in range(5):
@@ -69,14 +75,12 @@ def test_a_burst_is_settled_once() -> None:
         sending = asyncio.get_running_loop().create_task(burst())
         await debounce(event, 0.01, 5.0)
         await sending
-        rounds += 1
         assert not event.is_set()
-        return rounds
 
-    assert asyncio.run(run()) == 1
+    asyncio.run(run())
 
 
-ANSWERS: dict[str, Any] = {
+REPLIES: dict[str, Any] = {
     "getActiveZones": {"home": {"interfaces": ["lan"]}},
     "getDefaultZone": "public",
     "getActivePolicies": {},
@@ -88,58 +92,49 @@ ANSWERS: dict[str, Any] = {
 
 
 class Fake(Client):
-    """A firewalld that answers so, or with this error."""
+    """A firewalld with the replies above, or with these errors by method."""
 
     def __init__(self, **errors: str) -> None:
         self._errors = errors
 
     async def call(self, target: object, member: str, *rest: object, **_: object) -> Any:
         if member in self._errors:
-            raise BusError("said", self._errors[member])
-        return ANSWERS[member]
+            raise BusError(self._errors[member], "denied")
+        return REPLIES[member]
 
-    async def property(self, target: object, name: str) -> Any:
+    async def get_property(self, target: object, name: str) -> Any:
         if name in self._errors:
-            raise BusError("said", self._errors[name])
+            raise BusError(self._errors[name], "denied")
         return "RUNNING" if name == "state" else "1.3.3"
 
 
-def test_a_snapshot() -> None:
-    found = asyncio.run(snapshot(Fake()))
-    assert found.zones["home"] == Zone("home", ("lan",), services=("fw-ssdp",))
-    assert found.helpers["fw-ssdp"].kernel_name == "ssdp"
-    assert (found.default_zone, found.version, found.denied) == ("public", "1.3.3", "")
+def test_the_settings_are_read() -> None:
+    snapshot = asyncio.run(read_snapshot(Fake()))
+    assert snapshot.zones["home"] == Zone("home", ("lan",), services=("fw-ssdp",))
+    assert snapshot.helpers["fw-ssdp"].kernel_name == "ssdp"
+    assert (snapshot.default_zone, snapshot.version, snapshot.denied) == ("public", "1.3.3", "")
 
 
-def test_what_is_denied_is_told_and_the_rest_taken() -> None:
-    found = asyncio.run(snapshot(Fake(getZoneSettings2=f"{NAME}.NotAuthorizedException")))
-    assert found.denied == "said"
-    assert found.zones == {"home": Zone("home", ("lan",))}
+def test_denied_settings_are_noted_and_the_others_used() -> None:
+    snapshot = asyncio.run(read_snapshot(Fake(getZoneSettings2=f"{NAME}.NotAuthorizedException")))
+    assert snapshot.denied == "denied"
+    assert snapshot.zones == {"home": Zone("home", ("lan",))}
 
 
-def test_a_property_that_is_denied_is_unknown_and_keeps_nothing_else_back() -> None:
-    found = asyncio.run(snapshot(Fake(state=f"{NAME}.NotAuthorizedException")))
-    assert (found.state, found.version, found.denied) == ("", "1.3.3", "")
-    assert found.zones["home"].services == ("fw-ssdp",)
+def test_a_denied_property_is_empty() -> None:
+    snapshot = asyncio.run(read_snapshot(Fake(state=f"{NAME}.NotAuthorizedException")))
+    assert (snapshot.state, snapshot.version, snapshot.denied) == ("", "1.3.3", "")
+    assert snapshot.zones["home"].services == ("fw-ssdp",)
 
 
-def test_what_has_just_gone_is_empty() -> None:
-    found = asyncio.run(snapshot(Fake(getServiceSettings2=f"{NAME}.Exception")))
-    assert found.services["fw-ssdp"] == Service("fw-ssdp")
-    assert found.denied == ""
+def test_a_service_that_was_just_removed_is_empty() -> None:
+    snapshot = asyncio.run(read_snapshot(Fake(getServiceSettings2=f"{NAME}.Exception")))
+    assert snapshot.services["fw-ssdp"] == Service("fw-ssdp")
+    assert snapshot.denied == ""
 
 
 @pytest.mark.parametrize("member", ["getActiveZones", "getZoneSettings2", "getHelperSettings"])
-def test_no_answer_is_not_an_empty_one(member: str) -> None:
-    """Else helpers would end because firewalld was slow."""
+def test_a_missing_reply_is_an_error(member: str) -> None:
+    """Otherwise a slow firewalld would disable helpers."""
     with pytest.raises(BusError):
-        asyncio.run(snapshot(Fake(**{member: "org.freedesktop.DBus.Error.NoReply"})))
-
-
-class Variant:
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-
-def test_plain_values() -> None:
-    assert plain({"a": Variant([Variant(1), ("x", Variant("y"))])}) == {"a": [1, ["x", "y"]]}
+        asyncio.run(read_snapshot(Fake(**{member: NO_REPLY})))

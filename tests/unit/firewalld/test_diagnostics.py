@@ -1,4 +1,4 @@
-"""The usual mistakes; and that what is right is none."""
+"""Common mistakes are diagnosed, correct settings are not."""
 
 from __future__ import annotations
 
@@ -28,40 +28,40 @@ GOOD = Snapshot(
 )
 
 
-def wrong(
+def diagnosed(
     snapshot: Snapshot, backend: str = "nftables", services: tuple[str, ...] = ("fw-rpc",)
 ) -> list[str]:
-    found = of_firewalld(
+    diagnostics = of_firewalld(
         snapshot, derive_assignments(snapshot, HELPERS), backend, services, HELPERS
     )
-    return [mistake.where for mistake in found]
+    return [diagnostic.where for diagnostic in diagnostics]
 
 
-def with_zone(**what: Any) -> Snapshot:
-    return replace(GOOD, zones={"z": Zone("z", **what)})
+def with_zone(**settings: Any) -> Snapshot:
+    return replace(GOOD, zones={"z": Zone("z", **settings)})
 
 
-def test_firewalld() -> None:
-    assert wrong(GOOD) == []
-    assert wrong(GOOD, backend="iptables") == ["backend"]
-    assert wrong(GOOD, services=()) == ["services"]
-    assert wrong(replace(GOOD, state="FAILED", panic=True, denied="no")) == [
+def test_mistakes_of_firewalld() -> None:
+    assert diagnosed(GOOD) == []
+    assert diagnosed(GOOD, backend="iptables") == ["backend"]
+    assert diagnosed(GOOD, services=()) == ["services"]
+    assert diagnosed(replace(GOOD, state="FAILED", panic=True, denied="no")) == [
         "state", "panic mode", "rights",
     ]  # fmt: skip
-    assert wrong(replace(with_zone(sources=("ipset:none",)), ipsets={"none": ()})) == []
-    assert wrong(replace(with_zone(sources=("ipset:odd",)), ipsets={"odd": ("1,2",)})) == ["z"]
+    assert diagnosed(replace(with_zone(sources=("ipset:none",)), ipsets={"none": ()})) == []
+    assert diagnosed(replace(with_zone(sources=("ipset:odd",)), ipsets={"odd": ("1,2",)})) == ["z"]
 
 
 def test_nfs_without_helper() -> None:
-    assert wrong(with_zone(services=("nfs3",))) == ["z"]
-    assert wrong(with_zone(services=("nfs3", "fw-nfs3"))) == []
-    assert wrong(with_zone(services=("nfs3", "mountd"))) == []  # its ports are fixed
-    assert wrong(with_zone(services=("fw-nfs3",))) == []
-    assert wrong(replace(GOOD, policies={"p": Policy("p", (), (), ("nfs3",))})) == ["p"]
+    assert diagnosed(with_zone(services=("nfs3",))) == ["z"]
+    assert diagnosed(with_zone(services=("nfs3", "fw-nfs3"))) == []
+    assert diagnosed(with_zone(services=("nfs3", "mountd"))) == []  # its ports are fixed
+    assert diagnosed(with_zone(services=("fw-nfs3",))) == []
+    assert diagnosed(replace(GOOD, policies={"p": Policy("p", (), (), ("nfs3",))})) == ["p"]
 
 
 def rules(text: str) -> list[dict[str, Any]]:
-    """What nft makes of a ruleset, in a namespace of its own."""
+    """A ruleset as `nft -j list ruleset` prints it, in a namespace of its own."""
     if not shutil.which("nft", path="/usr/sbin"):
         pytest.skip("no nft")
     text = text.replace("{", "{\n").replace("}", "\n}\n")
@@ -71,7 +71,7 @@ def rules(text: str) -> list[dict[str, Any]]:
         input=text, capture_output=True, text=True, check=False,
     )  # fmt: skip
     if "unshare" in done.stderr:
-        pytest.skip(f"no namespaces here: {done.stderr.strip()}")
+        pytest.skip(f"namespaces are not available: {done.stderr.strip()}")
     assert done.returncode == 0, done.stderr
     listed: list[dict[str, Any]] = json.loads(done.stdout)["nftables"]
     return listed
@@ -96,11 +96,11 @@ DROP = "type filter hook forward priority 0; policy drop;"
     ],
 )
 def test_rules_that_accept_nothing_related(text: str, where: list[str]) -> None:
-    assert [mistake.where for mistake in of_rulesets(rules(text))] == where
+    assert [diagnostic.where for diagnostic in of_rulesets(rules(text))] == where
 
 
 def ruleset(table: str, priority: int) -> list[dict[str, Any]]:
-    """As `nft -j` tells it; not every kernel has the object."""
+    """Output of `nft -j` with a ct helper object, which not every kernel supports."""
     place = {"family": "inet", "table": table}
     base = {"type": "filter", "hook": "prerouting", "prio": priority, "policy": "accept"}
     return [
@@ -110,7 +110,7 @@ def ruleset(table: str, priority: int) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def test_what_iptables_wrote_is_not_judged() -> None:
+def test_rules_of_iptables_are_not_diagnosed() -> None:
     place = {"family": "ip", "table": "filter"}
     base = {"type": "filter", "hook": "forward", "prio": 0, "policy": "drop"}
     chain = {"chain": {**place, "name": "FORWARD", **base}}
@@ -119,8 +119,8 @@ def test_what_iptables_wrote_is_not_judged() -> None:
     assert len(list(of_rulesets([chain]))) == 1
 
 
-def test_a_helper_that_is_assigned_before_ours() -> None:
-    (mistake,) = of_rulesets(ruleset("raw", -300))
-    assert mistake.what == "assigns helper ftp at priority -300, before ours"
+def test_a_helper_assigned_before_ours() -> None:
+    (diagnostic,) = of_rulesets(ruleset("raw", -300))
+    assert diagnostic.what == "assigns helper ftp at priority -300, before ours"
     assert list(of_rulesets(ruleset("raw", -5))) == []
     assert list(of_rulesets(ruleset("fwhelpers", -300))) == []

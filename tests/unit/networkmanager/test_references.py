@@ -1,4 +1,4 @@
-"""Interfaces by NetworkManager's words."""
+"""References to interfaces by NetworkManager's profiles and types."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ DEVICES = (
 )
 
 
-def made(text: str) -> Config:
+def resolve_config(text: str) -> Config:
     return config.resolve(config.parse([("f", text)]), FTP)
 
 
-def test_references() -> None:
+def test_a_reference_stands_for_the_matching_interfaces() -> None:
     assert interfaces("connection:Office", DEVICES) == ["eth0"]
     assert interfaces("connection:1234-uuid", DEVICES) == ["eth0"]
     assert interfaces("type:wifi", DEVICES) == ["wlp1s0", "wlp2s0"]
@@ -40,25 +40,31 @@ def test_references() -> None:
 
 
 def test_interfaces_and_references_together() -> None:
-    found = made('[helpers.ftp]\ninterfaces = ["eth7", "type:wifi", "connection:Company"]')
-    assert references(found) == {"type:wifi", "connection:Company"}
-    helper = resolve(found, DEVICES).helpers["ftp"]
+    resolved = resolve_config(
+        '[helpers.ftp]\ninterfaces = ["eth7", "type:wifi", "connection:Company"]'
+    )
+    assert references(resolved) == {"type:wifi", "connection:Company"}
+    helper = resolve(resolved, DEVICES).helpers["ftp"]
     assert helper.interfaces == ("eth7", "wg0", "wlp1s0", "wlp2s0")
     assert helper.general
 
 
-def test_where_none_fits_the_helper_acts_nowhere() -> None:
-    found = resolve(made('[helpers.ftp]\ninterfaces = ["connection:Elsewhere"]'), DEVICES)
-    text = ruleset.build(found, {"ftp": FTP["ftp"]}, range(1000, 1002))
+def test_a_helper_whose_references_match_none_acts_nowhere() -> None:
+    resolved = resolve(
+        resolve_config('[helpers.ftp]\ninterfaces = ["connection:Elsewhere"]'), DEVICES
+    )
+    text = ruleset.build(resolved, {"ftp": FTP["ftp"]}, range(1000, 1002))
     assert "ct helper set" not in text
-    assert "ct original proto-dst 21" in text  # flows in progress are looked at as before
+    assert "ct original proto-dst 21" in text  # flows in progress are still inspected
 
 
 @given(st.lists(st.sampled_from(["eth7", "type:wifi", "type:vlan", "connection:Office"]), unique=True, min_size=1),
        st.lists(st.sampled_from(DEVICES)))  # fmt: skip
-def test_never_wider_than_what_is_named(names: list[str], devices: list[Device]) -> None:
+def test_never_wider_than_the_named_interfaces(names: list[str], devices: list[Device]) -> None:
     listed = ", ".join(f'"{name}"' for name in names)
-    helper = resolve(made(f"[helpers.ftp]\ninterfaces = [{listed}]"), devices).helpers["ftp"]
+    helper = resolve(resolve_config(f"[helpers.ftp]\ninterfaces = [{listed}]"), devices).helpers[
+        "ftp"
+    ]
     assert helper.interfaces or not helper.general
     assert set(helper.interfaces) <= {"eth7", *(device.interface for device in devices)}
 
@@ -66,18 +72,18 @@ def test_never_wider_than_what_is_named(names: list[str], devices: list[Device])
 @pytest.mark.parametrize(
     ("value", "hint"), [("conection:X", "an interface has no colon"), ("type:", "type:wifi")]
 )
-def test_wrong_references_are_told(value: str, hint: str) -> None:
+def test_wrong_references_are_errors(value: str, hint: str) -> None:
     with pytest.raises(config.ConfigError, match=hint):
-        made(f'[helpers.ftp]\ninterfaces = ["{value}"]')
+        resolve_config(f'[helpers.ftp]\ninterfaces = ["{value}"]')
 
 
-def test_references_do_not_keep_helpers_apart() -> None:
+def test_references_do_not_separate_helpers_on_the_same_port() -> None:
     text = '[helpers.ftp]\ninterfaces = ["type:wifi"]\n[helpers.x]\ninterfaces = ["wlp1s0"]'
     with pytest.raises(config.ConfigError, match="belongs to ftp as well"):
-        made(text)
+        resolve_config(text)
 
 
-def test_what_was_up_before_is_up_as_well() -> None:
+def test_profiles_stay_active_while_networkmanager_starts() -> None:
     former = (
         Device("eth0", "ethernet", frozenset({"Office"})),
         Device("tun0", "tun", frozenset({"VPN"})),

@@ -1,4 +1,4 @@
-"""Objects and their properties, and the signals between two states."""
+"""Objects with their properties, and the signals that lead from one state to another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ALL = all_interfaces()
 
 
 class State:
-    """As much of `control.Control` as objects are made of."""
+    """The part of `control.Control` that objects are computed from."""
 
     def __init__(self, *helpers: str, **worker: Any) -> None:
         self._helpers, self._worker = helpers, worker
@@ -35,7 +35,7 @@ class State:
                  "overflows": 0, **self._worker}]  # fmt: skip
 
 
-def made(*helpers: str, **worker: Any) -> Tree:
+def make_tree(*helpers: str, **worker: Any) -> Tree:
     return tree(State(*helpers, **worker), ALL)  # type: ignore[arg-type]
 
 
@@ -44,45 +44,45 @@ def signals(old: Tree, new: Tree) -> list[tuple[str, str, Any]]:
 
 
 def test_every_property_of_the_interfaces_has_a_value() -> None:
-    for interfaces in made("ftp").values():
+    for interfaces in make_tree("ftp").values():
         for name, properties in interfaces.items():
             assert properties.keys() == ALL[name].properties.keys()
             for key, value in properties.items():
                 assert value.signature == ALL[name].properties[key].type
-    assert made()[names.worker_path(1000)][names.WORKER]["Pid"] == Typed("u", 0)
+    assert make_tree()[names.worker_path(1000)][names.WORKER]["Pid"] == Typed("u", 0)
 
 
-def test_nothing_changed_nothing_said() -> None:
-    assert signals(made("ftp"), made("ftp")) == []
+def test_no_change_no_signal() -> None:
+    assert signals(make_tree("ftp"), make_tree("ftp")) == []
 
 
-def test_counters_change_in_silence() -> None:
-    assert signals(made("ftp"), made("ftp", packets=5)) == []
+def test_counters_change_without_a_signal() -> None:
+    assert signals(make_tree("ftp"), make_tree("ftp", packets=5)) == []
 
 
-def test_a_worker_s_new_process() -> None:
+def test_a_restarted_worker_changes_its_properties() -> None:
     body = [names.WORKER, {"Pid": Typed("u", 7), "Restarts": Typed("t", 1)}, []]
     expected = [(names.worker_path(1000), "PropertiesChanged", body)]
-    assert signals(made(), made(pid=7, restarts=1)) == expected
+    assert signals(make_tree(), make_tree(pid=7, restarts=1)) == expected
 
 
-def test_helpers_come_and_go() -> None:
-    gone, come, manager = signals(made("ftp"), made("rpc"))
-    assert gone == (
+def test_added_and_removed_helpers() -> None:
+    removed, added, manager = signals(make_tree("ftp"), make_tree("rpc"))
+    assert removed == (
         names.PATH, "InterfacesRemoved", [names.helper_path("ftp"), [names.HELPER]],
     )  # fmt: skip
-    assert come[:2] == (names.PATH, "InterfacesAdded")
-    assert come[2][0] == names.helper_path("rpc")
+    assert added[:2] == (names.PATH, "InterfacesAdded")
+    assert added[2][0] == names.helper_path("rpc")
     assert manager == (
         names.PATH, "PropertiesChanged",
         [names.MANAGER, {"EnabledHelpers": Typed("as", ["rpc"])}, []],
     )  # fmt: skip
 
 
-def test_children() -> None:
-    there = made("ftp", "rpc")
-    assert children(there, "/") == ["io"]
-    assert children(there, names.PATH) == ["helpers", "workers"]
-    assert children(there, f"{names.PATH}/helpers") == ["ftp", "rpc"]
-    assert children(there, f"{names.PATH}/helpers/ftp") == []
-    assert children(there, "/org") == []
+def test_children_of_paths() -> None:
+    paths = make_tree("ftp", "rpc")
+    assert children(paths, "/") == ["io"]
+    assert children(paths, names.PATH) == ["helpers", "workers"]
+    assert children(paths, f"{names.PATH}/helpers") == ["ftp", "rpc"]
+    assert children(paths, f"{names.PATH}/helpers/ftp") == []
+    assert children(paths, "/org") == []

@@ -1,4 +1,4 @@
-"""Every change in firewalld is heard, and what comes of it is right. No helper is used that needs registration."""
+"""Each change of a real firewalld is followed. No helper is used that requires registration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from lab.firewalld import Firewalld
 
 from fwhelpers import config
 from fwhelpers.config import Config
-from fwhelpers.daemon.providers import Providers
+from fwhelpers.daemon.providers import Change, ProviderEvent, Providers
+from fwhelpers.firewalld import client
 from fwhelpers.plugin import manager as plugins
 
 HELPERS = plugins.load().helpers
@@ -18,50 +19,49 @@ Script = Callable[["Watcher"], Awaitable[None]]
 
 
 class Watcher:
-    """Surroundings whose changes can be waited for."""
+    """Providers whose changes can be awaited."""
 
     def __init__(self, firewalld: Firewalld, toml: str = "") -> None:
         self._firewalld = firewalld
-        self._heard: asyncio.Queue[set[str]] = asyncio.Queue()
-        self.surroundings = Providers(self._heard.put)
+        self._changes: asyncio.Queue[set[Change]] = asyncio.Queue()
+        self.providers = Providers(self._changes.put)
         self.reload(toml)
 
     def reload(self, toml: str) -> None:
-        """Go over to another configuration."""
+        """Switch to another configuration."""
         self._base = config.resolve(config.parse([("f", toml)]), HELPERS)
         self.effective()
 
     def effective(self) -> Config:
-        return self.surroundings.adapt(self._base, HELPERS)
+        return self.providers.adapt(self._base, HELPERS)
 
-    def acts(self) -> set[str]:
-        """helper, and the zone or zones."""
+    def assignments(self) -> set[str]:
+        """Helpers with their zones."""
         acts = self.effective().scope.acts
         return {f"{act.helper} {act.source}>{act.target}" for act in acts}
 
     async def cmd(self, *arguments: str) -> None:
         await asyncio.to_thread(self._firewalld.cmd, *arguments)
 
-    async def change(self, *arguments: str) -> set[str]:
-        """Change something; what was heard of it."""
-        while not self._heard.empty():
-            self._heard.get_nowait()
+    async def change(self, *arguments: str) -> None:
+        """Run firewall-cmd and wait for the change."""
+        while not self._changes.empty():
+            self._changes.get_nowait()
         await self.cmd(*arguments)
-        while (heard := await asyncio.wait_for(self._heard.get(), 30)) == {"configuration"}:
+        while await asyncio.wait_for(self._changes.get(), 30) == {ProviderEvent.CONFIGURATION}:
             pass
-        return heard
 
-    async def heard(self, what: str) -> None:
-        """Wait for it."""
-        while what not in {"", *await asyncio.wait_for(self._heard.get(), 60)}:
+    async def wait(self, change: Change | None = None) -> None:
+        """Wait for this change, or for any."""
+        while change not in {None, *await asyncio.wait_for(self._changes.get(), 60)}:
             pass
 
 
 def play(firewalld: Firewalld, script: Script, toml: str = "") -> None:
     async def run() -> None:
         watcher = Watcher(firewalld, toml)
-        await watcher.surroundings.start()
-        following = asyncio.get_running_loop().create_task(watcher.surroundings.run())
+        await watcher.providers.start()
+        following = asyncio.get_running_loop().create_task(watcher.providers.run())
         try:
             await script(watcher)
         finally:
@@ -77,90 +77,92 @@ def address(firewalld: Firewalld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={bus}")
 
 
-def test_the_files_are_valid_and_known(firewalld: Firewalld) -> None:
+def test_our_files_are_valid_and_loaded(firewalld: Firewalld) -> None:
     assert firewalld.cmd("--check-config").stdout.strip() == "success"
     services = set(firewalld.cmd("--get-services").stdout.split())
     assert {"fw-nfs3", "fw-discovery", "fw-tns", "fw-ftp", "fw-ftp-client", "fw-dhcpv6"} <= services
     assert {f"fw-{name}" for name in HELPERS} <= set(firewalld.cmd("--get-helpers").stdout.split())
 
 
-def test_services_interfaces_sources_and_the_default_zone(firewalld: Firewalld) -> None:
+def test_services_interfaces_sources_and_the_default_zone_are_followed(
+    firewalld: Firewalld,
+) -> None:
     async def script(watch: Watcher) -> None:
-        assert watch.acts() == set()
+        assert watch.assignments() == set()
         await watch.change("--zone=home", "--add-service=fw-ssdp")
-        assert watch.acts() == set()  # nothing belongs to home yet
+        assert watch.assignments() == set()  # nothing belongs to home yet
         await watch.change("--zone=home", "--add-interface=lan")
-        assert watch.acts() == {"ssdp >home"}
+        assert watch.assignments() == {"ssdp >home"}
         await watch.change("--zone=work", "--change-interface=lan")
-        assert watch.acts() == set()
+        assert watch.assignments() == set()
         await watch.change("--zone=home", "--add-source=10.0.0.0/8")
-        assert watch.acts() == {"ssdp >home"}
+        assert watch.assignments() == {"ssdp >home"}
         await watch.change("--zone=home", "--remove-source=10.0.0.0/8")
-        assert watch.acts() == set()
+        assert watch.assignments() == set()
         await watch.change("--set-default-zone=home")
-        assert watch.acts() == {"ssdp >home"}
+        assert watch.assignments() == {"ssdp >home"}
         await watch.change("--set-default-zone=public")
         await watch.change("--zone=work", "--add-service=fw-mdns", "--timeout=2")
-        assert watch.acts() == {"mdns >work"}
-        await watch.heard("ServiceRemoved")
-        assert watch.acts() == set()
+        assert watch.assignments() == {"mdns >work"}
+        while watch.assignments():
+            await watch.wait(client.Change.SETTINGS)
         await watch.change("--reload")
         assert watch.effective().scope.members == ()
 
     play(firewalld, script)
 
 
-def test_policies_and_rich_rules(firewalld: Firewalld) -> None:
+def test_policies_and_rich_rules_are_followed(firewalld: Firewalld) -> None:
     async def script(watch: Watcher) -> None:
         await watch.cmd("--permanent", "--new-policy=out")
         await watch.cmd("--permanent", "--policy=out", "--add-ingress-zone=HOST")
         await watch.cmd("--permanent", "--policy=out", "--add-egress-zone=ANY")
         await watch.change("--reload")
-        assert watch.acts() == set()
+        assert watch.assignments() == set()
         await watch.change("--policy=out", "--add-service=fw-coap")
-        assert watch.acts() == {"coap >public"}
+        assert watch.assignments() == {"coap >public"}
         await watch.change("--policy=out", "--remove-service=fw-coap")
         rule = 'rule family="ipv4" service name="fw-slp" accept'
         await watch.change("--zone=public", f"--add-rich-rule={rule}")
-        assert watch.acts() == {"slp >public"}
+        assert watch.assignments() == {"slp >public"}
         await watch.cmd("--permanent", "--delete-policy=out")
         await watch.change("--reload")
-        assert watch.acts() == set()
+        assert watch.assignments() == set()
 
     play(firewalld, script)
 
 
-def test_ignored_and_not_followed(firewalld: Firewalld) -> None:
+def test_ignored_helpers_and_follow_false(firewalld: Firewalld) -> None:
     async def script(watch: Watcher) -> None:
         await watch.change("--zone=public", "--add-service=fw-discovery")
-        assert watch.acts()
-        assert "ssdp >public" not in watch.acts()
+        assert watch.assignments()
+        assert "ssdp >public" not in watch.assignments()
 
     play(firewalld, script, '[firewalld]\nignore = ["ssdp"]\n')
     off = Watcher(firewalld, "[firewalld]\nfollow = false\n")
-    asyncio.run(off.surroundings.start())
-    assert off.acts() == set()
+    asyncio.run(off.providers.start())
+    assert off.assignments() == set()
     firewalld.lab.namespaces["g"].path("/run/lab/fwhelpers").mkdir()
     assert "ssdp" in firewalld.zones()
 
 
-def test_gone_keeps_what_was_in_force(firewalld: Firewalld) -> None:
+def test_zones_stay_active_while_firewalld_is_stopped(firewalld: Firewalld) -> None:
     async def script(watch: Watcher) -> None:
         await watch.cmd("--permanent", "--zone=public", "--add-service=fw-wsd")
         await watch.change("--reload")
-        assert watch.acts() == {"wsd >public"}
+        assert watch.assignments() == {"wsd >public"}
         firewalld.crash()
-        await watch.heard("gone")
-        assert watch.acts() == {"wsd >public"}
+        await watch.wait(client.Change.STOPPED)
+        assert watch.assignments() == {"wsd >public"}
         await asyncio.to_thread(firewalld.start)
-        await watch.heard("started")
-        assert watch.acts() == {"wsd >public"}
+        await watch.wait(client.Change.STARTED)
+        assert watch.assignments() == {"wsd >public"}
         await watch.cmd("--permanent", "--zone=public", "--remove-service=fw-wsd")
         await asyncio.to_thread(firewalld.stop)
-        await watch.heard("gone")
-        assert watch.acts() == {"wsd >public"}
+        await watch.wait(client.Change.STOPPED)
+        assert watch.assignments() == {"wsd >public"}
         await asyncio.to_thread(firewalld.start)
-        await watch.heard("started")
-        assert watch.acts() == set()
+        await watch.wait(client.Change.STARTED)
+        assert watch.assignments() == set()
 
     play(firewalld, script)

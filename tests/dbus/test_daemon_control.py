@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from message_bus import Client, MessageBus
+from message_bus import BusClient, MessageBus
 
 from fwhelpers import config
 from fwhelpers.config import overrides
@@ -18,7 +18,8 @@ from fwhelpers.daemon.errors import StartError
 from fwhelpers.daemon.state import Snapshot
 from fwhelpers.daemon.supervisor import OnMessage
 from fwhelpers.dbus import names
-from fwhelpers.dbus.connection import BusError, Connection
+from fwhelpers.dbus.connection import Connection
+from fwhelpers.dbus.errors import BusError
 from fwhelpers.dbus.service.control import ControlError
 from fwhelpers.dbus.service.server import Server
 from fwhelpers.plugin import manager as plugins
@@ -80,7 +81,7 @@ def test_what_the_installed_helpers_say_goes_over_the_bus(
 ) -> None:
     async def scenario() -> list[Any]:
         serving = asyncio.ensure_future(Server(public, public.events, bus.address).run())
-        client = Client(await Connection.open(bus.address))
+        client = BusClient(await Connection.open(bus.address))
         try:
             await client.connection.add_match("type='signal',member='NameOwnerChanged'")
             while True:
@@ -137,10 +138,10 @@ def error_of(public: DaemonControl, name: str, persist: bool = True) -> ControlE
 
 
 def test_nothing_is_half_done(daemon: Daemon, public: DaemonControl, tmp_path: Path) -> None:
-    assert error_of(public, "nosuch").kind == names.NO_SUCH_HELPER
+    assert error_of(public, "nosuch").name == names.NO_SUCH_HELPER
     daemon.fails = "nftables: no"
     error = error_of(public, "rpc")
-    assert (error.kind, str(error)) == (names.NOT_APPLIED, "nftables: no")
+    assert (error.name, str(error)) == (names.NOT_APPLIED, "nftables: no")
     daemon.fails = ""
     assert not list((tmp_path / "conf.d").glob("*"))
     assert daemon.switches == {}
@@ -148,7 +149,7 @@ def test_nothing_is_half_done(daemon: Daemon, public: DaemonControl, tmp_path: P
     (tmp_path / "conf.d" / "a.toml").write_text(clash)
     asyncio.run(public.reload())
     error = error_of(public, "rpc")
-    assert error.kind == names.BAD_CONFIGURATION
+    assert error.name == names.BAD_CONFIGURATION
     assert "tcp port 21 belongs to ftp as well" in str(error)
     assert daemon.enabled == ["ftp"]
     assert [file.name for file in (tmp_path / "conf.d").iterdir()] == ["a.toml"]
@@ -158,5 +159,5 @@ def test_where_it_can_t_be_kept_nothing_changes(
     daemon: Daemon, public: DaemonControl, tmp_path: Path
 ) -> None:
     (tmp_path / "conf.d").write_text("")
-    assert error_of(public, "rpc").kind == names.NOT_PERSISTED
+    assert error_of(public, "rpc").name == names.NOT_PERSISTED
     assert daemon.enabled == ["ftp"]

@@ -1,4 +1,4 @@
-"""The real NetworkManager: connections, types, bridges and renames are followed; its zones come through firewalld."""
+"""Profiles, types, bridges and renames of a real NetworkManager are followed; zones by way of firewalld."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from lab.firewalld import Firewalld
 from lab.networkmanager import NetworkManager
-from test_follow import Watcher, play
+from test_firewalld import Watcher, play
 
 from fwhelpers.cli import common, providers
-from fwhelpers.networkmanager.references import interfaces as interfaces_of
+from fwhelpers.networkmanager import client
+from fwhelpers.networkmanager.references import interfaces as matching_interfaces
 from fwhelpers.plugin import manager as plugins
 
 HELPERS = plugins.load().helpers
@@ -20,10 +21,10 @@ NAMED = '[helpers.ftp]\ninterfaces = ["eth9", {}]\n'
 
 @pytest.fixture(scope="module")
 def manager(firewalld: Firewalld) -> NetworkManager:
-    made = NetworkManager(firewalld.lab)
-    made.add("Office", "ethernet", "lan")
-    made.add("Home net", "ethernet", "wan")
-    return made
+    manager = NetworkManager(firewalld.lab)
+    manager.add("Office", "ethernet", "lan")
+    manager.add("Home net", "ethernet", "wan")
+    return manager
 
 
 @pytest.fixture(autouse=True)
@@ -36,14 +37,16 @@ def interfaces(watch: Watcher) -> tuple[str, ...]:
     return watch.effective().helpers["ftp"].interfaces
 
 
-async def until(watch: Watcher, wanted: tuple[str, ...]) -> None:
-    """Changes come in several steps; wait for the one that matters."""
+async def until(watch: Watcher, expected: tuple[str, ...]) -> None:
+    """Wait until the helper has these interfaces; a change comes in several steps."""
     async with asyncio.timeout(30):
-        while interfaces(watch) != wanted:
-            await watch.heard("")
+        while interfaces(watch) != expected:
+            await watch.wait()
 
 
-def test_connections_up_and_down(firewalld: Firewalld, manager: NetworkManager) -> None:
+def test_profiles_are_activated_and_deactivated(
+    firewalld: Firewalld, manager: NetworkManager
+) -> None:
     async def script(watch: Watcher) -> None:
         assert interfaces(watch) == ("eth9",)
         await asyncio.to_thread(manager.cmd, "connection", "up", "Home net")
@@ -54,7 +57,7 @@ def test_connections_up_and_down(firewalld: Firewalld, manager: NetworkManager) 
     play(firewalld, script, NAMED.format('"connection:Home net"'))
 
 
-def test_bridges_vpn_and_renames(firewalld: Firewalld, manager: NetworkManager) -> None:
+def test_bridges_tunnels_and_renames(firewalld: Firewalld, manager: NetworkManager) -> None:
     lab = firewalld.lab
 
     async def script(watch: Watcher) -> None:
@@ -74,18 +77,18 @@ def test_bridges_vpn_and_renames(firewalld: Firewalld, manager: NetworkManager) 
     play(firewalld, script, NAMED.format('"type:bridge", "type:vpn"'))
 
 
-def test_restart_keeps_what_it_said(
+def test_interfaces_are_kept_while_networkmanager_restarts(
     firewalld: Firewalld, manager: NetworkManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def script(watch: Watcher) -> None:
         await asyncio.to_thread(manager.cmd, "connection", "up", "Office")
         await until(watch, ("eth9", "lan"))
         await asyncio.to_thread(manager.process.stop)
-        await watch.heard("NetworkManager gone")
+        await watch.wait(client.Change.STOPPED)
         assert interfaces(watch) == ("eth9", "lan")
         await asyncio.to_thread(manager.start)
-        await watch.heard("NetworkManager started")
-        assert interfaces(watch) == ("eth9", "lan"), "what is up is not taken for down at its start"
+        await watch.wait(client.Change.STARTED)
+        assert interfaces(watch) == ("eth9", "lan"), "active profiles stay active while it starts"
         await until(watch, ("eth9", "lan"))
 
     play(firewalld, script, NAMED.format('"connection:Office"'))
@@ -93,7 +96,7 @@ def test_restart_keeps_what_it_said(
     assert [r.getMessage() for r in caplog.records].count(said) == 1
 
 
-def test_a_start_without_it(
+def test_a_start_before_networkmanager(
     firewalld: Firewalld, manager: NetworkManager, caplog: pytest.LogCaptureFixture
 ) -> None:
     manager.cmd("connection", "up", "Office")
@@ -110,21 +113,21 @@ def test_a_start_without_it(
     assert [r.getMessage() for r in caplog.records].count(said) == 1
 
 
-def test_commands_ask_as_well(
+def test_commands_query_networkmanager(
     firewalld: Firewalld, manager: NetworkManager, tmp_path: Path
 ) -> None:
     manager.cmd("connection", "up", "Office")
-    links = providers.ask(providers.links)
-    assert links is not None
-    assert {"Office", "Home net"} <= set(links.profiles.values())
-    assert interfaces_of("connection:Office", links.devices) == ["lan"]
+    answer = providers.query_networkmanager()
+    assert answer is not None
+    assert {"Office", "Home net"} <= set(answer.profiles.values())
+    assert matching_interfaces("connection:Office", answer.devices) == ["lan"]
     (tmp_path / "fwhelpers.toml").write_text(NAMED.format('"connection:Office"'))
-    found, notes = providers.now(common.read(tmp_path))
+    setup, notes = providers.effective(common.read(tmp_path))
     assert not notes
-    assert found.config.helpers["ftp"].interfaces == ("eth9", "lan")
+    assert setup.config.helpers["ftp"].interfaces == ("eth9", "lan")
 
 
-def test_a_profiles_zone_comes_through_firewalld(
+def test_the_zone_of_a_profile_reaches_us_through_firewalld(
     firewalld: Firewalld, manager: NetworkManager
 ) -> None:
     async def script(watch: Watcher) -> None:
@@ -135,19 +138,19 @@ def test_a_profiles_zone_comes_through_firewalld(
         )
         await asyncio.to_thread(manager.cmd, "connection", "up", "Office")
         async with asyncio.timeout(30):
-            while "ssdp >home" not in watch.acts():
-                await watch.heard("")
+            while "ssdp >home" not in watch.assignments():
+                await watch.wait()
         await asyncio.to_thread(
             manager.cmd, "connection", "modify", "Office", "connection.zone", "work"
         )
         async with asyncio.timeout(30):
-            while "ssdp >home" in watch.acts():
-                await watch.heard("")
+            while "ssdp >home" in watch.assignments():
+                await watch.wait()
 
     play(firewalld, script)
 
 
-def test_what_a_reload_names_first_is_asked_then(
+def test_a_reference_added_by_a_reload_is_resolved(
     firewalld: Firewalld, manager: NetworkManager
 ) -> None:
     async def script(watch: Watcher) -> None:

@@ -1,4 +1,4 @@
-"""Who is told of expectations, what, and how fast; and what happens to those who do not listen."""
+"""Which clients receive expectation events, how fast, and the effect of slow or stopped readers."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from message_bus import Client, MessageBus, Play, Program, Starter
+from message_bus import BusClient, MessageBus, Play, Program, Starter
 
 from fwhelpers.dbus import names
-from fwhelpers.dbus.connection import BusError, Connection
+from fwhelpers.dbus.connection import Connection, Target
+from fwhelpers.dbus.errors import BusError
 from fwhelpers.dbus.fields import Typed
 
 pytestmark = [
     pytest.mark.usefixtures("service"),
-    pytest.mark.skipif(os.geteuid() != 0, reason="without polkit only root may subscribe"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="without polkit only root is authorized"),
 ]
 
 MEGABYTE = 1 << 20
 
 
-async def subscribe(client: Client, **options: list[str]) -> None:
-    given = {key: Typed("as", value) for key, value in options.items()}
-    await client.expectations("Subscribe", "a{sv}", given)
+async def subscribe(client: BusClient, **options: list[str]) -> None:
+    typed = {key: Typed("as", value) for key, value in options.items()}
+    await client.expectations("Subscribe", "a{sv}", typed)
 
 
-def members(client: Client) -> Counter[str]:
-    """How many events of each kind came (a signal carries several)."""
+def members(client: BusClient) -> Counter[str]:
+    """Events received by kind (a signal carries several)."""
     counts: Counter[str] = Counter()
     for one in client.signals:
         if one.interface == names.EXPECTATIONS and one.signature == "aa{sv}":
@@ -38,28 +39,28 @@ def members(client: Client) -> Counter[str]:
     return counts
 
 
-def told(client: Client) -> list[Any]:
-    """What came as a subscriber; the numbers for everybody come whenever a second has passed."""
+def subscriber_signals(client: BusClient) -> list[Any]:
+    """Signals received as a subscriber; Activity goes to everybody at any time."""
     return [
         s for s in client.signals if s.interface == names.EXPECTATIONS and s.member != "Activity"
     ]
 
 
-def lost(client: Client) -> int:
+def lost(client: BusClient) -> int:
     return sum(one.body[0]["count"] for one in client.signals if one.member == "EventsLost")
 
 
-def test_an_expectation_s_life(service: Program, play: Play) -> None:
-    async def scenario(client: Client) -> list[Any]:
+def test_the_events_of_an_expectation(service: Program, play: Play) -> None:
+    async def scenario(client: BusClient) -> list[Any]:
         await subscribe(client)
-        service.say(do="master", first=7)
-        service.say(do="create", first=7, count=1)
-        service.say(do="match", first=7)
-        service.say(do="expire")
-        service.say(do="refuse")
-        service.say(do="lose")
+        service.command(do="master", first=7)
+        service.command(do="create", first=7, count=1)
+        service.command(do="match", first=7)
+        service.command(do="expire")
+        service.command(do="refuse")
+        service.command(do="lose")
         await client.wait_signal("EventsLost")
-        return told(client)
+        return subscriber_signals(client)
 
     created, matched, expired, refused, gone = play(scenario)
     assert [s.member for s in (created, matched, expired, refused, gone)] == [
@@ -80,150 +81,150 @@ def test_an_expectation_s_life(service: Program, play: Play) -> None:
     assert gone.body == ({"name": "kernel", "count": 0, "resynchronised": True},)
 
 
-def test_whoever_did_not_subscribe_learns_numbers_only(
-    service: Program, bus: MessageBus, play: Play
-) -> None:
-    async def scenario(client: Client) -> tuple[list[Any], Any]:
-        other = Client(await Connection.open(bus.address))
+def test_other_clients_receive_numbers_only(service: Program, bus: MessageBus, play: Play) -> None:
+    async def scenario(client: BusClient) -> tuple[list[Any], Any]:
+        other = BusClient(await Connection.open(bus.address))
         try:
             await other.listen()
             await subscribe(client)
-            service.say(do="create", first=0, count=3)
+            service.command(do="create", first=0, count=3)
             activity = await other.wait_signal("Activity")
             await client.wait_signal("Created")
             return other.signals, activity
         finally:
             other.connection.close()
 
-    heard, activity = play(scenario)
+    signals, activity = play(scenario)
     assert activity.body == ({"ftp": {"created": 3}},)
-    assert not [s for s in heard if "10.0." in repr(s.body)]
+    assert not [s for s in signals if "10.0." in repr(s.body)]
 
 
-def test_only_what_was_asked_for(service: Program, play: Play) -> None:
-    async def scenario(client: Client) -> list[Any]:
+def test_filters_by_event_and_helper(service: Program, play: Play) -> None:
+    async def scenario(client: BusClient) -> list[Any]:
         await subscribe(client, events=["refused", "matched"], helpers=["ftp"])
-        service.say(do="create", first=1, count=5)
-        service.say(do="match", first=1)
-        service.say(do="refuse")
+        service.command(do="create", first=1, count=5)
+        service.command(do="match", first=1)
+        service.command(do="refuse")
         await client.wait_signal("Refused")
         await subscribe(client, helpers=["rpc"])
-        service.say(do="refuse")
+        service.command(do="refuse")
         await client.expectations("Unsubscribe")
-        service.say(do="refuse")
+        service.command(do="refuse")
         await client.call(names.PEER, "Ping")
-        return told(client)
+        return subscriber_signals(client)
 
     assert [s.member for s in play(scenario)] == ["Matched", "Refused"]
 
 
-@pytest.mark.parametrize("given", [{"events": ["born"]}, {"kinds": ["created"]}])
-def test_wrong_options(play: Play, given: dict[str, list[str]]) -> None:
-    async def scenario(client: Client) -> None:
+@pytest.mark.parametrize("options", [{"events": ["born"]}, {"kinds": ["created"]}])
+def test_wrong_options(play: Play, options: dict[str, list[str]]) -> None:
+    async def scenario(client: BusClient) -> None:
         with pytest.raises(BusError) as caught:
-            await subscribe(client, **given)
+            await subscribe(client, **options)
         assert caught.value.name == names.INVALID_ARGS
 
     play(scenario)
 
 
-def test_the_list_comes_in_pages(service: Program, play: Play) -> None:
-    service.say(do="create", first=0, count=600)
-    service.say(do="match", first=3)
+def test_the_list_is_paged(service: Program, play: Play) -> None:
+    service.command(do="create", first=0, count=600)
+    service.command(do="match", first=3)
 
-    async def scenario(client: Client) -> tuple[list[int], list[Any], list[Any]]:
-        sizes, found, after = [], [], ""
+    async def scenario(client: BusClient) -> tuple[list[int], list[Any], list[Any]]:
+        sizes, rows, after = [], [], ""
         while True:
-            given = {"after": Typed("s", after)} if after else {}
-            page, after = await client.expectations("List", "a{sv}", given)
+            query = {"after": Typed("s", after)} if after else {}
+            page, after = await client.expectations("List", "a{sv}", query)
             sizes.append(len(page))
-            found += page
+            rows += page
             if not after:
                 break
         few, more = await client.expectations("List", "a{sv}", {"limit": Typed("u", 2)})
         assert more == few[-1]["id"]
         none, _ = await client.expectations("List", "a{sv}", {"helper": Typed("s", "rpc")})
         assert none == []
-        with pytest.raises(BusError, match="no such id"):
+        with pytest.raises(BusError, match="no such ID"):
             await client.expectations("List", "a{sv}", {"after": Typed("s", "x")})
-        return sizes, found, few
+        return sizes, rows, few
 
-    sizes, found, few = play(scenario)
+    sizes, rows, few = play(scenario)
     assert sizes == [256, 256, 88]
-    assert len({one["id"] for one in found}) == 600
-    assert [one["id"] for one in found[:2]] == [one["id"] for one in few]
-    assert [len(one["connections"]) for one in found[:5]] == [0, 0, 0, 1, 0]
+    assert len({row["id"] for row in rows}) == 600
+    assert [row["id"] for row in rows[:2]] == [row["id"] for row in few]
+    assert [len(row["connections"]) for row in rows[:5]] == [0, 0, 0, 1, 0]
 
 
-def test_ten_thousand_at_once_reach_who_listens(
+def test_a_burst_of_ten_thousand_events_reaches_a_subscriber(
     service: Program, bus: MessageBus, play: Play
 ) -> None:
-    before, of_bus = service.say(do="memory"), bus.memory()
+    before, of_bus = service.command(do="memory"), bus.memory()
 
-    async def scenario(client: Client) -> tuple[Counter[str], int]:
+    async def scenario(client: BusClient) -> tuple[Counter[str], int]:
         await subscribe(client)
-        await asyncio.to_thread(service.say, do="create", first=0, count=10000)
+        await asyncio.to_thread(service.command, do="create", first=0, count=10000)
         await client.wait_signal(
             "Created", lambda _: members(client)["Created"] + lost(client) >= 10000
         )
-        # the connection lives, and answers
+        # the connection is alive and the service replies
         (version,) = await client.call(names.PROPERTIES, "Get", "ss", names.MANAGER, "Version")
         assert version == "9"
         return members(client), lost(client)
 
     counts, missing = play(scenario)
     assert counts["Created"] + missing == 10000
-    # tracking 10,000 of them takes some memory, the sending must take none to speak of
-    assert service.say(do="memory") - before < 64 * MEGABYTE
+    # tracking 10,000 expectations takes memory, sending them must not
+    assert service.command(do="memory") - before < 64 * MEGABYTE
     assert bus.memory() - of_bus < 8 * MEGABYTE
 
 
 SLEEPER = """
 import asyncio, sys
 from fwhelpers.dbus import names
-from fwhelpers.dbus.connection import Connection
+from fwhelpers.dbus.connection import Connection, Target
 
 async def main():
     connection = await Connection.open(sys.argv[1])
-    told = {"created": 0, "lost": 0}
-    def hear(signal):
+    counts = {"created": 0, "lost": 0}
+    def count(signal):
         if signal.member == "Created":
-            told["created"] += len(signal.body[0])
+            counts["created"] += len(signal.body[0])
         elif signal.member == "EventsLost":
-            told["lost"] += signal.body[0]["count"]
-        if sum(told.values()) >= int(sys.argv[2]):
-            print("got", told["created"], told["lost"], flush=True)
-    connection.on_signal = hear
-    await connection.call(names.NAME, names.PATH, names.EXPECTATIONS, "Subscribe", "a{sv}", [{}])
+            counts["lost"] += signal.body[0]["count"]
+        if sum(counts.values()) >= int(sys.argv[2]):
+            print("got", counts["created"], counts["lost"], flush=True)
+    connection.on_signal = count
+    await connection.call(Target(names.NAME, names.PATH, names.EXPECTATIONS), "Subscribe", "a{sv}", [{}])
     print("subscribed", flush=True)
     await connection.wait_closed()
 asyncio.run(main())
 """
 
 
-def test_a_stopped_subscriber_harms_nobody_and_learns_what_it_missed(
+def test_a_stopped_subscriber_delays_nobody_and_receives_the_number_of_lost_events(
     service: Program, bus: MessageBus, play: Play
 ) -> None:
-    total = 20000  # more than the ring holds
+    total = 20000  # more than the ring buffer holds
     sleeper = Program(sys.executable, "-c", SLEEPER, bus.address, str(total))
     try:
         sleeper.wait_line("subscribed")
         sleeper.process.send_signal(signal.SIGSTOP)
         before = bus.memory()
 
-        async def scenario(client: Client) -> int:
+        async def scenario(client: BusClient) -> int:
             await subscribe(client)
             for first in range(0, total, 5000):
-                await asyncio.to_thread(service.say, do="create", first=first, count=5000)
+                await asyncio.to_thread(service.command, do="create", first=first, count=5000)
                 await client.wait_signal(
                     "Created",
-                    lambda _, want=first + 5000: members(client)["Created"] + lost(client) >= want,
+                    lambda _, total=first + 5000: (
+                        members(client)["Created"] + lost(client) >= total
+                    ),
                 )
             return lost(client)
 
         play(scenario)
         assert bus.memory() - before < 8 * MEGABYTE
-        assert service.say(do="state")["ring"] <= 16384
+        assert service.command(do="state")["ring"] <= 16384
         sleeper.process.send_signal(signal.SIGCONT)
         _, got, missed = sleeper.wait_line("^got").split()
         assert int(got) + int(missed) == total
@@ -232,18 +233,18 @@ def test_a_stopped_subscriber_harms_nobody_and_learns_what_it_missed(
         sleeper.end()
 
 
-def test_who_leaves_is_forgotten(service: Program, bus: MessageBus, play: Play) -> None:
-    async def scenario(client: Client) -> None:
-        other = Client(await Connection.open(bus.address))
+def test_leaving_the_bus_unsubscribes(service: Program, bus: MessageBus, play: Play) -> None:
+    async def scenario(client: BusClient) -> None:
+        other = BusClient(await Connection.open(bus.address))
         await subscribe(client)
         await subscribe(other)
-        assert service.say(do="state")["readers"] == 2
+        assert service.command(do="state")["readers"] == 2
         other.connection.close()
         for _ in range(200):
-            if service.say(do="state")["readers"] == 1:
+            if service.command(do="state")["readers"] == 1:
                 return
             await client.call(names.PEER, "Ping")
-        pytest.fail("it is still told")
+        pytest.fail("still subscribed")
 
     play(scenario)
 
@@ -251,11 +252,11 @@ def test_who_leaves_is_forgotten(service: Program, bus: MessageBus, play: Play) 
 def test_too_many_subscribers_are_refused(
     service: Program, bus: MessageBus, play: Play, start: Starter
 ) -> None:
-    async def scenario(client: Client) -> None:
+    async def scenario(client: BusClient) -> None:
         others = [await Connection.open(bus.address) for _ in range(64)]
         try:
             for other in others:
-                await subscribe(Client(other))
+                await subscribe(BusClient(other))
             with pytest.raises(BusError) as caught:
                 await subscribe(client)
             assert caught.value.name == names.LIMIT
@@ -266,25 +267,29 @@ def test_too_many_subscribers_are_refused(
     play(scenario)
 
 
-def test_a_caller_that_does_not_wait_for_answers_does_no_harm(
+def test_a_flood_of_calls_does_not_block_others(
     service: Program, bus: MessageBus, play: Play
 ) -> None:
-    async def scenario(client: Client) -> list[Any]:
+    async def scenario(client: BusClient) -> list[Any]:
         flood = await Connection.open(bus.address)
         try:
-            asked = [
+            calls = [
                 asyncio.ensure_future(
-                    flood.call(names.NAME, names.PATH, names.MANAGER, "ListHelpers", patience=30)
+                    flood.call(
+                        Target(names.NAME, names.PATH, names.MANAGER),
+                        "ListHelpers",
+                        reply_timeout=30,
+                    )
                 )
                 for _ in range(2000)
             ]
             (helpers,) = await client.manager("ListHelpers")
-            # as many as may wait are answered, some more are refused, the rest gets nothing
-            first = await asyncio.gather(*asked[:32], return_exceptions=True)
-            assert not [one for one in first if isinstance(one, BaseException)]
-            for one in asked:
-                one.cancel()
-            await asyncio.gather(*asked, return_exceptions=True)
+            # the first ones get a reply, some more are refused, the others are ignored
+            first = await asyncio.gather(*calls[:32], return_exceptions=True)
+            assert not [reply for reply in first if isinstance(reply, BaseException)]
+            for call in calls:
+                call.cancel()
+            await asyncio.gather(*calls, return_exceptions=True)
             return list(helpers)
         finally:
             flood.close()
