@@ -42,7 +42,9 @@ def release(arguments: argparse.Namespace) -> int:
 
 def unregister(arguments: argparse.Namespace) -> int:
     """`fwhelpers unregister`."""
+    from fwhelpers.daemon.runtime_dir import require_stopped
     from fwhelpers.registration.register import unregister as unregister_all
 
+    require_stopped()
     print(f"removed: {', '.join(unregister_all()) or 'none was registered'}")
     return 0

@@ -1,13 +1,12 @@
-"""The daemon as clients know it, and its way onto the bus."""
+"""Implements the D-Bus service's `Control` protocol over the manager, and connects it to the bus."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fwhelpers import __version__
 from fwhelpers.api import Helper
@@ -15,19 +14,16 @@ from fwhelpers.config import ConfigError
 from fwhelpers.daemon.dropin import DropIn, DropInError
 from fwhelpers.daemon.errors import StartError
 from fwhelpers.dbus import names
-from fwhelpers.dbus.service.control import ControlError, Notification, NotificationKind, Values
+from fwhelpers.dbus.service.control import ControlError, Notification, Values
 from fwhelpers.dbus.service.methods import no_such_helper
 from fwhelpers.dbus.service.server import Server
-from fwhelpers.events.serialize import InstalledHelpers
-from fwhelpers.events.stream import EventStream
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import NftError
 from fwhelpers.kernel.probe import probe
 from fwhelpers.ruleset import TABLE
-from fwhelpers.worker.messages import FlowReport, Message, ReportKind, Restarted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from fwhelpers.daemon.manager import Manager
 
@@ -35,68 +31,38 @@ log = logging.getLogger("fwhelpers")
 
 
 class DaemonControl:
-    """`control.Control` over a daemon. `start` when it is up, `stop` before it goes down."""
+    """Started after the manager, and stopped before it."""
 
-    def __init__(self, daemon: Manager, config_dir: Path) -> None:
-        self._daemon = daemon
+    def __init__(self, manager: Manager, config_dir: Path) -> None:
+        self._manager = manager
         self._drop_in = DropIn(config_dir)
         self._switching = asyncio.Lock()
         self._probing = asyncio.Lock()
-        self.events = EventStream()
+        self.events = manager.events
         self._bus: asyncio.Task[None] | None = None
-        self._listeners: list[Callable[[Notification], None]] = []
-        daemon.on_message = self._on_worker_message
-        daemon.listen(self._tell)
 
     def start(self) -> None:
-        """Listen to the kernel's events and go to the bus; whatever fails is told, the daemon goes on."""
-        self._know()
+        """Subscribe to the kernel's events and connect to the bus; an error is logged."""
         try:
             self.events.start()
         except (NetlinkError, OSError) as error:
-            log.error(
-                "no events of expectations, so `monitor` and D-Bus tell of refusals only: %s", error
-            )
+            log.error("no expectation events, `monitor` and D-Bus report refusals only: %s", error)
         self._bus = asyncio.get_running_loop().create_task(Server(self, self.events).run())
 
     async def stop(self) -> None:
-        """Leave the bus."""
         if self._bus is not None:
             self._bus.cancel()
             await asyncio.gather(self._bus, return_exceptions=True)
             self.events.close()
             self._bus = None
 
-    def _on_worker_message(self, queue: int, message: Message | Restarted) -> None:
-        self.events.on_worker_message(queue, message, time.monotonic())
-        match message:
-            case Restarted(reason):
-                kind = NotificationKind.WORKER_RESTARTED
-                self._tell(Notification(kind, queue=queue, details={"reason": reason}))
-            case FlowReport(ReportKind.FAILED, helper, reason=reason):
-                name = self._daemon.name_of(helper)
-                kind = NotificationKind.HELPER_FAILED
-                self._tell(Notification(kind, name, details={"reason": reason}))
-
-    def _tell(self, news: Notification) -> None:
-        if news.kind == NotificationKind.RULESET_REPLACED:
-            self._know()
-        for listener in self._listeners:
-            listener(news)
-
-    def _know(self) -> None:
-        plugins = self._daemon.state.plugins
-        helpers = {h.kernel_name: h for h in plugins.helpers.values()}
-        origin = {name: p.name for p in plugins.plugins for name in p.helpers}
-        self.events.set_installed(InstalledHelpers(helpers, origin))
-
     # Control
 
     def listen(self, listener: Callable[[Notification], None]) -> None:
-        self._listeners.append(listener)
+        self._manager.notifications.subscribe(listener)
 
     def summary(self) -> Values:
-        state = self._daemon.state
+        state = self._manager.state
         return {
             "version": __version__, "enabled": list(state.config.helpers),
             "problems": dict(state.problems), "steering": state.config.daemon.steering,
@@ -104,7 +70,7 @@ class DaemonControl:
         }  # fmt: skip
 
     def helpers(self) -> list[Values]:
-        state = self._daemon.state
+        state = self._manager.state
         totals = state.workers.totals()
         return [
             self._helper(helper, totals.get(helper.kernel_name, Counter()))
@@ -112,7 +78,7 @@ class DaemonControl:
         ]
 
     def _helper(self, helper: Helper, counters: Counter[str]) -> Values:
-        state = self._daemon.state
+        state = self._manager.state
         given = state.config.helpers.get(helper.name)
         plugin = next((p for p in state.plugins.plugins if helper.name in p.helpers), None)
         problem = state.problems.get(helper.name, "")
@@ -140,69 +106,67 @@ class DaemonControl:
         }  # fmt: skip
 
     def plugins(self) -> list[Values]:
-        return list(self._daemon.state.plugins.describe())
+        return list(self._manager.state.plugins.describe())
 
     def workers(self) -> list[Values]:
         return [
-            {**status, "pid": status["pid"] or 0} for status in self._daemon.state.workers.status()
+            {**status, "pid": status["pid"] or 0} for status in self._manager.state.workers.status()
         ]
 
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         async with self._switching:
             self._check(name)
-            former = dict(self._daemon.switches)
-            before = self._keep(name, enabled) if persist else None
-            self._daemon.switches[name] = enabled
+            former = self._persist(name, enabled) if persist else None
             try:
-                await self._go_over(self._daemon.refresh)
+                await _apply(self._manager.enable(name, enabled))
             except BaseException:
-                self._daemon.switches = former
                 if persist:
-                    self._restore(before)
+                    self._restore(former)
                 raise
         log.info("%s: %s", name, "enabled" if enabled else "disabled")
-        kept = str(self._drop_in.path) if persist else ""
-        return {"name": name, "enabled": enabled, "persisted": kept}
+        path = str(self._drop_in.path) if persist else ""
+        return {"name": name, "enabled": enabled, "persisted": path}
 
     def _check(self, name: str) -> None:
-        plugins = self._daemon.state.plugins
+        plugins = self._manager.state.plugins
         if name not in plugins.helpers:
             why = plugins.absent().get(name, "it is not installed")
             text = no_such_helper(name, plugins.helpers, why)
             raise ControlError(names.NO_SUCH_HELPER, text)
 
-    def _keep(self, name: str, enabled: bool) -> bytes | None:
+    def _persist(self, name: str, enabled: bool) -> bytes | None:
         try:
             return self._drop_in.add(name, enabled)
         except DropInError as error:
             raise ControlError(names.NOT_PERSISTED, str(error)) from None
 
-    def _restore(self, before: bytes | None) -> None:
+    def _restore(self, former: bytes | None) -> None:
         try:
-            self._drop_in.restore(before)
+            self._drop_in.restore(former)
         except DropInError as error:
-            log.error("%s; it says what is not in force", error)
+            log.error("%s; the drop-in now disagrees with the running configuration", error)
 
     async def reload(self) -> Values:
         async with self._switching:
-            await self._go_over(self._daemon.reload)
-        return {"helpers": list(self._daemon.state.config.helpers)}
-
-    async def _go_over(self, step: Callable[[], Any]) -> None:
-        try:
-            await step()
-        except ConfigError as error:
-            raise ControlError(names.BAD_CONFIGURATION, str(error)) from None
-        except StartError as error:
-            raise ControlError(names.NOT_APPLIED, str(error)) from None
+            await _apply(self._manager.reload())
+        return {"helpers": list(self._manager.state.config.helpers)}
 
     def ruleset(self) -> str:
         try:
-            return self._daemon.state.nft.run(f"list table inet {TABLE}")
+            return self._manager.state.nft.run(f"list table inet {TABLE}")
         except NftError as error:
             raise ControlError(names.FAILED, str(error)) from None
 
     async def probe(self) -> list[Values]:
-        async with self._probing:  # it takes a queue for itself
+        async with self._probing:  # it binds a queue of its own
             findings = await asyncio.to_thread(probe)
-        return [one._asdict() for one in findings]
+        return [finding._asdict() for finding in findings]
+
+
+async def _apply(change: Awaitable[None]) -> None:
+    try:
+        await change
+    except ConfigError as error:
+        raise ControlError(names.BAD_CONFIGURATION, str(error)) from None
+    except StartError as error:
+        raise ControlError(names.NOT_APPLIED, str(error)) from None

@@ -1,10 +1,10 @@
-"""What keeps the daemon from its work."""
+"""The error of a service that can't do its work."""
 
 from __future__ import annotations
 
 
 class StartError(Exception):
-    """Why the daemon can't start, or can't go over to a configuration, for people; `hint` says what to do."""
+    """The service can't start, or can't apply a configuration. `hint` suggests a remedy."""
 
     def __init__(self, text: str, hint: str = "") -> None:
         super().__init__(text)

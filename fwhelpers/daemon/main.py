@@ -1,4 +1,4 @@
-"""`fwhelpers run`: the manager, its way onto the bus, what it follows there, and what it looks after."""
+"""`fwhelpers run`: the manager, its D-Bus service, and the watch over the pin table."""
 
 from __future__ import annotations
 
@@ -7,33 +7,30 @@ from pathlib import Path
 
 from fwhelpers.daemon import journal
 from fwhelpers.daemon.control import DaemonControl
-from fwhelpers.daemon.following import Following
 from fwhelpers.daemon.manager import Manager
 from fwhelpers.daemon.pin_watch import PinWatch
+from fwhelpers.daemon.providers import Providers
 
 
 async def _main(config_dir: Path) -> None:
-    daemon = Manager(config_dir)
-    public = DaemonControl(daemon, config_dir)
-    following, pins = Following(daemon), PinWatch(daemon)
+    manager = Manager(config_dir, Providers())
+    control, pins = DaemonControl(manager, config_dir), PinWatch(manager)
     try:
-        await daemon.start()
-        public.start()
-        following.start()
+        await manager.start()
+        control.start()
         pins.start()
         print("fwhelpers: ready", flush=True)
-        await daemon.serve()
+        await manager.serve()
     finally:
         await pins.stop()
-        await following.stop()
-        await public.stop()
-        await daemon.stop()
+        await control.stop()
+        await manager.stop()
 
 
 def run(config_dir: Path) -> int:
     """Run the service until SIGTERM; returns the exit status.
 
-    Raises StartError, ConfigError, Locked, NetlinkError, NftError and OSError where it can't start.
+    Raises StartError, ConfigError, AlreadyRunning, NetlinkError, NftError and OSError if it can't start.
     """
     journal.set_up()
     asyncio.run(_main(config_dir))

@@ -1,7 +1,7 @@
-"""The pins come back at once when somebody removes them: `nft flush ruleset` takes every table that has no owner.
+"""Restores the pins when somebody removes them: `nft flush ruleset` deletes every table without an owner.
 
-They have none, as they are to outlive us (see `register`). Without them a module that is unloaded takes the helpers
-along, and the next ruleset that names one can't be loaded.
+The pins have none, as they outlive the service (see `registration.register`). Without them an unloaded module takes the
+helpers along, and the next ruleset that names one can't be loaded.
 """
 
 from __future__ import annotations
@@ -24,36 +24,34 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fwhelpers")
 
-#: seconds after they were restored in which they are not looked at: who takes them all the time must not keep us busy
+#: seconds between restoring the pins and the next look: repeated removal must not keep the service busy
 PAUSE = 1.0
 
 
 class PinWatch:
-    """Looks after a daemon's pins. `start` when it is up, `stop` before it goes down."""
+    """Started after the manager, and stopped before it."""
 
-    def __init__(self, daemon: Manager) -> None:
-        self._daemon = daemon
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
         self._commits: EventSocket | None = None
         self._changed = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Look after them from now on; if that can't be, it is told, and the daemon goes on."""
+        """An error is logged, and the service works without the watch."""
         try:
             self._commits = EventSocket(nft_events.GROUPS, commit_events())
             netlink = NetlinkSocket()
         except OSError as error:
-            log.error(
-                "no events of nftables: %s; should table %s be flushed, reload", error, PIN_TABLE
-            )
+            log.error("no nftables events: %s; reload if table %s is flushed", error, PIN_TABLE)
             return
         loop = asyncio.get_running_loop()
         loop.add_reader(self._commits.fileno(), self._read)
-        self._changed.set()  # by somebody before we listened
+        self._changed.set()  # they may have been removed before
         self._watching = loop.create_task(self._watch(netlink))
 
     async def stop(self) -> None:
-        """Let them be."""
+        """Stop watching the pin table."""
         if self._commits is not None:
             asyncio.get_running_loop().remove_reader(self._commits.fileno())
             self._commits.close()
@@ -72,32 +70,32 @@ class PinWatch:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
-                if not self._whole(netlink):
+                if not self._complete(netlink):
                     await self._restore()
                     await asyncio.sleep(PAUSE)
         finally:
             netlink.close()
 
-    def _whole(self, netlink: NetlinkSocket) -> bool:
-        state = self._daemon.state
+    def _complete(self, netlink: NetlinkSocket) -> bool:
+        state = self._manager.state
         pinned = [h for name, h in state.plugins.helpers.items() if name not in state.problems]
         try:
-            found = netlink.request(
+            replies = netlink.request(
                 nft_events.encode_get_table(PIN_TABLE), f"get table {PIN_TABLE}"
             )
-            return nft_events.parse_size(found) >= sum(len(h.registered) for h in pinned)
+            return nft_events.parse_size(replies) >= sum(len(h.registered) for h in pinned)
         except NetlinkError as error:
             if error.errno != ENOENT:
                 log.error("%s", error)
             return error.errno != ENOENT
         except DecodeError as error:
-            log.error("table %s can't be read: %s", PIN_TABLE, error)
+            log.error("read table %s: %s", PIN_TABLE, error)
             return True
 
     async def _restore(self) -> None:
         try:
-            await self._daemon.register_again()
+            await self._manager.register_again()
         except (NetlinkError, NftError, DecodeError) as error:
-            log.error("table %s was removed, and can't be restored: %s", PIN_TABLE, error)
+            log.error("restore removed table %s: %s", PIN_TABLE, error)
         else:
-            log.warning("table %s was removed by somebody, and is restored", PIN_TABLE)
+            log.warning("restored table %s, which was removed", PIN_TABLE)

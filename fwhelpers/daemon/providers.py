@@ -1,14 +1,14 @@
-"""What firewalld and NetworkManager say, and the configuration that comes of it.
+"""firewalld and NetworkManager as sources of configuration.
 
-Neither need be there: without them the files are all there is. What one of them said stays in force while it is gone: a
-crashed firewalld leaves its rules in the kernel, and a restarted one says anew what counts.
+Both are optional. While one of them is gone its last state stays in force: a crashed firewalld leaves its rules in the
+kernel, and a restarted one is read again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from enum import Enum
 
 from fwhelpers.api import Helper
@@ -27,9 +27,11 @@ from fwhelpers.networkmanager.references import Device
 
 log = logging.getLogger("fwhelpers")
 
-#: seconds without a further signal before we ask; seconds after which we ask anyhow
-QUIET, LONGEST = 0.05, 0.4
-FIRST = 8.0  #: seconds that a start waits for answers
+QUIET, LONGEST = (
+    0.05,
+    0.4,
+)  #: seconds without a further signal before a read; seconds after which it is done anyway
+START_TIMEOUT = 8.0  #: seconds that the start waits for replies
 RETRY, LONGEST_RETRY = 1.0, 30.0  #: seconds between attempts to reach the bus
 
 
@@ -41,179 +43,184 @@ class ProviderEvent(Enum):
 
 
 Change = firewalld.Change | networkmanager.Change | ProviderEvent
-Changed = Callable[[set[Change]], Awaitable[None]]
 
 
 class Providers:
-    """`start` asks once, `run` follows; `changed` is awaited after each change, with what it was."""
+    """`require` says which providers are needed, `start` reads them once, `changes` follows them.
 
-    def __init__(self, changed: Changed) -> None:
-        self._changed = changed
+    `apply` derives the configuration from their last state.
+    """
+
+    def __init__(self) -> None:
         self._client: Client | None = None
         self._snapshot: Snapshot | None = None
         self._devices: tuple[Device, ...] = ()
-        self._lasting: Mapping[str, HelperConfig] = {}
-        self._news: set[Change] = set()
-        self._event = asyncio.Event()
-        self._wanted = asyncio.Event()
-        self._follower = firewalld.SignalWatcher(self._note)
-        self._manager = networkmanager.SignalWatcher(self._note)
-        self._gaps: tuple[Unsupported, ...] = ()
-        self._follow = False
-        self._named: set[str] = set()
-        self._told = ""
+        self._pending: set[Change] = set()
+        self._signalled = asyncio.Event()
+        self._required = asyncio.Event()
+        self._firewalld = firewalld.SignalWatcher(self._add)
+        self._networkmanager = networkmanager.SignalWatcher(self._add)
+        self._unsupported: tuple[Unsupported, ...] = ()
+        self._follow_firewalld = False
+        self._references: set[str] = set()
+        self._warning = ""
 
-    # what is known, applied
+    # configuration
 
-    def adapt(self, config: Config, helpers: Mapping[str, Helper]) -> Config:
-        """The effective configuration: references resolved, zones' helpers added."""
-        self._want(config.firewalld.follow, references.references(config))
+    def require(self, config: Config) -> None:
+        """Follow the providers that a configuration needs."""
+        follow, names = config.firewalld.follow, references.references(config)
+        # a provider that was not needed before has not been read
+        unread = (follow and not self._follow_firewalld) or bool(names and not self._references)
+        self._follow_firewalld, self._references = follow, names
+        if unread:
+            self._required.set()
+            self._add(ProviderEvent.CONFIGURATION)
+
+    def apply(
+        self, config: Config, helpers: Mapping[str, Helper], lasting: Mapping[str, HelperConfig]
+    ) -> Config:
+        """Resolve references to interfaces, and add the helpers of zones.
+
+        `lasting`: that of the active configuration.
+        """
         config = references.resolve(config, self._devices)
         if not config.firewalld.follow or self._snapshot is None:
             return config
-        found = derive_assignments(self._snapshot, helpers)
-        self._tell_gaps(found.unsupported)
+        result = derive_assignments(self._snapshot, helpers)
+        self._warn_unsupported(result.unsupported)
         try:
-            config = merge_zone_helpers(config, helpers, found.scope, self._lasting)
+            return merge_zone_helpers(config, helpers, result.scope, lasting)
         except ConfigError as error:
-            log.error("firewalld: %s; its zones are left out", error)
-        else:
-            self._lasting = config.lasting
-        return config
+            log.error("firewalld: zones ignored: %s", error)
+            return config
 
-    def _want(self, follow: bool, named: set[str]) -> None:
-        """What the configuration needs; what it did not need before has not been asked yet."""
-        newly = (follow and not self._follow) or bool(named and not self._named)
-        self._follow, self._named = follow, named
-        if newly:
-            self._wanted.set()
-            self._note(ProviderEvent.CONFIGURATION)
-
-    def _tell_gaps(self, gaps: tuple[Unsupported, ...]) -> None:
-        for gap in gaps:
-            if gap not in self._gaps:
+    def _warn_unsupported(self, settings: tuple[Unsupported, ...]) -> None:
+        for one in settings:
+            if one not in self._unsupported:
                 log.warning(
-                    "firewalld: %s: %s is not supported (%s)", gap.zone, gap.setting, gap.hint
+                    "firewalld: %s: %s is not supported (%s)", one.zone, one.setting, one.hint
                 )
-        self._gaps = gaps
+        self._unsupported = settings
 
-    # following
+    # life cycle
 
     async def start(self) -> None:
-        """Learn what is there already, so that a restart begins with what was in force. Never fails."""
-        if not (self._follow or self._named) or unavailable():
+        """Read the required providers, so that the first configuration is complete. Never fails."""
+        if not self._required.is_set() or unavailable():
             return
         try:
-            await asyncio.wait_for(self._connect(), FIRST)
+            await asyncio.wait_for(self._connect(), START_TIMEOUT)
         except BusError as error:
-            self._tell(str(error))
+            self._warn(str(error))
         except TimeoutError:
-            log.warning(
-                "firewalld or NetworkManager: no answer yet; they are followed once they answer"
-            )
+            log.warning("firewalld or NetworkManager: no reply yet, followed later")
 
-    async def run(self) -> None:
-        """Follow until cancelled; a bus that is not there, or goes away, is tried again."""
-        try:
-            await self._run()
-        finally:
-            self._drop()
-
-    async def _run(self) -> None:
+    async def changes(self) -> AsyncGenerator[set[Change], None]:
+        """Yield each set of changes when the new state has been read. Reconnects to the bus; never ends."""
         pause = RETRY
-        while True:
-            await self._wanted.wait()
-            why = unavailable()
-            if isinstance(why, MissingLibrary):
-                self._tell(f"{why}, so neither firewalld nor NetworkManager is followed")
-            try:
-                if self._client is None and not why:
-                    await self._connect()
-                    await self._report({ProviderEvent.CONNECTED})
-                if self._client is not None:
-                    pause = RETRY
-                    await self._follow_on(self._client)
-            except BusError as error:
-                self._tell(str(error))
-            self._drop()
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_RETRY)
+        try:
+            while True:
+                await self._required.wait()
+                try:
+                    if self._client is None and self._is_available():
+                        await self._connect()
+                        yield {ProviderEvent.CONNECTED}
+                    while self._client is not None:
+                        pause = RETRY
+                        changes = await self._next_changes(self._client)
+                        if not changes:
+                            break
+                        self._warn_gone(changes)
+                        yield changes
+                except BusError as error:
+                    self._warn(str(error))
+                self._disconnect()
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_RETRY)
+        finally:
+            self._disconnect()
+
+    def _is_available(self) -> bool:
+        reason = unavailable()
+        if isinstance(reason, MissingLibrary):
+            self._warn(f"{reason}: neither firewalld nor NetworkManager is followed")
+        return reason is None
 
     async def _connect(self) -> None:
-        self._client = Client(self._hear)
+        self._client = Client(self._on_signal)
         try:
             await self._client.connect()
-            await self._follower.subscribe(self._client)
-            await self._manager.subscribe(self._client)
-            await self._ask(self._client)
-            if self._named and not self._manager.running:  # as at each boot: we are there first
-                names = ", ".join(sorted(self._named))
-                log.info("NetworkManager does not run yet, so no interface is %s", names)
+            await self._firewalld.subscribe(self._client)
+            await self._networkmanager.subscribe(self._client)
+            await self._read(self._client)
+            if self._references and not self._networkmanager.running:  # as at each boot
+                names = ", ".join(sorted(self._references))
+                log.info("NetworkManager is not running; %s match no interface yet", names)
         except BaseException:
-            self._drop()
+            self._disconnect()
             raise
 
-    def _drop(self) -> None:
+    def _disconnect(self) -> None:
         if self._client is not None:
             self._client.close()
         self._client = None
 
-    def _hear(self, signal: Message) -> None:
-        self._follower.on_signal(signal)
-        self._manager.on_signal(signal)
+    def _on_signal(self, signal: Message) -> None:
+        self._firewalld.on_signal(signal)
+        self._networkmanager.on_signal(signal)
 
-    def _note(self, what: Change) -> None:
-        self._news.add(what)
-        self._event.set()
+    def _add(self, change: Change) -> None:
+        self._pending.add(change)
+        self._signalled.set()
 
-    async def _follow_on(self, client: Client) -> None:
+    async def _next_changes(self, client: Client) -> set[Change]:
+        """Wait for signals and read the new state; empty if the bus connection has ended."""
         loop = asyncio.get_running_loop()
         end = loop.create_task(client.wait_closed())
         try:
             while not end.done():
-                news = loop.create_task(firewalld.debounce(self._event, QUIET, LONGEST))
-                await asyncio.wait({end, news}, return_when=asyncio.FIRST_COMPLETED)
-                news.cancel()
-                await self._take(client)
+                signals = loop.create_task(firewalld.debounce(self._signalled, QUIET, LONGEST))
+                await asyncio.wait({end, signals}, return_when=asyncio.FIRST_COMPLETED)
+                signals.cancel()
+                changes, self._pending = self._pending, set()
+                if changes:
+                    await self._read(client)
+                    return changes
         finally:
             end.cancel()
+        return set()
 
-    async def _take(self, client: Client) -> None:
-        news, self._news = self._news, set()
-        if news:
-            await self._ask(client)
-            await self._report(news)
-
-    async def _ask(self, client: Client) -> None:
-        """A question that fails (firewalld just goes, or loads) leaves what is known; a signal will come."""
-        if self._follower.running and self._follow:
+    async def _read(self, client: Client) -> None:
+        """Read the running providers. After an error the last state stays; a signal will follow."""
+        if self._firewalld.running and self._follow_firewalld:
             try:
                 self._snapshot = await firewalld.read_snapshot(client)
                 if self._snapshot.denied:
-                    self._tell(
-                        f"firewalld: not all may be read: {self._snapshot.denied} (polkit's"
-                        " rules.d lacks fwhelpers-firewalld.rules)"
+                    self._warn(
+                        f"firewalld: reading all settings was denied: {self._snapshot.denied}"
+                        " (polkit's rules.d lacks fwhelpers-firewalld.rules)"
                     )
             except BusError as error:
-                self._tell(f"firewalld: {error}; what it said before stays in force")
-        if self._named and self._manager.running:
+                self._warn(f"firewalld: {error}; keeping its last state")
+        if self._networkmanager.running and self._references:
             try:
-                found = await networkmanager.read_devices(client)
-                # a start takes as long as the slowest connection, and what is up must not wait for that
-                before = self._devices if found.starting else ()
-                self._devices = references.merge_starting(before, found.devices)
+                state = await networkmanager.read_devices(client)
+                # its start lasts as long as the slowest profile, for which active ones must not wait
+                former = self._devices if state.starting else ()
+                self._devices = references.merge_starting(former, state.devices)
             except BusError as error:
-                self._tell(f"NetworkManager: {error}; what it said before stays in force")
+                self._warn(f"NetworkManager: {error}; keeping its last state")
 
-    async def _report(self, news: set[Change]) -> None:
-        if firewalld.Change.STOPPED in news and not self._follower.running:
-            log.warning("firewalld is gone; its zones as last seen stay in force until it returns")
-        if networkmanager.Change.STOPPED in news and self._named and not self._manager.running:
-            log.warning("NetworkManager is gone; what it had up stays in force until it returns")
-        await self._changed(news)
+    def _warn_gone(self, changes: set[Change]) -> None:
+        if firewalld.Change.STOPPED in changes and not self._firewalld.running:
+            log.warning("firewalld stopped; its zones stay in force until it returns")
+        stopped = networkmanager.Change.STOPPED in changes and not self._networkmanager.running
+        if stopped and self._references:
+            log.warning("NetworkManager stopped; its devices stay in force until it returns")
 
-    def _tell(self, text: str) -> None:
-        """Once, not at each attempt."""
-        if text != self._told:
+    def _warn(self, text: str) -> None:
+        """Log once, not at each attempt."""
+        if text != self._warning:
             log.warning("%s", text)
-        self._told = text
+        self._warning = text

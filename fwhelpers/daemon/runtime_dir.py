@@ -1,4 +1,4 @@
-"""The few files that the daemon keeps under its runtime directory."""
+"""The files below the runtime directory: the lock, and the published status."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ RUNTIME = Path(os.environ.get("FWHELPERS_RUNTIME", "/run/fwhelpers"))
 
 
 class AlreadyRunning(Exception):
-    """Another instance runs in this network namespace."""
+    """The service runs already in this network namespace."""
 
 
 class Lock:
-    """Held while the daemon runs; the kernel drops it with the process, so that it can't go stale."""
+    """Held while the service runs; the kernel releases it with the process, so that it can't go stale."""
 
     def __init__(self, runtime: Path) -> None:
         runtime.mkdir(parents=True, exist_ok=True)
@@ -29,12 +29,10 @@ class Lock:
             raise AlreadyRunning(f"another fwhelpers is running ({runtime}/lock is held)") from None
 
     def release(self) -> None:
-        """Let the next one start."""
         os.close(self._fd)
 
 
 def is_locked(runtime: Path) -> bool:
-    """Does the daemon run?"""
     try:
         with (runtime / "lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -45,19 +43,26 @@ def is_locked(runtime: Path) -> bool:
     return False
 
 
+def require_stopped(runtime: Path = RUNTIME) -> None:
+    """Raises AlreadyRunning while the service runs."""
+    if is_locked(runtime):
+        raise AlreadyRunning(
+            f"the service is running ({runtime}/lock is held), and keeps its helpers registered"
+        )
+
+
 def write_status(runtime: Path, status: dict[str, Any]) -> None:
-    """Publish the daemon's state atomically."""
+    """Publish the status atomically."""
     temporary = runtime / "status.json.new"
     temporary.write_text(json.dumps(status, indent=1) + "\n")
     temporary.replace(runtime / "status.json")
 
 
 def remove_status(runtime: Path) -> None:
-    """Withdraw it: the daemon has stopped."""
     (runtime / "status.json").unlink(missing_ok=True)
 
 
 def read_status(runtime: Path = RUNTIME) -> dict[str, Any]:
-    """Return the daemon's last published state. Raises FileNotFoundError if none runs."""
+    """Return the last published status. Raises FileNotFoundError if the service does not run."""
     status: dict[str, Any] = json.loads((runtime / "status.json").read_text())
     return status

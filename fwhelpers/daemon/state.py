@@ -1,4 +1,4 @@
-"""What is in force, for those who look at it."""
+"""Read-only snapshot of the manager's active state."""
 
 from __future__ import annotations
 
@@ -14,30 +14,29 @@ from fwhelpers.plugin.manager import Plugins
 
 
 class Snapshot(NamedTuple):
-    """To look at, not to change."""
+    """The configuration that kernel and workers have, with its counters."""
 
     config: Config
     plugins: Plugins
-    problems: Mapping[str, str]  #: why not, of each helper that the kernel did not accept
+    problems: Mapping[str, str]  #: helpers that the kernel did not accept, with the reason
     workers: WorkerPool
     nft: Nft
 
     @property
     def helpers(self) -> dict[str, Helper]:
         """The enabled helpers that the kernel accepted."""
-        return self.accepted(self.config.helpers)
+        return self._accepted(self.config.helpers)
 
     @property
     def inspected(self) -> dict[str, Helper]:
-        """These, and those whose flows in progress are inspected on."""
-        return self.accepted(self.config.inspected)
+        """The same, and helpers that are disabled but still have flows."""
+        return self._accepted(self.config.inspected)
 
-    def accepted(self, names: Iterable[str]) -> dict[str, Helper]:
-        """Those of these helpers that the kernel accepted."""
+    def _accepted(self, names: Iterable[str]) -> dict[str, Helper]:
         return {n: self.plugins.helpers[n] for n in names if n not in self.problems}
 
     def totals(self) -> dict[str, Counter[str]]:
-        """What happened since the start, by the helper's name in the configuration; enabled ones are all there."""
+        """Counters since the start by the helper's name in the configuration; all enabled helpers are listed."""
         totals: dict[str, Counter[str]] = {name: Counter() for name in self.helpers}
         for kernel_name, counts in self.workers.totals().items():
             name = name_of(self.plugins, kernel_name)
@@ -46,7 +45,7 @@ class Snapshot(NamedTuple):
 
 
 def name_of(plugins: Plugins, kernel_name: str) -> str:
-    """The configuration's name of a helper; of one that is not ours the kernel's."""
+    """A helper's name in the configuration; a foreign one keeps the kernel's."""
     for name, helper in plugins.helpers.items():
         if helper.kernel_name == kernel_name:
             return name

@@ -1,12 +1,12 @@
 """Our helper objects in the kernel (nfnetlink_cthelper).
 
 Neither the size of the private data nor the names of the policy classes can change while a helper is registered, so all
-of ours have the same: a new version of a plugin can then adopt what an earlier one registered.
+our helpers have the same: a new version of a plugin can then adopt the objects of an earlier one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from errno import EBUSY
 
@@ -20,74 +20,80 @@ _L3 = {4: 2, 6: 10}  # AF_INET, AF_INET6
 _L4 = {"tcp": 6, "udp": 17}
 
 CLASSES = 4
-PRIVATE = 32
+PRIVATE = 32  #: bytes of private data
 
 
 def kernel_objects(helper: Helper) -> list[CtHelper]:
     """The kernel objects of a helper: one for each family and transport, disabled.
 
-    For both families, whatever the helper's own: of the one that is missing an object in an inet table would make the
-    kernel look for a module, and start modprobe, each time (nft_ct.c: nft_ct_helper_obj_init).
+    For both families, even if the helper supports one: for an object in an inet table without its helper in the other
+    family the kernel looks for a module, and starts modprobe, each time (nft_ct.c: nft_ct_helper_obj_init).
     """
     unused = CtPolicy("", 1, 1)
-    given = [CtPolicy("", p.max, p.timeout) for p in helper.policies]
-    policies = tuple(
-        replace(p, name=f"class{n}") for n, p in enumerate((given + [unused] * CLASSES)[:CLASSES])
-    )
+    policies = [CtPolicy("", p.max, p.timeout) for p in helper.policies] + [unused] * CLASSES
+    classes = tuple(replace(p, name=f"class{n}") for n, p in enumerate(policies[:CLASSES]))
     return [
-        CtHelper(helper.kernel_name, _L3[family], _L4[l4], priv_len=PRIVATE, policies=policies)
+        CtHelper(helper.kernel_name, _L3[family], _L4[l4], priv_len=PRIVATE, policies=classes)
         for family in _L3
         for l4 in helper.registered
     ]
 
 
 class CtHelperTable:
-    """Our helper objects in the kernel."""
+    """The kernel's table of user-space helpers."""
 
     def __init__(self, netlink: NetlinkSocket | None = None) -> None:
         self._netlink = netlink or NetlinkSocket()
 
-    def present(self) -> list[CtHelper]:
+    def read(self) -> list[CtHelper]:
         """All user-space helpers of the machine, foreign ones as well."""
-        listed = self._netlink.dump(cthelper.encode_dump(), "list helpers (nfnetlink_cthelper)")
-        return [cthelper.parse_helper(payload) for payload in listed]
+        replies = self._netlink.dump(cthelper.encode_dump(), "list helpers (nfnetlink_cthelper)")
+        return [cthelper.parse_helper(payload) for payload in replies]
 
     def register(self, helpers: Iterable[Helper]) -> dict[str, str]:
-        """Register or adopt; returns why not, for each helper (by name) that could not be."""
-        there = {_key(h): h for h in self.present()}
+        """Register or adopt; returns the reason for each helper (by name) that the kernel did not accept."""
+        registered = {_key(h): h for h in self.read()}
         problems: dict[str, str] = {}
         for helper in helpers:
             try:
-                for wanted in kernel_objects(helper):
-                    self._one(wanted, there.get(_key(wanted)))
+                for kernel_object in kernel_objects(helper):
+                    self._register(kernel_object, registered.get(_key(kernel_object)))
             except NetlinkError as error:
                 problems[helper.name] = _explain(helper, error)
         return problems
 
-    def _one(self, wanted: CtHelper, there: CtHelper | None) -> None:
-        if there is None:
-            self._new(wanted, excl=True)
-        elif not is_ours(there):
-            raise NetlinkError(EBUSY, f"register helper {wanted}")
-        elif there.policies != wanted.policies:
-            self._new(replace(wanted, status=there.status, queue=there.queue))
+    def _register(self, helper: CtHelper, registered: CtHelper | None) -> None:
+        if registered is None:
+            self._write(helper, excl=True)
+        elif not is_ours(registered):
+            raise NetlinkError(EBUSY, f"register helper {helper}")
+        elif registered.policies != helper.policies:
+            self._write(replace(helper, status=registered.status, queue=registered.queue))
 
-    def _new(self, helper: CtHelper, excl: bool = False) -> None:
+    def _write(self, helper: CtHelper, excl: bool = False) -> None:
         self._netlink.request(cthelper.encode_new(helper, excl), f"register helper {helper}")
 
-    def enable(self, helper: Helper, queue: int) -> None:
-        """Let the kernel itself queue this helper's connections (steering "helper")."""
-        for wanted in kernel_objects(helper):
-            self._new(replace(wanted, status=1, queue=queue))
+    def set_queues(self, queues: Mapping[str, int]) -> None:
+        """Have the kernel itself queue the connections of our helpers (steering "helper").
+
+        `queues`: queue number by kernel name. All our other helpers are disabled: an enabled helper without a listener
+        blocks its port. Raises NetlinkError.
+        """
+        for helper in self.read():
+            if not is_ours(helper):
+                continue
+            queue = queues.get(helper.name)
+            if queue is not None:
+                self._write(replace(helper, status=1, queue=queue))
+            elif helper.status:
+                self._write(replace(helper, status=0))
 
     def disable_all(self) -> None:
-        """Set all of ours to disabled: without a listener an enabled helper blocks its port."""
-        for helper in self.present():
-            if is_ours(helper) and helper.status:
-                self._new(replace(helper, status=0))
+        """Disable all our helpers. Raises NetlinkError."""
+        self.set_queues({})
 
     def delete(self, helper: CtHelper) -> None:
-        """Remove a helper object; raises NetlinkError (EBUSY) while something refers to it."""
+        """Remove a helper object. Raises NetlinkError (EBUSY while something refers to it)."""
         self._netlink.request(cthelper.encode_delete(helper), f"remove helper {helper}")
 
 

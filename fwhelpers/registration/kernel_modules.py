@@ -1,4 +1,4 @@
-"""Load the kernel modules that the service stands on."""
+"""Loads the kernel modules that the service needs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MODULES = ("nf_conntrack_netlink", "nfnetlink_cthelper", "nfnetlink_queue", "nft
 
 
 def load_modules(loaded: Path = Path("/sys/module")) -> None:
-    """Ask for those that are not there; what can't be loaded shows itself when it is used (see kernel/probe)."""
+    """Errors are ignored: they show when a module is used (see kernel/probe)."""
     missing = [module for module in MODULES if not (loaded / module).exists()]
     # without modprobe (a container) the host must have loaded them
     with suppress(OSError):

@@ -1,9 +1,8 @@
-"""The daemon's own face to the bus: what installed helpers say of themselves, and switching all or nothing."""
+"""The manager on the bus: descriptions of the installed helpers, and enabling them all or nothing."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,50 +14,48 @@ from fwhelpers import config
 from fwhelpers.config import overrides
 from fwhelpers.daemon.control import DaemonControl
 from fwhelpers.daemon.errors import StartError
+from fwhelpers.daemon.notifications import NotificationHub
 from fwhelpers.daemon.state import Snapshot
-from fwhelpers.daemon.supervisor import OnMessage
 from fwhelpers.dbus import names
 from fwhelpers.dbus.connection import Connection
 from fwhelpers.dbus.errors import BusError
 from fwhelpers.dbus.service.control import ControlError
 from fwhelpers.dbus.service.server import Server
+from fwhelpers.events.stream import EventStream
 from fwhelpers.plugin import manager as plugins
 
 
-class Daemon:
-    """As much of the daemon as `DaemonControl` needs; it goes over to whatever configuration it is given."""
+class FakeManager:
+    """The part of the manager that `DaemonControl` uses; applies every configuration unless it `fails`."""
 
     def __init__(self, directory: Path) -> None:
-        self.switches: dict[str, bool] = {}
         self.fails = ""
-        self.on_message: OnMessage = lambda queue, message: None
+        self.events = EventStream()
+        self.notifications = NotificationHub()
+        self._overrides: dict[str, bool] = {}
         self._directory = directory
-        self._draft = config.load(directory)
+        self._files = config.load(directory)
         self._plugins = plugins.load()
         workers = SimpleNamespace(totals=dict, status=list)
-        self.state = Snapshot(self._resolve(), self._plugins, {}, workers, None)  # type: ignore[arg-type]
+        self.state = Snapshot(self._resolve({}), self._plugins, {}, workers, None)  # type: ignore[arg-type]
 
-    def _resolve(self) -> config.Config:
+    def _resolve(self, helper_overrides: dict[str, bool]) -> config.Config:
         return config.resolve(
-            overrides.apply_overrides(self._draft, self.switches), self._plugins.helpers
+            overrides.apply_overrides(self._files, helper_overrides), self._plugins.helpers
         )
 
-    def listen(self, listener: Callable[[Any], None]) -> None:
-        pass
-
-    def name_of(self, kernel_name: str) -> str:
-        return kernel_name
-
-    async def refresh(self) -> None:
-        wanted = self._resolve()
+    async def enable(self, name: str, enabled: bool) -> None:
+        helper_overrides = {**self._overrides, name: enabled}
+        resolved = self._resolve(helper_overrides)
         if self.fails:
             raise StartError(self.fails)
-        self.state = self.state._replace(config=wanted)
+        self._overrides = helper_overrides
+        self.state = self.state._replace(config=resolved)
 
     async def reload(self) -> None:
-        self._draft = config.load(self._directory)
-        self.switches = {}
-        await self.refresh()
+        self._files = config.load(self._directory)
+        self._overrides = {}
+        self.state = self.state._replace(config=self._resolve({}))
 
     @property
     def enabled(self) -> list[str]:
@@ -66,14 +63,14 @@ class Daemon:
 
 
 @pytest.fixture
-def daemon(tmp_path: Path) -> Daemon:
+def manager(tmp_path: Path) -> FakeManager:
     (tmp_path / "fwhelpers.toml").write_text("[helpers.ftp]\n")
-    return Daemon(tmp_path)
+    return FakeManager(tmp_path)
 
 
 @pytest.fixture
-def public(daemon: Daemon, tmp_path: Path) -> DaemonControl:
-    return DaemonControl(daemon, tmp_path)  # type: ignore[arg-type]
+def public(manager: FakeManager, tmp_path: Path) -> DaemonControl:
+    return DaemonControl(manager, tmp_path)  # type: ignore[arg-type]
 
 
 def test_what_the_installed_helpers_say_goes_over_the_bus(
@@ -109,19 +106,19 @@ def test_what_the_installed_helpers_say_goes_over_the_bus(
         assert said[name]["default_ports"] == list(helper.ports)
 
 
-def test_switched_until_reload(daemon: Daemon, public: DaemonControl) -> None:
+def test_switched_until_reload(manager: FakeManager, public: DaemonControl) -> None:
     async def scenario() -> None:
         assert await public.enable("rpc", True, False) == {
             "name": "rpc", "enabled": True, "persisted": "",
         }  # fmt: skip
         await public.enable("ftp", False, False)
-        assert daemon.enabled == ["rpc"]
+        assert manager.enabled == ["rpc"]
         assert await public.reload() == {"helpers": ["ftp"]}
 
     asyncio.run(scenario())
 
 
-def test_switched_for_good(daemon: Daemon, public: DaemonControl, tmp_path: Path) -> None:
+def test_switched_for_good(manager: FakeManager, public: DaemonControl, tmp_path: Path) -> None:
     async def scenario() -> None:
         done = await public.enable("rpc", True, True)
         await public.enable("ftp", False, True)
@@ -137,27 +134,27 @@ def error_of(public: DaemonControl, name: str, persist: bool = True) -> ControlE
     return caught.value
 
 
-def test_nothing_is_half_done(daemon: Daemon, public: DaemonControl, tmp_path: Path) -> None:
+def test_nothing_is_half_done(manager: FakeManager, public: DaemonControl, tmp_path: Path) -> None:
     assert error_of(public, "nosuch").name == names.NO_SUCH_HELPER
-    daemon.fails = "nftables: no"
+    manager.fails = "nftables: no"
     error = error_of(public, "rpc")
     assert (error.name, str(error)) == (names.NOT_APPLIED, "nftables: no")
-    daemon.fails = ""
+    manager.fails = ""
     assert not list((tmp_path / "conf.d").glob("*"))
-    assert daemon.switches == {}
+    assert manager.enabled == ["ftp"]
     clash = "[helpers.rpc]\nenabled = false\nports = [21]\n"
     (tmp_path / "conf.d" / "a.toml").write_text(clash)
     asyncio.run(public.reload())
     error = error_of(public, "rpc")
     assert error.name == names.BAD_CONFIGURATION
     assert "tcp port 21 belongs to ftp as well" in str(error)
-    assert daemon.enabled == ["ftp"]
+    assert manager.enabled == ["ftp"]
     assert [file.name for file in (tmp_path / "conf.d").iterdir()] == ["a.toml"]
 
 
 def test_where_it_can_t_be_kept_nothing_changes(
-    daemon: Daemon, public: DaemonControl, tmp_path: Path
+    manager: FakeManager, public: DaemonControl, tmp_path: Path
 ) -> None:
     (tmp_path / "conf.d").write_text("")
     assert error_of(public, "rpc").name == names.NOT_PERSISTED
-    assert daemon.enabled == ["ftp"]
+    assert manager.enabled == ["ftp"]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 from lab.firewalld import Firewalld
 
 from fwhelpers import config
-from fwhelpers.config import Config
+from fwhelpers.config import Config, HelperConfig
 from fwhelpers.daemon.providers import Change, ProviderEvent, Providers
 from fwhelpers.firewalld import client
 from fwhelpers.plugin import manager as plugins
@@ -24,7 +24,8 @@ class Watcher:
     def __init__(self, firewalld: Firewalld, toml: str = "") -> None:
         self._firewalld = firewalld
         self._changes: asyncio.Queue[set[Change]] = asyncio.Queue()
-        self.providers = Providers(self._changes.put)
+        self.providers = Providers()
+        self._lasting: Mapping[str, HelperConfig] = {}
         self.reload(toml)
 
     def reload(self, toml: str) -> None:
@@ -33,7 +34,15 @@ class Watcher:
         self.effective()
 
     def effective(self) -> Config:
-        return self.providers.adapt(self._base, HELPERS)
+        self.providers.require(self._base)
+        effective = self.providers.apply(self._base, HELPERS, self._lasting)
+        self._lasting = effective.lasting
+        return effective
+
+    async def follow(self) -> None:
+        """Put all changes into the queue."""
+        async for change in self.providers.changes():
+            self._changes.put_nowait(change)
 
     def assignments(self) -> set[str]:
         """Helpers with their zones."""
@@ -61,7 +70,7 @@ def play(firewalld: Firewalld, script: Script, toml: str = "") -> None:
     async def run() -> None:
         watcher = Watcher(firewalld, toml)
         await watcher.providers.start()
-        following = asyncio.get_running_loop().create_task(watcher.providers.run())
+        following = asyncio.get_running_loop().create_task(watcher.follow())
         try:
             await script(watcher)
         finally:

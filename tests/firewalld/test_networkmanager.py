@@ -92,7 +92,7 @@ def test_interfaces_are_kept_while_networkmanager_restarts(
         await until(watch, ("eth9", "lan"))
 
     play(firewalld, script, NAMED.format('"connection:Office"'))
-    said = "NetworkManager is gone; what it had up stays in force until it returns"
+    said = "NetworkManager stopped; its devices stay in force until it returns"
     assert [r.getMessage() for r in caplog.records].count(said) == 1
 
 
@@ -109,7 +109,7 @@ def test_a_start_before_networkmanager(
 
     caplog.set_level("INFO")
     play(firewalld, script, NAMED.format('"connection:Office"'))
-    said = "NetworkManager does not run yet, so no interface is connection:Office"
+    said = "NetworkManager is not running; connection:Office match no interface yet"
     assert [r.getMessage() for r in caplog.records].count(said) == 1
 
 

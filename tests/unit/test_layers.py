@@ -30,7 +30,7 @@ ALLOWED = {
     "testing": {"api", "sansio", "kernel", "engine", "config", "plugin"},
     "dbus": {"", "api", "config", "events", "kernel", "plugin"},
     "events": {"api", "engine", "kernel", "worker"},
-    "registration": {"api", "kernel", "ruleset", "daemon"},
+    "registration": {"api", "kernel", "ruleset"},
     "worker": {"api", "discovery", "sansio", "engine", "kernel", "plugin", "registration"},
     "daemon": {
         "", "api", "config", "dbus", "discovery", "engine", "events", "firewalld", "kernel", "networkmanager",
@@ -159,8 +159,8 @@ TESTED_IN = {
 TESTED_IN_VM = {
     "kernel.socket", "kernel.nft", "kernel.probe",
     "registration.register", "registration.kernel_modules",
-    "daemon.main", "daemon.manager", "daemon.worker_config", "daemon.providers",
-    "daemon.following", "daemon.errors", "daemon.state",
+    "daemon.main", "daemon.worker_config", "daemon.providers",
+    "daemon.errors", "daemon.state",
 }  # fmt: skip
 
 #: on a message bus of its own (tests/dbus)

@@ -78,7 +78,7 @@ def test_unregister_refuses_while_others_refer_to_a_helper(lab: Lab) -> None:
 def test_a_flushed_ruleset_costs_no_registration(lab: Lab) -> None:
     daemon = lab.start_fwhelpers(FTP)
     lab.run("g", "nft", "flush", "ruleset")
-    daemon.wait_line("table fwhelpers_pin was removed by somebody, and is restored")
+    daemon.wait_line("restored table fwhelpers_pin, which was removed")
     assert set(tables(lab).split()) == {"table", "inet", "fwhelpers", "fwhelpers_pin"}
     refused = lab.fwhelpers("unregister", check=False)
     assert refused.returncode == 1

@@ -49,6 +49,7 @@ def test_unregister_tells_what_it_removed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("fwhelpers.registration.register.unregister", lambda: names)
+    monkeypatch.setattr("fwhelpers.daemon.runtime_dir.require_stopped", lambda: None)
     assert main(["unregister"]) == 0
     assert capsys.readouterr().out == f"removed: {said}\n"
 

@@ -1,4 +1,4 @@
-"""The daemon's few files, and what is not done while its lock is held."""
+"""The lock of the service."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fwhelpers.daemon.runtime_dir import AlreadyRunning, Lock, is_locked
-from fwhelpers.registration import register
+from fwhelpers.daemon.runtime_dir import AlreadyRunning, Lock, is_locked, require_stopped
 
 
-def test_one_at_a_time(tmp_path: Path) -> None:
+def test_one_service_runs_at_a_time(tmp_path: Path) -> None:
     runtime = tmp_path / "run"
     assert not is_locked(runtime)
     lock = Lock(runtime)
@@ -21,13 +20,11 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     assert not is_locked(runtime)
 
 
-def test_nothing_is_unregistered_while_the_service_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(register, "RUNTIME", tmp_path)
+def test_require_stopped_raises_while_the_service_runs(tmp_path: Path) -> None:
+    require_stopped(tmp_path / "run")
     lock = Lock(tmp_path)
     try:
-        with pytest.raises(AlreadyRunning, match="keeps them registered"):
-            register.unregister()
+        with pytest.raises(AlreadyRunning, match="the service is running"):
+            require_stopped(tmp_path)
     finally:
         lock.release()
