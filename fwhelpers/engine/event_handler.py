@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from fwhelpers.api import Cancel, Done, Drop, Event, Expect, Helper, ParseError, Refuse, Used
 from fwhelpers.engine.announcement import Announcement, MessageContext, Outcome
+from fwhelpers.engine.expectation_key import key_of
 from fwhelpers.engine.expectations import ExpectationManager
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.flow_table import Active
@@ -52,7 +53,7 @@ class EventHandler:
                     case Cancel():
                         klass = _class_of(active.helper, event.policy)
                         cancelled = self._expectations.cancel(flow, klass)
-                        outcome.attach = [e for e in outcome.attach if e.tuple not in cancelled]
+                        outcome.attach = [e for e in outcome.attach if key_of(e) not in cancelled]
                     case Used():
                         self._expectations.forget(flow, _class_of(active.helper, event.policy))
                     case Done():

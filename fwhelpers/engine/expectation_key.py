@@ -16,6 +16,13 @@ class ExpectationKey(NamedTuple):
     mask: Tuple
 
 
+class Connection(NamedTuple):
+    """A connection as the master of expectations."""
+
+    zone: int
+    orig: Tuple
+
+
 class ExpectationId(NamedTuple):
     """The expectation of one master among those that have had the key in turn."""
 
@@ -26,3 +33,13 @@ class ExpectationId(NamedTuple):
 def key_of(expectation: Expectation) -> ExpectationKey:
     """Return an expectation's key."""
     return ExpectationKey(expectation.zone, expectation.tuple, expectation.mask)
+
+
+def leads_to(expectation: Expectation) -> tuple[object, ...]:
+    """Return what two expectations have in common that admit the same connections to the same real endpoint."""
+    real = (
+        (expectation.nat.src, expectation.nat.sport, expectation.nat_dir)
+        if expectation.nat
+        else None
+    )
+    return key_of(expectation), real

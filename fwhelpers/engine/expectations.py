@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from errno import EBUSY, EEXIST, errorcode
 from os import strerror
 
-from fwhelpers.api import Helper
 from fwhelpers.engine.announced_text import AnnouncedText
 from fwhelpers.engine.announcement import Announcement, Outcome
-from fwhelpers.engine.flow_state import FlowState, OwnExpectation
-from fwhelpers.engine.guard import Ledger, Refusal, Refused, check, judge
+from fwhelpers.engine.expectation_key import ExpectationKey, key_of, leads_to
+from fwhelpers.engine.flow_state import FlowState
+from fwhelpers.engine.guard import Refusal, Refused, check, judge
 from fwhelpers.engine.nat import Plan, plan, plan_answers, translated
 from fwhelpers.engine.onlink import (
     NO_LINKS,
@@ -21,9 +20,9 @@ from fwhelpers.engine.onlink import (
     judge_request,
     source_prefixes,
 )
+from fwhelpers.engine.registry import Account, Claim, LiveExpectation, Registry
 from fwhelpers.engine.verdict import ExpectationTable
-from fwhelpers.kernel.conntrack import Tuple
-from fwhelpers.kernel.expect import PERMANENT, Expectation
+from fwhelpers.kernel.expect import Expectation
 
 #: ports that are tried if the announced one is taken on the translated address
 MAX_PORTS = 64
@@ -31,16 +30,21 @@ MAX_PORTS = 64
 #: seconds within which an identical permanent expectation is not created again
 YOUNG = 2.0
 
+#: seconds between comparisons of a party's expectations with the kernel's, when it has reached a bound
+COMPARE_INTERVAL = 1.0
+MAX_COMPARED = 1024  #: parties whose last comparison is remembered
+
 
 class ExpectationManager:
-    """The expectations of one worker's flows."""
+    """Judges announcements, and keeps the kernel's table and the registry alike."""
 
-    def __init__(self, table: ExpectationTable, ledger: Ledger, links: Lookup = NO_LINKS) -> None:
+    def __init__(
+        self, table: ExpectationTable, registry: Registry, links: Lookup = NO_LINKS
+    ) -> None:
         self._table = table
-        self._ledger = ledger
+        self._registry = registry
         self._links = links
-        self._early: list[tuple[float, int, FlowState, Tuple]] = []  # a heap
-        self._count = 0
+        self._compared: OrderedDict[bytes | None, float] = OrderedDict()
 
     def expect(self, announcement: Announcement) -> Outcome:
         """Judge an announcement, create its expectations, rewrite it if needed."""
@@ -54,60 +58,41 @@ class ExpectationManager:
             outcome.reports.append(report._replace(refused=announcement.event.server))
         return outcome
 
-    def cancel(self, flow: FlowState, klass: int | None) -> set[Tuple]:
-        """Delete the flow's unused expectations of a class (None: of all); return their tuples."""
-        cancelled = self._pop(flow, klass)
-        for expected, own in cancelled:
-            self._delete(flow, expected, own)
-        return {expected for expected, _ in cancelled}
+    def cancel(self, flow: FlowState, klass: int | None) -> set[ExpectationKey]:
+        """Withdraw the flow's unused expectations of a class (None: of all); return their keys."""
+        self._registry.withdraw_former(flow.connection, klass)
+        cancelled = self._owned(flow, klass)
+        for live in cancelled:
+            if self._registry.withdraw(live):
+                self._table.delete(live.expectation)
+        return {live.key for live in cancelled}
 
     def tick(self, now: float) -> None:
         """Delete what ends earlier than its policy; the kernel has the policy's lifetime only."""
-        while self._early and self._early[0][0] <= now:
-            _, _, flow, expected = heapq.heappop(self._early)
-            own = flow.made.get(expected)
-            if own is not None and own.expires <= now:  # else it was renewed, or is gone
-                self._ledger.release(flow.made.pop(expected).serial)
-                self._delete(flow, expected, own)
+        for live in self._registry.expire(now):
+            self._table.delete(live.expectation)
 
     def withdraw(self, announcement: Announcement) -> None:
         """Delete one expectation, of any master. A flow that may not open it may not close it either."""
-        flow = announcement.flow
         try:
             plans = self._plans(announcement)
         except Refused:
             return
         for planned in plans:
-            reserved = _reserved(announcement, planned)
-            own = flow.made.pop(reserved.tuple, None)
-            if own is not None:
-                self._ledger.release(own.serial)
-            self._table.release(announcement.expectation(reserved))
-
-    def _delete(self, flow: FlowState, expected: Tuple, own: OwnExpectation) -> None:
-        self._table.delete(Expectation(flow.orig, expected, own.mask, zone=flow.zone))
-
-    def resume(
-        self, helper: Helper, flow: FlowState, recorded: Iterable[tuple[Tuple, OwnExpectation]]
-    ) -> None:
-        """Take over the expectations that a previous worker created for this flow."""
-        for expected, own in recorded:
-            serial = self._ledger.grant(flow.quota_key, own.expires)
-            flow.made[expected] = replace(own, serial=serial)
-            has_policy = own.klass < len(helper.policies)
-            if not has_policy or own.expires - own.at < helper.policies[own.klass].timeout:
-                self._end_early(flow, expected, own.expires)
+            expectation = announcement.expectation(self._reserved(announcement, planned))
+            live = self._registry.get(key_of(expectation))
+            if live is not None and leads_to(live.expectation) == leads_to(expectation):
+                self._registry.remove(live)
+            self._table.release(expectation)
 
     def forget(self, flow: FlowState, klass: int | None) -> None:
         """Forget the flow's expectations without deleting them: they were used, or died with the flow."""
-        self._pop(flow, klass)
+        for live in self._owned(flow, klass):
+            self._registry.remove(live)
 
-    def _pop(self, flow: FlowState, klass: int | None) -> list[tuple[Tuple, OwnExpectation]]:
-        chosen = [(t, own) for t, own in flow.made.items() if klass is None or own.klass == klass]
-        for expected, own in chosen:
-            self._ledger.release(own.serial)
-            del flow.made[expected]
-        return chosen
+    def _owned(self, flow: FlowState, klass: int | None) -> list[LiveExpectation]:
+        owned = self._registry.of(flow.connection)
+        return [live for live in owned if klass in (None, live.claim.klass)]
 
     def _plans(self, announcement: Announcement) -> Sequence[Plan]:
         flow, event = announcement.flow, announcement.event
@@ -131,13 +116,13 @@ class ExpectationManager:
     def _open(self, announcement: Announcement, planned: Plan, outcome: Outcome) -> None:
         text = AnnouncedText(announcement.event, announcement.context)
         if not text.movable:
-            planned = _reserved(announcement, planned)
-        if self._is_young(announcement, planned):
+            planned = self._reserved(announcement, planned)
+        current = self._current(announcement, planned)
+        if current is not None and _is_young(announcement, current):
             edit = text.edit(planned.visible)
             outcome.edits += [edit] if edit else []
             return
-        flow = announcement.flow
-        check(self._ledger.check(flow.quota_key, announcement.limits, announcement.now))
+        self._check_quota(announcement, current)
         for candidate in _candidates(planned, text):
             edit = text.edit(candidate.visible)
             expectation = announcement.expectation(candidate)
@@ -150,26 +135,59 @@ class ExpectationManager:
         port = announcement.event.server.port
         raise Refused("G15", f"port {port} and those after it are taken")
 
-    def _is_young(self, announcement: Announcement, planned: Plan) -> bool:
-        # the kernel removes and adds an identical one again, which is expensive. Later than this another
-        # connection of the client may have taken it over, and ended
-        own = announcement.flow.made.get(planned.tuple)
-        if own is None or not own.permanent:
-            return False
-        age = announcement.now - own.at
-        if announcement.now + announcement.lifetime > own.expires + YOUNG:
-            return False
-        return age < min(YOUNG, (own.expires - own.at) / 4)
+    def _current(self, announcement: Announcement, planned: Plan) -> LiveExpectation | None:
+        """Return the live expectation that admits the planned connections, whoever owns it."""
+        expectation = announcement.expectation(planned)
+        live = self._registry.get(key_of(expectation))
+        same = live is not None and leads_to(live.expectation) == leads_to(expectation)
+        return live if same else None
+
+    def _check_quota(self, announcement: Announcement, current: LiveExpectation | None) -> None:
+        account, limits = announcement.flow.account, announcement.limits
+        refusal = self._registry.check(account, limits, current)
+        if refusal is not None and self._compare(account, announcement.now):
+            refusal = self._registry.check(account, limits, current)
+        check(refusal)
+        check(self._registry.take_token(account, limits, announcement.now))
+
+    def _compare(self, account: Account, now: float) -> bool:
+        """Remove what the kernel has no more: what was used, or whose master ended. Return whether it was compared.
+
+        It compares the expectations of the account's party, or all if the registry is full, once a second each.
+        """
+        party = None if self._registry.full else account.party
+        compared = self._compared.pop(party, float("-inf"))
+        due = now - compared >= COMPARE_INTERVAL
+        self._compared[party] = now if due else compared
+        if len(self._compared) > MAX_COMPARED:
+            self._compared.popitem(last=False)
+        if due:
+            for live in self._registry.of_party(party):
+                # one that goes with a verdict may not be there yet
+                settled = now - live.claim.since >= COMPARE_INTERVAL
+                if settled and not self._table.has(live.expectation):
+                    self._registry.remove(live)
+        return due
 
     def _create(
         self, announcement: Announcement, expectation: Expectation, outcome: Outcome
     ) -> bool:
         """Create it, or have it attached with the verdict; False if the port is taken."""
-        if expectation.helper and expectation.tuple not in announcement.flow.made:
+        live = self._registry.get(key_of(expectation))
+        with_verdict = bool(expectation.helper) or not announcement.context.packet.confirmed
+        if (
+            with_verdict
+            and live is not None
+            and leads_to(live.expectation) != leads_to(expectation)
+        ):
+            return False  # the kernel would not report the clash
+        if expectation.helper and (
+            live is None or live.claim.owner != announcement.flow.connection
+        ):
             # of two masters the kernel silently keeps the older one, with which it would end
             self._table.release(expectation)
         # ctnetlink_alloc_expect() of 2026 ignores the helper, a verdict's expectation keeps it
-        if expectation.helper or not announcement.context.packet.confirmed:
+        if with_verdict:
             outcome.attach.append(expectation)
             return True
         errno = self._table.create(expectation)
@@ -182,29 +200,44 @@ class ExpectationManager:
         return True
 
     def _enter(self, announcement: Announcement, expectation: Expectation) -> None:
-        flow, policy = announcement.flow, announcement.policy
-        former = flow.made.pop(expectation.tuple, None)
-        if former is not None:
-            self._ledger.release(former.serial)
-        same = [t for t, own in flow.made.items() if own.klass == expectation.klass]
-        for oldest in same[: max(0, len(same) - policy.max + 1)]:
-            self._ledger.release(flow.made.pop(oldest).serial)  # the kernel evicts it likewise
-        now = announcement.now
-        expires = now + expectation.timeout
-        serial = self._ledger.grant(flow.quota_key, expires)
-        permanent = bool(expectation.flags & PERMANENT)
-        flow.made[expectation.tuple] = OwnExpectation(
-            expectation.klass, now, expires, serial, permanent, expectation.mask, expectation.nat
-        )  # fmt: skip
+        flow, policy, now = announcement.flow, announcement.policy, announcement.now
+        klass, until = announcement.klass, now + expectation.timeout
+        claim = Claim(flow.connection, klass, flow.account, now, until)
+        self._registry.enter(expectation, claim, now + policy.timeout)
+        for oldest in self._owned(flow, klass)[: -policy.max]:
+            self._registry.remove(oldest)  # the kernel evicts it likewise
         # a UDP master may expire before its expectations, which would die with it
         if announcement.event.keep_after_master or flow.flow.l4 == "udp":
-            flow.keep_until = max(flow.keep_until, expires)
-        if expectation.timeout < policy.timeout:
-            self._end_early(flow, expectation.tuple, expires)
+            flow.keep_until = max(flow.keep_until, until)
 
-    def _end_early(self, flow: FlowState, expected: Tuple, expires: float) -> None:
-        self._count += 1
-        heapq.heappush(self._early, (expires, self._count, flow, expected))
+    def _reserved(self, announcement: Announcement, planned: Plan) -> Plan:
+        """Return the plan with the port that an earlier announcement of the same endpoint was given under NAT."""
+        if planned.nat is None:
+            return planned
+        ports = [
+            live.expectation.tuple.dport
+            for live in self._owned(announcement.flow, announcement.klass)
+            if live.expectation.nat == planned.nat
+        ]
+        return planned.at(ports[-1]) if ports else planned
+
+
+def _is_young(announcement: Announcement, current: LiveExpectation) -> bool:
+    """Return whether an announcement repeats one of the same connection, and nothing needs to be done."""
+    claim, now = current.claim, announcement.now
+    if claim.owner != announcement.flow.connection:
+        return False
+    age = now - claim.since
+    if not announcement.context.packet.confirmed:
+        # Packets that a new socket sends at once are connections of their own until the first of them is confirmed.
+        # The entries of the others are dropped then, with their expectations (nf_conntrack_core.c:
+        # nf_ct_resolve_clash())
+        return age < YOUNG
+    # the kernel removes and adds an identical one again, which is expensive. Later than this another connection of
+    # the client may have taken it over in the kernel, and ended
+    if not current.permanent or now + announcement.lifetime > claim.until + YOUNG:
+        return False
+    return age < min(YOUNG, (claim.until - claim.since) / 4)
 
 
 def _candidates(planned: Plan, text: AnnouncedText) -> Iterator[Plan]:
@@ -213,15 +246,3 @@ def _candidates(planned: Plan, text: AnnouncedText) -> Iterator[Plan]:
         first = planned.visible.port
         for port in range(first + 1, min(first + MAX_PORTS, 65536)):
             yield planned.at(port)
-
-
-def _reserved(announcement: Announcement, planned: Plan) -> Plan:
-    """Return the plan with the port that an earlier announcement of the same endpoint was given under NAT."""
-    if planned.nat is None:
-        return planned
-    ports = [
-        expected.dport
-        for expected, own in announcement.flow.made.items()
-        if own.klass == announcement.klass and own.nat == planned.nat
-    ]
-    return planned.at(ports[-1]) if ports else planned

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from struct import Struct, error
 
 from fwhelpers.api import Done, Flow, ParseError, Parser
+from fwhelpers.engine.expectation_key import Connection
 from fwhelpers.engine.mangle import Edits
+from fwhelpers.engine.registry import NO_ACCOUNT, Account
 from fwhelpers.engine.stream import HalfStream
 from fwhelpers.kernel.conntrack import Tuple
 
@@ -23,19 +25,6 @@ _VERSION = 1
 _HAS_POSITION = (1, 2)  # a flag for each direction
 
 INFO_SIZE = 32
-
-
-@dataclass(slots=True)
-class OwnExpectation:
-    """An expectation that this flow asked for."""
-
-    klass: int
-    at: float
-    expires: float
-    serial: int
-    permanent: bool
-    mask: Tuple
-    nat: Tuple | None = None
 
 
 @dataclass(slots=True)
@@ -50,12 +39,16 @@ class FlowState:
     parser: Parser
     halves: list[HalfStream | None] = field(default_factory=lambda: [None, None])
     edits: tuple[Edits, Edits] = field(default_factory=lambda: (Edits(), Edits()))
-    made: dict[Tuple, OwnExpectation] = field(default_factory=dict)
     info: bytes = b""
     finished: str = ""  #: the reason why the flow is not parsed any more
     released: bool = False  #: the label that takes it out of the queue was set
     keep_until: float = 0.0  #: end of its last expectation
-    quota_key: bytes = b""  #: whose quota its expectations are counted on (G9)
+    account: Account = NO_ACCOUNT  #: whose quota its expectations count on (G9)
+
+    @property
+    def connection(self) -> Connection:
+        """The owner of its expectations."""
+        return Connection(self.zone, self.orig)
 
     def snapshot(self) -> bytes | None:
         """Return the 32 bytes to store, None within a message."""
@@ -109,4 +102,4 @@ def positions(info: bytes) -> tuple[int | None, int | None]:
     return orig if flags & _HAS_POSITION[0] else None, reply if flags & _HAS_POSITION[1] else None
 
 
-__all__ = ["INFO_SIZE", "FlowState", "OwnExpectation", "ParseError", "positions"]
+__all__ = ["INFO_SIZE", "FlowState", "ParseError", "positions"]

@@ -13,6 +13,7 @@ from fwhelpers.engine.guard import Limits
 from fwhelpers.engine.handover import Key
 from fwhelpers.engine.headers import TCP
 from fwhelpers.engine.memory import Memory
+from fwhelpers.engine.registry import Account
 from fwhelpers.kernel import nfqueue
 from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
 from fwhelpers.kernel.nfqueue import Packet
@@ -82,8 +83,12 @@ class FlowTable:
         unsolicited = (
             active.helper.outgoing and state.flow.l4 == "udp" and (announcement or expected)
         )
-        end = state.flow.server if unsolicited else state.flow.client
-        state.quota_key = packet.helper.encode() + end.addr
+        client, server = state.flow.client.addr, state.flow.server.addr
+        state.account = (
+            Account(packet.helper, server, client)
+            if unsolicited
+            else Account(packet.helper, client)
+        )
         return state
 
     def new(

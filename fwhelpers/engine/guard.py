@@ -6,8 +6,6 @@ Only the configuration can loosen a rule, by name and for a named helper (`Limit
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,9 +19,6 @@ WELL_KNOWN = frozenset(
         *(6379, 8000, 8080, 8443, 9200, 11211, 27017),
     ]
 )
-
-MAX_ALIVE = 1024  #: live expectations of one worker
-MAX_RATE = 1000  #: new expectations of one worker a second
 
 
 class Prefix(NamedTuple):
@@ -176,82 +171,3 @@ def _source(client: Endpoint, flow: Flow, limits: Limits) -> Refusal | None:
     if client.addr in (flow.client.addr, flow.server.addr) or limits.address == "any-src":
         return None
     return Refusal("G8", f"{client.host} is no end of the control connection")
-
-
-class Ledger:
-    """Counts live expectations, and limits the rate of new ones by token buckets (G9). One for each worker."""
-
-    def __init__(self, max_alive: int = MAX_ALIVE, max_rate: int = MAX_RATE) -> None:
-        self._max_alive = max_alive
-        self._global = _Bucket(max_rate)
-        self._buckets: dict[bytes, _Bucket] = {}
-        self._grants: dict[int, bytes] = {}  # serial -> source
-        self._expiries: list[tuple[float, int]] = []
-        self._sources: Counter[bytes] = Counter()
-        self._serial = 0
-
-    def __len__(self) -> int:
-        return len(self._grants)
-
-    def check(self, source: bytes, limits: Limits, now: float) -> Refusal | None:
-        """Return why this client can't have another expectation now, or take a token for it and return None."""
-        self._expire(now)
-        if self._sources[source] >= limits.max_per_source:
-            return Refusal("G9", f"{limits.max_per_source} expectations of this client are alive")
-        if len(self._grants) >= self._max_alive:
-            return Refusal("G9", f"{self._max_alive} expectations are alive")
-        if not self._bucket(source, limits).take(now) or not self._global.take(now):
-            return Refusal("G9", f"more than {limits.rate} expectations a second")
-        return None
-
-    def grant(self, source: bytes, expires: float) -> int:
-        """Count an expectation; return the number for `release`."""
-        self._serial += 1
-        self._grants[self._serial] = source
-        self._sources[source] += 1
-        heapq.heappush(self._expiries, (expires, self._serial))
-        return self._serial
-
-    def release(self, serial: int) -> None:
-        """Stop counting an expectation; ignores unknown and expired numbers."""
-        source = self._grants.pop(serial, None)
-        if source is None:
-            return
-        self._sources[source] -= 1
-        if not self._sources[source]:
-            del self._sources[source]
-
-    def _expire(self, now: float) -> None:
-        while self._expiries and self._expiries[0][0] <= now:
-            self.release(heapq.heappop(self._expiries)[1])
-        if len(self._expiries) > 4 * self._max_alive:
-            # most of them were released early: rebuild, or a fast client grows the heap for a minute
-            self._expiries = [e for e in self._expiries if e[1] in self._grants]
-            heapq.heapify(self._expiries)
-
-    def _bucket(self, source: bytes, limits: Limits) -> _Bucket:
-        if len(self._buckets) > 4096:
-            self._buckets.clear()
-        bucket = self._buckets.get(source)
-        if bucket is None or bucket.rate != limits.rate:
-            bucket = self._buckets[source] = _Bucket(limits.rate)
-        return bucket
-
-
-class _Bucket:
-    """A token bucket with the capacity of two seconds."""
-
-    __slots__ = ("_at", "_tokens", "rate")
-
-    def __init__(self, rate: int) -> None:
-        self.rate = rate
-        self._tokens = 2.0 * rate
-        self._at = float("-inf")
-
-    def take(self, now: float) -> bool:
-        self._tokens = min(2.0 * self.rate, self._tokens + max(0.0, now - self._at) * self.rate)
-        self._at = now
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True

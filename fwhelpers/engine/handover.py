@@ -2,7 +2,7 @@
 
     half-read messages    the bytes since the last message boundary, to be parsed again
     rewritten spans       to rewrite retransmissions in the same way
-    expectations          their flows, and the ends of those that end before their policy's time
+    expectations          the registry: owners, ends, accounts
     memories              the shared memory of each helper's parsers (`Parser.memory`)
 
 Encoded as JSON: the successor may be of another version, and must accept nothing but data from a process that has read
@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from fwhelpers.engine.flow_state import FlowState, OwnExpectation, positions
+from fwhelpers.engine import expectation_record
+from fwhelpers.engine.flow_state import FlowState, positions
 from fwhelpers.engine.mangle import Edit
+from fwhelpers.engine.registry import NO_ACCOUNT, Account, LiveExpectation
 from fwhelpers.engine.untrusted import (
     conntrack_tuple,
     flag,
@@ -33,7 +35,7 @@ from fwhelpers.engine.untrusted import (
 )
 from fwhelpers.kernel.conntrack import Tuple
 
-VERSION = 3
+VERSION = 4
 MAX_SIZE = 32 << 20  #: bytes
 
 _U32 = 0xFFFFFFFF
@@ -56,11 +58,10 @@ class FlowRecord:
         tuple[bool, int, bytes], ...
     ] = ()  #: direction, sequence number, bytes since then
     edits: tuple[tuple[Edit, ...], tuple[Edit, ...]] = ((), ())  #: offsets count from the base
-    made: tuple[tuple[Tuple, OwnExpectation], ...] = ()
     keep_until: float = 0.0
     finished: str = ""
     announcement: bool = False
-    quota_key: bytes = b""
+    account: Account = NO_ACCOUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,15 @@ class MemoryRecord:
 def encode(
     flows: Iterable[tuple[Key, FlowState]],
     memories: Mapping[str, Mapping[bytes, bytes]] = MappingProxyType({}),
+    expectations: Iterable[LiveExpectation] = (),
 ) -> bytes:
-    """Encode the flows that need it, up to MAX_SIZE bytes, and all memories (which are small, see engine.memory)."""
+    """Encode the flows that need it, up to MAX_SIZE bytes, and all expectations and memories, which are bounded."""
     lines = [
         json.dumps({"memory": n, "items": [[k.hex(), v.hex()] for k, v in m.items()]}).encode()
         for n, m in memories.items()
         if m
     ]
+    lines += [json.dumps(expectation_record.to_plain(live)).encode() for live in expectations]
     size = sum(map(len, lines))
     for key, state in flows:
         record = record_of(key, state)
@@ -94,7 +97,7 @@ def encode(
     return b"".join(line + b"\n" for line in [b"%d" % VERSION, *lines])
 
 
-def decode(data: bytes) -> Iterator[FlowRecord | MemoryRecord]:
+def decode(data: bytes) -> Iterator[FlowRecord | MemoryRecord | LiveExpectation]:
     """Decode the output of `encode`, or nothing. Raises ValueError for malformed data."""
     if not data:
         return
@@ -104,7 +107,12 @@ def decode(data: bytes) -> Iterator[FlowRecord | MemoryRecord]:
     for line in lines:
         try:
             fields = mapping(load(line))
-            yield _memory_record(fields) if "memory" in fields else _flow_record(fields)
+            if "memory" in fields:
+                yield _memory_record(fields)
+            elif "expectation" in fields:
+                yield expectation_record.from_plain(fields)
+            else:
+                yield _flow_record(fields)
         except KeyError as error:
             raise ValueError(f"no field {error}") from None
 
@@ -125,12 +133,11 @@ def record_of(key: Key, state: FlowState) -> FlowRecord | None:
         if unread is None:
             return None
         segments, edits = unread
-    if not (segments or any(edits) or state.made or (base and not state.info)):
+    if not (segments or any(edits) or state.keep_until or (base and not state.info)):
         return None
     return FlowRecord(
         key, state.helper, state.orig, state.reply, state.zone, base, segments, edits,
-        tuple(state.made.items()), state.keep_until, state.finished, state.flow.announcement,
-        state.quota_key,
+        state.keep_until, state.finished, state.flow.announcement, state.account,
     )  # fmt: skip
 
 
@@ -162,22 +169,10 @@ def _to_plain(record: FlowRecord) -> dict[str, Any]:
         "base": record.base.hex(),
         "segments": [[reply, seq, data.hex()] for reply, seq, data in record.segments],
         "edits": [[[e.start, e.end, e.text.hex()] for e in edits] for edits in record.edits],
-        "made": [
-            [
-                plain_tuple(t),
-                m.klass,
-                m.at,
-                m.expires,
-                m.permanent,
-                plain_tuple(m.mask),
-                plain_tuple(m.nat) if m.nat is not None else None,
-            ]
-            for t, m in record.made
-        ],
         "keep_until": record.keep_until,
         "finished": record.finished,
         "announcement": record.announcement,
-        "quota_key": record.quota_key.hex(),
+        "account": expectation_record.plain_account(record.account),
     }
 
 
@@ -193,11 +188,10 @@ def _flow_record(plain: dict[str, Any]) -> FlowRecord:
         octets(plain["base"]),
         tuple(_segment(*items(segment, 3)) for segment in items(plain["segments"])),
         (_edits(orig), _edits(reply)),
-        tuple(_made_in(*items(fields, 7)) for fields in items(plain["made"])),
         number(plain["keep_until"]),
         text(plain["finished"]),
         flag(plain["announcement"]),
-        octets(plain["quota_key"]),
+        expectation_record.account_from(plain["account"]),
     )
 
 
@@ -218,13 +212,3 @@ def _edits(plain: object) -> tuple[Edit, ...]:
 def _offset(value: object) -> int:
     # bytes that were rewritten before the stored position have negative offsets
     return integer(value, _MAX_OFFSET, -_MAX_OFFSET)
-
-
-def _made_in(
-    expected: object, klass: object, at: object, expires: object, permanent: object, mask: object, nat: object,
-) -> tuple[Tuple, OwnExpectation]:  # fmt: skip
-    made = OwnExpectation(
-        integer(klass, 255), number(at), number(expires), 0, flag(permanent), conntrack_tuple(mask)
-    )
-    made.nat = conntrack_tuple(nat) if nat is not None else None
-    return conntrack_tuple(expected), made

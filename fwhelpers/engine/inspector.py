@@ -22,12 +22,12 @@ from fwhelpers.engine.event_handler import EventHandler
 from fwhelpers.engine.expectations import ExpectationManager
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.flow_table import MAX_FLOWS, Active, FlowTable
-from fwhelpers.engine.guard import Ledger
 from fwhelpers.engine.handover import FlowRecord, Key, MemoryRecord
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
 from fwhelpers.engine.mangle import MangleError, rewrite
 from fwhelpers.engine.memory import Memory
 from fwhelpers.engine.onlink import NO_LINKS, Lookup
+from fwhelpers.engine.registry import LiveExpectation, Registry
 from fwhelpers.engine.stream import HalfStream, StreamError
 from fwhelpers.engine.verdict import ACCEPT, ExpectationTable, Report, Verdict
 from fwhelpers.kernel import labels, nfqueue
@@ -60,7 +60,8 @@ class Inspector:
         self._report = report
         self._flows = FlowTable(max_flows, self._on_evict)
         self._pending: dict[Key, list[Expectation]] = {}
-        self._expectations = ExpectationManager(table, Ledger(), links)
+        self._registry = Registry()
+        self._expectations = ExpectationManager(table, self._registry, links)
         self._events = EventHandler(self._expectations, report)
 
     def configure(self, helpers: Mapping[str, Active]) -> None:
@@ -72,23 +73,26 @@ class Inspector:
 
     def hand_over(self) -> bytes:
         """Return the state that a successor needs, for its `resume`."""
-        return handover.encode(self._flows.all(), self._flows.memories)
+        return handover.encode(self._flows.all(), self._flows.memories, self._registry)
 
     def resume(self, data: bytes) -> None:
         """Continue from a predecessor's `hand_over`. Raises ValueError for malformed data."""
         for record in handover.decode(data):
-            active = self._helpers.get(record.helper)
-            if isinstance(record, MemoryRecord):
-                self._flows.memories.setdefault(record.helper, Memory()).update(record.items)
-            elif active is not None:
-                self._flows.add(record.key, self._resume_flow(active, record))
+            match record:
+                case LiveExpectation():
+                    self._registry.resume(record)
+                case MemoryRecord():
+                    self._flows.memories.setdefault(record.helper, Memory()).update(record.items)
+                case FlowRecord():
+                    active = self._helpers.get(record.helper)
+                    if active is not None:
+                        self._flows.add(record.key, self._resume_flow(active, record))
 
     def _resume_flow(self, active: Active, record: FlowRecord) -> FlowState:
         state = self._flows.new(
             active, record.helper, record.orig, record.reply, record.zone, record.announcement
         )
-        state.quota_key = record.quota_key
-        self._expectations.resume(active.helper, state, record.made)
+        state.account = record.account
         state.keep_until, state.finished = record.keep_until, record.finished
         try:
             state.resume(record.base, record.segments)

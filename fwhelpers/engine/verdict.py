@@ -61,7 +61,10 @@ class ExpectationTable(Protocol):
         """Replace an equal one that has the same translation; return 0 or an errno (EEXIST)."""
 
     def delete(self, expectation: Expectation) -> None:
-        """Delete if it exists."""
+        """Delete if it exists; an equal one of another master stays."""
 
     def release(self, expectation: Expectation) -> None:
         """Delete an equal one with the same translation, of any master."""
+
+    def has(self, expectation: Expectation) -> bool:
+        """Return whether it exists, with this master."""

@@ -155,6 +155,15 @@ class Conntrack:
             if _equal(one.expectation, expectation):
                 self._remove(one)
 
+    def has(self, expectation: Expectation, now: float) -> bool:
+        """Return whether an equal one of the same master is alive."""
+        return any(
+            _equal(one.expectation, expectation)
+            and one.expectation.master == expectation.master
+            and now <= one.expires
+            for one in self._expected.get(_key(expectation.tuple), [])
+        )
+
     def _relate(self, connection: Connection, now: float, frame: int) -> None:
         found = self._find(connection.orig)
         if found is None or now > found.expires:

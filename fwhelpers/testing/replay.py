@@ -291,6 +291,10 @@ class Replay:
         """Remove an equal one."""
         self._table.forget(expectation)
 
+    def has(self, expectation: Expectation) -> bool:
+        """Is it still there?"""
+        return self._table.has(expectation, self._now.time)
+
     # results
 
     def _tell(self, note: Report) -> None:

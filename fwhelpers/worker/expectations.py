@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from errno import EEXIST, EIO
 
+from fwhelpers.engine.expectation_key import leads_to
 from fwhelpers.kernel import expect
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.nla import DecodeError
 from fwhelpers.kernel.socket import NetlinkSocket
 
 
@@ -29,26 +31,44 @@ class ExpectationTable:
         return self.create(expectation) if self._released(expectation) else EEXIST
 
     def delete(self, expectation: Expectation) -> None:
-        """Delete if it exists."""
-        self._request(expect.encode_delete(expectation))
+        """Delete if it exists.
+
+        The kernel deletes by the tuple alone. Behind a translated address another client may have the same tuple once
+        this one was used or has expired, so the current one is compared first. The id in CTA_EXPECT_ID does not help:
+        ctnetlink_del_expect() compares it with another number than it reports.
+        """
+        if self.has(expectation):
+            self._delete(expectation)
 
     def release(self, expectation: Expectation) -> None:
         """Delete an equal one, of any master."""
         self._released(expectation)
 
-    def _released(self, expectation: Expectation) -> bool:
-        current = self._get(expectation)
-        if current is None or _destination(current) != _destination(expectation):
-            return False
-        self.delete(expectation)
-        return True
+    def has(self, expectation: Expectation) -> bool:
+        """Return whether it exists, with this master."""
+        current = self.get(expectation)
+        return current is not None and (leads_to(current), current.master) == (
+            leads_to(expectation),
+            expectation.master,
+        )
 
-    def _get(self, expectation: Expectation) -> Expectation | None:
+    def get(self, expectation: Expectation) -> Expectation | None:
+        """Return the kernel's expectation of the same tuple, None if there is none."""
         try:
             payloads = self._netlink.request(expect.encode_get(expectation))
-        except NetlinkError:
+            return expect.parse_expectation(payloads[0]) if payloads else None
+        except (NetlinkError, DecodeError):
             return None
-        return expect.parse_expectation(payloads[0]) if payloads else None
+
+    def _released(self, expectation: Expectation) -> bool:
+        current = self.get(expectation)
+        if current is None or leads_to(current) != leads_to(expectation):
+            return False
+        self._delete(expectation)
+        return True
+
+    def _delete(self, expectation: Expectation) -> None:
+        self._request(expect.encode_delete(expectation))
 
     def _request(self, message: bytes) -> int:
         try:
@@ -56,8 +76,3 @@ class ExpectationTable:
         except NetlinkError as error:
             return error.errno or EIO
         return 0
-
-
-def _destination(e: Expectation) -> tuple[object, ...]:
-    real = (e.nat.src, e.nat.sport, e.nat_dir) if e.nat else None
-    return e.tuple, e.mask, real

@@ -52,6 +52,7 @@ class FakeMaker:
     made: list[Expectation] = field(default_factory=list)
     deleted: list[Tuple] = field(default_factory=list)
     released: list[Tuple] = field(default_factory=list)
+    used: list[Expectation] = field(default_factory=list)
     errors: Callable[[Expectation], int] = lambda expectation: 0
 
     def create(self, expectation: Expectation) -> int:
@@ -71,6 +72,9 @@ class FakeMaker:
 
     def release(self, expectation: Expectation) -> None:
         self.released.append(expectation.tuple)
+
+    def has(self, expectation: Expectation) -> bool:
+        return expectation not in self.used
 
 
 def end(text: str) -> Endpoint:

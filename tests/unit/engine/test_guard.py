@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers.api import Endpoint, Expect, Flow, Policy
-from fwhelpers.engine.guard import WELL_KNOWN, Ledger, Limits, Prefix, judge
+from fwhelpers.engine.guard import WELL_KNOWN, Limits, Prefix, judge
 
 C = Endpoint.parse("10.0.1.2", 40000)
 S = Endpoint.parse("10.0.2.2", 21)
@@ -99,44 +99,3 @@ def test_strict_mode_lets_only_the_sender_itself_through(
         assert addr == (S if reply else C).addr
         assert 1024 <= port <= 65535
         assert port not in WELL_KNOWN
-
-
-def test_g9_alive_for_a_client() -> None:
-    ledger = Ledger()
-    limits = Limits(max_per_source=2)
-    serials = []
-    for _ in range(2):
-        assert ledger.check(b"a", limits, 0) is None
-        serials.append(ledger.grant(b"a", expires=60))
-    assert ledger.check(b"a", limits, 1)
-    assert ledger.check(b"b", limits, 1) is None
-    ledger.release(serials[0])
-    assert ledger.check(b"a", limits, 1) is None
-
-
-def test_g9_expiry_frees() -> None:
-    ledger = Ledger(max_alive=1)
-    ledger.grant(b"a", expires=60)
-    assert ledger.check(b"b", Limits(), 59.9)
-    assert ledger.check(b"b", Limits(), 60) is None
-    assert len(ledger) == 0
-
-
-def test_g9_rate() -> None:
-    ledger = Ledger()
-    limits = Limits(rate=10)
-    granted = sum(ledger.check(b"a", limits, 0) is None for _ in range(100))
-    assert granted == 20
-    assert ledger.check(b"a", limits, 0.5) is None
-    assert sum(ledger.check(b"a", limits, 100) is None for _ in range(100)) == 20
-
-
-def test_g9_ledger_memory_is_bounded() -> None:
-    ledger = Ledger(max_alive=10)
-    for n in range(10_000):
-        if ledger.check(b"%d" % n, Limits(), n / 1000) is None:
-            ledger.release(ledger.grant(b"%d" % n, expires=1e9))
-    assert len(ledger) == 0
-    assert len(ledger._expiries) <= 41
-    assert len(ledger._buckets) <= 4097
-    assert not ledger._sources

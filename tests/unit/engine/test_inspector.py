@@ -200,8 +200,7 @@ def test_the_oldest_expectation_of_a_class_gives_way() -> None:
     flow = tcp()
     for port in range(3000, 3010):
         flow.c(b"OPEN %d\r\n" % port)
-    ((_, state),) = flow.inspector._flows.all()
-    assert [t.dport for t in state.made] == [3008, 3009]
+    assert [live.key.expected.dport for live in flow.inspector._registry] == [3008, 3009]
 
 
 def test_the_flow_table_is_bounded() -> None:

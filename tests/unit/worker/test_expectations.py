@@ -85,3 +85,25 @@ def test_release() -> None:
 
 def test_delete_of_what_is_not_there() -> None:
     maker(Kernel()).delete(WANTED)
+
+
+def test_delete_leaves_one_of_another_master() -> None:
+    other = replace(WANTED, master=Tuple(C, B, 6, 40000, 21))
+    kernel = Kernel(other)
+    maker(kernel).delete(WANTED)
+    assert kernel.there == other
+
+
+@pytest.mark.parametrize("there", OTHERS)
+def test_delete_leaves_one_that_is_not_equal(there: Expectation) -> None:
+    kernel = Kernel(there)
+    maker(kernel).delete(WANTED)
+    assert kernel.there == there
+    assert not maker(kernel).has(WANTED)
+
+
+def test_delete_removes_its_own() -> None:
+    kernel = Kernel(WANTED)
+    assert maker(kernel).has(WANTED)
+    maker(kernel).delete(WANTED)
+    assert kernel.there is None

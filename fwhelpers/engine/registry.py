@@ -1,0 +1,234 @@
+"""The live expectations of one worker: who owns each, when it ends, and on whose quota it counts (G9).
+
+The kernel holds one expectation for each key, with one connection as its master. Several connections may announce the
+same one in turn (a UPnP control point renews by new connections): the last of them owns it. The former owner of
+the same account whose claim lasts longest gets it back if the owner withdraws its own. An expectation counts once, for
+its owner.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fwhelpers.engine.expectation_key import Connection, ExpectationKey, key_of
+from fwhelpers.engine.guard import Limits, Refusal
+from fwhelpers.engine.token_bucket import TokenBuckets
+from fwhelpers.kernel.expect import PERMANENT, Expectation
+
+MAX_ALIVE = 1024  #: live expectations
+MAX_RATE = 1000  #: new expectations a second
+
+#: the part of MAX_ALIVE and MAX_RATE that one IPv4 address or IPv6 /64 can take, of all helpers together
+PARTY_SHARE = 4
+#: the part of a client's quota that one answering or announcing host can take
+ANSWERER_SHARE = 4
+
+#: seconds by which the kernel's lifetime may differ from ours: it counts from a later time
+_ROUNDING = 0.5
+
+
+class Account(NamedTuple):
+    """Whose quota an expectation counts on."""
+
+    helper: str
+    addr: bytes  #: the client
+    answerer: bytes = (
+        b""  #: the host whose answer or announcement named the endpoint; empty: the client itself
+    )
+
+    @property
+    def client(self) -> Account:
+        """The account without the answering host."""
+        return self._replace(answerer=b"")
+
+    @property
+    def party(self) -> bytes:
+        """The unit that a network operator assigns to one customer or host: an IPv4 address, an IPv6 /64."""
+        return self.addr[:8] if len(self.addr) == 16 else self.addr
+
+
+NO_ACCOUNT = Account("", b"")
+
+
+class Claim(NamedTuple):
+    """A connection's right to an expectation."""
+
+    owner: Connection
+    klass: int
+    account: Account
+    since: float
+    until: float
+
+
+@dataclass(slots=True)
+class LiveExpectation:
+    """An expectation in the kernel."""
+
+    key: ExpectationKey
+    expectation: Expectation  #: as it was written to the kernel
+    claim: Claim
+    kernel_end: float  #: when the kernel deletes it by itself
+    former: Claim | None = None  #: that lasts longest among those of former owners
+
+    @property
+    def permanent(self) -> bool:
+        return bool(self.expectation.flags & PERMANENT)
+
+    @property
+    def ends_early(self) -> bool:
+        """True if the owner's claim ends before the kernel's lifetime."""
+        return self.claim.until < self.kernel_end - _ROUNDING
+
+
+class Registry:
+    """Pure: the time goes in with each call."""
+
+    def __init__(self, max_alive: int = MAX_ALIVE, max_rate: int = MAX_RATE) -> None:
+        self.max_alive = max_alive
+        self._rates = TokenBuckets(max_rate, PARTY_SHARE)
+        self._live: dict[ExpectationKey, LiveExpectation] = {}
+        self._owned: dict[Connection, dict[ExpectationKey, LiveExpectation]] = {}
+        self._with_former: dict[ExpectationKey, LiveExpectation] = {}
+        self._counts: Counter[Account] = Counter()
+        self._parties: Counter[bytes] = Counter()
+        self._ends: list[tuple[float, ExpectationKey]] = []  # a heap
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def __iter__(self) -> Iterator[LiveExpectation]:
+        return iter(self._live.values())
+
+    def get(self, key: ExpectationKey) -> LiveExpectation | None:
+        return self._live.get(key)
+
+    def of(self, owner: Connection) -> list[LiveExpectation]:
+        """Return the expectations that a connection owns, the oldest first."""
+        return list(self._owned.get(owner, {}).values())
+
+    def of_party(self, party: bytes | None) -> list[LiveExpectation]:
+        """Return the expectations that count on a party, or on any."""
+        return [live for live in self._live.values() if party in (None, live.claim.account.party)]
+
+    @property
+    def full(self) -> bool:
+        return len(self._live) >= self.max_alive
+
+    # bounds
+
+    def check(
+        self, account: Account, limits: Limits, replaced: LiveExpectation | None = None
+    ) -> Refusal | None:
+        """Return why the account can't have another expectation, in place of `replaced` if there is one."""
+        former = replaced.claim.account if replaced else None
+        answerer_quota = max(1, limits.max_per_source // ANSWERER_SHARE)
+        if account.answerer and former != account and self._counts[account] >= answerer_quota:
+            return Refusal("G9", f"{answerer_quota} expectations by this host's answers are alive")
+        client = account.client
+        same_client = former is not None and former.client == client
+        if not same_client and self._counts[client] >= limits.max_per_source:
+            return Refusal("G9", f"{limits.max_per_source} expectations of this client are alive")
+        same_party = former is not None and former.party == account.party
+        party_quota = max(1, self.max_alive // PARTY_SHARE)
+        if not same_party and self._parties[account.party] >= party_quota:
+            return Refusal("G9", f"{party_quota} expectations of this address or /64 are alive")
+        if replaced is None and self.full:
+            return Refusal("G9", f"{self.max_alive} expectations are alive")
+        return None
+
+    def take_token(self, account: Account, limits: Limits, now: float) -> Refusal | None:
+        """Return why the account can't have another expectation this second, or take a token for it."""
+        return self._rates.take(account.client, account.party, limits.rate, now)
+
+    # changes
+
+    def enter(self, expectation: Expectation, claim: Claim, kernel_end: float) -> None:
+        """Add an expectation that was written to the kernel; a connection takes over an equal one."""
+        key = key_of(expectation)
+        replaced = self._live.get(key)
+        former = None
+        if replaced is not None:
+            # of one account only: what a former owner gets back is within its quota then
+            claims = [
+                c
+                for c in (replaced.claim, replaced.former)
+                if c and c.owner != claim.owner and c.account == claim.account
+            ]
+            alive = (c for c in claims if c.until > claim.since)
+            former = max(alive, key=lambda c: c.until, default=None)
+            self._remove(replaced)
+        self._add(LiveExpectation(key, expectation, claim, kernel_end, former))
+
+    def resume(self, live: LiveExpectation) -> None:
+        """Add an expectation of a previous worker. Those above the bound are not counted, and left to the manager."""
+        if live.key not in self._live and not self.full:
+            self._add(live)
+
+    def withdraw(self, live: LiveExpectation) -> bool:
+        """End the owner's claim. Return whether the expectation must end: a former owner's claim keeps it."""
+        self._remove(live)
+        former = live.former
+        if former is None:
+            return True
+        self._add(LiveExpectation(live.key, live.expectation, former, live.kernel_end))
+        return False
+
+    def withdraw_former(self, owner: Connection, klass: int | None) -> None:
+        """End the claims that a connection has to expectations that others took over."""
+        for key, live in list(self._with_former.items()):
+            former = live.former
+            if former and former.owner == owner and klass in (None, former.klass):
+                live.former = None
+                del self._with_former[key]
+
+    def remove(self, live: LiveExpectation) -> None:
+        """Remove an expectation that is not in the kernel any more, with all claims to it."""
+        self._remove(live)
+
+    def expire(self, now: float) -> Iterator[LiveExpectation]:
+        """Remove the expectations whose claims have ended; yield those that the kernel still has."""
+        while self._ends and self._ends[0][0] <= now:
+            _, key = heapq.heappop(self._ends)
+            live = self._live.get(key)
+            if live is None or live.claim.until > now:
+                continue
+            self._remove(live)
+            if live.former is not None and live.former.until > now:
+                self._add(LiveExpectation(key, live.expectation, live.former, live.kernel_end))
+            elif live.ends_early:
+                yield live
+
+    def _add(self, live: LiveExpectation) -> None:
+        claim = live.claim
+        self._live[live.key] = live
+        self._owned.setdefault(claim.owner, {})[live.key] = live
+        if live.former is not None:
+            self._with_former[live.key] = live
+        self._count(claim.account, 1)
+        heapq.heappush(self._ends, (claim.until, live.key))
+        if len(self._ends) > 64 + 2 * len(self._live):
+            self._ends = [(live.claim.until, live.key) for live in self._live.values()]
+            heapq.heapify(self._ends)
+
+    def _remove(self, live: LiveExpectation) -> None:
+        owner = live.claim.owner
+        del self._live[live.key]
+        self._with_former.pop(live.key, None)
+        del self._owned[owner][live.key]
+        if not self._owned[owner]:
+            del self._owned[owner]
+        self._count(live.claim.account, -1)
+
+    def _count(self, account: Account, change: int) -> None:
+        accounts = {account, account.client}
+        for counted in accounts:
+            self._counts[counted] += change
+            if not self._counts[counted]:
+                del self._counts[counted]
+        self._parties[account.party] += change
+        if not self._parties[account.party]:
+            del self._parties[account.party]

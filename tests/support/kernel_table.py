@@ -1,0 +1,69 @@
+"""The kernel's expectation table behind a netlink socket, as far as ctnetlink and clashes go."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from errno import EBUSY, EEXIST, ENOENT
+
+from fwhelpers.kernel import expect, nfnl
+from fwhelpers.kernel.conntrack import Tuple, parse_tuple
+from fwhelpers.kernel.expect import Expectation
+from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.nla import number, parse
+from fwhelpers.worker.expectations import ExpectationTable
+
+_TUPLE, _ZONE = 2, 7  #: enum ctattr_expect
+
+
+class KernelTable:
+    """At most one expectation for each tuple and mask; its master is the first that asked."""
+
+    def __init__(self) -> None:
+        self.expectations: dict[tuple[int, Tuple], Expectation] = {}
+        self.requests: list[int] = []
+
+    @property
+    def table(self) -> ExpectationTable:
+        return ExpectationTable(self)  # type: ignore[arg-type]
+
+    def request(self, message: bytes) -> list[memoryview]:
+        (request,) = nfnl.split(message)
+        self.requests.append(request.kind)
+        if request.kind == expect.NEW:
+            self.add(expect.parse_expectation(request.payload))
+            return []
+        tup, zone = _key(request.payload)
+        current = self.expectations.get((zone, tup))
+        if current is None:
+            raise NetlinkError(ENOENT, "expectation")
+        if request.kind == expect.DELETE:
+            del self.expectations[zone, tup]
+            return []
+        (reply,) = nfnl.split(expect.encode_create(current))
+        return [memoryview(bytes(reply.payload))]
+
+    def add(self, expectation: Expectation) -> None:
+        key = expectation.zone, expectation.tuple
+        current = self.expectations.get(key)
+        if current is not None:
+            raise NetlinkError(EEXIST if current.mask == expectation.mask else EBUSY, "create")
+        self.expectations[key] = replace(expectation, timeout=0)
+
+    def attach(self, expectation: Expectation | None) -> None:
+        """Attach a verdict's expectation; the kernel reports no error."""
+        if expectation is not None:
+            self.expectations.setdefault((expectation.zone, expectation.tuple), expectation)
+
+    def use(self, port: int) -> None:
+        """A connection comes that was expected at this port."""
+        (key,) = [key for key in self.expectations if key[1].dport == port]
+        del self.expectations[key]
+
+    @property
+    def ports(self) -> list[int]:
+        return sorted(tup.dport for _, tup in self.expectations)
+
+
+def _key(payload: memoryview) -> tuple[Tuple, int]:
+    parts = parse(payload)
+    return parse_tuple(parts[_TUPLE]), number(parts.get(_ZONE, memoryview(b"")))

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from entries import account, enter, owner
+
+from fwhelpers.engine.expectation_record import from_plain, to_plain
+from fwhelpers.engine.registry import LiveExpectation, Registry
+
+
+def live() -> LiveExpectation:
+    registry = Registry()
+    enter(registry, until=1800, kernel_end=1800)
+    return enter(
+        registry, by=owner(port=2), on=account(1), since=5, until=35, kernel_end=1860, klass=3
+    )
+
+
+def test_a_live_expectation_survives_as_json() -> None:
+    assert live().former is not None
+    assert from_plain(json.loads(json.dumps(to_plain(live())))) == live()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("claim", None),
+        ("claim", [0, [], 0, [], 0, 0]),
+        ("former", [1]),
+        ("kernel_end", "soon"),
+        ("kernel_end", float("inf")),
+        ("expectation", [0] * 10),
+    ],
+)
+def test_malformed_fields_are_refused(field: str, value: object) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - all are reported alike
+        from_plain(to_plain(live()) | {field: value})
+
+
+def test_addresses_of_two_families_are_refused() -> None:
+    plain = to_plain(live())
+    plain["expectation"][3] = ["ff" * 16, "ff" * 16, 6, 0, 65535]
+    with pytest.raises(ValueError, match="two families"):
+        from_plain(plain)
+
+
+def test_an_account_needs_an_address() -> None:
+    plain = to_plain(live())
+    plain["claim"][3] = ["ftp", "0a", ""]
+    with pytest.raises(ValueError, match="not an address"):
+        from_plain(plain)
