@@ -74,7 +74,7 @@ class Manager:
         self._notifier = systemd.Notifier(os.environ)
         self._status = StatusPublisher(self._notifier, runtime)
         self._store = systemd.FdStore(self._notifier, os.environ)
-        self._workers = WorkerPool(self._on_worker_message, self._store)
+        self._workers = WorkerPool(self._on_worker_message, self._store, self.events.handover_of)
         self._table = OwnedTable(self._store)
         self._helpers = CtHelperTable()
         self._reconciler = Reconciler(self._workers, self._table, self._helpers)

@@ -114,7 +114,9 @@ class Reconciler:
         await self._workers.shrink(worker_count(former.config))
 
     async def _configure_workers(self, desired: Snapshot) -> None:
-        config = make_worker_config(desired.config, desired.inspected, desired.plugins)
+        config = make_worker_config(
+            desired.config, desired.inspected, desired.plugins, worker_count(desired.config)
+        )
         try:
             await self._workers.configure(config)
         except TimeoutError:

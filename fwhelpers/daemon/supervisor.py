@@ -52,7 +52,15 @@ def queue_number(name: str) -> int | None:
 class WorkerProcess:
     """One worker, its successors, and the queue that outlives them."""
 
-    def __init__(self, number: int, fail_open: bool, on_message: OnMessage, store: FdStore) -> None:
+    def __init__(
+        self,
+        number: int,
+        fail_open: bool,
+        on_message: OnMessage,
+        store: FdStore,
+        recover: Callable[[int], bytes] = lambda queue: b"",
+    ) -> None:
+        """`recover` returns what the successor of a dead worker must know, in place of the handover."""
         self.number = number
         self.restarts = -1
         self.packets = self.overflows = 0
@@ -60,6 +68,7 @@ class WorkerProcess:
         self._fail_open = fail_open
         self._on_message = on_message
         self._store = store
+        self._recover = recover
         self._name = queue_name(number)
         self._handover_name = f"flows-{number}"
         self._handover = -1  # the file by which workers hand over their flows
@@ -236,8 +245,14 @@ class WorkerProcess:
             reason = _describe_end(self._process.returncode or 0)
             log.warning("worker %d: %s, restarting it", self.number, reason)
             self._on_message(self.number, Restarted(reason))
+            self._write_handover(self._recover(self.number))
         self._process = None
         return expected
+
+    def _write_handover(self, data: bytes) -> None:
+        if self._sock is not None:
+            os.ftruncate(self._handover, 0)
+            os.pwrite(self._handover, data, 0)
 
     def _accept_until(self, sock: QueueSocket, packet_id: int) -> None:
         try:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from fwhelpers.config import Config, HelperConfig
 from fwhelpers.engine.guard import Limits, Prefix
+from fwhelpers.engine.registry import MAX_ALIVE
 from fwhelpers.plugin.manager import Plugins
 from fwhelpers.worker.config import WorkerConfig
 
+_KERNEL_MAX = Path("/proc/sys/net/netfilter/nf_conntrack_expect_max")
 
-def make_worker_config(config: Config, helpers: Iterable[str], plugins: Plugins) -> WorkerConfig:
-    """What workers are told when these of the helpers that are to be inspected are in force."""
+#: expectations of one worker, however many there are: a quarter is one client's share (engine.registry)
+_LEAST = 256
+
+
+def make_worker_config(
+    config: Config, helpers: Iterable[str], plugins: Plugins, workers: int
+) -> WorkerConfig:
+    """Return the configuration of each of a number of workers that inspect these helpers."""
     inspected = config.inspected
     return WorkerConfig(
         {name: _helper(inspected[name]) for name in helpers},
@@ -20,7 +29,21 @@ def make_worker_config(config: Config, helpers: Iterable[str], plugins: Plugins)
         plugins.identity(),
         disable_at_end=config.daemon.steering == "helper",
         rows=config.rows,
+        max_expectations=max_expectations(workers, kernel_max()),
     )
+
+
+def max_expectations(workers: int, kernel: int) -> int:
+    """Return the number of expectations for each worker: of all together at most half of the kernel's table (G9)."""
+    return max(1, min(max(MAX_ALIVE // workers, _LEAST), kernel // 2 // workers))
+
+
+def kernel_max() -> int:
+    """Return the size of the kernel's expectation table, or a small one if it can't be read."""
+    try:
+        return int(_KERNEL_MAX.read_text())
+    except (OSError, ValueError):
+        return MAX_ALIVE
 
 
 def _helper(given: HelperConfig) -> dict[str, Any]:

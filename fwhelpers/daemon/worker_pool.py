@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fwhelpers.daemon.supervisor import OnMessage, WorkerProcess
@@ -18,12 +18,18 @@ log = logging.getLogger("fwhelpers")
 class WorkerPool:
     """`on_message` receives the workers' messages."""
 
-    def __init__(self, on_message: OnMessage, store: FdStore) -> None:
+    def __init__(
+        self,
+        on_message: OnMessage,
+        store: FdStore,
+        recover: Callable[[int], bytes] = lambda queue: b"",
+    ) -> None:
         self.workers: list[WorkerProcess] = []
         self._tasks: dict[WorkerProcess, asyncio.Task[None]] = {}
         self._ended: dict[str, Counter[str]] = {}  # counters of ended workers
         self._on_message = on_message
         self._store = store
+        self._recover = recover
 
     def __len__(self) -> int:
         return len(self.workers)
@@ -31,7 +37,7 @@ class WorkerPool:
     def grow(self, first: int, count: int, fail_open: bool) -> None:
         """Start the workers that are missing. Raises NetlinkError if a queue is in use."""
         for number in range(first + len(self.workers), first + count):
-            worker = WorkerProcess(number, fail_open, self._on_message, self._store)
+            worker = WorkerProcess(number, fail_open, self._on_message, self._store, self._recover)
             worker.bind()
             self.workers.append(worker)
             self._tasks[worker] = asyncio.get_running_loop().create_task(worker.run())

@@ -90,7 +90,7 @@ class Announcement:
         rule, reason = refusal or ("", "")
         return Report(
             kind, self.flow.helper, self.flow.flow, reason, rule,
-            what=self.event.what, interface=self.context.interface,
+            what=self.event.what, interface=self.context.interface, account=self.flow.account,
         )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from fwhelpers.engine.onlink import (
     Lookup,
     judge_local,
     judge_request,
+    judge_sender,
     source_prefixes,
 )
 from fwhelpers.engine.registry import Account, Claim, LiveExpectation, Registry
@@ -108,6 +109,8 @@ class ExpectationManager:
         packet = announcement.context.packet
         prefixes = self._links(packet.indev if flow.flow.announcement else packet.outdev)
         check(judge_request(flow.flow, prefixes))
+        if packet.indev:
+            check(judge_sender(flow.flow, self._links(packet.indev)))
         sources = source_prefixes(event, flow.flow, prefixes)
         if isinstance(sources, Refusal):
             raise Refused(*sources)

@@ -27,7 +27,7 @@ from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
 from fwhelpers.engine.mangle import MangleError, rewrite
 from fwhelpers.engine.memory import Memory
 from fwhelpers.engine.onlink import NO_LINKS, Lookup
-from fwhelpers.engine.registry import LiveExpectation, Registry
+from fwhelpers.engine.registry import MAX_ALIVE, LiveExpectation, Registry
 from fwhelpers.engine.stream import HalfStream, StreamError
 from fwhelpers.engine.verdict import ACCEPT, ExpectationTable, Report, Verdict
 from fwhelpers.kernel import labels, nfqueue
@@ -64,9 +64,10 @@ class Inspector:
         self._expectations = ExpectationManager(table, self._registry, links)
         self._events = EventHandler(self._expectations, report)
 
-    def configure(self, helpers: Mapping[str, Active]) -> None:
+    def configure(self, helpers: Mapping[str, Active], max_expectations: int = MAX_ALIVE) -> None:
         """Apply a new configuration. Flows keep their parsers unless their helper was disabled."""
         self._helpers = dict(helpers)
+        self._registry.max_alive = max_expectations
         for _, state in self._flows.all():
             if state.helper not in helpers:
                 self._events.abandon(state, "helper disabled", "done")

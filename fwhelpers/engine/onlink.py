@@ -70,6 +70,18 @@ def judge_request(flow: Flow, prefixes: Sequence[Prefix]) -> Refusal | None:
     return Refusal("G8", f"{flow.server.host} is neither a group nor a broadcast address")
 
 
+def judge_sender(flow: Flow, prefixes: Sequence[Prefix]) -> Refusal | None:
+    """Apply G8: a request to a group that this machine did not send itself comes from the link where it arrived.
+
+    Its source is easily forged, and would be opened to the whole link: a host behind another interface, or on the
+    internet. `prefixes` are those of the incoming interface.
+    """
+    source = flow.client.addr
+    if source in LINK_LOCAL or any(source in prefix for prefix in _usable(prefixes, len(source))):
+        return None
+    return Refusal("G8", f"{flow.client.host} is not on the link where its message arrived")
+
+
 def source_prefixes(
     event: Expect, flow: Flow, prefixes: Sequence[Prefix]
 ) -> tuple[Prefix, ...] | Refusal:

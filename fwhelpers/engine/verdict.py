@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from fwhelpers.api import Flow
+from fwhelpers.engine.registry import NO_ACCOUNT, Account
 from fwhelpers.kernel.expect import Expectation
 
 
@@ -48,6 +49,7 @@ class Report(NamedTuple):
     expectation: Expectation | None = None
     refused: Any = None  #: the Endpoint that a refused announcement named
     what: str = ""  #: the announcement's `Expect.what`
+    account: Account = NO_ACCOUNT  #: whose quota an expectation counts on
     interface: int = 0  #: index of the interface that the announcement came or left by, 0: unknown
 
 

@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from fwhelpers.engine import handover
 from fwhelpers.events.attribution import Announcement, Attribution
+from fwhelpers.events.reported import ReportedExpectations
 from fwhelpers.events.ring_buffer import RingBuffer
 from fwhelpers.events.serialize import InstalledHelpers, Loss, Serializer
 from fwhelpers.events.suppressed import SuppressedCounter
@@ -29,6 +31,7 @@ from fwhelpers.kernel.nfnl import Message, NetlinkError
 from fwhelpers.kernel.nla import DecodeError
 from fwhelpers.kernel.socket import EventSocket, NetlinkSocket
 from fwhelpers.worker import messages
+from fwhelpers.worker.expectations import ExpectationTable
 from fwhelpers.worker.messages import Counters, FlowReport, ReportKind, Restarted
 
 log = logging.getLogger("fwhelpers")
@@ -54,6 +57,7 @@ class EventStream:
         self.tracker = Tracker()
         self.counters: dict[str, Counter[str]] = {}  #: since the last `pop_counters`
         self._attribution = Attribution()
+        self._reported = ReportedExpectations(self.tracker)
         self._serializer = Serializer(interface_name)
         self._source: EventSocket | None = None
         self._netlink: NetlinkSocket | None = None
@@ -139,7 +143,13 @@ class EventStream:
             self.ring.add(Item(EventKind.REFUSED, report.helper, report))
         elif report.kind is ReportKind.EXPECTED and report.expectation is not None:
             announcement = Announcement(report.what, report.interface, report.timeout)
+            self._reported.add(report.expectation, queue, report.account, report.timeout, now)
             self._add(self._attribution.add_report(report.expectation, announcement, now))
+
+    def handover_of(self, queue: int) -> bytes:
+        """The live expectations of a worker that has died, as its successor reads them."""
+        lives = self._reported.of_worker(queue, time.monotonic())
+        return handover.encode([], expectations=lives)
 
     def _resync(self) -> None:
         now = time.monotonic()
@@ -168,7 +178,11 @@ class EventStream:
             self.advance(time.monotonic())
 
     def advance(self, now: float) -> None:
-        """Add the events that follow from the time alone."""
+        """Add the events that follow from the time alone, and delete expectations whose worker does not."""
+        if self._netlink is not None:
+            table = ExpectationTable(self._netlink)
+            for tracked in self._reported.overdue(now):
+                table.delete(tracked.expectation)
         self._attribute(self.tracker.advance(now), now)
         self._add(self._attribution.advance(now))
         if self.tracker.dropped != self._dropped:

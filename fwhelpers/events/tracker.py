@@ -159,6 +159,10 @@ class Tracker:
         if len(self._masters) > MAX_MASTERS:
             self._masters.popitem(last=False)
 
+    def live(self, key: ExpectationKey) -> TrackedExpectation | None:
+        """The expectation that the kernel has under a key."""
+        return self._live.get(key)
+
     def reply_of(self, master: Connection) -> Tuple | None:
         """The reply direction of a master, if known."""
         return self._masters.get(master)

@@ -113,7 +113,7 @@ def _steering(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
 
 def _steer_outgoing(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {("udp", fail): _steered(enabled, "udp", fail) for fail in _FAILS}
-    rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
+    rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", _by_address(queues, "saddr"))]
     return [
         block("chain steer-outgoing", rules),
         base_chain("steer-output", "output", 290, ['oifname "lo" accept', "jump steer-outgoing"]),
@@ -123,7 +123,8 @@ def _steer_outgoing(enabled: Sequence[Enabled], queues: range) -> list[list[str]
 def _steer_heard(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {("udp", fail): _steered(enabled, "udp", fail) for fail in _FAILS}
     # what this host announces itself comes back to it
-    rules = ["fib saddr type local return", *_LEFT_ALONE, *_queue_rules(ports, "udp", queues)]
+    rules = ["fib saddr type local return", *_LEFT_ALONE]
+    rules += _queue_rules(ports, "udp", _by_address(queues, "daddr"))
     return [block("chain steer-heard", rules)]
 
 
@@ -151,8 +152,13 @@ def _children(enabled: Sequence[Enabled], l4: str, queues: range) -> list[str]:
         f"{_inherited(helper)} meta l4proto {transport(l4)} counter queue {_FAILS[config.fail]}to {target}"
         for config, helper in enabled
         if l4 in helper.children
-        for target in _together(queues)
+        for target in _by_address(queues, _asker(helper, l4))
     ]
+
+
+def _asker(helper: Helper, l4: str) -> str:
+    """The end of an expected connection that the expectation counts on: answers to a request come to it."""
+    return "daddr" if helper.outgoing and l4 == "udp" else "saddr"
 
 
 def _inherited(helper: Helper) -> str:
@@ -160,14 +166,18 @@ def _inherited(helper: Helper) -> str:
     return f'ct helper "{identifier(helper.kernel_name)}"'
 
 
-def _together(queues: range) -> list[str]:
-    """All of a client's connections to one queue; each family has a rule of its own."""
+def _by_address(queues: range, end: str) -> list[str]:
+    """Targets that send all connections on whose address an expectation counts to one worker (decision 0064).
+
+    Each family needs a rule of its own. A range of queues (1000-1001) would be chosen by the packet's addresses, which
+    NAT makes different in each direction: the request would meet one worker, its answer another.
+    """
     first, count = queues[0], len(queues)
     if count == 1:
         return [str(first)]
     return [
-        f"jhash ct original {k} saddr mod {count} seed {_SEED} offset {first}"
-        for k in ("ip", "ip6")
+        f"jhash ct original {family} {end} mod {count} seed {_SEED} offset {first}"
+        for family in ("ip", "ip6")
     ]
 
 
@@ -179,23 +189,14 @@ _LEFT_ALONE = (
 
 def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in L4S for fail in _FAILS}
-    together = [one for one in enabled if one[1].same_worker_per_client]
-    bound = {(l4, fail): _steered(together, l4, fail) for l4 in L4S for fail in _FAILS}
-    rest = {key: ports[key] - bound[key] for key in ports}
-
-    def queue(l4: str) -> list[str]:
-        return [
-            *_queue_rules(bound, l4, queues, _together(queues)),
-            *_queue_rules(rest, l4, queues),
-        ]
-
-    rules = [*_LEFT_ALONE, *queue("udp")]
+    targets = _by_address(queues, "saddr")
+    rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", targets)]
     sections = []
     tcp = port_numbers({port for fail in _FAILS for port in ports["tcp", fail]})
     if tcp:
         # bytes behind the TCP header: SYN, pure ACK and FIN have none and never leave the kernel
         rules.append(f"{_original('tcp', tcp)} @ih,0,8 0x0-0xff goto steer-tcp")
-        sections.append(block("chain steer-tcp", [*_SEEN, *queue("tcp")]))
+        sections.append(block("chain steer-tcp", [*_SEEN, *_queue_rules(ports, "tcp", targets)]))
     return [*sections, block("chain steer", rules)]
 
 
@@ -215,19 +216,12 @@ _SEEN = (
 
 
 def _queue_rules(
-    ports: Mapping[tuple[str, str], set[int]],
-    l4: str,
-    queues: range,
-    targets: Sequence[str] = (),
+    ports: Mapping[tuple[str, str], set[int]], l4: str, targets: Sequence[str]
 ) -> Iterator[str]:
-    # a range (1000-1001) would pick by the packet's addresses, which NAT makes different in each direction:
-    # the request would meet one worker, its answer another
-    first, count = queues[0], len(queues)
-    own = str(first) if count == 1 else f"jhash ct id mod {count} seed {_SEED} offset {first}"
     for fail, flags in _FAILS.items():
         if ports[l4, fail]:
             match = _original(l4, port_numbers(ports[l4, fail]))
-            yield from (f"{match} counter queue {flags}to {to}" for to in targets or (own,))
+            yield from (f"{match} counter queue {flags}to {to}" for to in targets)
 
 
 def _original(l4: str, ports: Sequence[str]) -> str:

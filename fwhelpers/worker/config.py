@@ -25,6 +25,7 @@ class WorkerConfig:
     rows: tuple[Row, ...] = ()  #: the configuration's own discovery protocols
     #: steering "helper": without a listener the kernel confirms nothing, so disable them when the manager is gone
     disable_at_end: bool = False
+    max_expectations: int = 1024  #: live ones at the same time
 
     def same_code(self, other: WorkerConfig) -> bool:
         """Can a worker that runs one apply the other? In the sandbox it loads no further plugins."""

@@ -34,8 +34,7 @@ class ExpectationTable:
         """Delete if it exists.
 
         The kernel deletes by the tuple alone. Behind a translated address another client may have the same tuple once
-        this one was used or has expired, so the current one is compared first. The id in CTA_EXPECT_ID does not help:
-        ctnetlink_del_expect() compares it with another number than it reports.
+        this one was used or has expired, so the current one is compared first.
         """
         if self.has(expectation):
             self._delete(expectation)

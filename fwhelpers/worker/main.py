@@ -137,7 +137,7 @@ class Worker:
                 self._reporter.problem(f"helper {name} is no longer installed")
                 continue
             active[helper.kernel_name] = Active(helper, options["settings"], options["limits"])
-        self._inspector.configure(active)
+        self._inspector.configure(active, config.max_expectations)
         gc.collect()
         gc.freeze()
 

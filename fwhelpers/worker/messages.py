@@ -14,6 +14,8 @@ from typing import Any
 
 from fwhelpers.engine import untrusted
 from fwhelpers.engine.expectation_key import ExpectationId, ExpectationKey
+from fwhelpers.engine.expectation_record import account_from, plain_account
+from fwhelpers.engine.registry import NO_ACCOUNT, Account
 from fwhelpers.engine.untrusted import conntrack_tuple, integer, items, mapping, plain_tuple, text
 
 MAX_HELPERS = 1024  #: with counters in one message
@@ -63,6 +65,7 @@ class FlowReport:
     expected: str = ""  #: the expectation in words
     interface: int = 0  #: index of the interface by which the announcement came; 0: unknown
     timeout: int = 0  #: seconds for which the expectation is created
+    account: Account = NO_ACCOUNT  #: whose quota the expectation counts on
     expectation: ExpectationId | None = None
 
 
@@ -115,7 +118,10 @@ def _plain(message: Message) -> tuple[str, object]:
         case SandboxGaps(gaps):
             return "sandbox-gaps", gaps
     report = {name: getattr(message, name) for name in _REPORT_FIELDS}
-    return "report", report | {"expectation": _plain_id(message.expectation)}
+    return "report", report | {
+        "account": plain_account(message.account),
+        "expectation": _plain_id(message.expectation),
+    }
 
 
 def decode(data: bytes) -> Message:
@@ -132,7 +138,7 @@ def decode(data: bytes) -> Message:
 
 _TEXTS = ("client", "server", "l4", "reason", "rule", "what", "endpoint", "expected")
 _NUMBERS = ("interface", "timeout")
-_REPORT_FIELDS = {"kind", "helper", *_TEXTS, *_NUMBERS, "expectation"}
+_REPORT_FIELDS = {"kind", "helper", *_TEXTS, *_NUMBERS, "account", "expectation"}
 
 
 def _counters(value: object) -> Counters:
@@ -159,6 +165,7 @@ def _flow_report(value: object) -> FlowReport:
     return FlowReport(
         kind=ReportKind(text(fields["kind"], MAX_NAME)),
         helper=text(fields["helper"], MAX_NAME),
+        account=account_from(fields["account"]),
         expectation=_expectation_id(fields["expectation"]),
         **checked,
     )

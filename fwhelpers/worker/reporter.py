@@ -91,6 +91,7 @@ def _flow_report(report: Report) -> FlowReport:
         endpoint=str(report.refused or ""),
         expected=summarize(expectation) if expectation else "",
         interface=report.interface,
+        account=report.account,
         timeout=expectation.timeout if expectation else 0,
         expectation=ExpectationId(key_of(expectation), expectation.master) if expectation else None,
     )

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 from lab import PROGRAMS
+from lab.process import Process, wait_until
 from lab.servers import start_ftp
 from lab.topology import Lab
 
@@ -31,4 +32,31 @@ def test_two_clients_announce_the_same_port(lab: Lab) -> None:
     second.wait_line("^data served by ftp")
     gate.touch()
     first.wait_line("^data served by ftp")
+    assert daemon.returncode is None
+
+
+@pytest.mark.nat("snat")
+def test_an_expired_port_may_be_another_clients_by_now(lab: Lab) -> None:
+    """The first client's next error must not close what the second one has announced since."""
+    start_ftp(lab)
+    daemon = lab.start_fwhelpers("[daemon]\nworkers = 1\n[helpers.ftp]\n")
+
+    def masters() -> list[str]:
+        listed = lab.run("g", "conntrack", "-L", "expect").stdout.splitlines()
+        return [line.split("master-src=")[1].split()[0] for line in listed if "dport=5000 " in line]
+
+    def announce(ns: str, host: str, gate: str, then: str) -> Process:
+        steps = f"USER ftp;PASS x;PORT {host},19,136;@{gate};{then}"
+        client = lab.popen(ns, sys.executable, PEERS, "ftp_client", "10.0.2.2", steps, name=ns)
+        client.wait_line("^< 200")
+        return client
+
+    first = announce("c", "10,0,1,2", "/run/lab/first", "RETR missing")
+    assert masters() == ["10.0.1.2"]
+    wait_until(lambda: not masters(), "it has expired")
+    announce("c2", "10,0,1,3", "/run/lab/second", "NOOP")
+    assert masters() == ["10.0.1.3"]
+    lab.namespaces["c"].path("/run/lab/first").touch()
+    first.wait_line("^< 5")
+    assert masters() == ["10.0.1.3"]
     assert daemon.returncode is None

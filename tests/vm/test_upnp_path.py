@@ -5,6 +5,9 @@ c is the control point, with fwhelpers; on c2 are minidlna and a device of the t
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -193,6 +196,56 @@ def test_gupnp(host: Host) -> None:
         "minidlna has connected to GUPnP's port",
     )
     control.stop()
+
+
+def described(host: Host) -> list[str]:
+    """The expectations of connections to the test's device."""
+    return [line for line in host.expectations().splitlines() if f"dport={DEVICE} " in line]
+
+
+def remaining(host: Host) -> int:
+    """Seconds of the only one, by the kernel's clock."""
+    (line,) = described(host)
+    return int(line.split()[0])
+
+
+def master_port(line: str) -> str:
+    return line.split("master-dst")[1].split("sport=")[1].split()[0]
+
+
+def forget_device(host: Host) -> None:
+    tell(host.lab, "byebye")
+    wait_until(lambda: not described(host), "the device is forgotten")
+
+
+def test_a_renewed_expectation_outlives_the_first_announcement(host: Host) -> None:
+    """Each announcement comes from a socket of its own."""
+    forget_device(host)
+    tell(host.lab, "alive 6")
+    wait_until(lambda: described(host), "the device is announced")
+    first = master_port(described(host)[0])
+    tell(host.lab, "alive 600")
+    wait_until(lambda: master_port(described(host)[0]) != first, "another socket has renewed it")
+    renewed = remaining(host)
+    wait_until(lambda: remaining(host) <= renewed - 9, "the first announcement's time has passed")
+    forget_device(host)
+
+
+@pytest.mark.parametrize("attempt", range(6))
+def test_searches_of_a_new_socket_without_pause(host: Host, attempt: int) -> None:
+    """They were connections of their own until the first was confirmed, and took their expectation along."""
+    assert said(host.lab, "search", "10", "3")[0].startswith(f"located {CLIENT2[4]}")
+
+
+def test_an_expectation_ends_in_time_though_its_worker_was_killed(host: Host) -> None:
+    forget_device(host)
+    tell(host.lab, "alive 12")
+    wait_until(lambda: described(host), "the device is announced")
+    assert remaining(host) > 1000, "the kernel has the policy's lifetime"
+    counters = json.loads(host.lab.fwhelpers("counters", "--json", ns="c").stdout)
+    for worker in counters["workers"]:
+        os.kill(worker["pid"], signal.SIGKILL)
+    wait_until(lambda: not described(host), "it has ended")
 
 
 def test_nothing_failed_inside(host: Host) -> None:

@@ -44,11 +44,12 @@ def request(line: str, host: str, *fields: str) -> bytes:
     ).encode()
 
 
-def located(seconds: str) -> tuple[str, int, str] | None:
-    """Search, and take the first place that is named."""
+def located(seconds: str, searches: int = 1) -> tuple[str, int, str] | None:
+    """Search, several times without pause, and take the first place that is named."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(float(seconds))
-        sock.sendto(SEARCH, GROUP)
+        for _ in range(searches):
+            sock.sendto(SEARCH, GROUP)
         try:
             while True:
                 found = place(sock.recvfrom(9000)[0])
@@ -57,6 +58,13 @@ def located(seconds: str) -> tuple[str, int, str] | None:
         except TimeoutError:
             say("silence")
             return None
+
+
+def search(seconds: str, searches: str) -> None:
+    """Search from a new socket, several times without pause, as miniupnpc does."""
+    place = located(seconds, int(searches))
+    if place is not None:
+        say("located", *place)
 
 
 def place(data: bytes) -> tuple[str, int, str] | None:
@@ -145,7 +153,8 @@ def device(port: str, *urls: str) -> None:
             sock.bind(TOLD)
             while True:
                 word = sock.recv(100).decode()
-                event() if word == "event" else announce(word, *urls)
+                kind, _, seconds = word.partition(" ")
+                event() if kind == "event" else announce(kind, *urls, seconds=seconds or "1800")
 
     threading.Thread(target=commands, daemon=True).start()
     while True:
@@ -168,11 +177,12 @@ def device(port: str, *urls: str) -> None:
             )
 
 
-def announce(kind: str, *urls: str) -> None:
+def announce(kind: str, *urls: str, seconds: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for url in urls:
             text = (
-                f"NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nCACHE-CONTROL: max-age=1800\r\nLOCATION: {url}\r\n"
+                f"NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"
+                f"CACHE-CONTROL: max-age={seconds}\r\nLOCATION: {url}\r\n"
                 f"NT: upnp:rootdevice\r\nNTS: ssdp:{kind}\r\nUSN: uuid:1::upnp:rootdevice\r\n\r\n"
             )
             sock.sendto(text.encode(), GROUP)
@@ -180,7 +190,7 @@ def announce(kind: str, *urls: str) -> None:
 
 
 def tell(word: str) -> None:
-    """Tell the device of this host: "event", or what to announce."""
+    """Tell the device of this host: "event", or what to announce, and for how many seconds."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.sendto(word.encode(), TOLD)
 
@@ -195,5 +205,5 @@ def connect(host: str, port: str) -> None:
 
 
 if __name__ == "__main__":
-    roles = {f.__name__: f for f in (control, subscribe, device, tell, connect)}
+    roles = {f.__name__: f for f in (control, search, subscribe, device, tell, connect)}
     roles[sys.argv[1]](*sys.argv[2:])

@@ -85,7 +85,7 @@ class FakeWorkers:
 
     supervised = True
 
-    def __init__(self, on_message: object = None, store: object = None) -> None:
+    def __init__(self, *arguments: object) -> None:
         self.steps: list[str] = []
 
     def __len__(self) -> int:

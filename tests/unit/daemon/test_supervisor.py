@@ -27,8 +27,7 @@ queue, control, page, handover = map(int, sys.argv[1:5])
 channel = socket.socket(fileno=control)
 channel.recv(1 << 20)
 if os.fstat(handover).st_size:
-    HandoverFile(handover)
-    channel.send(encode(SandboxGaps(("successor",))))
+    channel.send(encode(SandboxGaps((HandoverFile(handover).content.decode(),))))
     channel.send(encode(Ready(os.getpid())))
     channel.recv(1 << 20)
     sys.exit()
@@ -65,7 +64,13 @@ class FakeQueue:
 
 def new_worker(messages: list[Message | Restarted]) -> WorkerProcess:
     store = FdStore(Notifier({}), {})
-    return WorkerProcess(1000, True, lambda _, message: messages.append(message), store)
+    return WorkerProcess(
+        1000,
+        True,
+        lambda _, message: messages.append(message),
+        store,
+        lambda queue: b"expectations of %d" % queue,
+    )
 
 
 def test_a_worker_that_was_taken_over_gets_a_successor(
@@ -93,7 +98,7 @@ def test_a_worker_that_was_taken_over_gets_a_successor(
 
     worker = asyncio.run(scenario())
     assert messages[:3] == [
-        Counters({"x": {"refused": 3}}), Restarted("exited with status 0"), SandboxGaps(("successor",)),
+        Counters({"x": {"refused": 3}}), Restarted("exited with status 0"), SandboxGaps(("expectations of 1000",)),
     ]  # fmt: skip
     assert worker.totals() == {"x": Counter(refused=3)}
     assert (worker.packets, worker.overflows) == (0, 0)

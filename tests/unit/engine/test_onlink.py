@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from connection import Connection, FakeMaker
 from hypothesis import given
@@ -180,6 +182,39 @@ class Asked(Connection):
     @property
     def refused(self) -> list[str]:
         return [note.rule for note in self.heard if note.kind == "refused"]
+
+
+HEAR = replace(ASK, listen_for=b"NOTIFY")
+
+
+@pytest.mark.parametrize(
+    ("sender", "indev", "rules"),
+    [
+        # 10.0.9.7 is behind another interface: rp_filter=2 lets it in; nothing is known of link 3
+        ("10.0.1.7", 2, []), ("10.0.9.7", 2, ["G8"]), ("8.8.8.8", 2, ["G8"]), ("10.0.1.7", 3, ["G8"]),
+        ("fe80::7", 3, []), ("fd01::7", 2, []), ("2001:db8::7", 2, ["G8"]),
+    ],
+)  # fmt: skip
+def test_g8_who_announces_is_on_the_link(sender: str, indev: int, rules: list[str]) -> None:
+    """A3: a forged source would be opened to the whole link."""
+    v6 = ":" in sender
+    client = f"[{sender}]:40000" if v6 else f"{sender}:40000"
+    asked = Asked(client, "[ff02::c]:1900" if v6 else GROUP, HEAR)
+    asked.ask("40001 5 tcp", hook=nfqueue.LOCAL_IN, indev=indev)
+    assert asked.refused == rules
+    assert bool(asked.maker.made) is not bool(rules)
+
+
+@pytest.mark.parametrize(
+    ("client", "indev", "rules"),
+    [("10.0.1.2", 2, []), ("10.0.9.2", 2, ["G8"]), ("192.0.2.1", 0, [])],
+)
+def test_g8_a_forwarded_request_comes_from_its_link(
+    client: str, indev: int, rules: list[str]
+) -> None:
+    asked = Asked(f"{client}:40000")
+    asked.ask("40000", hook=nfqueue.POST_ROUTING if indev else nfqueue.LOCAL_OUT, indev=indev)
+    assert asked.refused == rules
 
 
 def test_answers_from_the_link_to_the_very_socket() -> None:

@@ -68,7 +68,12 @@ class Netlink:
     def dump(self, message: bytes, what: str) -> Iterator[bytes]:
         return iter([*map(body, self.live), b"\0\0"])
 
-    def request(self, message: bytes, what: str) -> list[bytes]:
+    def request(self, message: bytes, what: str = "") -> list[bytes]:
+        (request,) = nfnl.split(message)
+        if request.subsystem == nfnl.CTNETLINK_EXP:
+            if request.kind == expect.DELETE:
+                self.live.clear()
+            return [body(expectation) for expectation in self.live]
         return [bytes(entry(MASTER, REPLY, 0x2000, 0).payload)]
 
     def close(self) -> None:
@@ -256,3 +261,22 @@ def test_a_loss_concerns_no_helper(events: EventStream) -> None:
 
 def test_an_interface_that_does_not_exist_has_no_name() -> None:
     assert module.interface_name(0) == ""
+
+
+def test_an_expectation_whose_worker_died_is_deleted_in_time() -> None:
+    """A6."""
+    live = expectation(5000)
+    netlink = Netlink([live])
+    stream = EventStream()
+    stream._netlink = netlink  # type: ignore[assignment]
+    stream.set_installed(InstalledHelpers({"fw-ftp": "ftp"}, {}))
+    stream.on_kernel_event(event(live), 10.0)
+    report = FlowReport(
+        ReportKind.EXPECTED, "fw-ftp", "c", "s", "tcp", timeout=30,
+        expectation=ExpectationId(key_of(live), live.master),
+    )  # fmt: skip
+    stream.on_worker_message(1000, report, 10.1)
+    stream.advance(40.0)
+    assert netlink.live == [live]
+    stream.advance(42.2)
+    assert netlink.live == []

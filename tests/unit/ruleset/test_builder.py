@@ -148,6 +148,26 @@ def test_golden(name: str) -> None:
     assert text == file.read_text()
 
 
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_connections_that_count_on_one_address_meet_one_worker(name: str) -> None:
+    """G9: by the conntrack id they would be distributed, and the limits multiplied by the number of workers."""
+    targets = re.findall(r"queue (?:flags bypass )?to (.*)", made(name))
+    for target in targets:
+        assert re.fullmatch(
+            r"\d+|jhash ct original ip6? [sd]addr mod \d+ seed 0x1 offset \d+", target
+        )
+
+
+def test_answers_meet_the_worker_of_their_asker() -> None:
+    text = made("children")
+    chains = dict(re.findall(r"chain (\S+) \{(.*?)\n\t?\}", text, re.DOTALL))
+    assert set(re.findall(r"ct original ip6? ([sd]addr)", chains["steer-outgoing"])) == {"saddr"}
+    udp = [line for line in chains["steer-children"].splitlines() if "udp" in line]
+    assert set(re.findall(r"ct original ip6? ([sd]addr)", "".join(udp))) == {"daddr"}
+    assert set(re.findall(r"ct original ip6? ([sd]addr)", chains["steer-heard"])) == {"daddr"}
+    assert "daddr" not in chains["steer-children-tcp"]
+
+
 def test_every_golden_file_is_tested() -> None:
     assert {file.stem for file in GOLDEN.glob("*.nft")} == set(texts())
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers.engine.expectation_key import ExpectationId, ExpectationKey
+from fwhelpers.engine.registry import Account
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.worker.messages import (
     Counters,
@@ -34,11 +35,13 @@ TUPLE = st.sampled_from([4, 16]).flatmap(
     )
 )  # fmt: skip
 IDENTITY = st.builds(ExpectationId, st.builds(ExpectationKey, PORT, TUPLE, TUPLE), TUPLE)
+ADDRESS = st.sampled_from([0, 4, 16]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+ACCOUNT = st.builds(Account, st.sampled_from(["", "fw-ftp", "ssdp"]), ADDRESS, ADDRESS)
 LINE = st.text(st.characters(categories=["L", "N", "P"]), max_size=60)
 COUNT = st.integers(0, 1 << 48)
 REPORT = st.builds(
     FlowReport, st.sampled_from(ReportKind), LINE, LINE, LINE, LINE, LINE, LINE, LINE, LINE, LINE,
-    st.integers(0, 1 << 31), st.integers(0, 86400), st.none() | IDENTITY,
+    st.integers(0, 1 << 31), st.integers(0, 86400), ACCOUNT, st.none() | IDENTITY,
 )  # fmt: skip
 MESSAGE: st.SearchStrategy[Message] = st.one_of(
     st.builds(Ready, COUNT),
