@@ -18,24 +18,9 @@ from typing import Any, ClassVar, NamedTuple
 import pluggy
 
 __all__ = [
-    "Cancel",
-    "DatagramParser",
-    "Done",
-    "Drop",
-    "Endpoint",
-    "Event",
-    "Expect",
-    "Flow",
-    "Helper",
-    "LineParser",
-    "ParseError",
-    "Parser",
-    "Policy",
-    "Refuse",
-    "Setting",
-    "StreamParser",
-    "Used",
-    "hookimpl",
+    "Cancel", "DatagramParser", "Done", "Drop", "Endpoint", "Event", "Expect", "Flow",
+    "Helper", "LineParser", "ParseError", "Parser", "Policy", "Refuse", "Setting",
+    "StreamParser", "Used", "hookimpl",
 ]  # fmt: skip
 
 hookimpl = pluggy.HookimplMarker("fwhelpers")
@@ -155,7 +140,7 @@ class Cancel:
     """
 
     policy: str = ""  #: name of the policy; default: all
-    want: Expect | None = None
+    want: Expect | None = None  #: the expectation
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +163,14 @@ Event = Expect | Refuse | Used | Cancel | Drop | Done
 class Parser:
     """Base class of `DatagramParser`, `StreamParser` and `LineParser`, which are easier to use.
 
-    Plugins may read `self.flow` and `self.settings` (the validated settings of the helper), and read and write
-    `self.memory`, a mapping that the control connections of a client share (`Helper.same_worker_per_client`). The
-    mapping is bounded and may be cleared at any time.
+    Plugins may read `self.flow` and `self.settings` (validated), and read and write `self.memory`, a mapping that the
+    control connections of a client share (`Helper.same_worker_per_client`). It is bounded and may be cleared anytime.
     """
 
     #: bytes that `save` may return (stream positions take the rest of conntrack's 32)
     STATE_MAX: ClassVar[int] = 20
 
-    #: Urgent bytes of TCP are read as part of the stream, as Telnet's are. Otherwise urgent data ends the inspection,
-    #: because the receiver may or may not see the urgent byte in the stream.
+    #: TCP's urgent bytes are part of the stream, as in Telnet; otherwise urgent data ends the inspection
     reads_urgent: ClassVar[bool] = False
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
@@ -362,7 +345,7 @@ class Helper:
     l4: str | Sequence[str]  #: "tcp", "udp", or both
     ports: Sequence[int]  #: default server ports of the control connection
     parser: type[Parser] | Mapping[str, type[Parser]]  #: the parser class, or one for each l4
-    policies: Sequence[Policy] = (Policy("data"),)
+    policies: Sequence[Policy] = (Policy("data"),)  #: its classes of expectations
     families: Sequence[int] = (4, 6)  #: address families of the protocol
     settings: Sequence[Setting] = ()  #: keys of the helper's own in the configuration
     spec: str = ""  #: the protocol's specification: "RFC 959, 1123, 2428"

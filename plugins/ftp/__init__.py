@@ -141,7 +141,7 @@ class Ftp(LineParser):
 
     def _active(self, name: str, argument: bytes, start: int) -> Iterator[Event]:
         if not self._opened[True]:
-            yield Refuse("G2", f"{name} before the server's greeting")
+            yield Refuse("G4", f"{name} before the server's greeting")
             return
         if self._only_epsv:
             yield Refuse("G4", f"{name} after EPSV ALL")

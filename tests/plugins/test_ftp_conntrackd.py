@@ -183,3 +183,15 @@ def test_no_private_data_does_no_harm() -> None:
     packet = c.packet(b"NOOP\r\n", False)
     packet.info = b""
     assert c.send(packet).accept
+
+
+@pytest.mark.parametrize("line", [b"ABOR\r\n", b"\xff\xf4\xff\xf2ABOR\r\n"])
+def test_urgent_data_does_not_end_the_inspection(line: bytes) -> None:
+    # Python's ftplib sends ABOR as urgent data without Telnet's marks
+    c = logged_in()
+    c.send(c.packet(line, False, flags=0x38))
+    c.seq[0] += len(line)
+    c.s(b"226 aborted\r\n")
+    c.c(b"PASV\r\n")
+    c.s(b"227 ok (10,0,2,2,200,1)\r\n")
+    assert c.expected == ["10.0.1.2 > 10.0.2.2:51201"]

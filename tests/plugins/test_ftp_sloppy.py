@@ -245,7 +245,7 @@ def test_greetings(greeting: bytes) -> None:
 @pytest.mark.parametrize("line", [b"PORT 10,0,1,2,4,1\r\n", b"EPRT |1|10.0.1.2|1025|\r\n"])
 def test_no_port_before_the_greeting(line: bytes) -> None:
     play = Playbook(FTP) >> client(b"USER a\r\n", line)
-    assert play << Refuse("G2", f"{line[:4].decode()} before the server's greeting")
+    assert play << Refuse("G4", f"{line[:4].decode()} before the server's greeting")
     play >> server(b"220 ready\r\n331 password\r\n200 ok\r\n") >> client(line)
     assert play << active(play, command=line[:4].decode())
 
