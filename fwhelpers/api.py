@@ -1,10 +1,10 @@
-"""The plugin author's whole world: what a helper is, what it sees, what it may say.
+"""The plugin API: helpers, their parsers, and the events that parsers yield.
 
-A plugin declares `Helper`s through the hook in `fwhelpers.plugin.hookspecs`. Each helper names a parser class; the core
-makes one parser for each control connection, hands it bytes, and acts on the events that it yields. A parser knows
-nothing of NAT, checksums, netlink, packets or time: it sees the connection as its own two ends know themselves.
+A plugin declares `Helper`s through the hook in `fwhelpers.plugin.hookspecs`. Each helper names a parser class. The core
+creates one parser for each control connection, feeds it the bytes, and acts on the events that it yields. A parser has
+no access to NAT, checksums, netlink, packets or the clock; addresses are those that the two ends use for themselves.
 
-A parser has three outcomes only: it yields events, it yields nothing (it needs more), or it raises `ParseError`.
+A parser yields events, yields nothing because it needs more bytes, or raises `ParseError`.
 """
 
 from __future__ import annotations
@@ -18,29 +18,14 @@ from typing import Any, ClassVar, NamedTuple
 import pluggy
 
 __all__ = [
-    "Cancel",
-    "DatagramParser",
-    "Done",
-    "Drop",
-    "Endpoint",
-    "Event",
-    "Expect",
-    "Flow",
-    "Helper",
-    "LineParser",
-    "ParseError",
-    "Parser",
-    "Policy",
-    "Refuse",
-    "Setting",
-    "StreamParser",
-    "Used",
-    "hookimpl",
+    "Cancel", "DatagramParser", "Done", "Drop", "Endpoint", "Event", "Expect", "Flow",
+    "Helper", "LineParser", "ParseError", "Parser", "Policy", "Refuse", "Setting",
+    "StreamParser", "Used", "hookimpl",
 ]  # fmt: skip
 
 hookimpl = pluggy.HookimplMarker("fwhelpers")
 
-#: helpers that the kernel has itself; ours are registered as `fw-NAME` beside them
+#: names of the kernel's own helpers; ours of the same name are registered as `fw-NAME`
 KERNEL_HELPERS = frozenset(
     (
         "amanda", "ftp", "h323", "irc", "netbios-ns", "pptp", "Q.931", "RAS", "sane", "sip", "snmp",
@@ -50,18 +35,18 @@ KERNEL_HELPERS = frozenset(
 
 
 class ParseError(Exception):
-    """The bytes are not the protocol. The flow is not parsed again; its packets pass."""
+    """The bytes do not belong to the protocol. The flow is not parsed any further; its packets pass."""
 
 
 class Endpoint(NamedTuple):
-    """An address and a port; the address is packed, 4 or 16 bytes."""
+    """An address and a port."""
 
-    addr: bytes  #: packed
-    port: int = 0  #: 0 where none is meant
+    addr: bytes  #: packed, 4 or 16 bytes
+    port: int = 0  #: 0 if there is none
 
     @classmethod
     def parse(cls, host: str, port: int = 0) -> Endpoint:
-        """Make one of a textual IPv4 or IPv6 address; raises ValueError for anything else."""
+        """Parse a textual IPv4 or IPv6 address. Raises ValueError."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             return cls(socket.inet_pton(family, host), port)
@@ -69,7 +54,7 @@ class Endpoint(NamedTuple):
             raise ValueError(f"not an address: {host!r}") from None
 
     def at(self, port: int) -> Endpoint:
-        """The same host at another port."""
+        """Return the same host with another port."""
         return Endpoint(self.addr, port)
 
     @property
@@ -79,7 +64,7 @@ class Endpoint(NamedTuple):
 
     @property
     def host(self) -> str:
-        """The address as text, the canonical form of RFC 5952."""
+        """The address as text, in the canonical form of RFC 5952."""
         return socket.inet_ntop(
             socket.AF_INET if len(self.addr) == 4 else socket.AF_INET6, self.addr
         )
@@ -90,103 +75,103 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A control connection (the master of what is expected) as its two ends know themselves."""
+    """A control connection (the master of the expectations), with the addresses that its two ends use themselves."""
 
     l4: str  #: "tcp" or "udp"
-    client: Endpoint  #: the end that sent the first packet, before any SNAT
-    server: Endpoint  #: the end that answers, behind any DNAT
-    #: an announcement to a group that this host heard, not one that it makes (`Helper.listen_for`)
+    client: Endpoint  #: the end that sent the first packet, before SNAT
+    server: Endpoint  #: the other end, after DNAT
+    #: an announcement to a multicast group that this host received (`Helper.listen_for`)
     announcement: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Expect:
-    """A connection that the control traffic announces.
+    """A connection that the control traffic announces, from `client` to `server`.
 
-    `client` opens it (its port is not looked at unless `sport` is given) towards `server`. Both are named as the ends
-    know themselves; behind NAT the core finds the tuple that will really come and, where `span` says the endpoint
-    stands in the bytes given to the parser method, writes the translated one there with `encode`. A message that
-    carries no endpoint leaves `span` out.
+    Both endpoints are given as the two ends use them. Behind NAT the core finds the translated tuple. If `span` locates
+    the endpoint in the bytes, the core also replaces it there with `encode`. Messages that carry no endpoint have no
+    `span`.
     """
 
-    client: Endpoint  #: who opens it
-    server: Endpoint  #: towards whom
-    l4: str = ""  #: "tcp" or "udp"; empty: as the control connection
-    policy: str = ""  #: name of the helper's policy; empty: its first
+    client: Endpoint  #: the end that opens the connection; its port is ignored, see `sport`
+    server: Endpoint  #: the destination
+    l4: str = ""  #: "tcp" or "udp"; default: the control connection's
+    policy: str = ""  #: name of one of the helper's policies; default: the first
     span: tuple[int, int] | None = None  #: begin and end of the endpoint in the bytes
-    encode: Callable[[Endpoint], bytes] | None = None  #: writes another endpoint in its form
-    #: `encode` to exactly so many bytes, None if it can't be: for IPv6, where the length must stay
+    encode: Callable[[Endpoint], bytes] | None = None  #: writes another endpoint in the same form
+    #: like `encode`, with exactly that many bytes, or None if that is impossible. The core prefers it to a change of
+    #: length, which the kernel handles badly, for IPv6 not at all
     fit: Callable[[Endpoint, int], bytes | None] | None = None
     sport: int | None = None  #: source port of the expected connection; None: any
-    permanent: bool = False  #: may serve several connections until it expires
+    permanent: bool = False  #: several connections may match until the expectation expires
     child: bool = False  #: the helper inspects the expected connection as well (`Helper.children`)
-    confirms_peer: bool = (
-        False  #: said by one end in answer to what the other one has announced, itself
-    )
-    keep_after_master: bool = False  #: it stays when its control connection, TCP, has ended
-    what: str = ""  #: for people: "mountd v3", "PASV"
-    #: seconds until it is withdrawn, at most the policy's; None: the policy's
-    timeout: int | None = None
-    #: who opens it. "": `client` does. "on-link": any host on the link by which the packet left (`client` is then not
-    #: looked at), "link-local": any fe80:: address there. The last two are for requests to nobody in particular, in
-    #: helpers that are `outgoing`; where the request's addresses are translated they are refused
+    #: one end names itself in its answer to an announcement of the other end
+    confirms_peer: bool = False
+    keep_after_master: bool = False  #: the expectation stays when its TCP control connection ends
+    what: str = ""  #: description for logs: "mountd v3", "PASV"
+    timeout: int | None = None  #: seconds, at most the policy's; None: the policy's
+    #: Who may open the connection. "": `client`. "on-link": any host on the link by which the packet left (`client` is
+    #: ignored). "link-local": any fe80:: address on that link. The last two serve requests to a group or a broadcast
+    #: address; they need an `outgoing` helper, and are refused if the request's addresses are translated
     sources: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """An announcement that the protocol's own rules forbid: nothing opens, it is counted and told."""
+    """An announcement that the protocol's own rules forbid. It opens nothing, and is counted and logged."""
 
     rule: str  #: the safety rule, "G4"
-    reason: str  #: for people
-    endpoint: Endpoint | None = None  #: what was announced
+    reason: str  #: text for logs
+    endpoint: Endpoint | None = None  #: the announced endpoint
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """The flow's expectations of this policy have served (empty: of all policies)."""
+    """The flow's expectations of this policy were used."""
 
-    policy: str = ""  #: name of the policy
+    policy: str = ""  #: name of the policy; default: all
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The flow's unused expectations of this policy are no longer wanted (empty: of all policies).
+    """The flow's unused expectations of this policy are void.
 
-    With `want` only that one, and whichever of the client's control connections announced it.
+    With `want` only that expectation is, whichever control connection of the client announced it.
     """
 
-    policy: str = ""  #: name of the policy
-    want: Expect | None = None  #: the one
+    policy: str = ""  #: name of the policy; default: all
+    want: Expect | None = None  #: the expectation
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """The packet must not pass. For protocols that demand it; a parse problem never does."""
+    """The packet must not pass. Only for protocols that require it, never for a parse error."""
 
-    reason: str  #: for people
+    reason: str  #: text for logs
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """Nothing more to see: the flow leaves the queue for good."""
+    """The helper needs no further packets of the flow: it leaves the queue for good."""
 
-    reason: str = ""  #: for people
+    reason: str = ""  #: text for logs
 
 
 Event = Expect | Refuse | Used | Cancel | Drop | Done
 
 
 class Parser:
-    """What the core calls. Use one of the three bases below.
+    """Base class of `DatagramParser`, `StreamParser` and `LineParser`, which are easier to use.
 
-    Plugins may read `self.flow` and `self.settings` (the helper's own settings from the configuration, checked), and
-    read and write `self.memory`, which the control connections of a client share
-    (`Helper.same_worker_per_client`). It is bounded, and may be cleared at any time.
+    Plugins may read `self.flow` and `self.settings` (validated), and read and write `self.memory`, a mapping that the
+    control connections of a client share (`Helper.same_worker_per_client`). It is bounded and may be cleared anytime.
     """
 
-    #: how many bytes `save` may return (the rest of conntrack's 32 holds the stream positions)
+    #: bytes that `save` may return (stream positions take the rest of conntrack's 32)
     STATE_MAX: ClassVar[int] = 20
+
+    #: TCP's urgent bytes are part of the stream, as in Telnet; otherwise urgent data ends the inspection
+    reads_urgent: ClassVar[bool] = False
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         self.flow = flow
@@ -194,28 +179,39 @@ class Parser:
         self.memory: MutableMapping[bytes, bytes] = {}
 
     def feed(self, data: bytes, reply: bool) -> Iterator[Event]:
-        """Take the next bytes of a direction (a datagram: one whole datagram), yield events; spans count
-        from the beginning of that direction's stream (a datagram: of the datagram)."""
+        """Parse the next bytes of a direction and yield events.
+
+        For UDP `data` is one datagram and spans count from its first byte. For TCP spans count from the beginning of
+        the direction's stream.
+        """
         raise NotImplementedError
 
+    @property
+    def buffered(self) -> int:
+        """Bytes of received data that the parser holds. The core bounds the sum over all flows."""
+        return 0
+
     def boundary(self, reply: bool) -> bool:
-        """True if the direction stands between two messages: nothing half-read is remembered."""
+        """Return True if the direction stands between two messages, so that `save` loses nothing."""
         return True
 
     def resync(self, reply: bool) -> bool:
-        """Bytes of this direction were lost. True if parsing can go on (the next bytes begin anywhere)."""
+        """Handle the loss of bytes of a direction.
+
+        Return True if parsing can continue with bytes that begin anywhere.
+        """
         return False
 
     def save(self) -> bytes:
-        """What must survive this process, at most STATE_MAX bytes; called at message boundaries."""
+        """Return the state that must survive this process, at most STATE_MAX bytes. Called at message boundaries."""
         return b""
 
     def restore(self, state: bytes) -> None:
-        """Take back what `save` gave. Raises ParseError if it makes no sense."""
+        """Restore the result of `save`. Raises ParseError if it is invalid."""
 
 
 class DatagramParser(Parser):
-    """One datagram at a time."""
+    """Parses one datagram at a time."""
 
     def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
         """Parse one datagram; spans count from its first byte."""
@@ -226,9 +222,9 @@ class DatagramParser(Parser):
 
 
 class StreamParser(Parser):
-    """A byte stream in each direction, cut in messages by `message_size`.
+    """Cuts the byte stream of each direction into messages.
 
-    `max_message` bounds what is kept: a longer message is a ParseError.
+    `max_message` bounds the buffered bytes of a direction; a longer message is a ParseError.
     """
 
     max_message: ClassVar[int] = 65536  #: bytes
@@ -236,38 +232,54 @@ class StreamParser(Parser):
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)
         self._kept = (bytearray(), bytearray())
-        self._consumed = [0, 0]
+        self._position = [0, 0]  # of the message in hand; between two messages of the next one
+        self._to_skip = [0, 0]
 
     def message_size(self, data: bytearray, reply: bool) -> int:
-        """Size of the message that begins at data[0], 0 if it can't be told or isn't complete yet."""
+        """Return the size of the message that begins at data[0], 0 if more bytes are needed to find out."""
         raise NotImplementedError
 
     def message(self, data: bytes, reply: bool) -> Iterable[Event]:
         """Parse one complete message; spans count from its first byte."""
         raise NotImplementedError
 
+    def skip(self, size: int, reply: bool) -> None:
+        """Pass over the `size` bytes after the current message without buffering them."""
+        self._to_skip[reply] = size
+
+    def position(self, reply: bool) -> int:
+        """Return the stream offset of the message that is being parsed."""
+        return self._position[reply]
+
+    @property
+    def buffered(self) -> int:
+        return len(self._kept[0]) + len(self._kept[1])
+
     def feed(self, data: bytes, reply: bool) -> Iterator[Event]:
         kept = self._kept[reply]
         kept += data
         while kept:
-            size = self.message_size(kept, reply)
-            if size <= 0 or size > len(kept):
-                break
-            message = bytes(kept[:size])
+            size = min(self._to_skip[reply], len(kept))
+            if size:
+                self._to_skip[reply] -= size
+            else:
+                size = self.message_size(kept, reply)
+                if size <= 0 or size > len(kept):
+                    break
+                position = self._position[reply]
+                for event in self.message(bytes(kept[:size]), reply):
+                    yield _rebased(event, position)
             del kept[:size]
-            base = self._consumed[reply]
-            self._consumed[reply] = base + size
-            for event in self.message(message, reply):
-                yield _rebased(event, base)
+            self._position[reply] += size
         if len(kept) > self.max_message:
             raise ParseError(f"message of more than {self.max_message} bytes")
 
     def boundary(self, reply: bool) -> bool:
-        return not self._kept[reply]
+        return not self._kept[reply] and not self._to_skip[reply]
 
 
 class LineParser(StreamParser):
-    """Lines that end in LF (with or without CR before it)."""
+    """Cuts streams into lines that end in LF, with or without CR before it."""
 
     max_message: ClassVar[int] = 2048  #: bytes
 
@@ -276,16 +288,16 @@ class LineParser(StreamParser):
         self._searched = [0, 0]
 
     def line(self, line: bytes, reply: bool) -> Iterable[Event]:
-        """Parse one line, its line end included; spans count from its first byte."""
+        """Parse one line including its line end; spans count from its first byte."""
         raise NotImplementedError
 
     def message_size(self, data: bytearray, reply: bool) -> int:
-        # remember how far was searched, so that a peer that drips single bytes costs O(n), not O(n²)
-        found = data.find(b"\n", self._searched[reply])
-        self._searched[reply] = 0 if found >= 0 else len(data)
-        if found > self.max_message:
+        # continue where the last search ended: a peer that sends single bytes costs O(n), not O(n²)
+        end = data.find(b"\n", self._searched[reply])
+        self._searched[reply] = 0 if end >= 0 else len(data)
+        if end > self.max_message:
             raise ParseError(f"line of more than {self.max_message} bytes")
-        return found + 1
+        return end + 1
 
     def message(self, data: bytes, reply: bool) -> Iterable[Event]:
         return self.line(data, reply)
@@ -300,75 +312,76 @@ def _rebased(event: Event, base: int) -> Event:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A class of expectations: how many a control connection may have alive, and for how long.
+    """A class of expectations, with the limits of one control connection. A helper has at most four (kernel limit)."""
 
-    At most four a helper (the kernel's limit). Above `max` the kernel drops the connection's own oldest.
-    """
-
-    name: str  #: by which `Expect` refers to it
-    max: int = 1  #: 1–255
+    name: str  #: `Expect.policy` refers to it
+    max: int = (
+        1  #: expectations alive, 1–255; for one more the kernel drops the connection's oldest
+    )
     timeout: int = 60  #: seconds, 1–86400
     min_port: int = 1024  #: lowest destination port (safety rule G6)
-    #: well-known service ports that this protocol legitimately names (G6 refuses them otherwise)
+    #: ports of well-known services that the protocol legitimately announces (G6 refuses them otherwise)
     ports: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A key that the helper understands in its configuration table."""
+    """A key in the helper's configuration table."""
 
     name: str  #: the key
-    default: Any  #: the TOML value without one
-    doc: str  #: one line for people
-    #: takes the TOML value, gives the value for `Parser.settings`; raises ValueError with a sentence. Without it
-    #: the value must have the default's type
+    default: Any  #: its TOML value if the key is absent
+    doc: str  #: one line of documentation
+    #: converts the TOML value into the one in `Parser.settings`; raises ValueError with a sentence. Without `check`
+    #: the value must have the type of the default
     check: Callable[[Any], Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A connection-tracking helper: which control connections, who parses them, what they may open."""
+    """A connection-tracking helper: its control connections, its parsers, and what they may open."""
 
-    name: (
-        str  #: at most 12 characters: letters, digits, dashes, dots; the name in the configuration
-    )
+    #: name in the configuration; at most 12 characters: letters, digits, dashes, dots
+    name: str
     l4: str | Sequence[str]  #: "tcp", "udp", or both
     ports: Sequence[int]  #: default server ports of the control connection
     parser: type[Parser] | Mapping[str, type[Parser]]  #: the parser class, or one for each l4
-    policies: Sequence[Policy] = (Policy("data"),)  #: what it may open; `Expect` names one
-    families: Sequence[int] = (4, 6)  #: address families that the protocol has
-    settings: Sequence[Setting] = ()  #: its own keys in the configuration
-    spec: str = ""  #: where the protocol is written down: "RFC 959, 1123, 2428"
+    policies: Sequence[Policy] = (Policy("data"),)  #: its classes of expectations
+    families: Sequence[int] = (4, 6)  #: address families of the protocol
+    settings: Sequence[Setting] = ()  #: keys of the helper's own in the configuration
+    spec: str = ""  #: the protocol's specification: "RFC 959, 1123, 2428"
     doc: str = ""  #: one line for `fwhelpers list`
     extra: Mapping[str, Any] = field(default_factory=dict)  #: for the plugin's own use
-    #: only requests that this host sends, or forwards from interfaces that the configuration names, count; one that
-    #: arrives here opens nothing. UDP only
+    #: Only requests that this host sends, or forwards from interfaces in the configuration, open something; requests
+    #: that arrive here do not. UDP only
     outgoing: bool = False
-    #: multicast groups (or prefixes of groups) to which requests go; with `broadcast` the only destinations that count
+    #: multicast groups, or prefixes of groups, that requests go to; an `outgoing` helper considers no other
+    #: destinations, except broadcast addresses with `broadcast`
     groups: Sequence[str] = ()
-    broadcast: bool = False  #: requests go to an IPv4 broadcast address
-    #: outgoing helpers: how announcements to the groups begin that this host listens for (`Flow.announcement`)
+    broadcast: bool = False  #: requests may go to an IPv4 broadcast address
+    #: outgoing helpers: prefix of the announcements to the groups that this host listens for (`Flow.announcement`)
     listen_for: bytes = b""
-    #: transports of expected connections that it inspects as well; `parser` has one for each of them too
+    #: transports of the expected connections that the helper inspects; `parser` must have one for each of them
     children: Sequence[str] = ()
-    #: all control connections of a client meet the same worker, so that `Parser.memory` is of use; children always do
+    #: an expected connection to one of the helper's own ports is a control connection as well
+    redirects: bool = False
+    #: all control connections of a client meet the same worker and share `Parser.memory`; children always do
     same_worker_per_client: bool = False
 
     @property
     def l4s(self) -> tuple[str, ...]:
-        """The transports as a tuple."""
+        """The transports of control connections."""
         return (self.l4,) if isinstance(self.l4, str) else tuple(self.l4)
 
     @property
     def registered(self) -> tuple[str, ...]:
-        """The transports for which the kernel must know it: its own, and those of its children."""
+        """The transports for which the helper is registered with the kernel, those of its children included."""
         return tuple(dict.fromkeys((*self.l4s, *self.children)))
 
     @property
     def kernel_name(self) -> str:
-        """The name under which it is registered with the kernel."""
+        """The name under which the helper is registered with the kernel."""
         return f"fw-{self.name}" if self.name in KERNEL_HELPERS else self.name
 
     def parser_for(self, l4: str) -> type[Parser]:
-        """The parser class for a transport; raises KeyError if there is none."""
+        """Return the parser class for a transport. Raises KeyError."""
         return self.parser[l4] if isinstance(self.parser, Mapping) else self.parser

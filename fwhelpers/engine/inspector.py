@@ -37,8 +37,6 @@ from fwhelpers.kernel.nfqueue import Packet
 
 __all__ = ["Active", "Inspector"]
 
-_IAC = 0xFF
-
 #: the hooks of outgoing packets
 _OUTGOING_HOOKS = frozenset({nfqueue.FORWARD, nfqueue.LOCAL_OUT, nfqueue.POST_ROUTING})
 
@@ -242,7 +240,7 @@ class Inspector:
             return ACCEPT, NOTHING_TO_ATTACH
         if not data or segment.flags & (RST | FIN):
             return ACCEPT, NOTHING_TO_ATTACH
-        if segment.flags & URG and _IAC not in data:
+        if segment.flags & URG and not state.parser.reads_urgent:
             raise ParseError("urgent data")
         half = state.halves[reply]
         if half is None:

@@ -20,13 +20,29 @@ def parse_six(text: bytes) -> Endpoint:
     numbers = text.split(b",")
     if len(numbers) != 6:
         raise ParseError(f"not six numbers: {text[:32]!r}")
-    *addr, high, low = (decimal(number, 255) for number in numbers)
+    *addr, high, low = (decimal(number.strip(b" "), 255) for number in numbers)
     return Endpoint(bytes(addr), high << 8 | low)
 
 
 def format_six(end: Endpoint) -> bytes:
     """Format as `h1,h2,h3,h4,p1,p2`."""
     return b"%d,%d,%d,%d,%d,%d" % (*end.addr, end.port >> 8, end.port & 255)
+
+
+def fit_six(end: Endpoint, size: int) -> bytes | None:
+    """Write `h1,h2,h3,h4,p1,p2` with exactly `size` bytes: the last numbers get leading zeros, up to three digits.
+
+    Servers read decimal numbers: sscanf("%u") in proftpd and pure-ftpd, digit by digit in vsftpd.
+    """
+    numbers = format_six(end).split(b",")
+    missing = size - len(b",".join(numbers))
+    if missing < 0:
+        return None
+    for index in reversed(range(6)):
+        padded = numbers[index].zfill(min(3, len(numbers[index]) + missing))
+        missing -= len(padded) - len(numbers[index])
+        numbers[index] = padded
+    return None if missing else b",".join(numbers)
 
 
 def parse_eprt(text: bytes) -> Endpoint:

@@ -104,7 +104,7 @@ def test_an_ftp_transfer_from_the_announcement_to_the_end(gateway: Gateway) -> N
     assert matched["what"] == "EPSV"
     assert matched["interface"] == "wan"  # the server's answer came in there
     assert (created["source"], created["destination"]) == ("10.0.1.2", "10.0.2.2")
-    assert created["policy"] == "data"
+    assert created["policy"] == "passive"
     assert created["timeout"] == 60
     control = created["master"]
     assert (control["source"], control["destination_port"]) == ("10.0.1.2", 21)

@@ -16,14 +16,25 @@ def test_six_numbers_there_and_back(end: Endpoint) -> None:
     assert hp.parse_six(hp.format_six(end)) == end
 
 
-def test_six_numbers() -> None:
-    assert hp.parse_six(b"10,0,2,2,4,1") == Endpoint.parse("10.0.2.2", 1025)
+@pytest.mark.parametrize("text", [b"10,0,2,2,4,1", b"10, 0, 2, 2, 4, 1", b" 10 ,0,2,2,4,1 "])
+def test_six_numbers(text: bytes) -> None:
+    assert hp.parse_six(text) == Endpoint.parse("10.0.2.2", 1025)
+
+
+@given(v4, st.integers(0, 30))
+def test_six_numbers_of_a_certain_length(end: Endpoint, size: int) -> None:
+    text = hp.fit_six(end, size)
+    if text is None:
+        assert not len(hp.format_six(end)) <= size <= len(b"255,255,255,255,255,255")
+    else:
+        assert len(text) == size
+        assert hp.parse_six(text) == end
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        b"", b"1,2,3,4,5", b"1,2,3,4,5,6,7", b"1,2,3,4,5,256", b"10,0,2,2,373,53", b"1, 2,3,4,5,6",
+        b"", b"1,2,3,4,5", b"1,2,3,4,5,6,7", b"1,2,3,4,5,256", b"10,0,2,2,373,53", b"1 2,3,4,5,6",
         b"1,2,3,4,5,", b"-1,2,3,4,5,6", b"+1,2,3,4,5,6", b"0001,2,3,4,5,6", b"1.2.3.4.5.6",
     ],
 )  # fmt: skip
