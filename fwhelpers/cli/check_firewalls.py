@@ -66,7 +66,7 @@ def networkmanager(setup: Setup) -> Iterator[Diagnostic | str]:
 def _diagnose(reference: str, manager: NetworkManager) -> Diagnostic | None:
     """A reference that can never match; one that matches nothing at the moment is no mistake."""
     kind, _, name = reference.partition(":")
-    profiles = kind == "connection"
+    profiles = kind == "profile"
     names = set(manager.profiles.values()) if profiles else {*TYPES.values(), *GROUPS}
     if name in names or name in manager.profiles:
         return None

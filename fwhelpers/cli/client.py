@@ -26,7 +26,7 @@ LOG = "see its log: journalctl -u fwhelpers"
 _NOT_ON_BUS = {names.SERVICE_UNKNOWN, names.NAME_HAS_NO_OWNER}
 _HINTS = {
     names.NOT_AUTHORIZED: "run as root, or add a polkit rule for this action",
-    names.BAD_CONFIGURATION: "`fwhelpers check` examines the files; the former configuration stays active",
+    names.INVALID_CONFIGURATION: "`fwhelpers check` examines the files; the former configuration stays active",
     names.NOT_APPLIED: "the former configuration stays active",
     names.NO_SUCH_HELPER: "`fwhelpers list` shows the installed helpers",
     names.NOT_PERSISTED: "nothing was changed; without --persist the change lasts until the next reload",

@@ -43,13 +43,13 @@ class EventPrinter:
         if self._as_json:
             print_line({"event": "lost", **values})
         count = values.get("count") or "some"
-        where = values.get("name", "unknown")
-        warn(f"{count} events were lost ({where}); `fwhelpers expectations` lists the current ones")
+        stage = values.get("stage", "unknown stage")
+        warn(f"{count} events were lost ({stage}); `fwhelpers expectations` lists the current ones")
 
 
 def _parts(event: str, values: Mapping[str, Any]) -> Iterator[str]:
     yield f"{values.get('helper') or values.get('kernel_name') or '?'}:"
-    yield values.get("what", "")
+    yield values.get("announcement", "")
     if event == "refused":
         yield f"{values['endpoint']}: {values['reason']} ({values['rule']});"
         yield f"{values['client']} → {values['server']}"

@@ -25,7 +25,7 @@ def status(arguments: argparse.Namespace) -> int:
         _, workers = await service.manager("GetCounters")
         return {
             "version": summary["Version"], "steering": summary["Steering"],
-            "fail": summary["Fail"], "problems": summary["Problems"],
+            "fail_mode": summary["FailMode"], "problems": summary["Problems"],
             "helpers": [helper for helper in helpers if helper["enabled"]], "workers": workers,
         }  # fmt: skip
 
@@ -39,7 +39,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def _status_lines(state: Values) -> Iterator[str]:
-    yield f"fwhelpers {state['version']}: running, steering by {state['steering']}, fail {state['fail']}"
+    yield f"fwhelpers {state['version']}: running, steering by {state['steering']}, fail {state['fail_mode']}"
     rows = [("HELPER", "L4", "PORTS", "COUNTERS")]
     rows += [
         (h["name"], ",".join(h["transports"]), ",".join(map(str, h["ports"])), _counters(h["counters"]))
@@ -71,7 +71,14 @@ def expectations(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(rows)
     elif rows:
-        titles = ("HELPER", "WHAT", "EXPECTED", "REMAINING", "CONTROL CONNECTION", "CONNECTIONS")
+        titles = (
+            "HELPER",
+            "ANNOUNCEMENT",
+            "EXPECTED",
+            "REMAINING",
+            "CONTROL CONNECTION",
+            "CONNECTIONS",
+        )
         print(table([titles, *map(_expectation_row, rows)]))
     else:
         print("no expectations")
@@ -97,10 +104,10 @@ async def _list_expectations(service: Service, helper: str | None) -> list[dict[
 
 
 def _expectation_row(values: Values) -> tuple[str, str, str, str, str, str]:
-    remaining = f"{values['remaining']} s" if values["state"] == "expected" else "used"
+    remaining = f"{values['remaining']} s" if values["state"] == "pending" else "matched"
     connections = ", ".join(map(describe_connection, values["connections"])) or "-"
     return (
-        values["helper"], values["what"] or "-", describe_expected(values), remaining,
+        values["helper"], values["announcement"] or "-", describe_expected(values), remaining,
         describe_connection(values["master"]), connections,
     )  # fmt: skip
 
@@ -153,7 +160,7 @@ def _switch(arguments: argparse.Namespace, member: str) -> int:
     else:
         for result in results:
             state = "enabled" if result["enabled"] else "disabled"
-            path = result["persisted"]
+            path = result["drop_in"]
             print(
                 f"{result['name']}: {state}{f', saved in {path}' if path else ' until the next reload'}"
             )

@@ -60,7 +60,7 @@ HELPER = (
         validators.families),
     Key("interfaces", "array of names", None,
         "where control connections come in; default: anywhere, and from this host itself."
-        ' NetworkManager\'s: "connection:NAME", "type:wifi"',
+        ' NetworkManager\'s: "profile:NAME", "type:wifi"',
         validators.interfaces),
     Key("sources", "array of prefixes", None, "clients; default: all", validators.prefixes),
     Key("destinations", "array of prefixes", None,

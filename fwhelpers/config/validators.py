@@ -23,7 +23,7 @@ _TYPES = {
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@-]*")
 
 #: what may stand before a colon in place of an interface; the rest of the word is NetworkManager's
-REFERENCE_KINDS = ("connection", "type")
+REFERENCE_KINDS = ("profile", "type")
 
 #: at most 64 bytes within the first 10000
 _PART = re.compile(r"([0-9]{1,4}):((?:[0-9A-Fa-f]{2}){1,64})(?:/((?:[0-9A-Fa-f]{2}){1,64}))?")
@@ -199,7 +199,7 @@ def _interface_or_reference(value: object) -> str:
     if kind not in REFERENCE_KINDS:
         raise InvalidValue(
             f"{_quoted(str(value))} is not known",
-            'an interface has no colon; "connection:NAME" and "type:NAME" are NetworkManager\'s',
+            'an interface has no colon; "profile:NAME" and "type:NAME" are NetworkManager\'s',
         )
     if not name.strip() or not name.isprintable():
         raise InvalidValue(
@@ -208,7 +208,7 @@ def _interface_or_reference(value: object) -> str:
     return str(value)
 
 
-_EXAMPLES = {"connection": "Office", "type": "wifi"}
+_EXAMPLES = {"profile": "Office", "type": "wifi"}
 
 
 def _prefix(value: object) -> Network:

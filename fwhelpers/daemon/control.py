@@ -66,7 +66,7 @@ class DaemonControl:
         return {
             "version": __version__, "enabled": list(state.config.helpers),
             "problems": dict(state.problems), "steering": state.config.daemon.steering,
-            "fail": state.config.daemon.fail,
+            "fail_mode": state.config.daemon.fail,
         }  # fmt: skip
 
     def helpers(self) -> list[Values]:
@@ -93,7 +93,7 @@ class DaemonControl:
             "ports": list(given.ports if given else helper.ports),
             "families": list(given.families if given else helper.families),
             "interfaces": list(given.interfaces) if given else [],
-            "fail": given.fail if given else state.config.daemon.fail,
+            "fail_mode": given.fail if given else state.config.daemon.fail,
             "policies": [
                 {"name": p.name, "max": p.max, "timeout": p.timeout, "min_port": p.min_port}
                 for p in helper.policies
@@ -125,7 +125,7 @@ class DaemonControl:
                 raise
         log.info("%s: %s", name, "enabled" if enabled else "disabled")
         path = str(self._drop_in.path) if persist else ""
-        return {"name": name, "enabled": enabled, "persisted": path}
+        return {"name": name, "enabled": enabled, "drop_in": path}
 
     def _check(self, name: str) -> None:
         plugins = self._manager.state.plugins
@@ -167,6 +167,6 @@ async def _apply(change: Awaitable[None]) -> None:
     try:
         await change
     except ConfigError as error:
-        raise ControlError(names.BAD_CONFIGURATION, str(error)) from None
+        raise ControlError(names.INVALID_CONFIGURATION, str(error)) from None
     except StartError as error:
         raise ControlError(names.NOT_APPLIED, str(error)) from None

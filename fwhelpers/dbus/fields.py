@@ -22,7 +22,7 @@ class Typed(NamedTuple):
 #: signatures by key
 FIELDS: Mapping[str, str] = MappingProxyType({
     # of an expectation
-    "id": "s", "state": "s", "helper": "s", "kernel_name": "s", "plugin": "s", "what": "s",
+    "id": "s", "state": "s", "helper": "s", "kernel_name": "s", "plugin": "s", "announcement": "s",
     "policy": "s", "class": "u", "flags": "as", "timeout": "u", "remaining": "u", "zone": "q",
     "interface": "s", "master": DICTIONARY, "connections": DICTIONARIES, "connection": DICTIONARY,
     # its tuple and mask, and a connection's tuples
@@ -33,11 +33,11 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     # of a refused announcement or a withdrawn expectation
     "client": "s", "server": "s", "endpoint": "s", "rule": "s", "reason": "s",
     # of lost events
-    "count": "t", "resynchronised": "b",
+    "stage": "s", "count": "t", "resynced": "b",
     # of a helper and its plugin
     "name": "s", "enabled": "b", "registered": "b", "problem": "s", "description": "s",
     "specification": "s", "transports": "as", "ports": "aq", "default_ports": "aq", "families": "aq",
-    "interfaces": "as", "fail": "s", "outgoing": "b", "policies": DICTIONARIES, "max": "u",
+    "interfaces": "as", "fail_mode": "s", "outgoing": "b", "policies": DICTIONARIES, "max": "u",
     "min_port": "q", "settings": DICTIONARIES, "default": "s", "counters": "a{st}",
     "distribution": "s", "version": "s", "module": "s", "helpers": "as", "problems": "as",
     # of a worker
@@ -45,7 +45,7 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     # of a check
     "ok": "b", "detail": "s", "hint": "s",
     # options and results
-    "persist": "b", "persisted": "s", "events": "as", "limit": "u", "after": "s",
+    "persist": "b", "drop_in": "s", "events": "as", "limit": "u", "after": "s",
 })  # fmt: skip
 
 

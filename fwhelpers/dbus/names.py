@@ -12,20 +12,20 @@ WORKER = f"{NAME}.Worker"
 INTERFACES = (MANAGER, EXPECTATIONS, HELPER, WORKER)
 
 # polkit actions (dbus/io.github.fwhelpers.FwHelpers1.policy)
-DETAILS = f"{NAME}.details"
+DETAILS = f"{NAME}.view-details"
 RELOAD = f"{NAME}.reload"
-MANAGE = f"{NAME}.manage"
+MANAGE = f"{NAME}.manage-helpers"
 
 # errors
 NOT_AUTHORIZED = f"{NAME}.Error.NotAuthorized"
 NO_SUCH_HELPER = f"{NAME}.Error.NoSuchHelper"
-BAD_CONFIGURATION = f"{NAME}.Error.BadConfiguration"
+INVALID_CONFIGURATION = f"{NAME}.Error.InvalidConfiguration"
 NOT_APPLIED = f"{NAME}.Error.NotApplied"
 NOT_PERSISTED = f"{NAME}.Error.NotPersisted"
 LIMIT = f"{NAME}.Error.LimitExceeded"
 FAILED = f"{NAME}.Error.Failed"
 ERRORS = (
-    NOT_AUTHORIZED, NO_SUCH_HELPER, BAD_CONFIGURATION, NOT_APPLIED, NOT_PERSISTED, LIMIT, FAILED,
+    NOT_AUTHORIZED, NO_SUCH_HELPER, INVALID_CONFIGURATION, NOT_APPLIED, NOT_PERSISTED, LIMIT, FAILED,
 )  # fmt: skip
 
 INVALID_ARGS = "org.freedesktop.DBus.Error.InvalidArgs"

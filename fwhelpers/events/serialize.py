@@ -20,9 +20,9 @@ _FLAGS = ((PERMANENT, "permanent"), (INACTIVE, "inactive"), (USERSPACE, "userspa
 class Loss:
     """Events that were lost."""
 
-    name: str  #: where: "kernel", "workers", "tracking" or "subscriber"
+    stage: str  #: "kernel", "workers", "tracker" or "subscriber"
     count: int  #: 0: unknown
-    resynchronised: bool = False
+    resynced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +79,11 @@ class Serializer:
         pending = tracked.is_pending
         return {
             "id": tracked.id,
-            "state": "expected" if pending else "used",
+            "state": "pending" if pending else "matched",
             "helper": self.installed.name(e.helper),
             "kernel_name": e.helper,
             "plugin": self.installed.plugins.get(self.installed.name(e.helper), ""),
-            "what": tracked.what,
+            "announcement": tracked.what,
             "policy": self.installed.policy(e.helper, e.klass),
             "class": e.klass,
             "flags": [name for bit, name in _FLAGS if e.flags & bit],
@@ -102,7 +102,7 @@ class Serializer:
         name = self.installed.name(report.helper)
         return {
             "helper": name, "kernel_name": report.helper,
-            "plugin": self.installed.plugins.get(name, ""), "what": report.what,
+            "plugin": self.installed.plugins.get(name, ""), "announcement": report.what,
             "transport": report.l4, "client": report.client, "server": report.server,
             "endpoint": report.endpoint, "rule": report.rule, "reason": report.reason,
             "interface": self._interface(report.interface),

@@ -156,10 +156,10 @@ class EventStream:
         try:
             events = list(self.tracker.resync(self._dump(), now))
         except NetlinkError as error:
-            log.error("resynchronise expectations: %s", error)
-            self.add_loss("kernel", 0, resynchronised=False)
+            log.error("resync expectations: %s", error)
+            self.add_loss("kernel", 0, resynced=False)
             return
-        self.add_loss("kernel", 0, resynchronised=True)
+        self.add_loss("kernel", 0, resynced=True)
         self._attribute(events, now)
 
     def _dump(self) -> list[expect.Expectation]:
@@ -186,14 +186,14 @@ class EventStream:
         self._attribute(self.tracker.advance(now), now)
         self._add(self._attribution.advance(now))
         if self.tracker.dropped != self._dropped:
-            self.add_loss("tracking", self.tracker.dropped - self._dropped)
+            self.add_loss("tracker", self.tracker.dropped - self._dropped)
             self._dropped = self.tracker.dropped
 
     # output
 
-    def add_loss(self, source: str, count: int, resynchronised: bool = False) -> None:
-        """Report lost events: of the "kernel", of "workers", by "tracking". Count 0: unknown."""
-        self.ring.add(Item(EventKind.LOST, "", Loss(source, count, resynchronised)))
+    def add_loss(self, stage: str, count: int, resynced: bool = False) -> None:
+        """Report lost events: of the "kernel", of "workers", by "tracker". Count 0: unknown."""
+        self.ring.add(Item(EventKind.LOST, "", Loss(stage, count, resynced)))
 
     def _attribute(self, events: Iterable[Event], now: float) -> None:
         for event in events:

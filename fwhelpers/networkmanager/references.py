@@ -1,4 +1,4 @@
-"""Interfaces that the configuration names by profile or type: "connection:Office", "type:wifi".
+"""Interfaces that the configuration names by profile or type: "profile:Office", "type:wifi".
 
 A reference stands for all interfaces that match it now. A helper whose references match none acts
 nowhere, never everywhere.
@@ -76,7 +76,7 @@ def _resolve(helper: HelperConfig, devices: tuple[Device, ...]) -> HelperConfig:
 def interfaces(reference: str, devices: Iterable[Device]) -> list[str]:
     """The interfaces that match a reference now."""
     kind, _, name = reference.partition(":")
-    matches = _has_profile if kind == "connection" else _is_type
+    matches = _has_profile if kind == "profile" else _is_type
     return sorted({d.interface for d in devices if matches(d, name) and is_interface(d.interface)})
 
 

@@ -100,7 +100,7 @@ def test_enable_and_disable(capsys: Capsys) -> None:
     assert Output(capsys, "enable", "--persist", "rpc").out == "rpc: enabled, saved in /file\n"
     assert Output(capsys, "disable", "ftp").out == "ftp: disabled until the next reload\n"
     assert Output(capsys, "disable", "rpc", "--json").json == [
-        {"name": "rpc", "enabled": False, "persisted": ""}
+        {"name": "rpc", "enabled": False, "drop_in": ""}
     ]
 
 

@@ -86,7 +86,7 @@ PYTHON_DBUS = """
     bus.add_signal_receiver(told, "Created", name + ".Expectations", name, path)
     manager = dbus.Interface(bus.get_object(name, path), name + ".Manager")
     print("helpers", *(h["name"] for h in manager.ListHelpers()))
-    print("enabled", manager.EnableHelper("rpc", {"persist": True})["persisted"])
+    print("enabled", manager.EnableHelper("rpc", {"persist": True})["drop_in"])
     try:
         manager.Reload({})
     except dbus.DBusException as error:
@@ -115,7 +115,7 @@ DASBUS = """
         loop.quit()
     expectations.Created.connect(told)
     print("helpers", *(h["name"].unpack() for h in manager.ListHelpers()))
-    print("enabled", manager.EnableHelper("rpc", {"persist": GLib.Variant("b", True)})["persisted"].unpack())
+    print("enabled", manager.EnableHelper("rpc", {"persist": GLib.Variant("b", True)})["drop_in"].unpack())
     try:
         manager.Reload({})
     except Exception as error:

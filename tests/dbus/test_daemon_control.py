@@ -109,7 +109,7 @@ def test_what_the_installed_helpers_say_goes_over_the_bus(
 def test_switched_until_reload(manager: FakeManager, public: DaemonControl) -> None:
     async def scenario() -> None:
         assert await public.enable("rpc", True, False) == {
-            "name": "rpc", "enabled": True, "persisted": "",
+            "name": "rpc", "enabled": True, "drop_in": "",
         }  # fmt: skip
         await public.enable("ftp", False, False)
         assert manager.enabled == ["rpc"]
@@ -122,7 +122,7 @@ def test_switched_for_good(manager: FakeManager, public: DaemonControl, tmp_path
     async def scenario() -> None:
         done = await public.enable("rpc", True, True)
         await public.enable("ftp", False, True)
-        assert done["persisted"] == str(tmp_path / "conf.d" / overrides.FILE)
+        assert done["drop_in"] == str(tmp_path / "conf.d" / overrides.FILE)
         assert await public.reload() == {"helpers": ["rpc"]}
 
     asyncio.run(scenario())
@@ -146,7 +146,7 @@ def test_nothing_is_half_done(manager: FakeManager, public: DaemonControl, tmp_p
     (tmp_path / "conf.d" / "a.toml").write_text(clash)
     asyncio.run(public.reload())
     error = error_of(public, "rpc")
-    assert error.name == names.BAD_CONFIGURATION
+    assert error.name == names.INVALID_CONFIGURATION
     assert "tcp port 21 belongs to ftp as well" in str(error)
     assert manager.enabled == ["ftp"]
     assert [file.name for file in (tmp_path / "conf.d").iterdir()] == ["a.toml"]

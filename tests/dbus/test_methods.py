@@ -104,14 +104,14 @@ def test_properties_can_be_read(play: Play) -> None:
     version, everything, nothing = play(scenario)
     assert version == "9"
     assert everything == {"Version": "9", "EnabledHelpers": ["ftp"], "Problems": {"rpc": "no"},
-                          "Steering": "rules", "Fail": "open"}  # fmt: skip
+                          "Steering": "rules", "FailMode": "open"}  # fmt: skip
     assert nothing == {}
 
 
 def test_everybody_may_read_the_state(play: Play) -> None:
     async def scenario(client: BusClient) -> Any:
         (helpers,) = await client.manager("ListHelpers")
-        (ftp,) = await client.manager("DescribeHelper", "s", "ftp")
+        (ftp,) = await client.manager("GetHelper", "s", "ftp")
         (plugins,) = await client.manager("ListPlugins")
         counters, workers = await client.manager("GetCounters")
         return helpers, ftp, plugins, counters, workers
@@ -127,14 +127,11 @@ def test_everybody_may_read_the_state(play: Play) -> None:
 
 def test_text_of_plugins_is_made_valid(play: Play) -> None:
     async def scenario(client: BusClient) -> str:
-        (helper,) = await client.manager("DescribeHelper", "s", "a.b-c")
+        (helper,) = await client.manager("GetHelper", "s", "a.b-c")
         return str(helper["description"])
 
     assert play(scenario) == "§ 1 … \ufffd ?"
-    assert (
-        str(error_of(play, "DescribeHelper", "s", "ü"))
-        == r"no helper '\xfc'; known: ftp, rpc, a.b-c"
-    )
+    assert str(error_of(play, "GetHelper", "s", "ü")) == r"no helper '\xfc'; known: ftp, rpc, a.b-c"
 
 
 def test_enabling_and_disabling_emits_signals(play: Play) -> None:
@@ -150,12 +147,12 @@ def test_enabling_and_disabling_emits_signals(play: Play) -> None:
             "PropertiesChanged", lambda s: s.path == names.helper_path("rpc")
         )
         (ruleset,) = await client.manager("GetRuleset")
-        (findings,) = await client.manager("Probe")
+        (findings,) = await client.manager("CheckKernel")
         return enabled, disabled, replaced, changed, ruleset, findings
 
     enabled, disabled, replaced, changed, ruleset, findings = play(scenario)
-    assert enabled == {"name": "rpc", "enabled": True, "persisted": "/file"}
-    assert disabled == {"name": "ftp", "enabled": False, "persisted": ""}
+    assert enabled == {"name": "rpc", "enabled": True, "drop_in": "/file"}
+    assert disabled == {"name": "ftp", "enabled": False, "drop_in": ""}
     assert replaced.body == ({"helpers": ["ftp", "rpc"]},)
     assert changed.body == (names.HELPER, {"Enabled": True}, [])
     assert ruleset.startswith("table inet fwhelpers")
@@ -184,9 +181,9 @@ def test_events_of_the_daemon_are_signalled(service: Program, play: Play) -> Non
 @pytest.mark.parametrize(
     ("error", "member", "arguments"),
     [
-        (names.NO_SUCH_HELPER, "DescribeHelper", ("s", "no\nsuch")),
+        (names.NO_SUCH_HELPER, "GetHelper", ("s", "no\nsuch")),
         (names.UNKNOWN_METHOD, "Nothing", ()),
-        (names.INVALID_ARGS, "DescribeHelper", ("u", 5)),
+        (names.INVALID_ARGS, "GetHelper", ("u", 5)),
         (names.INVALID_ARGS, "ListHelpers", ("s", "x")),
     ],
 )
@@ -206,7 +203,7 @@ def test_errors_of_enabling_and_reloading(play: Play) -> None:
     assert (error.name, str(error)) == (names.INVALID_ARGS, "option persist: must be a boolean")
     error = error_of(play, "Reload", "a{sv}", {})
     assert (error.name, str(error)) == (
-        names.BAD_CONFIGURATION, "fwhelpers.toml: daemon.x: unknown key",
+        names.INVALID_CONFIGURATION, "fwhelpers.toml: daemon.x: unknown key",
     )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def authority(start: Starter, **decisions: str) -> Program:
 
 CALLS: list[tuple[str, tuple[Any, ...]]] = [
     ("details", (names.MANAGER, "GetRuleset")),
-    ("details", (names.MANAGER, "Probe")),
+    ("details", (names.MANAGER, "CheckKernel")),
     ("details", (names.EXPECTATIONS, "List", "a{sv}", {})),
     ("details", (names.EXPECTATIONS, "Subscribe", "a{sv}", {})),
     ("manage", (names.MANAGER, "EnableHelper", "sa{sv}", "rpc", {})),
@@ -61,7 +61,7 @@ def test_other_actions_do_not_authorize_a_method(
 
     error = play(scenario)
     assert error.name == names.NOT_AUTHORIZED
-    assert str(error) == f"not authorized: {names.NAME}.{action}"
+    assert str(error) == f"not authorized: {getattr(names, action.upper())}"
 
 
 def test_the_subject_is_the_bus_connection_of_the_caller(
@@ -125,7 +125,7 @@ def test_a_pending_authorization_delays_no_other_call_and_ends_with_its_caller(
         waiting = asyncio.ensure_future(
             other.manager("EnableHelper", "sa{sv}", "rpc", {}, interactive=True)
         )
-        await asyncio.to_thread(polkit.wait_line, "manage")
+        await asyncio.to_thread(polkit.wait_line, "manage-helpers")
         (ruleset,) = await client.manager("GetRuleset")
         assert ruleset
         other.connection.close()

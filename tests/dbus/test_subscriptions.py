@@ -40,9 +40,9 @@ def members(client: BusClient) -> Counter[str]:
 
 
 def subscriber_signals(client: BusClient) -> list[Any]:
-    """Signals received as a subscriber; Activity goes to everybody at any time."""
+    """Signals received as a subscriber; EventCounts goes to everybody at any time."""
     return [
-        s for s in client.signals if s.interface == names.EXPECTATIONS and s.member != "Activity"
+        s for s in client.signals if s.interface == names.EXPECTATIONS and s.member != "EventCounts"
     ]
 
 
@@ -78,7 +78,7 @@ def test_the_events_of_an_expectation(service: Program, play: Play) -> None:
     assert expired.body[0][0]["id"] == one["id"]
     (three,) = refused.body[0]
     assert (three["rule"], three["reason"]) == ("G6", "below 1024")
-    assert gone.body == ({"name": "kernel", "count": 0, "resynchronised": True},)
+    assert gone.body == ({"stage": "kernel", "count": 0, "resynced": True},)
 
 
 def test_other_clients_receive_numbers_only(service: Program, bus: MessageBus, play: Play) -> None:
@@ -88,14 +88,14 @@ def test_other_clients_receive_numbers_only(service: Program, bus: MessageBus, p
             await other.listen()
             await subscribe(client)
             service.command(do="create", first=0, count=3)
-            activity = await other.wait_signal("Activity")
+            counts = await other.wait_signal("EventCounts")
             await client.wait_signal("Created")
-            return other.signals, activity
+            return other.signals, counts
         finally:
             other.connection.close()
 
-    signals, activity = play(scenario)
-    assert activity.body == ({"ftp": {"created": 3}},)
+    signals, counts = play(scenario)
+    assert counts.body == ({"ftp": {"created": 3}},)
     assert not [s for s in signals if "10.0." in repr(s.body)]
 
 

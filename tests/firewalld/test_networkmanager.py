@@ -54,7 +54,7 @@ def test_profiles_are_activated_and_deactivated(
         await asyncio.to_thread(manager.cmd, "connection", "down", "Home net")
         await until(watch, ("eth9",))
 
-    play(firewalld, script, NAMED.format('"connection:Home net"'))
+    play(firewalld, script, NAMED.format('"profile:Home net"'))
 
 
 def test_bridges_tunnels_and_renames(firewalld: Firewalld, manager: NetworkManager) -> None:
@@ -91,7 +91,7 @@ def test_interfaces_are_kept_while_networkmanager_restarts(
         assert interfaces(watch) == ("eth9", "lan"), "active profiles stay active while it starts"
         await until(watch, ("eth9", "lan"))
 
-    play(firewalld, script, NAMED.format('"connection:Office"'))
+    play(firewalld, script, NAMED.format('"profile:Office"'))
     said = "NetworkManager stopped; its devices stay in force until it returns"
     assert [r.getMessage() for r in caplog.records].count(said) == 1
 
@@ -108,8 +108,8 @@ def test_a_start_before_networkmanager(
         await until(watch, ("eth9", "lan"))
 
     caplog.set_level("INFO")
-    play(firewalld, script, NAMED.format('"connection:Office"'))
-    said = "NetworkManager is not running; connection:Office match no interface yet"
+    play(firewalld, script, NAMED.format('"profile:Office"'))
+    said = "NetworkManager is not running; profile:Office match no interface yet"
     assert [r.getMessage() for r in caplog.records].count(said) == 1
 
 
@@ -120,8 +120,8 @@ def test_commands_query_networkmanager(
     answer = providers.query_networkmanager()
     assert answer is not None
     assert {"Office", "Home net"} <= set(answer.profiles.values())
-    assert matching_interfaces("connection:Office", answer.devices) == ["lan"]
-    (tmp_path / "fwhelpers.toml").write_text(NAMED.format('"connection:Office"'))
+    assert matching_interfaces("profile:Office", answer.devices) == ["lan"]
+    (tmp_path / "fwhelpers.toml").write_text(NAMED.format('"profile:Office"'))
     setup, notes = providers.effective(common.read(tmp_path))
     assert not notes
     assert setup.config.helpers["ftp"].interfaces == ("eth9", "lan")
@@ -155,7 +155,7 @@ def test_a_reference_added_by_a_reload_is_resolved(
 ) -> None:
     async def script(watch: Watcher) -> None:
         await asyncio.to_thread(manager.cmd, "connection", "up", "Office")
-        watch.reload(NAMED.format('"connection:Office"'))
+        watch.reload(NAMED.format('"profile:Office"'))
         await until(watch, ("eth9", "lan"))
 
     play(firewalld, script)

@@ -101,7 +101,7 @@ def test_an_ftp_transfer_from_the_announcement_to_the_end(gateway: Gateway) -> N
         return created.body[0][0], matched.body[0][0]
 
     created, matched = gateway.play(scenario)
-    assert matched["what"] == "EPSV"
+    assert matched["announcement"] == "EPSV"
     assert matched["interface"] == "wan"  # the server's answer came in there
     assert (created["source"], created["destination"]) == ("10.0.1.2", "10.0.2.2")
     assert created["policy"] == "passive"
@@ -167,7 +167,7 @@ def test_enabled_and_disabled_under_traffic(gateway: Gateway) -> None:
     gateway.command("disable", "ftp")
     assert download(lab, "EPSV", 4, timeout=20).returncode != 0
     kept = gateway.command("enable", "ftp", "--persist", "--json")
-    file = gateway.space.path(kept[0]["persisted"])
+    file = gateway.space.path(kept[0]["drop_in"])
     assert '[helpers."ftp"]\nenabled = true' in file.read_text()
     gateway.command("reload")
     daemon.wait_line("reloaded: .*ftp")

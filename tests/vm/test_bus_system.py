@@ -70,7 +70,7 @@ def test_who_may_what(system: System) -> None:
     assert refused(alice.says("enable", "rpc"))
 
     kept = found(root.says("enable", "rpc", "--persist", "--json"))
-    assert kept[0]["persisted"] == "/etc/fwhelpers/conf.d/zz-enabled.toml"
+    assert kept[0]["drop_in"] == "/etc/fwhelpers/conf.d/zz-enabled.toml"
     system.systemctl("restart", UNIT)
     wait_until(
         lambda: len(found(root.says("status", "--json"))["helpers"]) == 2, "the restart", 120

@@ -158,7 +158,7 @@ def alone(premises: Premises) -> Premises:
     """Without firewalld; the kernel has a ruleset of the person's own."""
     premises.system.systemctl("stop", "firewalld.service")
     premises.lab.nft(FIREWALL)
-    premises.configure(NAMED.format('"connection:Office", "type:bridge", "type:vpn", "type:vlan"'))
+    premises.configure(NAMED.format('"profile:Office", "type:bridge", "type:vpn", "type:vlan"'))
     return premises
 
 
@@ -167,7 +167,7 @@ def test_connections_by_name(alone: Premises) -> None:
     rules = alone.tell("ruleset")
     assert re.search(r'iifname .*"lan-c".* tcp dport 21 counter', rules), rules
     told = [line.split() for line in alone.tell("check").splitlines()]
-    assert ["ok", "found:", "connection:Office", "(lan-c)"] in told, told
+    assert ["ok", "found:", "profile:Office", "(lan-c)"] in told, told
     assert ["ok", "found:", "type:vlan", "(tagged0)"] in told, told
     talk = alone.talk(3)
     alone.nmcli("connection", "modify", "Office", "connection.id", "Desk")
@@ -268,7 +268,7 @@ def test_tunnels_that_come_and_go(alone: Premises) -> None:
         alone.ip("c", "route delete 10.0.2.2")
         assert alone.fetch() is Outcome.REFUSED, f"beside {name} nothing is helped"
         alone.nmcli("connection", "down", name)
-    alone.configure(NAMED.format(f'"connection:{uuid("Office")}"'))
+    alone.configure(NAMED.format(f'"profile:{uuid("Office")}"'))
     alone.helped("a UUID stays, whatever the name")
     alone.nmcli("connection", "modify", "Desk", "connection.id", "Office")
 

@@ -43,7 +43,7 @@ class Control(Protocol):
     """The daemon's interface to the service."""
 
     def summary(self) -> Values:
-        """version, enabled (names), problems (reasons by name), steering, fail."""
+        """version, enabled (names), problems (reasons by name), steering, fail_mode."""
 
     def helpers(self) -> list[Values]:
         """All installed helpers."""

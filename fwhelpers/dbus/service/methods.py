@@ -21,7 +21,7 @@ Body = list[Any]
 
 _SWITCH_OPTIONS = {"persist": options.boolean}
 _LIST_FILTER = {
-    "helper": options.text, "state": options.one_of("expected", "used"),
+    "helper": options.text, "state": options.one_of("pending", "matched"),
     "limit": options.positive, "after": options.expectation_id,
 }  # fmt: skip
 _SUBSCRIBE_OPTIONS = {
@@ -57,14 +57,14 @@ class Methods:
         """All handlers by interface and member."""
         manager = {
             "ListHelpers": Handler("", self._list_helpers),
-            "DescribeHelper": Handler("", self._describe_helper),
+            "GetHelper": Handler("", self._get_helper),
             "ListPlugins": Handler("", self._list_plugins),
             "GetCounters": Handler("", self._get_counters),
             "EnableHelper": Handler(names.MANAGE, self._enable),
             "DisableHelper": Handler(names.MANAGE, self._disable),
             "Reload": Handler(names.RELOAD, self._reload),
             "GetRuleset": Handler(names.DETAILS, self._get_ruleset),
-            "Probe": Handler(names.DETAILS, self._probe),
+            "CheckKernel": Handler(names.DETAILS, self._check_kernel),
         }
         expectations = {
             "List": Handler(names.DETAILS, self._list),
@@ -80,7 +80,7 @@ class Methods:
     async def _list_helpers(self, call: Message) -> Body:
         return [_all_to_variants(self._control.helpers())]
 
-    async def _describe_helper(self, call: Message) -> Body:
+    async def _get_helper(self, call: Message) -> Body:
         (name,) = call.body
         helpers = {helper["name"]: helper for helper in self._control.helpers()}
         if name not in helpers:
@@ -112,7 +112,7 @@ class Methods:
     async def _get_ruleset(self, call: Message) -> Body:
         return [self._control.ruleset()]
 
-    async def _probe(self, call: Message) -> Body:
+    async def _check_kernel(self, call: Message) -> Body:
         return [_all_to_variants(await self._control.probe())]
 
     # Expectations

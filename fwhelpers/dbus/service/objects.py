@@ -32,7 +32,7 @@ def _manager(summary: Values) -> dict[str, Any]:
     return {
         "Version": summary["version"], "EnabledHelpers": list(summary["enabled"]),
         "Problems": dict(summary["problems"]), "Steering": summary["steering"],
-        "Fail": summary["fail"],
+        "FailMode": summary["fail_mode"],
     }  # fmt: skip
 
 

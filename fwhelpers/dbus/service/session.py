@@ -182,7 +182,7 @@ class Session:
             await self._emit_changes()
             while self._notifications:
                 await self._emit_notification(self._notifications.popleft())
-            await self._emit_activity()
+            await self._emit_counts()
         except Disconnected:
             raise
         except Exception:  # a bug: later signals are emitted nevertheless
@@ -207,9 +207,9 @@ class Session:
                 member, signature, body = "WorkerRestarted", "oa{sv}", [worker, details]
         await self._connection.emit(names.PATH, names.MANAGER, member, signature, body)
 
-    async def _emit_activity(self) -> None:
+    async def _emit_counts(self) -> None:
         counts = self._events.pop_counters()
         if counts:
             await self._connection.emit(
-                names.PATH, names.EXPECTATIONS, "Activity", "a{sa{st}}", [counts]
+                names.PATH, names.EXPECTATIONS, "EventCounts", "a{sa{st}}", [counts]
             )

@@ -141,7 +141,7 @@ class Subscriptions:
                 await self._signal(name, SIGNALS[kind], "aa{sv}", bodies)
 
     async def _emit_lost(self, name: str, count: int) -> None:
-        details = {"name": "subscriber", "count": count, "resynchronised": False}
+        details = {"stage": "subscriber", "count": count, "resynced": False}
         await self._signal(name, SIGNALS["lost"], "a{sv}", to_variants(details))
 
     async def _signal(self, name: str, member: str, signature: str, argument: Any) -> None:

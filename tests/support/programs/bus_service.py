@@ -39,7 +39,7 @@ def helper(name: str, enabled: bool) -> dict[str, Any]:
         "problem": "", "description": f"the {name} protocol", "specification": "RFC 1",
         "outgoing": False, "plugin": name, "distribution": "fwhelpers", "version": "1.0",
         "transports": ["tcp"], "default_ports": [21], "ports": [21, 2121], "families": [4, 6],
-        "interfaces": [], "fail": "open", "settings": [],
+        "interfaces": [], "fail_mode": "open", "settings": [],
         "policies": [{"name": "data", "max": 1, "timeout": 60, "min_port": 1024}],
         "counters": {"expected": 3, "refused": 1},
     }  # fmt: skip
@@ -65,7 +65,7 @@ class Fake:
     def summary(self) -> Values:
         enabled = [name for name, one in self.found.items() if one["enabled"]]
         return {"version": "9", "enabled": enabled, "problems": {"rpc": "no"}, "steering": "rules",
-                "fail": "open"}  # fmt: skip
+                "fail_mode": "open"}  # fmt: skip
 
     def helpers(self) -> list[Values]:
         return list(self.found.values())
@@ -93,10 +93,10 @@ class Fake:
                 details={"helpers": list(self.summary()["enabled"])},
             )
         )
-        return {"name": name, "enabled": enabled, "persisted": "/file" if persist else ""}
+        return {"name": name, "enabled": enabled, "drop_in": "/file" if persist else ""}
 
     async def reload(self) -> Values:
-        raise ControlError(names.BAD_CONFIGURATION, "fwhelpers.toml: daemon.x: unknown key")
+        raise ControlError(names.INVALID_CONFIGURATION, "fwhelpers.toml: daemon.x: unknown key")
 
     def ruleset(self) -> str:
         return "table inet fwhelpers {\n}\n"
@@ -190,7 +190,7 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
     elif do == "refuse":
         events.on_worker_message(1000, REFUSED, now)
     elif do == "lose":
-        events.add_loss("kernel", 0, resynchronised=True)
+        events.add_loss("kernel", 0, resynced=True)
     elif do == "restart-worker":
         fake.restarts += 1
         fake.tell(

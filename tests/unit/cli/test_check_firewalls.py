@@ -86,14 +86,12 @@ def test_references_are_shown_with_their_interfaces(
     monkeypatch.setattr(address, "unavailable", lambda: None)
     monkeypatch.setattr(providers, "query_networkmanager", lambda: MANAGER)
     assert diagnose_references(tmp_path, "eth0") == []
-    assert diagnose_references(tmp_path, "connection:Office", "connection:u-2", "type:vpn", "type:wifi") == [
-        "connection:Office (eth7)", "connection:u-2 (none now)", "type:vpn (tun0)",
+    assert diagnose_references(tmp_path, "profile:Office", "profile:u-2", "type:vpn", "type:wifi") == [
+        "profile:Office (eth7)", "profile:u-2 (none now)", "type:vpn (tun0)",
         "type:wifi (none now)",
     ]  # fmt: skip
-    assert diagnose_references(tmp_path, "connection:Ofice", "type:wify") == [
-        Diagnostic(
-            "connection:Ofice", "NetworkManager has no such profile", "did you mean Office?"
-        ),
+    assert diagnose_references(tmp_path, "profile:Ofice", "type:wify") == [
+        Diagnostic("profile:Ofice", "NetworkManager has no such profile", "did you mean Office?"),
         Diagnostic("type:wify", "NetworkManager has no such device type", "did you mean wifi?"),
     ]
 
@@ -101,9 +99,9 @@ def test_references_are_shown_with_their_interfaces(
 def test_references_without_networkmanager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(providers, "query_networkmanager", lambda: None)
     monkeypatch.setattr(address, "unavailable", lambda: None)
-    (diagnostic,) = diagnose_references(tmp_path, "connection:Office", "type:wifi")
+    (diagnostic,) = diagnose_references(tmp_path, "profile:Office", "type:wifi")
     assert isinstance(diagnostic, Diagnostic)
-    assert diagnostic.where == "connection:Office, type:wifi"
+    assert diagnostic.where == "profile:Office, type:wifi"
     assert diagnostic.what == "no interface: NetworkManager is not running"
     assert "systemctl start" in diagnostic.hint
     monkeypatch.setattr(address, "unavailable", lambda: NoBus("no bus"))

@@ -29,7 +29,7 @@ SNAPSHOT = Snapshot(
     helpers={"fw-bar": FirewalldHelper("fw-bar", "nf_conntrack_bar", (("8", "tcp"),))},
 )
 OFFICE = Device("eth7", "ethernet", frozenset({"Office", "u-1"}))
-NAMED = '[helpers.foo]\ninterfaces = ["connection:Office"]\n'
+NAMED = '[helpers.foo]\ninterfaces = ["profile:Office"]\n'
 
 
 class Bus:
@@ -105,7 +105,7 @@ def test_firewalld_is_optional_and_networkmanager_only_for_references(
     assert "counter ct label set" not in rules
     (note,) = notes
     assert note == (
-        "fwhelpers: note: NetworkManager is not running; connection:Office match no interface"
+        "fwhelpers: note: NetworkManager is not running; profile:Office match no interface"
     )
 
 
@@ -114,7 +114,7 @@ def test_firewalld_is_optional_and_networkmanager_only_for_references(
     [
         (
             {"bus": 1},
-            "the bus hung up; omitted: firewalld's zones and the interfaces of connection:Office",
+            "the bus hung up; omitted: firewalld's zones and the interfaces of profile:Office",
         ),
         (
             {"zones": BusError("x.NoReply", "no reply"), "devices": Devices(())},
@@ -122,7 +122,7 @@ def test_firewalld_is_optional_and_networkmanager_only_for_references(
         ),
         (
             {"devices": BusError("x.NoReply", "no reply")},
-            "NetworkManager: no reply; connection:Office match no interface",
+            "NetworkManager: no reply; profile:Office match no interface",
         ),
         (
             {"zones": Snapshot(denied="no"), "devices": Devices(())},

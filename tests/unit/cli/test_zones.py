@@ -56,18 +56,18 @@ def test_zones_are_listed_with_helpers_and_reasons(
 def test_references_are_shown_with_their_interfaces(
     config_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    names = '"eth0", "connection:Office", "type:wifi"'
+    names = '"eth0", "profile:Office", "type:wifi"'
     (config_dir / "fwhelpers.toml").write_text(f"[helpers.foo]\ninterfaces = [{names}]\n")
     office = Device("eth7", "ethernet", frozenset({"Office"}))
     manager = providers.NetworkManager((office,), {})
     monkeypatch.setattr(providers, "query_networkmanager", lambda: manager)
     assert run_zones(SNAPSHOT, config_dir, monkeypatch) == 0
-    limits = "interfaces eth0, connection:Office (eth7), type:wifi (none now)"
+    limits = "interfaces eth0, profile:Office (eth7), type:wifi (none now)"
     assert f"  foo  config: [helpers.foo] {limits}" in capsys.readouterr().out.splitlines()
     monkeypatch.setattr(providers, "query_networkmanager", lambda: None)
     assert run_zones(SNAPSHOT, config_dir, monkeypatch) == 0
     out = capsys.readouterr().out
-    assert "connection:Office (none now)" in out
+    assert "profile:Office (none now)" in out
     assert out.endswith("note: NetworkManager is not running\n")
 
 

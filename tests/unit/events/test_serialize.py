@@ -39,8 +39,8 @@ def tracked() -> TrackedExpectation:
 def test_an_expectation_with_all_its_fields(serializer: Serializer) -> None:
     fields = serializer.expectation(tracked(), 110.0)
     assert fields == {
-        "id": "00000007-1", "state": "expected", "helper": "ftp", "kernel_name": "fw-ftp",
-        "plugin": "plug", "what": "PASV", "policy": "data", "class": 1, "flags": ["permanent"],
+        "id": "00000007-1", "state": "pending", "helper": "ftp", "kernel_name": "fw-ftp",
+        "plugin": "plug", "announcement": "PASV", "policy": "data", "class": 1, "flags": ["permanent"],
         "timeout": 60, "remaining": 50, "zone": 3, "interface": "eth2", "transport": "tcp",
         "source": "10.0.1.2", "source_mask": "255.255.255.0", "source_port": 0,
         "source_port_mask": 0, "destination": "10.0.2.2", "destination_port": 2000,
@@ -90,5 +90,5 @@ def test_a_refusal(serializer: Serializer) -> None:
 
 def test_a_loss(serializer: Serializer) -> None:
     fields = serializer.item(Loss("kernel", 0, True), 0.0)
-    assert fields == {"name": "kernel", "count": 0, "resynchronised": True}
+    assert fields == {"stage": "kernel", "count": 0, "resynced": True}
     to_variants(fields)

@@ -121,7 +121,7 @@ def test_a_transfer(events: EventStream) -> None:
     assert events.pop_counters() == {"fw-ftp": {"created": 1, "matched": 1}}
     assert events.pop_counters() == {}
     (tracked,) = events.expectations()
-    assert events.serialize_expectation(tracked)["state"] == "used"
+    assert events.serialize_expectation(tracked)["state"] == "matched"
     connection = expectation(2000).tuple._replace(sport=5)
     back = Tuple(SERVER, CLIENT, 6, 2000, 5)
     read(events, [entry(connection, back, 1, conntrack.DELETE)], [])
@@ -133,7 +133,7 @@ def test_lost_events_are_reported_and_a_dump_replaces_them(events: EventStream) 
     read(events, [event(expectation(1)), None], [expectation(2)])
     assert kinds(events) == ["created", "lost", "withdrawn", "created"]
     lost = events.ring.read(1, 1).items[0]
-    assert events.serialize(lost) == {"name": "kernel", "count": 0, "resynchronised": True}
+    assert events.serialize(lost) == {"stage": "kernel", "count": 0, "resynced": True}
 
 
 def test_a_burst_leaves_time_for_other_tasks(events: EventStream) -> None:
@@ -190,7 +190,7 @@ def test_a_report_may_come_before_and_after_the_expectation_ends(
         assert kinds(events) == []
         events.on_worker_message(1000, report(2000), 0.1)
     items = events.ring.read(0, 10).items
-    assert [(item.kind, events.serialize(item)["what"]) for item in items] == [
+    assert [(item.kind, events.serialize(item)["announcement"]) for item in items] == [
         ("created", "PASV"), ("matched", "PASV"),
     ]  # fmt: skip
 
@@ -250,13 +250,13 @@ def test_expectations_above_the_tracker_s_bound_are_reported_as_lost(
 
     asyncio.run(scenario())
     (lost,) = [item for item in events.ring.read(0, 100).items if item.kind == "lost"]
-    assert events.serialize(lost)["name"] == "tracking"
+    assert events.serialize(lost)["stage"] == "tracker"
     assert events.serialize(lost)["count"] == 3
 
 
 def test_a_loss_concerns_no_helper(events: EventStream) -> None:
     loss = events.serialize(Item(EventKind.LOST, "", Loss("kernel", 0)))
-    assert loss == {"name": "kernel", "count": 0, "resynchronised": False}
+    assert loss == {"stage": "kernel", "count": 0, "resynced": False}
 
 
 def test_an_interface_that_does_not_exist_has_no_name() -> None:

@@ -32,33 +32,31 @@ def resolve_config(text: str) -> Config:
 
 
 def test_a_reference_stands_for_the_matching_interfaces() -> None:
-    assert interfaces("connection:Office", DEVICES) == ["eth0"]
-    assert interfaces("connection:1234-uuid", DEVICES) == ["eth0"]
+    assert interfaces("profile:Office", DEVICES) == ["eth0"]
+    assert interfaces("profile:1234-uuid", DEVICES) == ["eth0"]
     assert interfaces("type:wifi", DEVICES) == ["wlp1s0", "wlp2s0"]
     assert interfaces("type:vpn", DEVICES) == ["wg0"]
-    assert interfaces("connection:Elsewhere", DEVICES) == []
+    assert interfaces("profile:Elsewhere", DEVICES) == []
 
 
 def test_interfaces_and_references_together() -> None:
     resolved = resolve_config(
-        '[helpers.ftp]\ninterfaces = ["eth7", "type:wifi", "connection:Company"]'
+        '[helpers.ftp]\ninterfaces = ["eth7", "type:wifi", "profile:Company"]'
     )
-    assert references(resolved) == {"type:wifi", "connection:Company"}
+    assert references(resolved) == {"type:wifi", "profile:Company"}
     helper = resolve(resolved, DEVICES).helpers["ftp"]
     assert helper.interfaces == ("eth7", "wg0", "wlp1s0", "wlp2s0")
     assert helper.general
 
 
 def test_a_helper_whose_references_match_none_acts_nowhere() -> None:
-    resolved = resolve(
-        resolve_config('[helpers.ftp]\ninterfaces = ["connection:Elsewhere"]'), DEVICES
-    )
+    resolved = resolve(resolve_config('[helpers.ftp]\ninterfaces = ["profile:Elsewhere"]'), DEVICES)
     text = ruleset.build(resolved, {"ftp": FTP["ftp"]}, range(1000, 1002))
     assert "ct helper set" not in text
     assert "ct original proto-dst 21" in text  # flows in progress are still inspected
 
 
-@given(st.lists(st.sampled_from(["eth7", "type:wifi", "type:vlan", "connection:Office"]), unique=True, min_size=1),
+@given(st.lists(st.sampled_from(["eth7", "type:wifi", "type:vlan", "profile:Office"]), unique=True, min_size=1),
        st.lists(st.sampled_from(DEVICES)))  # fmt: skip
 def test_never_wider_than_the_named_interfaces(names: list[str], devices: list[Device]) -> None:
     listed = ", ".join(f'"{name}"' for name in names)
@@ -70,7 +68,7 @@ def test_never_wider_than_the_named_interfaces(names: list[str], devices: list[D
 
 
 @pytest.mark.parametrize(
-    ("value", "hint"), [("conection:X", "an interface has no colon"), ("type:", "type:wifi")]
+    ("value", "hint"), [("profle:X", "an interface has no colon"), ("type:", "type:wifi")]
 )
 def test_wrong_references_are_errors(value: str, hint: str) -> None:
     with pytest.raises(config.ConfigError, match=hint):

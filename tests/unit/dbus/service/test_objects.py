@@ -20,7 +20,7 @@ class State:
 
     def summary(self) -> dict[str, Any]:
         return {"version": "1", "enabled": self._helpers, "problems": {}, "steering": "rules",
-                "fail": "open"}  # fmt: skip
+                "fail_mode": "open"}  # fmt: skip
 
     def helpers(self) -> list[dict[str, Any]]:
         return [

@@ -48,7 +48,10 @@ class Daemon:
     """A daemon with one helper."""
 
     def summary(self) -> Values:
-        return {"version": "1", "enabled": ["ftp"], "problems": {}, "steering": "rules", "fail": "open"}  # fmt: skip
+        return {
+            "version": "1", "enabled": ["ftp"], "problems": {}, "steering": "rules",
+            "fail_mode": "open",
+        }  # fmt: skip
 
     def helpers(self) -> list[Values]:
         return [
@@ -73,7 +76,7 @@ class Daemon:
         if name != "ftp":
             raise ControlError(names.NO_SUCH_HELPER, "no helper")
         assert isinstance(persist, bool)
-        return {"name": name, "enabled": enabled, "persisted": ""}
+        return {"name": name, "enabled": enabled, "drop_in": ""}
 
     async def reload(self) -> Values:
         return {"helpers": ["ftp"]}
@@ -93,7 +96,7 @@ METHODS = [
 PATHS = [names.PATH, names.helper_path("ftp"), names.worker_path(1000), "/", "/io", "/x" * 3000]
 OPTIONS = ["persist", "helper", "state", "limit", "after", "helpers", "events"]
 
-strings = st.sampled_from(["", "ftp", "fpt", "used", "0000002a-1", *names.INTERFACES, "Version"])
+strings = st.sampled_from(["", "ftp", "fpt", "matched", "0000002a-1", *names.INTERFACES, "Version"])
 texts = strings | st.text() | st.integers(1, 5000).map("x".__mul__)
 numbers = st.integers(-(1 << 63), (1 << 64) - 1)
 values = st.recursive(
@@ -153,7 +156,7 @@ def test_any_call_gets_one_reply_and_never_an_internal_error(call: Message) -> N
     [
         ({"limit": -1}, "option limit: must be between 1 and 4294967295, not -1"),
         ({"limt": 1}, "unknown option 'limt'; did you mean limit?"),
-        ({"state": "pending"}, "option state: unknown value 'pending'; known: expected, used"),
+        ({"state": "expected"}, "option state: unknown value 'expected'; known: pending, matched"),
     ],
 )
 def test_wrong_options_of_list(query: dict[str, Any], text: str) -> None:
@@ -161,6 +164,6 @@ def test_wrong_options_of_list(query: dict[str, Any], text: str) -> None:
 
 
 def test_an_unknown_helper_gets_a_suggestion() -> None:
-    call = Message(CALLER, names.PATH, names.MANAGER, "DescribeHelper", "s", ("fpt",), 1)
+    call = Message(CALLER, names.PATH, names.MANAGER, "GetHelper", "s", ("fpt",), 1)
     text = "no helper 'fpt'; did you mean ftp?"
     assert handle(call).errors == [(names.NO_SUCH_HELPER, text)]
