@@ -1,4 +1,4 @@
-"""`fwhelpers check`: one report on everything that `run` needs, with a remedy for what is missing."""
+"""`fwhelpers check`: checks all prerequisites of `run` and suggests fixes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from fwhelpers import __version__, config
 from fwhelpers.cli import check_firewalls
-from fwhelpers.cli.common import Setup, print_json
+from fwhelpers.cli.common import Setup, load_plugins, print_json, resolve
 from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.providers import effective
 from fwhelpers.cli.ruleset import text
 from fwhelpers.firewalld.diagnostics import Diagnostic
-from fwhelpers.plugin import manager as plugins
+from fwhelpers.plugin.manager import Plugins
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +32,35 @@ class Row:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Print the report; 1 if anything in it is wrong."""
+    """Print the report. Return 1 if a check failed."""
     rows = list(report(arguments.config))
-    good = all(row.ok for row in rows)
+    ok = all(row.ok for row in rows)
     if arguments.json:
-        print_json({"ok": good, "report": [asdict(row) for row in rows]})
+        print_json({"ok": ok, "report": [asdict(row) for row in rows]})
     else:
         print(f"fwhelpers {__version__} on {platform.system()} {platform.release()}")
         print("\n".join(_text(rows)))
-    return 0 if good else 1
+    return 0 if ok else 1
 
 
 def report(path: Path) -> Iterator[Row]:
-    """All findings. A section that fails altogether becomes a finding itself."""
+    """Run all checks. An exception in one section becomes a row of that section."""
     yield from _guarded("system", _system)
     yield from _guarded("kernel", _kernel)
     draft = config.load(path)
-    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
-    yield from _plugins(found)
+    available = load_plugins(draft)
+    yield from _plugins(available)
     try:
-        files = Setup(config.resolve(draft, found.helpers, found.absent()), found)
+        files = Setup(resolve(draft, available), available)
     except config.ConfigError as error:
-        yield from (Row("config", p.file, False, _what(p), p.hint) for p in error.problems)
-        yield Row("ruleset", "dry run", False, "not done: the configuration is wrong")
+        yield from (Row("config", p.file, False, _problem(p), p.hint) for p in error.problems)
+        yield Row("ruleset", "dry run", False, "skipped because the configuration is invalid")
         return
     yield Row("config", str(path), True, _enabled(files))
     yield from _guarded("ruleset", lambda: _ruleset(files))
-    yield from _beside("firewalld", check_firewalls.firewalld(files))
-    yield from _beside("NetworkManager", check_firewalls.networkmanager(files))
-    yield from _beside("other rules", check_firewalls.rulesets())
+    yield from _other_firewall("firewalld", check_firewalls.firewalld(files))
+    yield from _other_firewall("NetworkManager", check_firewalls.networkmanager(files))
+    yield from _other_firewall("other rules", check_firewalls.rulesets())
 
 
 def _system() -> Iterator[Row]:
@@ -77,77 +77,74 @@ def _kernel() -> Iterator[Row]:
         yield Row("kernel", *finding)
 
 
-def _plugins(found: plugins.Plugins) -> Iterator[Row]:
-    for plugin in found.plugins:
-        wrong = [p.what for p in found.problems if p.plugin and p.plugin.same(plugin)]
+def _plugins(available: Plugins) -> Iterator[Row]:
+    for plugin in available.plugins:
         name = f"{plugin.name} ({plugin.distribution} {plugin.version})"
-        if wrong:
-            hint = f'mend it, or block_plugins = ["{plugin.name}"]'
-            yield from (Row("plugins", name, False, what, hint) for what in wrong)
-        else:
+        problems = available.problems_of(plugin)
+        hint = f'repair it, or set block_plugins = ["{plugin.name}"]'
+        for fault in problems:
+            yield Row("plugins", name, False, fault, hint)
+        if not problems:
             yield Row("plugins", name, True, ", ".join(plugin.helpers) or plugin.state)
-    for problem in found.problems:
+    for problem in available.problems:
         if problem.plugin is None:
-            yield Row("plugins", "block list", False, problem.what, "remove the name")
+            hint = "remove or correct the name"
+            yield Row("plugins", "block list", False, problem.message, hint)
 
 
-def _what(problem: config.Problem) -> str:
-    return f"{problem.key}: {problem.what}" if problem.key else problem.what
+def _problem(problem: config.Problem) -> str:
+    return f"{problem.key}: {problem.message}" if problem.key else problem.message
 
 
-def _enabled(ready: Setup) -> str:
-    shown = [
-        f"{name} ({'+'.join(ready.plugins.helpers[name].l4s)} {','.join(map(str, made.ports))})"
-        for name, made in ready.config.helpers.items()
+def _enabled(setup: Setup) -> str:
+    helpers = [
+        f"{name} ({'+'.join(setup.enabled[name].l4s)} {','.join(map(str, helper.ports))})"
+        for name, helper in setup.config.helpers.items()
     ]
-    return "enabled: " + (", ".join(shown) or "no helper")
+    return "enabled: " + (", ".join(helpers) or "no helper")
 
 
 def _ruleset(files: Setup) -> Iterator[Row]:
     from fwhelpers.kernel.nft import Nft
     from fwhelpers.ruleset import CHECK_TABLE
 
-    ready, _ = effective(files)
-    missing = sorted(set(ready.enabled) - _registered(ready)) if ready.enabled else []
-    note = f"; not registered yet, so left out: {', '.join(missing)}" if missing else ""
+    active, _ = effective(files)
+    missing = sorted(set(active.enabled) - _registered(active)) if active.enabled else []
+    note = f"; omitted because not registered yet: {', '.join(missing)}" if missing else ""
     with closing(Nft()) as nft:
-        nft.check(text(ready, table=CHECK_TABLE, unregistered=bool(missing)))
-    yield Row("ruleset", "dry run", True, f"the kernel would take it{note}")
+        nft.check(text(active, table=CHECK_TABLE, unregistered=bool(missing)))
+    yield Row("ruleset", "dry run", True, f"accepted by the kernel{note}")
 
 
-def _beside(section: str, found: Iterable[Diagnostic | str]) -> Iterator[Row]:
-    yield from _guarded(section, lambda: _mistakes(section, found))
+def _other_firewall(section: str, diagnostics: Iterable[Diagnostic | str]) -> Iterator[Row]:
+    def rows() -> Iterator[Row]:
+        for item in diagnostics:
+            if isinstance(item, str):
+                yield Row(section, "state", True, item)
+            else:
+                yield Row(section, item.where, False, item.what, item.hint)
+
+    yield from _guarded(section, rows)
 
 
-def _mistakes(section: str, found: Iterable[Diagnostic | str]) -> Iterator[Row]:
-    for one in found:
-        if isinstance(one, str):
-            yield Row(section, "found", True, one)
-        else:
-            yield Row(section, one.where, False, one.what, one.hint)
-
-
-def _registered(ready: Setup) -> set[str]:
-    """The enabled helpers whose objects the kernel has: a rule can't name another."""
+def _registered(active: Setup) -> set[str]:
+    """Return the enabled helpers that are registered with the kernel; rules cannot refer to others."""
     from fwhelpers.kernel import cthelper
     from fwhelpers.kernel.socket import NetlinkSocket
 
     with closing(NetlinkSocket()) as netlink:
         answers = netlink.dump(cthelper.encode_dump(), "list helpers")
-        there = {cthelper.parse_helper(answer).name for answer in answers}
-    return {name for name, helper in ready.enabled.items() if helper.kernel_name in there}
+        registered = {cthelper.parse_helper(answer).name for answer in answers}
+    return {name for name, helper in active.enabled.items() if helper.kernel_name in registered}
 
 
-def _guarded(section: str, find: Callable[[], Iterator[Row]]) -> Iterator[Row]:
+def _guarded(section: str, rows: Callable[[], Iterator[Row]]) -> Iterator[Row]:
     try:
-        yield from find()
-    except Exception as error:  # the report must be complete, whatever one part of it meets
-        yield Row(section, "check", False, str(error) or type(error).__name__, _hint(error))
-
-
-def _hint(error: Exception) -> str:
-    hint = explain(error)[1]
-    return "" if hint == CHECK else hint
+        yield from rows()
+    except Exception as error:  # one failing section must not hide the others
+        hint = explain(error)[1]
+        hint = "" if hint == CHECK else hint
+        yield Row(section, "check", False, str(error) or type(error).__name__, hint)
 
 
 def _text(rows: list[Row]) -> Iterator[str]:
@@ -158,5 +155,6 @@ def _text(rows: list[Row]) -> Iterator[str]:
             yield f"  {'ok  ' if row.ok else 'FAIL'}  {row.name}{detail}"
             if row.hint and not row.ok:
                 yield f"        hint: {row.hint}"
-    bad = sum(not row.ok for row in rows)
-    yield f"\n{bad} of {len(rows)} checks failed" if bad else f"\nall {len(rows)} checks passed"
+    failed = sum(not row.ok for row in rows)
+    total = len(rows)
+    yield f"\n{failed} of {total} checks failed" if failed else f"\nall {total} checks passed"

@@ -8,7 +8,7 @@ from pathlib import Path
 from fwhelpers.cli import providers
 from fwhelpers.cli.common import Setup
 from fwhelpers.cli.providers import NetworkManager
-from fwhelpers.config.validators import guess
+from fwhelpers.config.validators import suggest
 from fwhelpers.firewalld.assignments import derive_assignments
 from fwhelpers.firewalld.diagnostics import Diagnostic, of_firewalld, of_rulesets
 from fwhelpers.networkmanager.references import GROUPS, TYPES, references
@@ -35,7 +35,7 @@ def firewalld(setup: Setup) -> Iterator[Diagnostic | str]:
         yield "firewalld is not running"
         return
     result = derive_assignments(firewalld.snapshot, setup.plugins.helpers)
-    helpers = sorted({assignment.helper for assignment in result.scope.acts})
+    helpers = sorted({assignment.helper for assignment in result.scope.assignments})
     version = firewalld.snapshot.version
     yield f"firewalld {version}: its zones enable {', '.join(helpers) or 'no helpers'}"
     yield from of_firewalld(
@@ -71,7 +71,7 @@ def _diagnose(reference: str, manager: NetworkManager) -> Diagnostic | None:
     if name in names or name in manager.profiles:
         return None
     text = f"NetworkManager has no such {'profile' if profiles else 'device type'}"
-    return Diagnostic(reference, text, guess(name, sorted(names), f"{kind}s"))
+    return Diagnostic(reference, text, suggest(name, sorted(names), f"{kind}s"))
 
 
 def rulesets() -> Iterator[Diagnostic | str]:

@@ -1,6 +1,7 @@
-"""What the distribution has to bring, and how Debian and Fedora bring it. Needs no rights; only looks.
+"""Checks for the distribution's packages, with hints for Debian and Fedora. Needs no privileges.
 
-pip installs neither libnftables nor its binding (PyPI's copies are not the project's), nor kernel modules.
+pip provides neither libnftables nor its Python binding (the ones on PyPI are not the project's),
+nor kernel modules.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from fwhelpers.kernel.features import PACKAGES, Kernel
 from fwhelpers.kernel.probe import Finding
 from fwhelpers.registration.kernel_modules import MODULES
 
-#: Kconfig's names of the modules, for whoever builds a kernel
+#: the Kconfig options of the modules
 OPTIONS = {
     "nf_conntrack_netlink": "NF_CT_NETLINK",
     "nfnetlink_cthelper": "NF_CT_NETLINK_HELPER",
@@ -23,28 +25,30 @@ OPTIONS = {
     "nft_queue": "NFT_QUEUE",
 }
 
-_PLACES = ("usr/lib/python3/dist-packages", "usr/lib/python3*/site-packages")
+_PACKAGE_DIRECTORIES = ("usr/lib/python3/dist-packages", "usr/lib/python3*/site-packages")
 
 
 def findings(release: str, root: Path = Path("/")) -> Iterator[Finding]:
-    """Python binding and library of nftables, D-Bus, modules of the kernel `release`."""
+    """Check Python's nftables binding, libnftables, D-Bus and the modules of kernel `release`."""
     yield _binding(root)
     yield _library()
     yield _dbus()
-    yield from _modules(release, root)
+    yield from _modules(Kernel(release, root))
 
 
 def _binding(root: Path) -> Finding:
     name = "Python binding of nftables"
     if find_spec("nftables"):
         return Finding(name, True)
-    for place in _PLACES:
-        if any(root.glob(f"{place}/nftables/__init__.py")):
-            hint = f"make it with `python3 -m venv --system-site-packages {sys.prefix}`"
-            return Finding(name, False, "installed, but hidden from this Python environment", hint)
+    for directory in _PACKAGE_DIRECTORIES:
+        if any(root.glob(f"{directory}/nftables/__init__.py")):
+            hint = f"recreate it: python3 -m venv --system-site-packages {sys.prefix}"
+            return Finding(
+                name, False, "installed, but not visible in this virtual environment", hint
+            )
     hint = "apt install python3-nftables (Debian), dnf install python3-nftables (Fedora)"
     if sys.prefix != sys.base_prefix:
-        hint += "; this environment must have been made with --system-site-packages to see it"
+        hint += "; this virtual environment needs --system-site-packages to use it"
     return Finding(name, False, "not installed", hint)
 
 
@@ -61,36 +65,19 @@ def _dbus() -> Finding:
     if find_spec("dbus_fast"):
         return Finding("D-Bus for Python", True, "dbus-fast")
     hint = "apt install python3-dbus-fast (Debian), dnf install python3-dbus-fast (Fedora)"
-    what = "dbus-fast is not installed: the service can't be reached over D-Bus, all else works"
-    return Finding("D-Bus for Python", False, what, hint)
+    detail = "dbus-fast is not installed; the service works, but without its D-Bus interface"
+    return Finding("D-Bus for Python", False, detail, hint)
 
 
-def _modules(release: str, root: Path) -> Iterator[Finding]:
-    folder = root / "lib/modules" / release
-    known = _listed(folder / "modules.dep") | _listed(folder / "modules.builtin")
-    if not known:  # a container, or a kernel from elsewhere: trying it out (probe) must tell
-        yield Finding("kernel modules", True, f"can't be looked up: nothing in {folder}")
+def _modules(kernel: Kernel) -> Iterator[Finding]:
+    installed = kernel.modules()
+    if not installed:  # in a container, or with a kernel from elsewhere; `probe` tries the features
+        detail = f"not checked: {kernel.modules_directory} has no list of modules"
+        yield Finding("kernel modules", True, detail)
         return
-    loaded = {name for name in MODULES if (root / "sys/module" / name).exists()}
-    missing = [name for name in MODULES if name not in known | loaded]
+    missing = [m for m in MODULES if m not in installed and not kernel.is_loaded(m)]
     if not missing:
         yield Finding("kernel modules", True, ", ".join(MODULES))
-    for name in missing:
-        yield Finding(f"module {name}", False, f"kernel {release} is without it", _kernel(name))
-
-
-def _kernel(name: str) -> str:
-    return (
-        "apt install linux-image-amd64 (Debian), dnf install kernel-modules-extra (Fedora),"
-        f" or a kernel with CONFIG_{OPTIONS[name]}; then reboot"
-    )
-
-
-def _listed(file: Path) -> set[str]:
-    """The modules of modules.dep or modules.builtin, which have a path at the beginning of each line."""
-    try:
-        lines = file.read_text("utf-8").splitlines()
-    except OSError:
-        return set()
-    names = (Path(line.split(":", 1)[0]).name.split(".ko", 1)[0] for line in lines)
-    return {name.replace("-", "_") for name in names}
+    for module in missing:
+        hint = f"{PACKAGES}, or a kernel with CONFIG_{OPTIONS[module]}; then reboot"
+        yield Finding(f"module {module}", False, f"kernel {kernel.release} does not have it", hint)

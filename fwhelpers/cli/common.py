@@ -1,4 +1,4 @@
-"""What several commands need: the configuration with its plugins, and tables as text."""
+"""Shared by the subcommands: reading the configuration with its plugins, and printing."""
 
 from __future__ import annotations
 
@@ -15,42 +15,62 @@ from fwhelpers.plugin import manager as plugins
 
 
 class Setup(NamedTuple):
-    """A checked configuration and the plugins it was checked against."""
+    """A valid configuration and the plugins it was validated against."""
 
     config: config.Config
     plugins: plugins.Plugins
 
     @property
     def enabled(self) -> Mapping[str, Helper]:
-        """The enabled helpers."""
         return {name: self.plugins.helpers[name] for name in self.config.helpers}
 
 
+def load_plugins(draft: config.UnresolvedConfig) -> plugins.Plugins:
+    """Load the plugins that the configuration does not block, with its discovery protocols."""
+    return plugins.load(blocked=draft.daemon.blocked_plugins).with_discovery(draft.rows)
+
+
+def resolve(draft: config.UnresolvedConfig, available: plugins.Plugins) -> config.Config:
+    """Validate the configuration against the plugins. Raises ConfigError."""
+    return config.resolve(draft, available.helpers, available.missing_reasons())
+
+
 def read(path: Path) -> Setup:
-    """Read the configuration as the files have it. Raises ConfigError."""
+    """Read the configuration as the files define it. Raises ConfigError."""
     draft = config.load(path)
-    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
-    return Setup(config.resolve(draft, found.helpers, found.absent()), found)
+    available = load_plugins(draft)
+    return Setup(resolve(draft, available), available)
 
 
 def setup(path: Path) -> Setup:
-    """The same, in which references to connections mean no interface. Raises ConfigError."""
+    """Like `read`, but references to NetworkManager profiles match no interface. Raises ConfigError."""
     files = read(path)
     return files._replace(config=references.resolve(files.config, ()))
 
 
+def find_helper(name: str, helpers: Mapping[str, Helper]) -> Helper:
+    """Return a helper by its name or its kernel name. Raises CliError with a suggestion."""
+    from fwhelpers.cli.errors import CliError
+    from fwhelpers.config.validators import suggest
+
+    for helper in helpers.values():
+        if name in (helper.name, helper.kernel_name):
+            return helper
+    raise CliError(f"no such helper: {name}", suggest(name, sorted(helpers), "installed helpers"))
+
+
 def print_json(value: object) -> None:
-    """One document, for people who pipe."""
+    """Print one indented JSON document."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
 
 def print_line(value: Mapping[str, Any]) -> None:
-    """One object a line, out at once."""
+    """Print one JSON object on a line and flush it."""
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
-    """Columns as wide as they must be; the last one as it comes."""
+    """Align rows in columns; the last column is not padded."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -60,5 +80,5 @@ def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
 
 
 def warn(text: str) -> None:
-    """A line on stderr that is no error."""
+    """Print a notice on stderr that does not affect the exit status."""
     print(f"fwhelpers: {text}", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""How failures reach people: `fwhelpers: error: …`, then `hint: …`; never a traceback."""
+"""Prints failures as `fwhelpers: error: …` and `hint: …`, without a traceback."""
 
 from __future__ import annotations
 
@@ -8,32 +8,33 @@ import sys
 
 
 class CliError(Exception):
-    """Something a person can mend."""
+    """An error that the user can correct."""
 
-    def __init__(self, text: str, hint: str = "") -> None:
-        super().__init__(text)
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
         self.hint = hint
 
 
-CHECK = "`fwhelpers check` tells what this system lacks"
+CHECK = "`fwhelpers check` finds missing prerequisites"
 
-#: errors of other modules, by name: they must not be imported (slowly) to be recognised
+#: hints by the name of the error's class, so that its module (slow to load) need not be imported
 _HINTS = {
     "NftError": CHECK,
     "NetlinkError": CHECK,
-    "Locked": "stop it first, or reload it with SIGHUP",
-    "StartError": "",  # says itself what to do
-    "Registered": "remove those rules (firewalld: its service or helper entries) first",
+    "AlreadyRunning": "stop it first, or reload it with SIGHUP",
+    "StartError": "",  # its message contains the remedy
+    "HelperInUse": "first remove those rules (firewalld: its service or helper entries)",
 }
 
-RIGHTS = "run as root, or with CAP_NET_ADMIN"
+PRIVILEGES = "run as root, or with CAP_NET_ADMIN"
 
 
-def tell(error: BaseException) -> int:
-    """Print an error and its hint; returns the exit status."""
-    for problem in getattr(error, "problems", ()):  # a ConfigError: each with its own remedy
-        _print(f"{problem.file}: {problem.key}: {problem.what}".replace(": : ", ": "), problem.hint)
-    if not getattr(error, "problems", ()):
+def print_error(error: BaseException) -> int:
+    """Print an error with its hint and return the exit status."""
+    problems = getattr(error, "problems", ())
+    for problem in problems:  # of a ConfigError; each has its own hint
+        _print(problem.text, problem.hint)
+    if not problems:
         _print(*explain(error))
     return 1
 
@@ -46,31 +47,31 @@ def _print(text: str, hint: str) -> None:
 
 
 def explain(error: BaseException) -> tuple[str, str]:
-    """An error and what to do about it, for people."""
-    own = getattr(error, "hint", "")
+    """Return the message and the hint for an error."""
+    hint = getattr(error, "hint", "")
     if isinstance(error, CliError):
-        return str(error), own
+        return str(error), hint
     if getattr(error, "errno", None) in (errno.EPERM, errno.EACCES):
-        return _system(error), own or RIGHTS
-    if "Operation not permitted" in str(error):  # libnftables gives text only
-        return str(error), own or RIGHTS
-    for kind in type(error).__mro__:
-        if kind.__name__ in _HINTS:
-            return str(error), own or _HINTS[kind.__name__]
+        return _os_message(error), hint or PRIVILEGES
+    if "Operation not permitted" in str(error):  # libnftables returns text only
+        return str(error), hint or PRIVILEGES
+    for cls in type(error).__mro__:
+        if cls.__name__ in _HINTS:
+            return str(error), hint or _HINTS[cls.__name__]
     if isinstance(error, OSError):
-        return _system(error), own
-    report = "this is a bug: FWHELPERS_DEBUG=1 shows where, please report it"
+        return _os_message(error), hint
+    report = "this is a bug: please report it with the output of FWHELPERS_DEBUG=1"
     return f"internal error: {type(error).__name__}: {error}", report
 
 
-def _system(error: BaseException) -> str:
+def _os_message(error: BaseException) -> str:
     strerror = getattr(error, "strerror", None)
     filename = getattr(error, "filename", None)
     return f"{filename}: {strerror}" if filename else strerror or str(error)
 
 
-def reader_gone() -> int:
-    """Whoever read our output has closed it (`| head`): be quiet, as SIGPIPE would be."""
-    # the interpreter flushes stdout once more at its end, which must not fail again
+def broken_pipe() -> int:
+    """Discard the remaining output after the reader (`| head`) closed the pipe; return SIGPIPE's status."""
+    # the interpreter flushes stdout again at exit, which would fail
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 128 + 13

@@ -1,4 +1,4 @@
-"""`list`: the helpers and plugins that there are, and one of them in detail."""
+"""`fwhelpers list`: lists the installed helpers and plugins, or one helper in detail."""
 
 from __future__ import annotations
 
@@ -8,36 +8,39 @@ from typing import Any
 
 from fwhelpers import config
 from fwhelpers.api import Helper, Policy
-from fwhelpers.cli.common import print_json, table, warn
+from fwhelpers.cli.common import find_helper, load_plugins, print_json, resolve, table, warn
 from fwhelpers.cli.errors import CliError
 from fwhelpers.config.schema import toml
-from fwhelpers.plugin import manager as plugins
+from fwhelpers.plugin.manager import Plugins
 
 
-def listing(arguments: argparse.Namespace) -> int:
-    """`fwhelpers list [NAME]`: helpers and plugins, whatever the state of the configuration.
+def list_helpers(arguments: argparse.Namespace) -> int:
+    """Print helpers and plugins, even if the configuration is invalid.
 
-    What is enabled is asked of the running service, unless a configuration is named.
+    The running service reports which helpers are enabled, unless a configuration is named.
     """
     draft = config.load(arguments.config or config.DIRECTORY)
-    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
-    running = None if arguments.config else _running()
-    enabled = _enabled(draft, found) if running is None else running
+    available = load_plugins(draft)
+    running = None if arguments.config else _enabled_in_service()
+    enabled = _enabled_in_files(draft, available) if running is None else running
     if arguments.helper is not None:
-        helper = _named(arguments.helper, found)
-        one = as_dict(helper, helper.name in enabled)
-        print_json(one) if arguments.json else print("\n".join(_detailed(helper, one["enabled"])))
+        helper = find_helper(arguments.helper, available.helpers)
+        details = as_dict(helper, helper.name in enabled)
+        if arguments.json:
+            print_json(details)
+        else:
+            print("\n".join(_details(helper, details["enabled"])))
     elif arguments.json:
-        helpers = [as_dict(h, h.name in enabled) for h in found.helpers.values()]
-        problems = [str(p) for p in found.problems]
-        print_json({"helpers": helpers, "plugins": found.describe(), "problems": problems})
+        helpers = [as_dict(h, h.name in enabled) for h in available.helpers.values()]
+        problems = [str(p) for p in available.problems]
+        print_json({"helpers": helpers, "plugins": available.describe(), "problems": problems})
     else:
-        print("\n".join(_listing(found, enabled)))
+        print("\n".join(_listing(available, enabled)))
     return 0
 
 
-def _running() -> Collection[str] | None:
-    """What the running service has enabled; None: there is none."""
+def _enabled_in_service() -> Collection[str] | None:
+    """Return the helpers that the running service has enabled, or None without a service."""
     from fwhelpers.dbus.address import unavailable
 
     if unavailable():
@@ -49,33 +52,21 @@ def _running() -> Collection[str] | None:
 
     try:
         return ask(scenario)
-    except CliError:  # the files have it as well
+    except CliError:  # fall back to the files
         return None
 
 
-def _enabled(draft: config.UnresolvedConfig, found: plugins.Plugins) -> Collection[str]:
+def _enabled_in_files(draft: config.UnresolvedConfig, available: Plugins) -> Collection[str]:
     try:
-        return config.resolve(draft, found.helpers, found.absent()).helpers
+        return resolve(draft, available).helpers
     except config.ConfigError as error:
-        if draft.tables or not _missing(draft):
-            warn(f"warning: the configuration has {len(error.problems)} errors (fwhelpers check)")
+        warn(f"warning: the configuration has {len(error.problems)} errors (fwhelpers check)")
         tables = draft.tables.get("helpers", {})
         return tables if isinstance(tables, dict) else ()
 
 
-def _missing(draft: config.UnresolvedConfig) -> bool:
-    return all(problem.file == str(config.DIRECTORY) for problem in draft.problems)
-
-
-def _named(name: str, found: plugins.Plugins) -> Helper:
-    for helper in found.helpers.values():
-        if name in (helper.name, helper.kernel_name):
-            return helper
-    raise CliError(f"there is no helper {name!r}", "fwhelpers list")
-
-
 def as_dict(helper: Helper, enabled: bool) -> dict[str, Any]:
-    """All that a helper declares."""
+    """Return a helper's declaration as plain data."""
     return {
         "name": helper.name, "enabled": enabled, "l4": list(helper.l4s),
         "ports": list(helper.ports), "families": list(helper.families),
@@ -93,11 +84,8 @@ def _policy(policy: Policy) -> dict[str, Any]:
     }  # fmt: skip
 
 
-# all of them
-
-
-def _listing(found: plugins.Plugins, enabled: Collection[str]) -> Iterator[str]:
-    rows = [("HELPER", "ENABLED", "L4", "PORTS", "IP", "OPENS", "WHAT")]
+def _listing(available: Plugins, enabled: Collection[str]) -> Iterator[str]:
+    rows = [("HELPER", "ENABLED", "L4", "PORTS", "IP", "OPENS", "DESCRIPTION")]
     rows += [
         (
             h.name,
@@ -108,41 +96,38 @@ def _listing(found: plugins.Plugins, enabled: Collection[str]) -> Iterator[str]:
             ",".join(f"{p.name}:{p.max}/{p.timeout}s" for p in h.policies),
             h.doc + (f" ({h.spec})" if h.spec else ""),
         )
-        for h in found.helpers.values()
+        for h in available.helpers.values()
     ]
     yield table(rows)
     yield ""
-    names = [("PLUGIN", "FROM", "STATE", "HELPERS")]
-    names += [
+    plugin_rows = [("PLUGIN", "FROM", "STATE", "HELPERS")]
+    plugin_rows += [
         (p.name, f"{p.distribution} {p.version}", p.state, ", ".join(p.helpers) or "-")
-        for p in found.plugins
+        for p in available.plugins
     ]
-    yield table(names)
-    if found.problems:
+    yield table(plugin_rows)
+    if available.problems:
         yield ""
-        yield from (f"problem: {problem}" for problem in found.problems)
+        yield from (f"problem: {problem}" for problem in available.problems)
 
 
 def ranges(ports: Sequence[int]) -> Iterator[str]:
-    """Ports as people write them: 80,8000-8003."""
-    left = sorted(ports)
-    while left:
+    """Yield ports in compact form: 80, 8000-8003. Two adjacent ports are listed separately."""
+    remaining = sorted(ports)
+    while remaining:
         size = 1
-        while size < len(left) and left[size] == left[0] + size:
+        while size < len(remaining) and remaining[size] == remaining[0] + size:
             size += 1
         if size < 3:
             size = 1
-        yield str(left[0]) if size == 1 else f"{left[0]}-{left[size - 1]}"
-        del left[:size]
+        yield str(remaining[0]) if size == 1 else f"{remaining[0]}-{remaining[size - 1]}"
+        del remaining[:size]
 
 
-# one of them
-
-
-def _detailed(helper: Helper, enabled: bool) -> Iterator[str]:
+def _details(helper: Helper, enabled: bool) -> Iterator[str]:
     yield f"{helper.name}: {'enabled' if enabled else 'not enabled'}"
-    rows = [("what", helper.doc), ("specification", helper.spec)]
-    rows += [("kernel's name", helper.kernel_name), ("control", _control(helper))]
+    rows = [("description", helper.doc), ("specification", helper.spec)]
+    rows += [("kernel name", helper.kernel_name), ("control", _control(helper))]
     rows += [("opens", line) for line in map(_opens, helper.policies)]
     rows += [("setting", f"{s.name} = {_default(s.default)}: {s.doc}") for s in helper.settings]
     yield table([(title, text) for title, text in rows if text], indent="  ")
@@ -150,18 +135,20 @@ def _detailed(helper: Helper, enabled: bool) -> Iterator[str]:
 
 def _control(helper: Helper) -> str:
     families = " and ".join(f"IPv{family}" for family in helper.families)
-    where = f"{', '.join(helper.l4s)} port {', '.join(ranges(helper.ports))}, {families}"
+    ports = f"{', '.join(helper.l4s)} port {', '.join(ranges(helper.ports))}, {families}"
     if not helper.outgoing:
-        return where
+        return ports
     groups = [*helper.groups, *(["broadcast"] if helper.broadcast else [])]
-    return f"{where}; requests of this host to {', '.join(groups)}"
+    return f"{ports}; requests from this host to {', '.join(groups)}"
 
 
 def _opens(policy: Policy) -> str:
-    also = f", {', '.join(ranges(sorted(policy.ports)))} too" if policy.ports else ""
+    ports = f"ports from {policy.min_port}"
+    if policy.ports:
+        ports += f" and {', '.join(ranges(sorted(policy.ports)))}"
     return (
-        f"{policy.name}: at most {policy.max} for a control connection, {policy.timeout} s,"
-        f" ports from {policy.min_port}{also}"
+        f"{policy.name}: at most {policy.max} for each control connection, {policy.timeout} s,"
+        f" {ports}"
     )
 
 

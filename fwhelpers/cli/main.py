@@ -1,4 +1,4 @@
-"""The entry point: parse, import the one subcommand, run it, tell its errors."""
+"""The entry point: parses the command line, imports the subcommand, runs it and prints its errors."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fwhelpers.cli import errors, parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status."""
+    """Run a command and return its exit status."""
     arguments = parser.build().parse_args(argv)
     try:
         status = _target(arguments.target)(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        return errors.reader_gone()
+        return errors.broken_pipe()
     except KeyboardInterrupt:
         return 130
     except Exception as error:
         if os.environ.get("FWHELPERS_DEBUG"):
             raise
-        return errors.tell(error)
+        return errors.print_error(error)
     return status
 
 

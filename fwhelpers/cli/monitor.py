@@ -15,7 +15,7 @@ from typing import Any
 
 from fwhelpers.api import Endpoint
 from fwhelpers.cli.common import print_line, warn
-from fwhelpers.cli.errors import RIGHTS, CliError
+from fwhelpers.cli.errors import PRIVILEGES, CliError
 from fwhelpers.kernel import expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
@@ -53,7 +53,7 @@ def _follow_kernel(as_json: bool) -> int:
     try:
         events = EventSocket(expect.GROUPS)
     except PermissionError as error:
-        raise CliError(f"subscribe to expectation events: {error.strerror}", RIGHTS) from error
+        raise CliError(f"subscribe to expectation events: {error.strerror}", PRIVILEGES) from error
     poll = select.poll()
     poll.register(events.fileno(), select.POLLIN)
     with suppress(KeyboardInterrupt), closing(events):

@@ -1,162 +1,19 @@
-"""The command line, declared: what `main` runs, `--help` prints and `completion` completes.
+"""The command-line syntax: parsed by `main`, printed by `--help`, completed by `completion`.
 
-Nothing here imports a subcommand: `target` names the function that will do it.
+Subcommands are not imported here; `target` names the function that implements one.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from fwhelpers import __version__
+from fwhelpers.cli import help_texts
 
 _DIRECTORY = Path("/etc/fwhelpers")
-
-_DESCRIPTION = """\
-Connection-tracking helpers in user space, for nftables systems: lets the data
-connections of FTP, NFSv3 and others through a firewall that accepts only
-established and related connections."""
-
-_EPILOG = """\
-first steps:
-  fwhelpers check           what this system lacks, with the remedy
-  fwhelpers list            which helpers there are
-  fwhelpers run             the service in the foreground
-  fwhelpers status          how it does
-  fwhelpers monitor         what the helpers open, as it happens
-
-exit status: 0 done, 1 failed (the reason is on stderr), 2 wrong usage"""
-
-_RUN = """\
-Says "fwhelpers: ready" when all is in force. SIGHUP reads the configuration
-again; a wrong one is told and changes nothing."""
-
-_CHECK = """\
-Looks at the kernel, the rights, the plugins and the configuration, and asks the
-kernel whether it would take the ruleset. Nothing is changed.
-
-examples:
-  fwhelpers check
-  fwhelpers check --config ./new-config --json"""
-
-_LIST = """\
-OPENS tells for each kind of expectation how many a control connection may have
-alive, and for how long.
-What is enabled is asked of the running service; without it, or with --config,
-it is read from the files.
-
-examples:
-  fwhelpers list
-  fwhelpers list rpc
-  fwhelpers list --json | jq -r '.helpers[].name'"""
-
-_RULESET = """\
-What firewalld's zones and NetworkManager's connections now add is in it. Where
-they can't be asked it is left out, and told on stderr.
-
-examples:
-  fwhelpers ruleset
-  fwhelpers ruleset --config ./new-config | diff - now.nft"""
-
-_MONITOR = """\
-Tells what the running service tells: what was announced and expected, the
-connection that came, what expired, was withdrawn or refused. Without the
-service (or with --kernel) the kernel's own events, in the format of
-`conntrack -E expect`; that needs root. Lost events are told on stderr.
-
-examples:
-  fwhelpers monitor
-  fwhelpers monitor --json | jq 'select(.event == "refused")'"""
-
-_STATUS = """\
-exit status: 0 all is well, 3 a helper or a worker has a problem, 1 the service
-does not run
-
-examples:
-  fwhelpers status
-  fwhelpers status --json | jq '.workers[].packets'"""
-
-_EXPECTATIONS = """\
-Those that wait for their connection, and those whose connection is still there.
-
-examples:
-  fwhelpers expectations
-  fwhelpers expectations --helper ftp --json | jq '.[].connections'"""
-
-_ENABLE = """\
-At once, in the running service. It holds until the next reload or restart, or
-for good with --persist, which writes conf.d/zz-enabled.toml. The helper's own
-table, if there is one, says how.
-
-examples:
-  fwhelpers enable tftp
-  fwhelpers enable --persist ftp rpc"""
-
-_DISABLE = """\
-At once, in the running service. It holds until the next reload or restart, or
-for good with --persist. What is expected already stays; nothing new is.
-
-examples:
-  fwhelpers disable tftp
-  fwhelpers disable --persist ftp"""
-
-_RELOAD = """\
-The running service goes over to what the files say now. With an error in them
-nothing changes, and the error is told here."""
-
-_REPLAY = """\
-Runs the helpers over the control connections of a pcap or pcapng file. Needs no
-privileges and changes nothing. Tells for each expectation whether the capture
-then shows the connection.
-
-examples:
-  fwhelpers replay nfs.pcap
-  fwhelpers replay --helper ftp --port 2121 odd.pcapng --json"""
-
-_REGISTER = """\
-Registers every installed helper with the kernel, disabled, and pins it, so that
-a firewall whose rules name it can load them. `run` does so too; a unit that
-runs before the firewall starts needs it alone."""
-
-_RELEASE = """\
-Sets every helper of ours in the kernel to disabled, so that no connection waits
-for a service that is not there. Needed only with steering = "helper", after the
-service was killed; its unit does so by itself."""
-
-_UNREGISTER = """\
-Takes back what `register` and `run` left in the kernel. Refuses, with nothing
-changed, while another nftables table refers to one of the helpers."""
-
-_IMPORT = """\
-Prints a configuration for the helpers that conntrackd ran, each line with its
-origin. What could not be carried over is told on stderr, a line each. Nothing
-is written where a file can't be understood. Looks at no running system.
-
-examples:
-  fwhelpers import-conntrackd /etc/conntrackd/conntrackd.conf
-  iptables-save > rules.v4; nft list ruleset > rules.nft
-  fwhelpers import-conntrackd conntrackd.conf --rules rules.v4 \\
-      --rules rules.nft --output /etc/fwhelpers/conf.d/conntrackd.toml"""
-
-_ZONES = """\
-Asks the running firewalld; needs no rights but those to read its settings.
-
-examples:
-  fwhelpers zones
-  fwhelpers zones --json | jq '.zones[] | select(.helpers | length > 0)'"""
-
-_FILES = """\
-Writes helpers/*.xml and services/*.xml for /usr/lib/firewalld, and a file for
-/usr/lib/modprobe.d: for who packages a helper of his own.
-
-example:
-  fwhelpers firewalld-files --helper foo debian/tmp/firewalld"""
-
-_COMPLETION = """\
-examples:
-  source <(fwhelpers completion bash)
-  fwhelpers completion zsh > ~/.zfunc/_fwhelpers
-  fwhelpers completion fish > ~/.config/fish/completions/fwhelpers.fish"""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -166,182 +23,233 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     def add_argument(self, action: argparse.Action) -> None:
         super().add_argument(action)
         if isinstance(action, argparse._SubParsersAction):
-            self._action_max_length += 2  # argparse forgets that it indents commands once more
+            self._action_max_length += 2  # argparse does not count the indentation of commands
 
 
-def build() -> argparse.ArgumentParser:
-    """Make the parser."""
-    parser = argparse.ArgumentParser(
-        "fwhelpers", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=_Formatter
-    )
+class Parser(argparse.ArgumentParser):
+    """An argument parser that suggests the nearest command, option or word for a misspelled one."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"formatter_class": _Formatter, **options})
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        arguments, rest = self.parse_known_args(args, namespace)
+        if rest:
+            command: Parser = getattr(arguments, "parser", self)
+            command._reject(rest[0])
+        return arguments
+
+    def _reject(self, word: str) -> NoReturn:
+        if word.startswith("-"):
+            option = word.partition("=")[0]
+            options = [o for action in self._actions for o in action.option_strings]
+            self.fail(f"unknown option {option}", _nearest(option, options))
+        self.fail(f"unexpected argument {word!r}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            choices = list(map(str, action.choices))
+            kind = "command" if isinstance(action, argparse._SubParsersAction) else "value"
+            hint = _nearest(str(value), choices) or f"{kind}s: {', '.join(choices)}"
+            self.fail(f"unknown {kind} {value!r}", hint)
+
+    def error(self, message: str) -> NoReturn:
+        self.fail(message)
+
+    def fail(self, message: str, hint: str = "") -> NoReturn:
+        """Print usage, error and hint; exit with status 2."""
+        hint_line = f"hint: {hint}\n" if hint else ""
+        self.exit(2, f"{self.format_usage()}fwhelpers: error: {message}\n{hint_line}")
+
+
+def _nearest(word: str, choices: Iterable[str]) -> str:
+    from difflib import get_close_matches  # imported for bad input only
+
+    matches = get_close_matches(word, list(choices), 1, 0.6)
+    return f"did you mean {matches[0]}?" if matches else ""
+
+
+def build() -> Parser:
+    parser = Parser("fwhelpers", description=help_texts.DESCRIPTION, epilog=help_texts.EPILOG)
     parser.add_argument("--version", action="version", version=f"fwhelpers {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _service(commands)
-    _live(commands)
-    _look(commands)
-    _kernel(commands)
-    _firewalld(commands)
-    _import(commands)
-    completion = _command(
-        commands, "completion", "completion:show", "print completion for a shell", _COMPLETION
-    )
-    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
+    _add_service(commands)
+    _add_control(commands)
+    _add_inspection(commands)
+    _add_kernel(commands)
+    _add_firewalld(commands)
+    _add_import(commands)
+    completion = _add(
+        commands, "completion", "completion:show", "print a shell completion script",
+        help_texts.COMPLETION,
+    )  # fmt: skip
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="shell to print it for")
     return parser
 
 
 _Commands = argparse._SubParsersAction  # argparse has no public name for it
 
 
-def _service(commands: _Commands[argparse.ArgumentParser]) -> None:
-    run = _command(
+def _add_service(commands: _Commands[Parser]) -> None:
+    run = _add(
         commands, "run", "run:run", "run the service in the foreground until SIGTERM",
-        _RUN,
+        help_texts.RUN,
     )  # fmt: skip
-    _config(run)
-    check = _command(commands, "check", "check:check", "report what is missing or wrong", _CHECK)
-    _config(check)
-    _json(check)
+    _add_config(run)
+    check = _add(
+        commands, "check", "check:check", "check prerequisites and suggest fixes", help_texts.CHECK
+    )
+    _add_config(check)
+    _add_json(check)
 
 
-def _look(commands: _Commands[argparse.ArgumentParser]) -> None:
-    listing = _command(commands, "list", "list_helpers:listing", "list helpers and plugins", _LIST)
-    listing.add_argument("helper", nargs="?", metavar="NAME", help="tell all about this one helper")
+def _add_control(commands: _Commands[Parser]) -> None:
+    status = _add(commands, "status", "status:status", "show service status", help_texts.STATUS)
+    _add_json(status)
+    expectations = _add(
+        commands, "expectations", "status:expectations", "list current expectations",
+        help_texts.EXPECTATIONS,
+    )  # fmt: skip
+    expectations.add_argument("--helper", metavar="NAME", help="only those of this helper")
+    _add_json(expectations)
+    for name, text in (("enable", help_texts.ENABLE), ("disable", help_texts.DISABLE)):
+        command = _add(commands, name, f"status:{name}", f"{name} helpers", text)
+        command.add_argument("name", nargs="+", metavar="NAME", help="a helper (fwhelpers list)")
+        command.add_argument(
+            "--persist", action="store_true", help="keep it after reload and restart"
+        )
+        _add_json(command)
+    reload = _add(
+        commands, "reload", "status:reload", "reload the configuration", help_texts.RELOAD
+    )
+    _add_json(reload)
+
+
+def _add_inspection(commands: _Commands[Parser]) -> None:
+    listing = _add(
+        commands, "list", "list_helpers:list_helpers", "list helpers and plugins", help_texts.LIST
+    )
+    listing.add_argument("helper", nargs="?", metavar="NAME", help="show the details of one helper")
     listing.add_argument(
         "--config", type=Path, metavar="DIR",
-        help="say what this configuration directory (or single file) enables",
+        help="show what this configuration directory (or single file) enables",
     )  # fmt: skip
-    _json(listing)
-    ruleset = _command(
-        commands, "ruleset", "ruleset:ruleset", "print the nftables rules that would be loaded",
-        _RULESET,
+    _add_json(listing)
+    ruleset = _add(
+        commands, "ruleset", "ruleset:ruleset", "print the nftables rules that `run` loads",
+        help_texts.RULESET,
     )  # fmt: skip
-    _config(ruleset)
-    counters = _command(
+    _add_config(ruleset)
+    counters = _add(
         commands, "counters", "ruleset:counters", "print the running service's counters"
     )
-    _json(counters)
-    monitor = _command(
-        commands, "monitor", "monitor:monitor", "print expectations as they come and go", _MONITOR
-    )
+    _add_json(counters)
+    monitor = _add(
+        commands, "monitor", "monitor:monitor", "print expectation events as they happen",
+        help_texts.MONITOR,
+    )  # fmt: skip
     monitor.add_argument(
-        "--kernel", action="store_true", help="show the kernel's events, don't ask the service"
+        "--kernel", action="store_true", help="show the kernel's events instead of the service's"
     )
-    _json(monitor)
-    _replay(commands)
+    _add_json(monitor)
+    _add_replay(commands)
 
 
-def _live(commands: _Commands[argparse.ArgumentParser]) -> None:
-    status = _command(commands, "status", "status:status", "show how the service does", _STATUS)
-    _json(status)
-    expectations = _command(
-        commands, "expectations", "status:expectations", "list what is expected now", _EXPECTATIONS
+def _add_replay(commands: _Commands[Parser]) -> None:
+    replay = _add(
+        commands, "replay", "replay:replay", "run helpers over a packet capture", help_texts.REPLAY
     )
-    expectations.add_argument("--helper", metavar="NAME", help="of this helper only")
-    _json(expectations)
-    for name, text in (("enable", _ENABLE), ("disable", _DISABLE)):
-        switch = _command(commands, name, f"status:{name}", f"{name} helpers", text)
-        switch.add_argument("name", nargs="+", metavar="NAME", help="a helper (fwhelpers list)")
-        switch.add_argument("--persist", action="store_true", help="also after reload and restart")
-        _json(switch)
-    reload = _command(
-        commands, "reload", "status:reload", "have the configuration read again", _RELOAD
-    )
-    _json(reload)
-
-
-def _replay(commands: _Commands[argparse.ArgumentParser]) -> None:
-    replay = _command(
-        commands, "replay", "replay:replay", "run helpers over a packet capture", _REPLAY
-    )
-    replay.add_argument("file", type=Path, metavar="FILE", help="a pcap or pcapng file")
+    replay.add_argument("file", type=Path, metavar="FILE", help="a pcap, pcapng or snoop file")
     replay.add_argument(
         "--helper", action="append", metavar="NAME",
-        help="only this helper (may be given several times; default: the configured ones,"
-        " without a configuration all)",
+        help="run only this helper (repeatable; default: the enabled ones, or all without a"
+        " configuration)",
     )  # fmt: skip
     replay.add_argument(
         "--port", action="append", type=int, metavar="PORT",
-        help="server port of its control connections, instead of its own (with one --helper)",
+        help="server port of control connections (repeatable; requires exactly one --helper)",
     )  # fmt: skip
-    _config(replay)
-    _json(replay)
+    replay.add_argument(
+        "--link", action="append", default=[], metavar="PREFIX",
+        help="a network that was on-link (repeatable; default: the /24 or /64 of the client)",
+    )  # fmt: skip
+    _add_config(replay)
+    _add_json(replay)
 
 
-def _kernel(commands: _Commands[argparse.ArgumentParser]) -> None:
-    register = _command(
-        commands, "register", "run:register", "register all helpers with the kernel", _REGISTER
-    )
-    _config(register)
+def _add_kernel(commands: _Commands[Parser]) -> None:
+    register = _add(
+        commands, "register", "run:register", "register all helpers with the kernel",
+        help_texts.REGISTER,
+    )  # fmt: skip
+    _add_config(register)
     register.add_argument(
         "--no-pin", action="store_true",
-        help="register only: for modprobe, which the kernel runs while it loads somebody's ruleset",
+        help="register only; for modprobe, which runs while a ruleset is being loaded",
     )  # fmt: skip
-    _command(
-        commands, "release", "run:release", "let no connection wait for a dead service",
-        _RELEASE,
+    _add(
+        commands, "release", "run:release", "disable our helpers in the kernel (after a crash)",
+        help_texts.RELEASE,
     )  # fmt: skip
-    _command(
+    _add(
         commands, "unregister", "run:unregister", "remove all helpers from the kernel",
-        _UNREGISTER,
+        help_texts.UNREGISTER,
     )  # fmt: skip
 
 
-def _firewalld(commands: _Commands[argparse.ArgumentParser]) -> None:
-    zones = _command(
-        commands, "zones", "zones:zones", "tell for each of firewalld's zones which helpers act",
-        _ZONES,
+def _add_firewalld(commands: _Commands[Parser]) -> None:
+    zones = _add(
+        commands, "zones", "zones:zones", "show the helpers of each firewalld zone",
+        help_texts.ZONES,
     )  # fmt: skip
-    _config(zones)
-    _json(zones)
-    files = _command(
-        commands, "firewalld-files", "zones:files", "write firewalld's files for helpers", _FILES
-    )
-    files.add_argument("directory", type=Path, metavar="DIR", help="where to; made if missing")
+    _add_config(zones)
+    _add_json(zones)
+    files = _add(
+        commands, "firewalld-files", "zones:files", "write firewalld's files for helpers",
+        help_texts.FILES,
+    )  # fmt: skip
+    files.add_argument("directory", type=Path, metavar="DIR", help="target, created if missing")
     files.add_argument(
         "--helper", action="append", metavar="NAME",
-        help="only this helper (may be given several times; default: all that are installed)",
+        help="only this helper (repeatable; default: all installed helpers)",
     )  # fmt: skip
 
 
-def _import(commands: _Commands[argparse.ArgumentParser]) -> None:
-    command = _command(
+def _add_import(commands: _Commands[Parser]) -> None:
+    command = _add(
         commands, "import-conntrackd", "import_conntrackd:import_conntrackd",
-        "make a configuration of conntrackd's", _IMPORT,
+        "convert a conntrackd configuration", help_texts.IMPORT,
     )  # fmt: skip
     command.add_argument("file", type=Path, metavar="FILE", help="a conntrackd.conf")
     command.add_argument(
         "--rules", action="append", type=Path, default=[], metavar="FILE",
-        help="firewall rules that gave connections to it: a script with iptables, nft and nfct"
-        " commands, or what iptables-save, ip6tables-save, `nft list ruleset` print (may be given"
-        " several times)",
+        help="firewall rules that assign its helpers: a script with iptables, nft and nfct"
+        " commands, or the output of iptables-save, ip6tables-save or `nft list ruleset`"
+        " (repeatable)",
     )  # fmt: skip
     command.add_argument(
         "--output", type=Path, metavar="FILE",
-        help="write this file, which must not exist yet (default: standard output)",
+        help="write to this file, which must not exist (default: standard output)",
     )  # fmt: skip
 
 
-def _command(
-    commands: _Commands[argparse.ArgumentParser],
-    name: str,
-    target: str,
-    summary: str,
-    epilog: str = "",
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(
-        name, help=summary, description=summary[0].upper() + summary[1:] + ".", epilog=epilog,
-        formatter_class=_Formatter,
-    )  # fmt: skip
-    command.set_defaults(target=target)
+def _add(
+    commands: _Commands[Parser], name: str, target: str, summary: str, epilog: str = ""
+) -> Parser:
+    description = summary[0].upper() + summary[1:] + "."
+    command = commands.add_parser(name, help=summary, description=description, epilog=epilog)
+    command.set_defaults(target=target, parser=command)
     return command
 
 
-def _config(command: argparse.ArgumentParser) -> None:
+def _add_config(command: Parser) -> None:
     command.add_argument(
         "--config", type=Path, default=_DIRECTORY, metavar="DIR",
-        help="configuration directory, or a single file (default: %(default)s)",
+        help="configuration directory or single file (default: %(default)s)",
     )  # fmt: skip
 
 
-def _json(command: argparse.ArgumentParser) -> None:
+def _add_json(command: Parser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")

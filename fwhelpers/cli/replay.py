@@ -11,7 +11,7 @@ from fwhelpers import config
 from fwhelpers.api import Helper
 from fwhelpers.cli.common import Setup, print_line, warn
 from fwhelpers.cli.errors import CliError
-from fwhelpers.config.validators import guess
+from fwhelpers.config.validators import suggest
 from fwhelpers.plugin import manager as plugins
 
 
@@ -66,7 +66,7 @@ def _chosen(
     names = arguments.helper or enabled or list(known)
     for name in names:
         if name not in known:
-            hint = guess(name, sorted(known), "installed helpers")
+            hint = suggest(name, sorted(known), "installed helpers")
             raise CliError(f"there is no helper {name}", hint)
     if arguments.port and len(names) != 1:
         raise CliError("--port needs exactly one --helper")
@@ -79,8 +79,8 @@ def _setup(arguments: argparse.Namespace) -> tuple[Setup, list[str]]:
     draft = config.load(arguments.config)
     if arguments.config == config.DIRECTORY and not draft.tables:
         draft = config.parse([])  # none is needed to look at a file
-    found = plugins.load(blocked=draft.daemon.blocked_plugins).plus(draft.rows)
-    given = config.resolve(draft, found.helpers, found.absent())
+    found = plugins.load(blocked=draft.daemon.blocked_plugins).with_discovery(draft.rows)
+    given = config.resolve(draft, found.helpers, found.missing_reasons())
     rest = {name: config.default(h) for name, h in found.helpers.items()}
     full = config.Config(given.daemon, {**rest, **given.helpers}, given.rows)
     return Setup(full, found), list(given.helpers)

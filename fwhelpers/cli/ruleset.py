@@ -1,4 +1,4 @@
-"""`ruleset`, `counters`: look, don't touch."""
+"""`ruleset` and `counters`: read-only views of the rules and of the service's counters."""
 
 from __future__ import annotations
 
@@ -15,35 +15,36 @@ from fwhelpers.config.schema import MAX_WORKERS
 
 
 def ruleset(arguments: argparse.Namespace) -> int:
-    """`fwhelpers ruleset`: what `run` would load now."""
-    found, notes = effective(read(arguments.config))
+    """Print the rules that `run` would load now."""
+    active, notes = effective(read(arguments.config))
     for note in notes:
         warn(f"note: {note}")
-    print(text(found), end="")
+    print(text(active), end="")
     return 0
 
 
-def text(found: Setup, **options: Any) -> str:
-    """The ruleset of a configuration on this machine."""
+def text(active: Setup, **options: Any) -> str:
+    """Return the ruleset of a configuration on this machine. `options` are those of `ruleset.build`."""
     from fwhelpers.ruleset import build
 
-    return build(found.config, found.enabled, queues(found.config.daemon), **options)
+    return build(active.config, active.enabled, queues(active.config.daemon), **options)
 
 
 def queues(daemon: config.DaemonConfig) -> range:
-    """The queue numbers that the workers take."""
     workers = daemon.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
     return range(daemon.queues, daemon.queues + workers)
 
 
 def counters(arguments: argparse.Namespace) -> int:
-    """`fwhelpers counters`: what the service has published last."""
-    from fwhelpers.daemon import runtime_dir as published
+    """Print the status file that the service publishes."""
+    from fwhelpers.daemon import runtime_dir
 
     try:
-        status = published.read_status()
+        status = runtime_dir.read_status()
     except FileNotFoundError:
-        raise CliError("the service does not run", "start it: systemctl start fwhelpers") from None
+        raise CliError(
+            "the service is not running", "start it: systemctl start fwhelpers"
+        ) from None
     if arguments.json:
         print_json(status)
     else:
@@ -56,7 +57,7 @@ def _counters(status: dict[str, Any]) -> Iterator[str]:
         rows = status.get(title) or {}
         items = rows.items() if isinstance(rows, dict) else enumerate(rows)
         for name, counts in items:
-            shown = ", ".join(f"{key} {value}" for key, value in counts.items()) or "nothing yet"
-            yield f"{title.removesuffix('s')} {name}: {shown}"
-    for name, why in status.get("problems", {}).items():
-        yield f"problem: {name}: {why}"
+            values = ", ".join(f"{key} {value}" for key, value in counts.items())
+            yield f"{title.removesuffix('s')} {name}: {values or 'no traffic yet'}"
+    for name, reason in status.get("problems", {}).items():
+        yield f"problem: {name}: {reason}"

@@ -10,7 +10,7 @@ from typing import Any
 from fwhelpers.cli.client import Service, ask
 from fwhelpers.cli.common import print_json, table
 from fwhelpers.cli.errors import CliError
-from fwhelpers.config.validators import guess
+from fwhelpers.config.validators import suggest
 from fwhelpers.dbus.fields import Typed
 
 Values = Mapping[str, Any]
@@ -99,7 +99,7 @@ async def _list_expectations(service: Service, helper: str | None) -> list[dict[
         names = [values["name"] for values in await service.manager("ListHelpers")]
         if helper not in names:
             text = f"no expectations of {helper!a}, and no helper of that name is installed"
-            raise CliError(text, guess(helper, sorted(names), "helpers"))
+            raise CliError(text, suggest(helper, sorted(names), "helpers"))
     return rows
 
 

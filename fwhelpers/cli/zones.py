@@ -12,7 +12,7 @@ from fwhelpers.cli.common import Setup, print_json, read, table
 from fwhelpers.cli.errors import CliError
 from fwhelpers.config import HelperConfig
 from fwhelpers.config.assignments import Assignment
-from fwhelpers.config.validators import guess
+from fwhelpers.config.validators import suggest
 from fwhelpers.firewalld.assignments import ZoneResult, derive_assignments
 from fwhelpers.firewalld.model import Snapshot, Zone
 from fwhelpers.networkmanager.references import Device, interfaces, is_reference, references
@@ -43,7 +43,7 @@ def to_json(
 ) -> dict[str, Any]:
     """The report as plain data."""
     ignored = set(setup.config.firewalld.ignore)
-    assignments = [a for a in result.scope.acts if a.helper not in ignored]
+    assignments = [a for a in result.scope.assignments if a.helper not in ignored]
     return {
         "follow": setup.config.firewalld.follow,
         "firewalld": {"version": snapshot.version, "state": snapshot.state, "panic": snapshot.panic},
@@ -79,7 +79,7 @@ def _assignment(assignment: Assignment) -> dict[str, Any]:
         "ports": [f"{port}/{l4}" for port, l4 in assignment.ports],
         "sources": list(map(str, assignment.sources)),
         "destinations": list(map(str, assignment.destinations)),
-        "reason": assignment.why,
+        "reason": assignment.reason,
     }
 
 
@@ -137,7 +137,7 @@ def files(arguments: argparse.Namespace) -> int:
     installed = plugins.load().helpers
     for name in arguments.helper or ():
         if name not in installed:
-            hint = guess(name, sorted(installed), "helpers")
+            hint = suggest(name, sorted(installed), "helpers")
             raise CliError(f"no such helper: {name}", hint)
     helpers = [installed[name] for name in arguments.helper or installed]
     bundles = {} if arguments.helper else xml.BUNDLES

@@ -1,23 +1,20 @@
 """The TOML configuration: files, schema, validation, and the immutable result.
 
-Pure apart from reading the files. Nothing here knows firewalld, NetworkManager or the kernel.
+Reading the files is the only I/O here. Nothing in this folder asks firewalld, NetworkManager or
+the kernel.
 """
 
 from __future__ import annotations
 
-from fwhelpers.config.loader import (
-    DIRECTORY,
+from fwhelpers.config.files import DIRECTORY, ConfigError, Problem
+from fwhelpers.config.loader import default, load, parse, resolve
+from fwhelpers.config.model import (
     Config,
-    ConfigError,
     DaemonConfig,
+    FirewalldConfig,
     HelperConfig,
-    Problem,
     UnresolvedConfig,
-    default,
-    load,
-    parse,
-    places,
-    resolve,
+    limits_by_family,
 )
 
 __all__ = [
@@ -25,12 +22,13 @@ __all__ = [
     "Config",
     "ConfigError",
     "DaemonConfig",
+    "FirewalldConfig",
     "HelperConfig",
     "Problem",
     "UnresolvedConfig",
     "default",
+    "limits_by_family",
     "load",
     "parse",
-    "places",
     "resolve",
 ]

@@ -1,7 +1,7 @@
-"""Where helpers act when somebody else's zones say so: an order of membership, and what happens in each zone.
+"""Helper assignments derived from firewalld's zones and policies.
 
-The order is firewalld's (firewalld.zone(5)): sources before interfaces, the default zone last; the first that fits
-decides. It is kept as an order, not turned into exclusions, so the rules made of it say the same as firewalld's.
+Zone members keep firewalld's order (firewalld.zone(5)): sources before interfaces, the default zone
+last; the first match wins. The rules use the same order instead of exclusions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fwhelpers.config.validators import Network
 
 @dataclass(frozen=True, slots=True)
 class ZoneMember:
-    """What belongs to a zone: one of the kinds is given; none: all that is left."""
+    """A member of a zone. At most one kind is set; with none it matches everything."""
 
     zone: str
     interface: str = ""  #: a trailing + is a wildcard
@@ -26,10 +26,11 @@ INPUT, FORWARD, OUTPUT = "input", "forward", "output"
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A helper acts for connections of one kind.
+    """Connections that get a helper.
 
-    input: to this host, from the zone `source`; output: from this host, to the zone `target`; forward: between them.
-    `sources` and `destinations` narrow it, `ports` are those to which the connection is made, before any DNAT.
+    `path` is "input" (to this host, from zone `source`), "output" (from this host, to zone
+    `target`) or "forward" (from `source` to `target`). `sources` and `destinations` limit it.
+    `ports` are (port, transport) as the client addresses them, before DNAT.
     """
 
     helper: str
@@ -40,17 +41,17 @@ class Assignment:
     sources: tuple[Network, ...] = ()
     destinations: tuple[Network, ...] = ()
     families: tuple[int, ...] = (4, 6)
-    why: str = ""  #: "service fw-nfs3", "policy lan-wan, service fw-ftp"
+    reason: str = ""  #: "service fw-nfs3", "policy lan-wan, service fw-ftp"
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneAssignments:
-    """All of it. The default is: no zones, so nothing acts by them."""
+    """All zone members and assignments. Empty by default: no zone enables a helper."""
 
     members: tuple[ZoneMember, ...] = ()
-    acts: tuple[Assignment, ...] = ()
+    assignments: tuple[Assignment, ...] = ()
 
     def ports(self, helper: str) -> tuple[int, ...]:
-        """All ports to which connections of a helper are made."""
-        found = {port for act in self.acts if act.helper == helper for port, _ in act.ports}
-        return tuple(sorted(found))
+        """Return the ports at which zones enable a helper."""
+        matching = (a for a in self.assignments if a.helper == helper)
+        return tuple(sorted({port for assignment in matching for port, _ in assignment.ports}))

@@ -1,4 +1,4 @@
-"""A discovery protocol that the configuration declares, `[discovery.NAME]`, as a row of the table."""
+"""Discovery protocols that the configuration declares in [discovery.NAME]."""
 
 from __future__ import annotations
 
@@ -9,34 +9,34 @@ from fwhelpers.config.validators import InvalidValue
 from fwhelpers.discovery import Match, Row, helper_of
 from fwhelpers.plugin.validation import validate
 
-_IN_ROW = ("window", "sources", "reply_port", "doc", "broadcast", "groups")
+_ROW_KEYS = ("window", "sources", "reply_port", "doc", "broadcast", "groups")
 
 
-def missing_keys(given: Mapping[str, Any]) -> Iterator[tuple[str, InvalidValue]]:
-    """Which keys a table lacks, by name."""
-    if "port" not in given:
-        yield "port", InvalidValue("must be given", "the port to which requests go")
-    if not given.get("groups") and not given.get("broadcast"):
-        yield "groups", InvalidValue("must be given", "or say broadcast = true")
-    if "signature" not in given:
-        # without one whatever a program sends there would open
-        yield (
-            "signature",
-            InvalidValue("must be given", 'what a request looks like, like "0:4449534b"'),
-        )
+def missing_keys(options: Mapping[str, Any]) -> Iterator[tuple[str, InvalidValue]]:
+    """Yield the required keys that a table lacks."""
+    if "port" not in options:
+        yield "port", InvalidValue("required", "the destination port of requests")
+    if not options.get("groups") and not options.get("broadcast"):
+        yield "groups", InvalidValue("required", "or set broadcast = true")
+    if "signature" not in options:
+        # without a signature any datagram to that port would open a port
+        hint = 'the bytes that identify a request, for example "0:4449534b"'
+        yield "signature", InvalidValue("required", hint)
 
 
-def make_row(name: str, given: Mapping[str, Any]) -> Row:
-    """The row of a table whose keys are checked and complete. Raises Wrong."""
-    made = Row(
+def make_row(name: str, options: Mapping[str, Any]) -> Row:
+    """Return the row for a table with checked and complete keys. Raises InvalidValue."""
+    row = Row(
         name,
-        (given["port"],),
-        signature=tuple(Match(at, (value,), mask) for at, value, mask in given["signature"]),
-        source_ports=(given["source_port"],) if "source_port" in given else (),
-        **{key: given[key] for key in _IN_ROW if key in given},
+        (options["port"],),
+        signature=tuple(Match(at, (value,), mask) for at, value, mask in options["signature"]),
+        source_ports=(options["source_port"],) if "source_port" in options else (),
+        **{key: options[key] for key in _ROW_KEYS if key in options},
     )
-    for fault in validate(helper_of(made)):
+    for fault in validate(helper_of(row)):
         raise InvalidValue(fault.partition(": ")[2])
-    if made.sources == "link-local" and made.families != (6,):
-        raise InvalidValue("sources: link-local answers are for IPv6 groups", "leave `sources` out")
-    return made
+    if row.sources == "link-local" and row.families != (6,):
+        raise InvalidValue(
+            "sources: link-local answers require IPv6 groups only", "leave `sources` out"
+        )
+    return row

@@ -1,4 +1,4 @@
-"""The configuration's files: which, in which order, how they are merged, what may be wrong with them."""
+"""The configuration files: their order, how they are merged, and the problems found in them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-KeyPath = tuple[str, ...]  #: a key's place: ("helpers", "ftp", "ports")
+DIRECTORY = Path("/etc/fwhelpers")
+
+KeyPath = tuple[str, ...]  #: the path of a key: ("helpers", "ftp", "ports")
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong."""
+    """An error in the configuration: where, what, and a suggested remedy."""
 
     file: str
     key: str
-    what: str
+    message: str
     hint: str = ""
 
+    @property
+    def text(self) -> str:
+        """FILE: KEY: MESSAGE, without the hint."""
+        return ": ".join(part for part in (self.file, self.key, self.message) if part)
+
     def __str__(self) -> str:
-        where = f"{self.file}: {self.key}" if self.key else self.file
-        return f"{where}: {self.what}" + (f" ({self.hint})" if self.hint else "")
+        return self.text + (f" ({self.hint})" if self.hint else "")
 
 
 class ConfigError(Exception):
-    """Everything that is wrong with a configuration; a line each."""
+    """All problems of a configuration, one on each line."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -33,46 +39,52 @@ class ConfigError(Exception):
 
 
 def read_files(path: Path) -> Iterator[tuple[str, str | Problem]]:
-    """The files of a configuration directory (or one file) in their order, each as name and text or problem."""
+    """Yield (name, text) or (name, problem) for the files of a directory in their order, or for one file.
+
+    No file is required, so the default directory may be missing.
+    """
     if not path.is_dir():
         if path.exists() or path.suffix == ".toml":
-            yield _text(path)
-        else:
-            hint = "make it, or name another with --config"
-            yield str(path), Problem(str(path), "", "there is no such directory", hint)
+            yield _read_text(path)
+        elif path != DIRECTORY or path.is_symlink():
+            hint = "create it, or choose another with --config"
+            yield str(path), Problem(str(path), "", "no such directory", hint)
         return
-    first = path / "fwhelpers.toml"
+    main = path / "fwhelpers.toml"
     try:
-        found = sorted((path / "conf.d").glob("*.toml"))
+        dropins = sorted((path / "conf.d").glob("*.toml"))
     except OSError as error:
-        yield str(path), Problem(str(path), "", f"can't be listed: {error.strerror}")
+        yield str(path), Problem(str(path), "", f"cannot be listed: {error.strerror}")
         return
-    for file in [first, *found] if first.exists() else found:
-        yield _text(file)
+    for file in [main, *dropins] if main.exists() else dropins:
+        yield _read_text(file)
 
 
-def _text(file: Path) -> tuple[str, str | Problem]:
+def _read_text(file: Path) -> tuple[str, str | Problem]:
     name = str(file)
     try:
         return name, file.read_text("utf-8")
     except OSError as error:
         hint = "run as root" if isinstance(error, PermissionError) else ""
-        return name, Problem(name, "", f"can't be read: {error.strerror}", hint)
+        return name, Problem(name, "", f"cannot be read: {error.strerror}", hint)
     except UnicodeDecodeError as error:
-        return name, Problem(name, "", f"is not UTF-8 (byte {error.start})", "save it as UTF-8")
+        return name, Problem(name, "", f"not UTF-8 (byte {error.start})", "save it as UTF-8")
 
 
 def merge(
-    into: dict[str, Any], table: Mapping[str, Any], file: str, origins: dict[KeyPath, str],
-    at: KeyPath = (),
-) -> None:  # fmt: skip
-    """Merge a table into another, key by key; the later wins. `origins` learns which file says what."""
+    into: dict[str, Any],
+    table: Mapping[str, Any],
+    file: str,
+    origins: dict[KeyPath, str],
+    path: KeyPath = (),
+) -> None:
+    """Merge a table into another, key by key; the later value wins. Records each key's file in `origins`."""
     for key, value in table.items():
-        here = (*at, key)
-        origins[here] = file
+        key_path = (*path, key)
+        origins[key_path] = file
         if isinstance(value, dict):
             if not isinstance(into.get(key), dict):
                 into[key] = {}
-            merge(into[key], value, file, origins, here)
+            merge(into[key], value, file, origins, key_path)
         else:
             into[key] = value

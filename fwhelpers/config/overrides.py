@@ -1,4 +1,4 @@
-"""Helpers that were enabled or disabled while the service runs, and the drop-in file that keeps it.
+"""Helpers enabled or disabled at run time, and the drop-in file that makes the change persistent.
 
 [helpers.ftp]
 enabled = false
@@ -10,42 +10,42 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fwhelpers.config import UnresolvedConfig
+from fwhelpers.config.model import UnresolvedConfig
 from fwhelpers.config.schema import toml
 
-#: below conf.d/; the last by name, as the later file wins
+#: in conf.d/; its name sorts last, as the later file wins
 FILE = "zz-enabled.toml"
 
-_HEAD = """\
-# Written by `fwhelpers enable` and `fwhelpers disable` (or the same over D-Bus). The service writes it anew each time:
-# keep settings of your own in other files. Without this file the other files say what is enabled.
+_HEADER = """\
+# Written by `fwhelpers enable` and `fwhelpers disable` (or the same over D-Bus). The service overwrites
+# this file: keep your own settings in other files. Delete it to return to the other files' settings.
 """
 
 
-def apply_overrides(draft: UnresolvedConfig, switches: Mapping[str, bool]) -> UnresolvedConfig:
-    """The same with some helpers enabled or disabled, whatever the files say."""
+def apply_overrides(draft: UnresolvedConfig, overrides: Mapping[str, bool]) -> UnresolvedConfig:
+    """Return the draft with some helpers enabled or disabled, whatever the files say."""
     helpers = draft.tables.get("helpers", {})
-    if not switches or not isinstance(helpers, dict):
+    if not overrides or not isinstance(helpers, dict):
         return draft
-    switched = dict(helpers)
-    for name, enabled in switches.items():
-        table = switched.get(name, {})
+    tables = dict(helpers)
+    for name, enabled in overrides.items():
+        table = tables.get(name, {})
         if isinstance(table, dict):
-            switched[name] = {**table, "enabled": enabled}
-    return replace(draft, tables={**draft.tables, "helpers": switched})
+            tables[name] = {**table, "enabled": enabled}
+    return replace(draft, tables={**draft.tables, "helpers": tables})
 
 
-def render(switches: Mapping[str, bool]) -> str:
-    """The text of the drop-in."""
+def render(overrides: Mapping[str, bool]) -> str:
+    """Return the text of the drop-in."""
     tables = [
         f"\n[helpers.{toml(name)}]\nenabled = {toml(enabled)}\n"
-        for name, enabled in sorted(switches.items())
+        for name, enabled in sorted(overrides.items())
     ]
-    return _HEAD + "".join(tables)
+    return _HEADER + "".join(tables)
 
 
 def parse(text: str) -> dict[str, bool]:
-    """Read it back; what is no switch is left out. Raises ValueError for what is no TOML."""
+    """Parse a drop-in; anything but `enabled` is ignored. Raises ValueError on invalid TOML."""
     helpers = tomllib.loads(text).get("helpers", {})
     if not isinstance(helpers, dict):
         return {}

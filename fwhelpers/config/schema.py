@@ -1,4 +1,4 @@
-"""All keys of the configuration, once: this drives reading, messages and the reference."""
+"""All keys of the configuration. Parsing, error messages and the reference are derived from them."""
 
 from __future__ import annotations
 
@@ -20,95 +20,95 @@ class Key:
     """A key of the configuration."""
 
     name: str
-    type: str  #: for people
-    default: Any  #: the TOML value; None: see `doc`
+    type: str  #: as shown in the reference
+    default: Any  #: the TOML value; None if `doc` describes it
     doc: str
     check: Check
 
 
 DAEMON = (
-    Key("workers", "integer, 0–64", 0, "inspection processes; 0: one per CPU",
+    Key("workers", "integer, 0–64", 0, "inspection processes; 0 starts one per CPU",
         validators.integer(0, MAX_WORKERS)),
     Key("queues", "integer, 0–65535", 1000, "first NFQUEUE number; each worker takes one",
         validators.integer(0, LAST_QUEUE)),
     Key("steering", '"rules" or "helper"', "rules",
-        "who hands packets over: our nftables rules, or the kernel's helper hook (costs more)",
+        "what queues packets: our nftables rules, or the kernel's helper hook (slower)",
         validators.choice("rules", "helper")),
     Key("fail", '"open" or "closed"', "open",
-        "with no worker, control connections pass uninspected (open) or not at all (closed)",
+        "without a worker, control connections pass uninspected (open) or are dropped (closed)",
         validators.choice("open", "closed")),
     Key("block_plugins", "array of names", [],
-        "plugins not to load: an entry point, a distribution, or `distribution:entry-point`",
+        "plugins to skip, by entry point, distribution, or `distribution:entry-point`",
         validators.names),
 )  # fmt: skip
 
 FIREWALLD = (
     Key("follow", "boolean", True,
-        "a service of firewalld that names a helper enables it where the service's zone or policy is",
+        "enable a helper in each firewalld zone or policy whose services include it",
         validators.boolean),
-    Key("ignore", "array of names", [], "helpers that firewalld's services do not enable",
+    Key("ignore", "array of names", [], "helpers that firewalld services do not enable",
         validators.names),
 )  # fmt: skip
 
 HELPER = (
     Key("enabled", "boolean", True,
-        "false: switched off, as if the table were not there, and for firewalld's zones, too",
+        "false disables the helper, in firewalld's zones as well",
         validators.boolean),
     Key("ports", "array of ports", None,
-        "server ports of the control connection; default: the helper's own", validators.ports),
+        "server ports of control connections; default: the helper's own", validators.ports),
     Key("families", "array of 4, 6", None, "address families; default: the helper's own",
         validators.families),
     Key("interfaces", "array of names", None,
-        "where control connections come in; default: anywhere, and from this host itself."
-        ' NetworkManager\'s: "profile:NAME", "type:wifi"',
+        "input interfaces of control connections; default: any, and connections from this host."
+        ' NetworkManager profiles and types: "profile:NAME", "type:wifi"',
         validators.interfaces),
-    Key("sources", "array of prefixes", None, "clients; default: all", validators.prefixes),
+    Key("sources", "array of prefixes", None, "client addresses; default: all", validators.prefixes),
     Key("destinations", "array of prefixes", None,
-        "servers, as the client addresses them; default: all", validators.prefixes),
-    Key("fail", '"open" or "closed"', None, "as in [daemon], for this helper",
+        "server addresses as the client uses them, before DNAT; default: all", validators.prefixes),
+    Key("fail", '"open" or "closed"', None, "as in [daemon], for this helper only",
         validators.choice("open", "closed")),
 )  # fmt: skip
 
 GUARD = (
     Key("address", '"peer", "announced" or "any-src"', "peer",
-        "whom an announcement may name: its sender; anybody; anybody, opened by anybody",
+        "addresses that an announcement may name: its sender's; any; any, with any source",
         validators.choice("peer", "announced", "any-src")),
     Key("addresses", "array of prefixes", None,
-        "hosts that an announcement may name besides its sender", validators.prefixes),
+        "addresses that an announcement may name in addition to its sender's", validators.prefixes),
     Key("min_port", "integer, 1–65535", None, "lowest port to open; default: the helper's own",
         validators.integer(1, 65535)),
-    Key("allow_ports", "array of ports", [], "well-known ports that may be opened all the same",
+    Key("allow_ports", "array of ports", [], "well-known ports to allow despite the default ban",
         validators.allowed_ports),
-    Key("rate", "integer, 1–1000", 100, "openings a second for each client",
+    Key("rate", "integer, 1–1000", 100, "expectations per second for each client",
         validators.integer(1, 1000)),
-    Key("max_per_source", "integer, 1–1024", 32, "openings alive for each client",
+    Key("max_per_source", "integer, 1–1024", 32, "concurrent expectations of each client",
         validators.integer(1, 1024)),
 )  # fmt: skip
 
 DISCOVERY = (
-    Key("port", "integer, 1–65535", None, "port to which requests go; must be given",
+    Key("port", "integer, 1–65535", None, "destination port of requests; required",
         validators.integer(1, 65535)),
     Key("groups", "array of addresses", None,
-        "multicast groups to which requests go; these, or broadcast, must be given",
+        "multicast groups of requests; required unless broadcast is true",
         validators.groups),
-    Key("broadcast", "boolean", False, "requests go to an IPv4 broadcast address",
+    Key("broadcast", "boolean", False, "requests are sent to an IPv4 broadcast address",
         validators.boolean),
     Key("signature", "array of strings", None,
-        'what all requests have: "OFFSET:HEX", or "OFFSET:HEX/MASK"; must be given', validators.signature),
-    Key("source_port", "integer, 1–65535", None, "port from which requests leave; default: any",
+        'bytes of all requests: "OFFSET:HEX" or "OFFSET:HEX/MASK"; required', validators.signature),
+    Key("source_port", "integer, 1–65535", None, "source port of requests; default: any",
         validators.integer(1, 65535)),
     Key("reply_port", 'port, "same" or "any"', "same",
-        "port from which answers come; same: the one to which the request went",
+        "source port of answers; same: the destination port of the request",
         validators.port_or("same", "any")),
-    Key("window", "integer, 1–30", 5, "seconds during which answers may come",
+    Key("window", "integer, 1–30", 5, "seconds after a request during which answers are accepted",
         validators.integer(1, 30)),
     Key("sources", '"on-link" or "link-local"', "on-link",
-        "who may answer: hosts on the link; only those with an fe80:: address",
+        "hosts that may answer: any on the link, or only those with an fe80:: address",
         validators.choice("on-link", "link-local")),
-    Key("doc", "string", "", "one line for `fwhelpers list`", validators.one_line),
+    Key("doc", "string", "", "description for `fwhelpers list`", validators.one_line),
 )  # fmt: skip
 
-#: all keys by table; a helper's table has its own settings besides
+#: all keys by table; a helper's table also has the settings that its plugin declares
 TABLES: Mapping[str, tuple[Key, ...]] = MappingProxyType(
     {
         "daemon": DAEMON,
@@ -121,19 +121,19 @@ TABLES: Mapping[str, tuple[Key, ...]] = MappingProxyType(
 
 
 def reference(helpers: Mapping[str, Helper] = MappingProxyType({})) -> str:
-    """All keys as Markdown, with the helpers' own settings."""
+    """Return all keys as Markdown, including the settings of these helpers."""
     tables = {
         name: [(k.name, k.type, k.default, k.doc) for k in keys] for name, keys in TABLES.items()
     }
     for helper in helpers.values():
         if helper.settings:
-            own = [(s.name, "", s.default, s.doc) for s in helper.settings]
-            tables[f"helpers.{helper.name}"] = own
+            settings = [(s.name, "", s.default, s.doc) for s in helper.settings]
+            tables[f"helpers.{helper.name}"] = settings
     return "\n".join(_reference_lines(tables))
 
 
 def toml(value: object) -> str:
-    """A default as TOML text."""
+    """Return a value as TOML text."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -148,34 +148,38 @@ def _reference_lines(tables: Mapping[str, list[tuple[str, str, Any, str]]]) -> I
     for name, rows in tables.items():
         yield f"### [{name}]\n\n| key | value | default | |\n|---|---|---|---|"
         for key, kind, default, doc in rows:
-            shown = "" if default is None else f"`{toml(default)}`"
-            yield f"| `{key}` | {kind} | {shown} | {doc} |"
+            text = "" if default is None else f"`{toml(default)}`"
+            yield f"| `{key}` | {kind} | {text} | {doc} |"
         yield ""
 
 
 def setting_key(setting: Setting) -> Key:
-    """A helper's own key. Whatever its check raises is Wrong."""
+    """Return the key for a setting that a plugin declares. Its check raises only InvalidValue.
+
+    A plugin's check may raise ValueError(message) or ValueError(message, hint).
+    """
 
     def check(value: object) -> object:
         if setting.check is None:
-            return _alike(value, setting.default)
+            return _same_type(value, setting.default)
         try:
             return setting.check(value)
         except validators.InvalidValue:
             raise
         except ValueError as error:
-            raise validators.InvalidValue(str(error) or "is not possible") from None
-        except Exception as error:  # a plugin's bug is no reason to stop without a word
-            what = f"the helper's own check failed: {error!r}"
-            raise validators.InvalidValue(what, "a bug of the plugin") from None
+            message, hint, *_ = (*map(str, error.args), "", "")
+            raise validators.InvalidValue(message or "invalid value", hint) from None
+        except Exception as error:  # a bug in a plugin must not hide the other problems
+            message = f"the helper's check failed: {error!r}"
+            raise validators.InvalidValue(message, "this is a bug in the plugin") from None
 
     return Key(setting.name, "", setting.default, setting.doc, check)
 
 
-def _alike(value: object, default: object) -> object:
+def _same_type(value: object, default: object) -> object:
     if isinstance(default, bool):
         return validators.boolean(value)
     if type(value) is not type(default):
-        kind, wanted = validators.type_name(value), validators.type_name(default)
-        raise validators.InvalidValue(f"must be {wanted}, not {kind}")
+        actual, expected = validators.type_name(value), validators.type_name(default)
+        raise validators.InvalidValue(f"must be {expected}, not {actual}")
     return value

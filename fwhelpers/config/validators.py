@@ -1,6 +1,6 @@
-"""Checks of single configuration values: a TOML value in, the checked value out, or `InvalidValue`.
+"""Checks for single configuration values: each returns the checked value or raises `InvalidValue`.
 
-They also keep foreign text out of the ruleset: nothing reaches nftables that did not pass here.
+They also protect the ruleset: no text from a configuration file reaches nftables unchecked.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _TYPES = {
     list: "an array", dict: "a table",
 }  # fmt: skip
 
-# narrower than dev_valid_name (net/core/dev.c), which takes any byte but space, / and :
+# stricter than dev_valid_name() (net/core/dev.c), which allows any byte except space, / and :
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@-]*")
 
-#: what may stand before a colon in place of an interface; the rest of the word is NetworkManager's
+#: prefixes of references to NetworkManager profiles and device types
 REFERENCE_KINDS = ("profile", "type")
 
 #: at most 64 bytes within the first 10000
@@ -30,37 +30,34 @@ _PART = re.compile(r"([0-9]{1,4}):((?:[0-9A-Fa-f]{2}){1,64})(?:/((?:[0-9A-Fa-f]{
 
 
 class InvalidValue(ValueError):
-    """What is wrong with a value, and what to do about it."""
+    """A message about the value, and a hint how to correct it."""
 
-    def __init__(self, what: str, hint: str = "") -> None:
-        super().__init__(what)
-        self.what = what
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
         self.hint = hint
 
 
 def type_name(value: object) -> str:
-    """What TOML calls the type of a value."""
+    """Return TOML's name for the type of a value, with its article."""
     return _TYPES.get(type(value), "a date or time")
 
 
 def integer(low: int, high: int) -> Check:
-    """An integer of this range."""
-
     def check(value: object) -> int:
         return _integer(value, low, high)
 
     return check
 
 
-def choice(*one_line: str) -> Check:
-    """One of these strings."""
-    offer = " or ".join(f'"{word}"' for word in one_line)
+def choice(*choices: str) -> Check:
+    alternatives = " or ".join(f'"{choice}"' for choice in choices)
 
     def check(value: object) -> str:
         if not isinstance(value, str):
-            raise InvalidValue(f"must be {offer}, not {type_name(value)}")
-        if value not in one_line:
-            raise InvalidValue(f"{_quoted(value)} is not known", f"use {offer}")
+            raise InvalidValue(f"must be {alternatives}, not {type_name(value)}")
+        if value not in choices:
+            raise InvalidValue(f"invalid value {_quoted(value)}", suggest(value, choices, "values"))
         return value
 
     return check
@@ -68,38 +65,36 @@ def choice(*one_line: str) -> Check:
 
 def ports(value: object) -> tuple[int, ...]:
     """Port numbers, at least one."""
-    return _filled(tuple(_each(value, "ports", lambda item: _integer(item, 1, 65535))))
+    return _not_empty(tuple(_each(value, "ports", lambda item: _integer(item, 1, 65535))))
 
 
 def allowed_ports(value: object) -> tuple[int, ...]:
-    """Port numbers, maybe none."""
+    """Port numbers; may be empty."""
     return tuple(_each(value, "ports", lambda item: _integer(item, 1, 65535)))
 
 
 def families(value: object) -> tuple[int, ...]:
     """4, 6 or both."""
-    return _filled(tuple(_each(value, "4 and 6", _family)))
+    return _not_empty(tuple(_each(value, "4 and 6", _family)))
 
 
 def interfaces(value: object) -> tuple[str, ...]:
-    """Interface names, or references to NetworkManager's connections and types, at least one."""
-    return _filled(tuple(_each(value, "interface names", _interface_or_reference)))
+    """Interface names, or references to NetworkManager profiles and device types; at least one."""
+    return _not_empty(tuple(_each(value, "interface names", _interface_or_reference)))
 
 
 def prefixes(value: object) -> tuple[Network, ...]:
-    """Address prefixes, at least one; a plain address is a prefix of full length."""
-    return _filled(tuple(_each(value, "prefixes", _prefix)))
+    """Address prefixes, at least one. An address without a length is a host prefix."""
+    return _not_empty(tuple(_each(value, "prefixes", _prefix)))
 
 
 def boolean(value: object) -> bool:
-    """true or false."""
     if not isinstance(value, bool):
         raise InvalidValue(f"must be true or false, not {type_name(value)}")
     return value
 
 
 def one_line(value: object) -> str:
-    """One line of text for people."""
     if not isinstance(value, str):
         raise InvalidValue(f"must be a string, not {type_name(value)}")
     if not value.isprintable() or len(value) > 200:
@@ -109,17 +104,18 @@ def one_line(value: object) -> str:
 
 def groups(value: object) -> tuple[str, ...]:
     """Multicast groups or prefixes of groups, at least one."""
-    return _filled(tuple(_each(value, "multicast groups", _group)))
+    return _not_empty(tuple(_each(value, "multicast groups", _group)))
 
 
-def port_or(*others: str) -> Check:
-    """A port number, or one of these words."""
-    offer = ", ".join(f'"{word}"' for word in others)
+def port_or(*keywords: str) -> Check:
+    """A port number or one of the keywords."""
+    alternatives = ", ".join(f'"{keyword}"' for keyword in keywords)
 
     def check(value: object) -> int | str:
         if isinstance(value, str) and not value.isdecimal():
-            if value not in others:
-                raise InvalidValue(f"{_quoted(value)} is not known", f"use {offer} or a port")
+            if value not in keywords:
+                hint = _nearest(value, keywords) or f"use {alternatives} or a port number"
+                raise InvalidValue(f"invalid value {_quoted(value)}", hint)
             return value
         return _integer(value, 1, 65535)
 
@@ -127,32 +123,30 @@ def port_or(*others: str) -> Check:
 
 
 def signature(value: object) -> tuple[tuple[int, bytes, bytes], ...]:
-    """Bytes at offsets, at least one: "OFFSET:HEX" or "OFFSET:HEX/MASK" -> offset, value, mask (maybe empty)."""
-    return _filled(tuple(_each(value, "signature parts", _part)))
+    """(offset, value, mask) of "OFFSET:HEX" or "OFFSET:HEX/MASK", at least one. The mask may be empty."""
+    return _not_empty(tuple(_each(value, "signature parts", _part)))
 
 
 def names(value: object) -> tuple[str, ...]:
-    """Any names, maybe none."""
+    """Names; may be empty."""
     return tuple(_each(value, "names", _name))
 
 
-def _each(value: object, what: str, check: Callable[[object], T]) -> Iterator[T]:
+def _each(value: object, items: str, check: Callable[[object], T]) -> Iterator[T]:
     if not isinstance(value, list):
-        raise InvalidValue(f"must be an array of {what}, not {type_name(value)}", "put it in [ ]")
+        raise InvalidValue(f"must be an array of {items}, not {type_name(value)}", "put it in [ ]")
     seen: set[T] = set()
     for item in value:
         checked = check(item)
         if checked in seen:
-            raise InvalidValue(f"{checked} is there twice", "remove one")
+            raise InvalidValue(f"duplicate value {checked}", "remove one")
         seen.add(checked)
         yield checked
 
 
-def _filled(items: tuple[T, ...]) -> tuple[T, ...]:
+def _not_empty(items: tuple[T, ...]) -> tuple[T, ...]:
     if not items:
-        raise InvalidValue(
-            "is empty, so nothing could ever match", "leave the key out for no limit"
-        )
+        raise InvalidValue("an empty array matches nothing", "omit the key for no limit")
     return items
 
 
@@ -169,26 +163,24 @@ def _integer(value: object, low: int, high: int) -> int:
 def _family(value: object) -> int:
     number = _integer(value, 0, 99)
     if number not in (4, 6):
-        raise InvalidValue(f"{number} is no address family", "use 4, 6 or both")
+        raise InvalidValue(f"{number} is not an address family", "use 4, 6 or both")
     return number
 
 
 def _interface(value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidValue(f"must hold strings, not {type_name(value)}")
-    if len(value.encode()) > 15:  # IFNAMSIZ, its zero included
-        raise InvalidValue(
-            f"{_quoted(value)} is too long for an interface", "at most 15 characters"
-        )
+        raise InvalidValue(f"must contain strings, not {type_name(value)}")
+    if len(value.encode()) > 15:  # IFNAMSIZ includes the terminating zero
+        message = f"{_quoted(value)} is too long for an interface name"
+        raise InvalidValue(message, "at most 15 characters")
     if not _INTERFACE.fullmatch(value):
-        raise InvalidValue(
-            f"{_quoted(value)} can't be an interface", "patterns are not known, name each"
-        )
+        message = f"{_quoted(value)} is not an interface name"
+        raise InvalidValue(message, "wildcards are not supported; list each interface")
     return value
 
 
 def is_interface(name: str) -> bool:
-    """Can rules name this interface?"""
+    """Return True if a rule can name this interface."""
     return len(name.encode()) <= 15 and bool(_INTERFACE.fullmatch(name))
 
 
@@ -197,14 +189,12 @@ def _interface_or_reference(value: object) -> str:
     if not colon:
         return _interface(value)
     if kind not in REFERENCE_KINDS:
-        raise InvalidValue(
-            f"{_quoted(str(value))} is not known",
-            'an interface has no colon; "profile:NAME" and "type:NAME" are NetworkManager\'s',
-        )
+        hint = _nearest(kind, REFERENCE_KINDS)
+        hint = hint or 'use "profile:NAME" or "type:NAME" for NetworkManager profiles and types'
+        raise InvalidValue(f"{_quoted(str(value))} is not an interface name", hint)
     if not name.strip() or not name.isprintable():
-        raise InvalidValue(
-            f"{_quoted(str(value))} names nothing", f'like "{kind}:{_EXAMPLES[kind]}"'
-        )
+        message = f"{_quoted(str(value))} lacks a name"
+        raise InvalidValue(message, f'for example "{kind}:{_EXAMPLES[kind]}"')
     return str(value)
 
 
@@ -213,9 +203,9 @@ _EXAMPLES = {"profile": "Office", "type": "wifi"}
 
 def _prefix(value: object) -> Network:
     if not isinstance(value, str):
-        raise InvalidValue(f"must hold strings, not {type_name(value)}")
-    if "%" in value:  # the zone that ipaddress would keep is free text
-        raise InvalidValue(f"{_quoted(value)} has a zone", "use `interfaces` for that")
+        raise InvalidValue(f"must contain strings, not {type_name(value)}")
+    if "%" in value:  # ipaddress accepts any text as a zone
+        raise InvalidValue(f"{_quoted(value)} has a zone", "use `interfaces` instead")
     try:
         return ipaddress.ip_network(value)
     except ValueError:
@@ -226,54 +216,58 @@ def _bad_prefix(value: str) -> InvalidValue:
     try:
         network = ipaddress.ip_network(value, strict=False)
     except ValueError:
-        return InvalidValue(
-            f"{_quoted(value)} is no address prefix", 'like "192.0.2.0/24" or "fd00::/64"'
-        )
-    return InvalidValue(f"{value} has bits set behind the prefix", f'write "{network}"')
+        message = f"{_quoted(value)} is not an address prefix"
+        return InvalidValue(message, 'for example "192.0.2.0/24" or "fd00::/64"')
+    return InvalidValue(f"{value} has host bits set", f'write "{network}"')
 
 
 def _group(value: object) -> str:
     network = _prefix(value)
     if not network.is_multicast:
-        raise InvalidValue(
-            f"{network} is no multicast group", "for 255.255.255.255 say broadcast = true"
-        )
-    whole = network.prefixlen == network.max_prefixlen
-    return str(network.network_address) if whole else str(network)
+        hint = "set broadcast = true for 255.255.255.255"
+        raise InvalidValue(f"{network} is not a multicast group", hint)
+    single = network.prefixlen == network.max_prefixlen
+    return str(network.network_address) if single else str(network)
 
 
 def _part(value: object) -> tuple[int, bytes, bytes]:
     if not isinstance(value, str):
-        raise InvalidValue(f"must hold strings, not {type_name(value)}")
-    found = _PART.fullmatch(value)
-    if found is None:
-        raise InvalidValue(f"{_quoted(value)} is no signature", 'like "0:424a4e50" or "2:00/f8"')
-    wanted, mask = bytes.fromhex(found[2]), bytes.fromhex(found[3] or "")
-    if mask and len(mask) != len(wanted):
-        raise InvalidValue(f"{_quoted(value)}: value and mask are of different length")
-    if mask and bytes(a & b for a, b in zip(wanted, mask, strict=True)) != wanted:
-        raise InvalidValue(f"{_quoted(value)}: the value has bits that the mask leaves out")
-    return int(found[1]), wanted, mask
+        raise InvalidValue(f"must contain strings, not {type_name(value)}")
+    match = _PART.fullmatch(value)
+    if match is None:
+        hint = 'for example "0:424a4e50" or "2:00/f8"'
+        raise InvalidValue(f"{_quoted(value)} is not a signature", hint)
+    pattern, mask = bytes.fromhex(match[2]), bytes.fromhex(match[3] or "")
+    if mask and len(mask) != len(pattern):
+        raise InvalidValue(f"{_quoted(value)}: value and mask differ in length")
+    if mask and bytes(a & b for a, b in zip(pattern, mask, strict=True)) != pattern:
+        raise InvalidValue(f"{_quoted(value)}: the value has bits outside the mask")
+    return int(match[1]), pattern, mask
 
 
 def _name(value: object) -> str:
     if not isinstance(value, str):
-        raise InvalidValue(f"must hold strings, not {type_name(value)}")
+        raise InvalidValue(f"must contain strings, not {type_name(value)}")
     if not value.strip():
-        raise InvalidValue("holds an empty name")
+        raise InvalidValue("contains an empty name")
     return value
 
 
 def _quoted(value: str) -> str:
-    """For messages: control characters in a config file must not reach a terminal."""
-    return ascii(value) if not value.isprintable() else f'"{value}"'
+    # control characters in a configuration file must not reach a terminal
+    return f'"{value}"' if value.isprintable() else ascii(value)
 
 
-def guess(word: str, known: Sequence[str], what: str) -> str:
-    """A hint for a word that is not known: the nearest one, or all."""
-    from difflib import get_close_matches  # only ever needed for bad input
+def suggest(word: str, choices: Sequence[str], plural: str) -> str:
+    """Return a hint for an unknown word: the most similar choice, or else all of them."""
+    if nearest := _nearest(word, choices):
+        return nearest
+    return f"{plural}: {', '.join(choices)}" if choices else f"there are no {plural}"
 
-    near = get_close_matches(word, known, 1, 0.6)
-    if near:
-        return f"did you mean {near[0]}?"
-    return f"{what}: {', '.join(known)}" if known else f"there are no {what}"
+
+def _nearest(word: str, choices: Sequence[str]) -> str:
+    from difflib import get_close_matches  # imported for bad input only
+
+    lower = {choice.lower(): choice for choice in choices}
+    matches = get_close_matches(word.lower(), lower, 1, 0.6)
+    return f"did you mean {lower[matches[0]]}?" if matches else ""

@@ -130,7 +130,7 @@ class DaemonControl:
     def _check(self, name: str) -> None:
         plugins = self._manager.state.plugins
         if name not in plugins.helpers:
-            why = plugins.absent().get(name, "it is not installed")
+            why = plugins.missing_reasons().get(name, "it is not installed")
             text = no_such_helper(name, plugins.helpers, why)
             raise ControlError(names.NO_SUCH_HELPER, text)
 

@@ -108,7 +108,7 @@ class Manager:
 
     def _read(self) -> Inputs:
         files = config.load(self._config_dir)
-        plugins = load(blocked=files.daemon.blocked_plugins).plus(files.rows)
+        plugins = load(blocked=files.daemon.blocked_plugins).with_discovery(files.rows)
         for problem in plugins.problems:
             log.warning("%s", problem)
         return Inputs(files, plugins)
@@ -116,10 +116,10 @@ class Manager:
     def _resolve(self, inputs: Inputs) -> Config:
         """The configuration of all sources. Raises ConfigError."""
         files = apply_overrides(inputs.files, inputs.overrides)
-        resolved = config.resolve(files, inputs.plugins.helpers, inputs.plugins.absent())
+        resolved = config.resolve(files, inputs.plugins.helpers, inputs.plugins.missing_reasons())
         self._providers.require(resolved)
         applied = self._reconciler.applied
-        lasting = applied.config.lasting if applied is not None else {}
+        lasting = applied.config.retained if applied is not None else {}
         return self._providers.apply(resolved, inputs.plugins.helpers, lasting)
 
     # serve

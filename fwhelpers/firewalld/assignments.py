@@ -106,7 +106,7 @@ class _Reader:
         for zone in self.snapshot.zones.values():
             for offer, act in self.offers(zone.name, zone.services, zone.rich_rules, ""):
                 if offer.helper.outgoing and act.sources:
-                    what = f"the address in a {act.why}"
+                    what = f"the address in a {act.reason}"
                     self.unsupported.append(
                         Unsupported(zone.name, what, "requests go to groups: leave it out")
                     )
@@ -220,7 +220,7 @@ def _numbers(ports: Ports) -> tuple[tuple[int, str], ...]:
 def _act(offer: _Offer, why: str) -> Assignment:
     return Assignment(
         offer.helper.name, INPUT, offer.ports, destinations=offer.destinations,
-        families=offer.families, why=why,
+        families=offer.families, reason=why,
     )  # fmt: skip
 
 
@@ -245,8 +245,8 @@ def _passed_on(zone: Zone, act: Assignment) -> Iterator[Assignment]:
         given = _numbers(((forward.port, forward.protocol),))
         ports = tuple(port for port in given if _leads(forward, act, port))
         if ports:
-            why = f"{act.why}, forward port {forward.port}"
-            yield replace(act, path=INPUT, source=zone.name, target="", ports=ports, why=why)
+            why = f"{act.reason}, forward port {forward.port}"
+            yield replace(act, path=INPUT, source=zone.name, target="", ports=ports, reason=why)
 
 
 def _leads(forward: ForwardPort, act: Assignment, port: tuple[int, str]) -> bool:

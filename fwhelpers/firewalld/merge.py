@@ -19,10 +19,12 @@ def merge_zone_helpers(
 ) -> Config:
     """A helper that acts somewhere by a zone is enabled there; one that the files enable keeps what they say.
 
-    `before` is the `lasting` of the configuration until now. Raises ConfigError if a helper's own defaults are wrong.
+    `before` is `retained` of the configuration until now. Raises ConfigError if a helper's own defaults are wrong.
     """
     off = config.disabled | set(config.firewalld.ignore)
-    acts = tuple(act for act in scope.acts if act.helper in helpers and act.helper not in off)
+    acts = tuple(
+        act for act in scope.assignments if act.helper in helpers and act.helper not in off
+    )
     enabled = dict(config.helpers)
     for name in dict.fromkeys(act.helper for act in acts):
         if name not in enabled:
@@ -32,13 +34,13 @@ def merge_zone_helpers(
         config, helpers=enabled, scope=ZoneAssignments(scope.members if acts else (), acts)
     )
     lasting = {n: one for n, one in before.items() if n in helpers and n not in off}
-    return replace(made, lasting={**lasting, **_acting(made, lasting)})
+    return replace(made, retained={**lasting, **_acting(made, lasting)})
 
 
 def _acting(config: Config, before: Mapping[str, HelperConfig]) -> dict[str, HelperConfig]:
     """The helpers that act by zones now, at all ports that zones have given them."""
     found = {}
-    for name in dict.fromkeys(act.helper for act in config.scope.acts):
+    for name in dict.fromkeys(act.helper for act in config.scope.assignments):
         former = before[name].ports if name in before else ()
         ports = tuple(sorted({*former, *config.scope.ports(name)}))
         found[name] = replace(

@@ -1,4 +1,4 @@
-"""Checks the kernel's features and reports missing ones with a hint. Changes nothing."""
+"""Tests the kernel features that the service needs and explains missing ones. Leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fwhelpers.kernel import conntrack, cthelper, expect, privileges
+from fwhelpers.kernel.features import Kernel, Requirement
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import Nft, NftError
 from fwhelpers.kernel.socket import NetlinkSocket, QueueSocket
@@ -18,7 +19,7 @@ _CAP_NET_ADMIN = 12
 _STATUS = Path("/proc/self/status")
 _HELPERS_DIRECTORY = Path("/sys/module")
 
-#: modules of kernel helpers that may inspect the same connections as ours
+#: modules of kernel helpers for the same protocols as ours
 KERNEL_HELPERS = ("nf_conntrack_ftp",)
 
 
@@ -32,17 +33,18 @@ class Finding(NamedTuple):
 
 
 def probe() -> list[Finding]:
-    """Check everything that the service needs."""
     if not has_net_admin():
         hint = "run as root, or with the capability CAP_NET_ADMIN in the initial user namespace"
         return [
-            Finding("rights", False, "CAP_NET_ADMIN is missing; nothing else was checked", hint)
+            Finding(
+                "rights", False, "CAP_NET_ADMIN is missing; the kernel checks were skipped", hint
+            )
         ]
     return [
         Finding("rights", True, "CAP_NET_ADMIN"),
-        _dump("conntrack over netlink", conntrack.encode_dump(), "nf_conntrack_netlink"),
-        _dump("expectations over netlink", expect.encode_dump(), "nf_conntrack_netlink"),
-        _dump("user-space helpers", cthelper.encode_dump(), "nfnetlink_cthelper"),
+        _dump("conntrack over netlink", conntrack.encode_dump(), _CTNETLINK),
+        _dump("expectations over netlink", expect.encode_dump(), _CTNETLINK),
+        _dump("user-space helpers", cthelper.encode_dump(), _CTHELPER),
         _attempt("queue with conntrack", _queue, _queue_hint),
         *_rules(),
         *_kernel_helpers(),
@@ -51,21 +53,33 @@ def probe() -> list[Finding]:
 
 
 def has_net_admin() -> bool:
-    """Return whether CAP_NET_ADMIN is effective in this process."""
+    """True if this process has CAP_NET_ADMIN in effect."""
     for line in _STATUS.read_text().splitlines():
         if line.startswith("CapEff:"):
             return bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
     return False
 
 
-_RULES = (
-    ("nftables queue statement", "queue flags bypass to 65531"),
-    ("nftables conntrack labels", "ct label 127 ct label set 126"),
-    ("nftables payload match", "meta l4proto tcp @ih,0,8 0x0-0xff"),
+_CTNETLINK = Requirement("NF_CT_NETLINK", "nf_conntrack_netlink")
+_CTHELPER = Requirement("NF_CT_NETLINK_HELPER", "nfnetlink_cthelper")
+_QUEUE = (
+    Requirement("NETFILTER_NETLINK_QUEUE", "nfnetlink_queue"),
+    Requirement("NETFILTER_NETLINK_GLUE_CT"),
+)
+_TABLES = (
+    Requirement("NF_TABLES", "nf_tables"),
+    Requirement("NF_TABLES_INET"),
 )
 
+_RULES = (
+    ("nftables queue statement", "queue flags bypass to 65531", Requirement("NFT_QUEUE", "nft_queue")),
+    ("nftables conntrack labels", "ct label 127 ct label set 126", Requirement("NFT_CT", "nft_ct")),
+    ("nftables payload match", "meta l4proto tcp @ih,0,8 0x0-0xff", None),
+    ("nftables route lookup", "fib saddr . iif oif exists", Requirement("NFT_FIB_INET", "nft_fib_inet")),
+)  # fmt: skip
 
-def _dump(name: str, message: bytes, module: str) -> Finding:
+
+def _dump(name: str, message: bytes, requirement: Requirement) -> Finding:
     def attempt() -> None:
         netlink = NetlinkSocket()
         try:
@@ -73,9 +87,7 @@ def _dump(name: str, message: bytes, module: str) -> Finding:
         finally:
             netlink.close()
 
-    return _attempt(
-        name, attempt, lambda _: f"modprobe {module}; the kernel must provide this module"
-    )
+    return _attempt(name, attempt, lambda _: Kernel().explain([requirement]))
 
 
 def _queue() -> None:
@@ -89,16 +101,16 @@ def _queue() -> None:
 def _queue_hint(error: Exception) -> str:
     if isinstance(error, NetlinkError) and error.errno == errno.EBUSY:
         return "another program uses queue 65531, which this check needs"
-    return "modprobe nfnetlink_queue; the kernel needs NETFILTER_NETLINK_GLUE_CT (Debian's and Fedora's have it)"
+    return Kernel().explain(_QUEUE)
 
 
 def _rules() -> list[Finding]:
-    # without libnftables every rule would fail, with a hint to a newer kernel
+    # without libnftables every rule would fail for the same reason
     binding = _attempt("nftables", lambda: Nft().close(), lambda _: "")
-    return [_nft(name, rule) for name, rule in _RULES] if binding.ok else [binding]
+    return [_nft(*rule) for rule in _RULES] if binding.ok else [binding]
 
 
-def _nft(name: str, rule: str) -> Finding:
+def _nft(name: str, rule: str, requirement: Requirement | None) -> Finding:
     def attempt() -> None:
         nft = Nft()
         try:
@@ -109,7 +121,16 @@ def _nft(name: str, rule: str) -> Finding:
         finally:
             nft.close()
 
-    return _attempt(name, attempt, lambda _: "needs Linux 5.12 and nftables 1.0.6 or later")
+    return _attempt(name, attempt, lambda error: rule_hint(str(error), requirement, Kernel()))
+
+
+def rule_hint(error: str, requirement: Requirement | None, kernel: Kernel) -> str:
+    """Return the cause of a refused rule as far as it is certain."""
+    if "syntax error" in error:
+        return "this version of nftables cannot parse the rule; 1.0.6 or later can"
+    if kernel.is_older_than(5, 16):  # NFT_PAYLOAD_INNER_HEADER; table owners came in 5.12
+        return f"kernel {kernel.release} is too old; 5.16 or later is required"
+    return kernel.explain((*_TABLES, *([requirement] if requirement else ())))
 
 
 def _attempt(name: str, attempt: Callable[[], None], hint: Callable[[Exception], str]) -> Finding:
@@ -136,7 +157,7 @@ def _kernel_helpers() -> list[Finding]:
         Finding(
             f"kernel helper {name}",
             True,
-            "loaded; connections to which other rules assign it are not inspected by fwhelpers",
+            "loaded; connections that other rules assign to it keep it",
         )
         for name in loaded
     ]

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fwhelpers.config.validators import guess
+from fwhelpers.config.validators import suggest
 from fwhelpers.migrate.notes import MigrationError, Origin, shown
 from fwhelpers.migrate.tokens import Token, scan
 
@@ -106,7 +106,7 @@ class _Parser:
             elif word.text in _OTHERS:
                 self.skip(word)
             else:
-                hint = guess(word.text, ("Helper", *_OTHERS), "sections")
+                hint = suggest(word.text, ("Helper", *_OTHERS), "sections")
                 raise self.error(word, f"there is no section {shown(word.text)}", hint)
         return Document(self.file, tuple(self.types), self.setup, tuple(self.skipped))
 
@@ -116,7 +116,7 @@ class _Parser:
         while self.now.kind not in ("}", "end"):
             word = self.take("word", " or ".join(inside))
             if word.text not in inside:
-                hint = guess(word.text, tuple(inside), "known words")
+                hint = suggest(word.text, tuple(inside), "known words")
                 raise self.error(word, f"{shown(word.text)} is not known here", hint)
             inside[word.text](self.origin(word))
         self.close(opened)

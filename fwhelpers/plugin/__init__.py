@@ -1,6 +1,6 @@
-"""Plugins: the hook specification, loading through entry points, and validation of what they declare.
+"""Plugins: the hook specification, loading through entry points, and validation of declared helpers.
 
-The plugin author's own API is `fwhelpers.api`; the built-in helpers live in `plugins/`.
+Plugin authors use `fwhelpers.api`; the built-in helpers live in `plugins/`.
 """
 
 from __future__ import annotations

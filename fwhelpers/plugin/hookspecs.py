@@ -1,4 +1,4 @@
-"""The hooks that a plugin may implement. All are called when plugins are loaded or reloaded, never per packet."""
+"""The hooks that a plugin may implement. They are called when plugins are loaded, never per packet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fwhelpers.api import Helper
 
 hookspec = pluggy.HookspecMarker("fwhelpers")
 
-#: raised by one whenever a change would break existing plugins; a plugin may state `FWHELPERS_API = 1`
+#: incremented by each incompatible change; a plugin may declare `FWHELPERS_API = 1`
 API_VERSION = 1
 
 
@@ -18,7 +18,7 @@ API_VERSION = 1
 def fwhelpers_helpers() -> Iterable[Helper]:  # type: ignore[empty-body]
     """Return the helpers that this plugin offers.
 
-    Called once after the plugin was imported, and again at each reload. A helper whose name another plugin has taken
-    already, or whose declaration is wrong, is reported with the plugin's package and version, and left out; the
-    plugin's other helpers stay.
+    Called after the plugin is imported and again at each reload. A helper with an invalid
+    declaration, or with a name that is already taken, is reported with the plugin's package and
+    version and ignored; the plugin's other helpers are used.
     """

@@ -1,7 +1,7 @@
-"""Find the plugins, load them one by one, and judge what they offer.
+"""Finds, loads and validates plugins.
 
-Whatever is wrong with one is told with its package and version and never stops the others:
-pluggy's own loader would stop at the first broken one.
+pluggy's own loader stops at the first broken entry point. This one loads them one by one: a broken
+plugin is reported with its package and version, and the others still load.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ from fwhelpers.plugin import hookspecs
 from fwhelpers.plugin.validation import validate
 
 GROUP = "fwhelpers.plugins"
-OWN = "fwhelpers"  #: our own distribution: its plugins come first, so that nobody takes their names
+OWN = (
+    "fwhelpers"  #: our distribution; its plugins load first, so that no other can take their names
+)
 
-#: names not to load, separated by commas or spaces; "*": all but our own
+#: environment variable with plugins to skip, separated by commas or spaces; "*" skips all but our own
 BLOCK_VARIABLE = "FWHELPERS_BLOCK_PLUGINS"
 
-_VERSION = "__fwhelpers_plugin_version__"  #: on a plugin's top module: of what distribution's version it is
+_VERSION = "__fwhelpers_plugin_version__"  #: set on a plugin's top-level module: its distribution's version
 
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
-    """An installed plugin and what became of it."""
+    """An installed plugin and its state."""
 
     name: str
     distribution: str
@@ -45,54 +47,59 @@ class Plugin:
     def __str__(self) -> str:
         return f"plugin {self.name} ({self.distribution} {self.version})"
 
-    def same(self, other: Plugin) -> bool:
-        """Is it the same plugin, whatever became of it?"""
-        return (self.distribution, self.name) == (other.distribution, other.name)
+    @property
+    def key(self) -> tuple[str, str]:
+        """Identifies the plugin independently of its state."""
+        return self.distribution, self.name
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with a plugin. `plugin` is None where a name in a block list fits nothing."""
+    """An error of a plugin. `plugin` is None if a name in a block list matches no plugin."""
 
     plugin: Plugin | None
-    what: str
+    message: str
 
     def __str__(self) -> str:
-        return f"{self.plugin}: {self.what}" if self.plugin else self.what
+        return f"{self.plugin}: {self.message}" if self.plugin else self.message
 
 
 @dataclass(frozen=True, slots=True)
 class Plugins:
-    """All that was found; `helpers` are the good ones by name."""
+    """All installed plugins. `helpers` holds the valid helpers by name."""
 
     helpers: Mapping[str, Helper] = field(default_factory=dict)
     plugins: tuple[Plugin, ...] = ()
     problems: tuple[Problem, ...] = ()
 
-    def plus(self, rows: Iterable[Row]) -> Plugins:
-        """The same with the configuration's own discovery protocols; of names that are taken, the plugin's."""
+    def with_discovery(self, rows: Iterable[Row]) -> Plugins:
+        """Add the discovery protocols of the configuration; a plugin's helper keeps its name."""
         declared = tuple(rows)
         return replace(self, helpers=with_rows(self.helpers, declared)) if declared else self
 
-    def absent(self) -> dict[str, str]:
-        """Why a helper of this name may be missing, for the configuration's messages."""
-        why = {p.name: f"{p} is blocked" for p in self.plugins if p.state == "blocked"}
+    def missing_reasons(self) -> dict[str, str]:
+        """Return why a helper of this name is missing, for error messages of the configuration."""
+        blocked = {p.name: f"{p} is blocked" for p in self.plugins if p.state == "blocked"}
         broken = {p.plugin.name: str(p) for p in self.problems if p.plugin}
-        return {name: text for name, text in {**broken, **why}.items() if name not in self.helpers}
+        reasons = {**broken, **blocked}
+        return {name: text for name, text in reasons.items() if name not in self.helpers}
+
+    def problems_of(self, plugin: Plugin) -> list[str]:
+        return [p.message for p in self.problems if p.plugin and p.plugin.key == plugin.key]
 
     def identity(self) -> tuple[str, ...]:
-        """Which plugins are in use: what differs has to be loaded by a process that has not loaded any."""
+        """Return the loaded plugins with their versions. If it changes, workers must be restarted."""
         return tuple(
             f"{p.distribution} {p.version} {p.name}" for p in self.plugins if p.state == "loaded"
         )
 
     def describe(self) -> list[dict[str, Any]]:
-        """The plugins as plain data."""
+        """Return the plugins as plain data."""
         return [
             {
                 "name": p.name, "distribution": p.distribution, "version": p.version,
                 "module": p.module, "state": p.state, "helpers": list(p.helpers),
-                "problems": [q.what for q in self.problems if q.plugin and q.plugin.same(p)],
+                "problems": self.problems_of(p),
             }
             for p in self.plugins
         ]  # fmt: skip
@@ -103,103 +110,111 @@ def load(
 ) -> Plugins:
     """Load every installed plugin that is not blocked."""
     loader = _Loader([*blocked, *environ.get(BLOCK_VARIABLE, "").replace(",", " ").split()])
-    for plugin, entry in sorted(_identify(entry_points(group=group)), key=lambda f: _order(f[0])):
-        loader.take(plugin, entry)
-    return loader.finish()
+    for plugin, entry in sorted(
+        _identify(entry_points(group=group)), key=lambda pair: _load_order(pair[0])
+    ):
+        loader.load(plugin, entry)
+    return loader.result()
 
 
 def _identify(entries: Iterable[EntryPoint]) -> Iterator[tuple[Plugin, EntryPoint]]:
-    """Each entry point with its plugin; reading a distribution's metadata is slow: once for all its plugins."""
-    read = cache(_distribution)
+    metadata = cache(_name_and_version)  # reading a distribution's metadata is slow
     for entry in entries:
-        yield Plugin(entry.name, *read(entry.dist), entry.value), entry
+        yield Plugin(entry.name, *metadata(entry.dist), entry.value), entry
 
 
-def _distribution(found: Distribution | None) -> tuple[str, str]:
-    # in tests and odd installations an entry point belongs to no distribution
-    if found is None:
+def _name_and_version(distribution: Distribution | None) -> tuple[str, str]:
+    # in tests and unusual installations an entry point has no distribution
+    if distribution is None:
         return "?", "?"
-    metadata = found.metadata
+    metadata = distribution.metadata
     return metadata["Name"], metadata["Version"]
 
 
 class _Loader:
     def __init__(self, blocked: Iterable[str]) -> None:
         self._blocked = list(blocked)
-        self._unused = set(self._blocked) - {"*"}
+        self._unused_blocks = set(self._blocked) - {"*"}
         self._helpers: dict[str, tuple[Helper, Plugin]] = {}
         self._plugins: list[Plugin] = []
         self._problems: list[Problem] = []
 
-    def take(self, plugin: Plugin, entry: EntryPoint) -> None:
+    def load(self, plugin: Plugin, entry: EntryPoint) -> None:
         if self._is_blocked(plugin):
-            self._plugins.append(_with(plugin, "blocked"))
+            self._plugins.append(replace(plugin, state="blocked"))
             return
         try:
-            offered = _ask(entry, plugin.version)
-        except _Broken as error:
-            self._plugins.append(_with(plugin, "broken"))
+            items = _declared_helpers(entry, plugin.version)
+        except _BrokenPlugin as error:
+            self._plugins.append(replace(plugin, state="broken"))
             self._problems.append(Problem(plugin, str(error)))
             return
-        names = tuple(name for item in offered for name in self._judge(item, plugin))
-        self._plugins.append(_with(plugin, "loaded", names))
+        names = tuple(name for item in items for name in self._add_helper(item, plugin))
+        self._plugins.append(replace(plugin, helpers=names))
 
-    def finish(self) -> Plugins:
-        for name in sorted(self._unused):
-            what = f"a plugin {name!r} is to be blocked, but none of that name is installed"
-            self._problems.append(Problem(None, what))
+    def result(self) -> Plugins:
+        for name in sorted(self._unused_blocks):
+            message = f"block list: no plugin {name!r} is installed{self._similar(name)}"
+            self._problems.append(Problem(None, message))
         helpers = {name: helper for name, (helper, _) in self._helpers.items()}
         return Plugins(helpers, tuple(self._plugins), tuple(self._problems))
 
+    def _similar(self, name: str) -> str:
+        from difflib import get_close_matches  # imported for bad input only
+
+        nearest = get_close_matches(name, [p.name for p in self._plugins], 1)
+        return f" (did you mean {nearest[0]}?)" if nearest else ""
+
     def _is_blocked(self, plugin: Plugin) -> bool:
         names = {plugin.name, plugin.distribution, f"{plugin.distribution}:{plugin.name}"}
-        self._unused -= names
-        outside = plugin.distribution != OWN and "*" in self._blocked
-        return outside or not names.isdisjoint(self._blocked)
+        self._unused_blocks -= names
+        third_party_blocked = plugin.distribution != OWN and "*" in self._blocked
+        return third_party_blocked or not names.isdisjoint(self._blocked)
 
-    def _judge(self, item: object, plugin: Plugin) -> Iterator[str]:
-        wrong = list(validate(item)) or list(self._taken(item))
-        self._problems += [Problem(plugin, what) for what in wrong]
-        if not wrong and isinstance(item, Helper):
+    def _add_helper(self, item: object, plugin: Plugin) -> Iterator[str]:
+        """Validate an item; yield its name if it was added."""
+        faults = list(validate(item)) or list(self._name_conflicts(item))
+        self._problems += [Problem(plugin, fault) for fault in faults]
+        if not faults and isinstance(item, Helper):
             self._helpers[item.name] = (item, plugin)
             yield item.name
 
-    def _taken(self, item: object) -> Iterator[str]:
+    def _name_conflicts(self, item: object) -> Iterator[str]:
         for name, (helper, plugin) in self._helpers.items():
             if isinstance(item, Helper) and name == item.name:
-                yield f"helper {name}: the name is taken by {plugin}"
+                yield f"helper {name}: {plugin} already has a helper of this name"
             elif isinstance(item, Helper) and helper.kernel_name == item.kernel_name:
-                yield f"helper {item.name}: {plugin} registers {helper.kernel_name} as well"
+                yield f"helper {item.name}: {plugin} already registers {helper.kernel_name}"
 
 
-class _Broken(Exception):
-    """A plugin that can't be used at all, and why."""
+class _BrokenPlugin(Exception):
+    """A plugin that cannot be used, with the reason."""
 
 
-def _ask(entry: EntryPoint, version: str) -> list[object]:
-    """Import a plugin and call its hook. A module of somebody else may do anything: even exit."""
+def _declared_helpers(entry: EntryPoint, version: str) -> list[object]:
+    # foreign code may raise anything, even SystemExit
     try:
         module = _import(entry, version)
     except (Exception, SystemExit) as error:
-        raise _Broken(f"can't be imported: {_tell(error)}") from error
-    made_for = getattr(module, "FWHELPERS_API", hookspecs.API_VERSION)
-    if made_for != hookspecs.API_VERSION:
-        older = isinstance(made_for, int) and made_for < hookspecs.API_VERSION
+        raise _BrokenPlugin(f"cannot be imported: {_one_line(error)}") from error
+    api = getattr(module, "FWHELPERS_API", hookspecs.API_VERSION)
+    if api != hookspecs.API_VERSION:
+        older = isinstance(api, int) and api < hookspecs.API_VERSION
         remedy = "update the plugin" if older else "update fwhelpers"
-        what = f"made for plugin API {made_for!r}, this is {hookspecs.API_VERSION} ({remedy})"
-        raise _Broken(what)
+        message = f"requires plugin API {api!r}, this is {hookspecs.API_VERSION} ({remedy})"
+        raise _BrokenPlugin(message)
     try:
-        return _call(entry.name, module)
+        return _call_hook(entry.name, module)
     except PluginValidationError as error:
-        raise _Broken(f"wrong hook: {_tell(error)}") from error
-    except _Broken:
+        raise _BrokenPlugin(f"invalid hook: {_one_line(error)}") from error
+    except _BrokenPlugin:
         raise
     except (Exception, SystemExit) as error:
-        raise _Broken(f"its hook failed: {_tell(error)}") from error
+        raise _BrokenPlugin(f"its hook failed: {_one_line(error)}") from error
 
 
 def _import(entry: EntryPoint, version: str) -> object:
-    """The plugin's module; anew where another version of it was loaded before (a reload after an upgrade)."""
+    """Import a plugin's module, again if another version is loaded (a reload after an upgrade)."""
     top = entry.module.partition(".")[0]
     loaded = sys.modules.get(top)
     if loaded is not None and getattr(loaded, _VERSION, version) != version:
@@ -211,29 +226,25 @@ def _import(entry: EntryPoint, version: str) -> object:
     return module
 
 
-def _call(name: str, module: object) -> list[object]:
-    manager = PluginManager("fwhelpers")  # one each: a broken plugin can't disturb the others' call
+def _call_hook(name: str, module: object) -> list[object]:
+    manager = PluginManager("fwhelpers")  # one for each plugin: a broken one cannot affect others
     manager.add_hookspecs(hookspecs)
     manager.register(module, name)
     manager.check_pending()
     if not manager.get_hookcallers(module):
-        raise _Broken("implements no hook (mark fwhelpers_helpers with @hookimpl)")
-    offered: list[object] = []
+        raise _BrokenPlugin("implements no hook (mark fwhelpers_helpers with @hookimpl)")
+    helpers: list[object] = []
     for result in manager.hook.fwhelpers_helpers():
         if isinstance(result, Helper):
-            raise _Broken("fwhelpers_helpers must return a list of helpers, not one")
-        offered += result
-    return offered
+            raise _BrokenPlugin("fwhelpers_helpers must return a list of helpers, not one helper")
+        helpers += result
+    return helpers
 
 
-def _tell(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
 
 
-def _order(plugin: Plugin) -> tuple[bool, str, str]:
+def _load_order(plugin: Plugin) -> tuple[bool, str, str]:
     return plugin.distribution != OWN, plugin.distribution, plugin.name
-
-
-def _with(plugin: Plugin, state: str, helpers: tuple[str, ...] = ()) -> Plugin:
-    return Plugin(plugin.name, plugin.distribution, plugin.version, plugin.module, state, helpers)

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fwhelpers.api import Helper
-from fwhelpers.config import HelperConfig, places
+from fwhelpers.config import HelperConfig, limits_by_family
 from fwhelpers.config.assignments import (
     FORWARD,
     INPUT,
@@ -84,7 +84,7 @@ class _ZoneChains:
         self._label = label
         self.entries: set[str] = set()
         self.sections: list[Section] = []
-        known = [act for act in scope.acts if act.helper in self._enabled]
+        known = [act for act in scope.assignments if act.helper in self._enabled]
         # a packet on lo belongs to no zone; its way through this host's own addresses neither
         to_us = [_FIRST, 'iifname "lo" return', "fib daddr type != local return"]
         self._side(INPUT, "in", "iifname", "saddr", to_us, known)
@@ -205,7 +205,7 @@ def _assign_heard(config: HelperConfig, helper: Helper, label: bool) -> Iterator
 def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
     """Where requests go to: groups by family, and broadcast addresses."""
     groups = [ipaddress.ip_network(group) for group in helper.groups]
-    for family, sources, destinations in places(config):
+    for family, sources, destinations in limits_by_family(config):
         limits = [
             *addresses(family, "saddr", sources),
             *addresses(family, "daddr", destinations),
@@ -227,7 +227,7 @@ def _where(config: HelperConfig) -> Iterator[list[str]]:
     if not config.sources and not config.destinations and set(config.families) == {4, 6}:
         yield []
         return
-    for family, sources, destinations in places(config):
+    for family, sources, destinations in limits_by_family(config):
         source = addresses(family, "saddr", sources)
         destination = addresses(family, "daddr", destinations)
         yield [*source, *destination] or [f"meta nfproto ipv{number(family, 4, 6)}"]

@@ -112,7 +112,7 @@ class Worker:
             return False
         self._config = command
         if self._plugins is None:
-            self._plugins = load(blocked=command.blocked).plus(command.rows)
+            self._plugins = load(blocked=command.blocked).with_discovery(command.rows)
             self._sock.prepare()
             self._reporter.sandbox_gaps(enter_sandbox())
             self._configure(command, self._plugins)

@@ -62,7 +62,11 @@ def _program(item: object) -> int:
         return PROGRAMS[item]
     if isinstance(item, int) and not isinstance(item, bool) and 0 < item < 1 << 32:
         return item
-    raise ValueError(f"{item!r} is no program number, nor one of {', '.join(PROGRAMS)}")
+    from difflib import get_close_matches  # imported for bad input only
+
+    nearest = get_close_matches(str(item), PROGRAMS, 1)
+    hint = f"did you mean {nearest[0]}?" if nearest else f"programs: {', '.join(PROGRAMS)}"
+    raise ValueError(f"{item!r} is not an RPC program", hint)
 
 
 def listed(program: int, chosen: frozenset[int]) -> bool:

@@ -147,7 +147,7 @@ def test_nothing_is_half_done(manager: FakeManager, public: DaemonControl, tmp_p
     asyncio.run(public.reload())
     error = error_of(public, "rpc")
     assert error.name == names.INVALID_CONFIGURATION
-    assert "tcp port 21 belongs to ftp as well" in str(error)
+    assert "tcp port 21 is already used by ftp" in str(error)
     assert manager.enabled == ["ftp"]
     assert [file.name for file in (tmp_path / "conf.d").iterdir()] == ["a.toml"]
 

@@ -36,7 +36,7 @@ class Watcher:
     def effective(self) -> Config:
         self.providers.require(self._base)
         effective = self.providers.apply(self._base, HELPERS, self._lasting)
-        self._lasting = effective.lasting
+        self._lasting = effective.retained
         return effective
 
     async def follow(self) -> None:
@@ -46,7 +46,7 @@ class Watcher:
 
     def assignments(self) -> set[str]:
         """Helpers with their zones."""
-        acts = self.effective().scope.acts
+        acts = self.effective().scope.assignments
         return {f"{act.helper} {act.source}>{act.target}" for act in acts}
 
     async def cmd(self, *arguments: str) -> None:

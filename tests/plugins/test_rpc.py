@@ -245,9 +245,18 @@ def test_names_and_numbers() -> None:
 @pytest.mark.parametrize(
     "value", ["nfs", [], ["nsf"], [0], [-1], [2**32], [1.5], [True], [None], {}]
 )
-def test_not_programs(value: object) -> None:
-    with pytest.raises(ValueError, match=r"list of program names|no program number"):
+def test_invalid_programs_are_rejected(value: object) -> None:
+    with pytest.raises(ValueError, match=r"list of program names|not an RPC program"):
         programs(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"), [("nfss", "did you mean nfs?"), ("xyzzy", "programs: amd, ")]
+)
+def test_an_unknown_program_gets_a_suggestion(value: str, hint: str) -> None:
+    with pytest.raises(ValueError, match=f"{value!r} is not an RPC program") as caught:
+        programs([value])
+    assert caught.value.args[1].startswith(hint)
 
 
 # a reply belongs to a call (G4)

@@ -149,7 +149,8 @@ NO_OWN_TEST = {"__main__", "plugin.hookspecs", "kernel.labels"}
 
 #: parts of one mechanism, tested as a whole
 TESTED_IN = {
-    "config.files": "loader", "config.assignments": "loader", "ruleset.syntax": "builder", "ruleset.assign": "builder",
+    "config.files": "loader", "config.tables": "loader", "config.assignments": "loader",
+    "ruleset.syntax": "builder", "ruleset.assign": "builder",
     "firewalld.model": "assignments", "firewalld.merge": "assignments", "firewalld.rich_rules": "sources",
     "engine.event_handler": "inspector", "engine.verdict": "inspector", "engine.flow_state": "inspector",
     "engine.nat": "expectations", "engine.checksum": "mangle", "engine.expectation_key": "expectations",

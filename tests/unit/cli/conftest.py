@@ -1,4 +1,4 @@
-"""Helpers that need no plugin to be installed."""
+"""Helpers without an installed plugin."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ HELPERS = {
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Plugins:
-    """Two helpers, and a plugin that is broken; no bus, so nobody beside us."""
+    """Two helpers and a broken plugin, without a system bus."""
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", f"unix:path={tmp_path}/no-bus")
     good = Plugin("foo", "foo-dist", "1.0", "foo_module", "loaded", ("foo", "bar"))
     bad = Plugin("bad", "bad-dist", "2.0", "bad_module", "broken")
-    found = Plugins(HELPERS, (good, bad), (Problem(bad, "can't be imported: OSError: no"),))
-    monkeypatch.setattr(plugins, "load", lambda blocked=(): found)
-    return found
+    available = Plugins(HELPERS, (good, bad), (Problem(bad, "cannot be imported: OSError: no"),))
+    monkeypatch.setattr(plugins, "load", lambda blocked=(): available)
+    return available
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`check`: the report is complete whatever one part of it meets."""
+"""`check`: a failing section does not hide the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fwhelpers.plugin.manager import Plugins
 
 @pytest.fixture(autouse=True)
 def system(monkeypatch: pytest.MonkeyPatch, installed: Plugins) -> SimpleNamespace:
-    """A system on which all is well; a test spoils a part of it."""
+    """A system that passes all checks; tests break a part of it."""
     state = SimpleNamespace(
         kernel=[Row("kernel", "queue", True, "nft queue")],
         system=[Row("system", "libnftables", True)],
@@ -55,7 +55,7 @@ def report(folder: Path) -> list[tuple[str, str, bool]]:
     return [(row.section, row.name, row.ok) for row in check.report(folder)]
 
 
-def test_all_is_well(
+def test_all_checks_pass(
     config_dir: Path, capsys: pytest.CaptureFixture[str], system: SimpleNamespace
 ) -> None:
     assert main(["check", "--config", str(config_dir)]) == 0
@@ -65,7 +65,7 @@ def test_all_is_well(
         "", "kernel", "  ok    queue: nft queue",
         "", "plugins", "  ok    foo (foo-dist 1.0): foo, bar",
         "", "config", f"  ok    {config_dir}: enabled: foo (udp 7)",
-        "", "ruleset", "  ok    dry run: the kernel would take it",
+        "", "ruleset", "  ok    dry run: accepted by the kernel",
         "", "all 5 checks passed",
     ]  # fmt: skip
     assert "table inet fwhelpers_check {" in system.loaded[0]
@@ -73,17 +73,15 @@ def test_all_is_well(
     assert 'ct helper set "foo-udp"' in system.loaded[0]
 
 
-def test_helpers_that_are_not_registered_are_left_out(
-    config_dir: Path, system: SimpleNamespace
-) -> None:
+def test_unregistered_helpers_are_omitted(config_dir: Path, system: SimpleNamespace) -> None:
     system.registered = {"bar"}
     *_, last = check.report(config_dir)
     assert last.ok
-    assert last.detail.endswith("not registered yet, so left out: foo")
+    assert last.detail.endswith("omitted because not registered yet: foo")
     assert "ct helper" not in system.loaded[0]
 
 
-def test_a_failing_part_hides_no_other(
+def test_a_failing_section_does_not_hide_others(
     config_dir: Path, system: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system.kernel = [Row("kernel", "queue", False, "no nft queue", "load nft_queue")]
@@ -99,7 +97,7 @@ def test_a_failing_part_hides_no_other(
     assert rows[-1].hint == "run as root, or with CAP_NET_ADMIN"
 
 
-def test_a_wrong_configuration_is_told_with_its_remedy(
+def test_an_invalid_configuration_is_reported_with_hints(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "fwhelpers.toml"
@@ -107,11 +105,11 @@ def test_a_wrong_configuration_is_told_with_its_remedy(
     assert main(["check", "--config", str(tmp_path)]) == 1
     out = capsys.readouterr().out
     assert f"  FAIL  {file}: daemon.qeues: unknown key\n        hint: did you mean queues?" in out
-    assert "  FAIL  dry run: not done: the configuration is wrong" in out
+    assert "  FAIL  dry run: skipped because the configuration is invalid" in out
     assert "2 of 5 checks failed" in out
 
 
-def test_a_broken_plugin_is_told(
+def test_a_broken_plugin_is_reported(
     config_dir: Path, monkeypatch: pytest.MonkeyPatch, installed: Plugins
 ) -> None:
     monkeypatch.setattr(plugins, "load", lambda blocked=(): installed)
@@ -119,13 +117,13 @@ def test_a_broken_plugin_is_told(
     assert [(row.name, row.ok) for row in rows] == [
         ("foo (foo-dist 1.0)", True), ("bad (bad-dist 2.0)", False),
     ]  # fmt: skip
-    assert rows[1].hint == 'mend it, or block_plugins = ["bad"]'
+    assert rows[1].hint == 'repair it, or set block_plugins = ["bad"]'
 
 
 def test_json(config_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--json", "--config", str(config_dir)]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["ok"] is True
-    assert told["report"][1] == {
+    document = json.loads(capsys.readouterr().out)
+    assert document["ok"] is True
+    assert document["report"][1] == {
         "section": "kernel", "name": "queue", "ok": True, "detail": "nft queue", "hint": "",
     }  # fmt: skip

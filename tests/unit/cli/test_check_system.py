@@ -1,4 +1,4 @@
-"""What the distribution has to bring: told with its remedy where it is missing, and only there."""
+"""Missing packages and modules of the distribution are reported with a hint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RELEASE = "6.1.0-test"
 
 @pytest.fixture
 def everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A root where nothing is missing; a test takes something away."""
+    """A root directory where nothing is missing; tests remove something."""
     folder = tmp_path / "lib/modules" / RELEASE
     folder.mkdir(parents=True)
     listed = [
@@ -33,13 +33,13 @@ def failed(root: Path) -> list[Finding]:
     return [finding for finding in check_system.findings(RELEASE, root) if not finding.ok]
 
 
-def test_nothing_is_missing(everything: Path) -> None:
+def test_a_complete_system_passes(everything: Path) -> None:
     assert failed(everything) == []
     *_, last = check_system.findings(RELEASE, everything)
     assert all(name in last.detail for name in MODULES)
 
 
-def test_no_binding(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_binding_is_reported(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         check_system, "find_spec", lambda name: None if name == "nftables" else object()
     )
@@ -50,7 +50,7 @@ def test_no_binding(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("place", ["python3/dist-packages", "python3.13/site-packages"])
-def test_a_binding_that_a_virtual_environment_hides(
+def test_a_binding_hidden_by_a_virtual_environment_is_explained(
     everything: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
     monkeypatch.setattr(
@@ -60,11 +60,11 @@ def test_a_binding_that_a_virtual_environment_hides(
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (only,) = failed(everything)
-    assert only.detail == "installed, but hidden from this Python environment"
-    assert only.hint == f"make it with `python3 -m venv --system-site-packages {sys.prefix}`"
+    assert only.detail == "installed, but not visible in this virtual environment"
+    assert only.hint == f"recreate it: python3 -m venv --system-site-packages {sys.prefix}"
 
 
-def test_no_library(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_is_reported(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> object:
         raise OSError(f"{name}: cannot open shared object file")
 
@@ -74,31 +74,31 @@ def test_no_library(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "apt install libnftables1" in only.hint
 
 
-def test_no_dbus(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_dbus_fast_is_reported(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         check_system, "find_spec", lambda name: None if name == "dbus_fast" else object()
     )
     (only,) = failed(everything)
-    assert "all else works" in only.detail
+    assert "without its D-Bus interface" in only.detail
     assert "apt install python3-dbus-fast" in only.hint
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_kernel_without_a_module(everything: Path, name: str) -> None:
+def test_a_missing_module_is_reported(everything: Path, name: str) -> None:
     folder = everything / "lib/modules" / RELEASE
     (folder / "modules.dep").write_text("kernel/net/ipv4/tunnel4.ko:\n")
     built_in = [f"kernel/net/{other}.ko" for other in MODULES if other != name]
     (folder / "modules.builtin").write_text("\n".join(built_in) + "\n")
     (only,) = failed(everything)
     assert only.name == f"module {name}"
-    assert only.detail == f"kernel {RELEASE} is without it"
+    assert only.detail == f"kernel {RELEASE} does not have it"
     assert f"CONFIG_{check_system.OPTIONS[name]}" in only.hint
     (everything / "sys/module" / name).mkdir(parents=True)
     assert failed(everything) == []
 
 
-def test_where_no_modules_can_be_looked_up(everything: Path) -> None:
+def test_modules_are_not_checked_without_a_module_list(everything: Path) -> None:
     (everything / "lib/modules" / RELEASE / "modules.dep").unlink()
     assert failed(everything) == []
     *_, last = check_system.findings(RELEASE, everything)
-    assert last.detail == f"can't be looked up: nothing in {everything}/lib/modules/{RELEASE}"
+    assert last.detail == f"not checked: {everything}/lib/modules/{RELEASE} has no list of modules"

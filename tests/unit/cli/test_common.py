@@ -1,4 +1,4 @@
-"""What the commands share."""
+"""Functions shared by the subcommands."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from fwhelpers.plugin.manager import Plugins
 
 
 def test_setup_joins_configuration_and_plugins(installed: Plugins, config_dir: Path) -> None:
-    found = common.setup(config_dir)
-    assert found.plugins is installed
-    assert list(found.enabled) == ["foo"]
+    setup = common.setup(config_dir)
+    assert setup.plugins is installed
+    assert list(setup.enabled) == ["foo"]
 
 
 @pytest.mark.usefixtures("installed")
-def test_setup_says_why_a_helper_is_missing(tmp_path: Path) -> None:
+def test_setup_explains_a_missing_helper(tmp_path: Path) -> None:
     (tmp_path / "fwhelpers.toml").write_text("[helpers.bad]")
-    with pytest.raises(ConfigError, match=r"no such helper \(plugin bad \(bad-dist 2\.0\): can't"):
+    with pytest.raises(ConfigError, match=r"no such helper \(plugin bad \(bad-dist 2\.0\): cannot"):
         common.setup(tmp_path)
 
 

@@ -45,7 +45,7 @@ def test_a_file_that_check_takes(conf: Path, tmp_path: Path) -> None:
 def test_a_file_that_is_there_stays(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import-conntrackd", str(conf), "--output", str(conf)]) == 1
     assert conf.read_text() == CONF
-    assert "there is such a file\nhint: move it away" in capsys.readouterr().err
+    assert "file exists\nhint: move it away" in capsys.readouterr().err
 
 
 def test_a_mistake_is_one_line_and_nothing_is_written(
@@ -68,13 +68,13 @@ def test_two_helpers_on_one_port_are_refused(
     assert main(["import-conntrackd", str(conf), "--rules", str(rules)]) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert f"{conf}: helpers.tns: tcp port 2121 belongs to ftp as well" in err
+    assert f"{conf}: helpers.tns: tcp port 2121 is already used by ftp" in err
 
 
 def test_no_helper_at_all(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
     conf.write_bytes(b"# caf\xe9\n")
     assert main(["import-conntrackd", str(conf)]) == 0
-    assert capsys.readouterr().err == f"fwhelpers: {conf}: no helper was carried over\n"
+    assert capsys.readouterr().err == f"fwhelpers: {conf}: no helper was converted\n"
 
 
 @pytest.mark.parametrize("missing", ["file", "rules"])

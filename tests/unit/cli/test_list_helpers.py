@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from fwhelpers import config
 from fwhelpers.cli import list_helpers
 from fwhelpers.cli.main import main
 from fwhelpers.plugin.manager import load
@@ -21,7 +20,7 @@ BUILT_IN = load().helpers
 def test_list(config_dir: Path, capsys: Capture) -> None:
     assert main(["list", "--config", str(config_dir)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "HELPER  ENABLED  L4       PORTS  IP   OPENS       WHAT",
+        "HELPER  ENABLED  L4       PORTS  IP   OPENS       DESCRIPTION",
         "foo     yes      udp      7      4,6  data:1/60s  the foo protocol (RFC 1)",
         "bar     no       tcp,udp  8,9    4,6  data:1/60s",
         "",
@@ -29,7 +28,7 @@ def test_list(config_dir: Path, capsys: Capture) -> None:
         "foo     foo-dist 1.0  loaded  foo, bar",
         "bad     bad-dist 2.0  broken  -",
         "",
-        "problem: plugin bad (bad-dist 2.0): can't be imported: OSError: no",
+        "problem: plugin bad (bad-dist 2.0): cannot be imported: OSError: no",
     ]
 
 
@@ -41,7 +40,7 @@ def test_list_as_json(config_dir: Path, capsys: Capture) -> None:
     assert len(listed["problems"]) == 1
 
 
-def test_list_works_with_a_wrong_configuration(tmp_path: Path, capsys: Capture) -> None:
+def test_list_works_with_an_invalid_configuration(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "fwhelpers.toml").write_text("[daemon]\nx = 1\n[helpers.bar]\n")
     assert main(["list", "--config", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
@@ -52,7 +51,7 @@ def test_list_works_with_a_wrong_configuration(tmp_path: Path, capsys: Capture) 
 def test_list_works_without_a_configuration(
     tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(config, "DIRECTORY", tmp_path / "none")
+    monkeypatch.setattr("fwhelpers.config.files.DIRECTORY", tmp_path / "none")
     assert main(["list", "--config", str(tmp_path / "none")]) == 0
     assert capsys.readouterr().err == ""
 
@@ -69,35 +68,34 @@ def test_one_helper_in_detail(config_dir: Path, capsys: Capture) -> None:
     assert main(["list", "foo", "--config", str(config_dir)]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "foo: enabled",
-        "  what           the foo protocol",
+        "  description    the foo protocol",
         "  specification  RFC 1",
-        "  kernel's name  foo",
+        "  kernel name    foo",
         "  control        udp port 7, IPv4 and IPv6",
-        "  opens          data: at most 1 for a control connection, 60 s, ports from 1024",
+        "  opens          data: at most 1 for each control connection, 60 s, ports from 1024",
         "  setting        loose = false: be lax",
     ]
 
 
 def test_one_helper_as_json(config_dir: Path, capsys: Capture) -> None:
     assert main(["list", "bar", "--json", "--config", str(config_dir)]) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["name"], told["enabled"], told["l4"], told["families"]) == (
+    details = json.loads(capsys.readouterr().out)
+    assert (details["name"], details["enabled"], details["l4"], details["families"]) == (
         "bar",
         False,
         ["tcp", "udp"],
         [4, 6],
     )
-    assert told["policies"] == [
+    assert details["policies"] == [
         {"name": "data", "max": 1, "timeout": 60, "min_port": 1024, "ports": []}
     ]
 
 
-def test_a_helper_that_there_is_not(config_dir: Path, capsys: Capture) -> None:
-    assert main(["list", "nosuch", "--config", str(config_dir)]) == 1
-    assert (
-        capsys.readouterr().err
-        == "fwhelpers: error: there is no helper 'nosuch'\nhint: fwhelpers list\n"
-    )
+def test_an_unknown_helper_gets_a_suggestion(config_dir: Path, capsys: Capture) -> None:
+    for name, hint in (("nosuch", "installed helpers: bar, foo"), ("fooo", "did you mean foo?")):
+        assert main(["list", name, "--config", str(config_dir)]) == 1
+        error = f"fwhelpers: error: no such helper: {name}\nhint: {hint}\n"
+        assert capsys.readouterr().err == error
 
 
 def test_requests_to_groups_in_detail(tmp_path: Path, capsys: Capture) -> None:
@@ -106,16 +104,16 @@ def test_requests_to_groups_in_detail(tmp_path: Path, capsys: Capture) -> None:
     )
     assert main(["list", "disks", "--config", str(tmp_path)]) == 0
     assert (
-        "udp port 7000, IPv4; requests of this host to 239.1.2.3, broadcast"
+        "udp port 7000, IPv4; requests from this host to 239.1.2.3, broadcast"
         in capsys.readouterr().out
     )
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_every_built_in_helper_tells_what_it_is(name: str) -> None:
+def test_every_built_in_helper_has_a_description(name: str) -> None:
     helper = BUILT_IN[name]
-    told = list_helpers.as_dict(helper, True)
-    assert told["doc"]
-    assert told["policies"]
-    assert json.dumps(told)
-    assert "\n".join(list_helpers._detailed(helper, True)).startswith(f"{name}: enabled\n  what")
+    details = list_helpers.as_dict(helper, True)
+    assert details["doc"]
+    assert details["policies"]
+    assert json.dumps(details)
+    assert "\n".join(list_helpers._details(helper, True)).startswith(f"{name}: enabled\n  desc")

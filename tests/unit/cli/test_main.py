@@ -24,7 +24,7 @@ def test_version() -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["nosuch"], ["list", "--nosuch"], ["replay"]])
-def test_wrong_usage_is_2(arguments: list[str]) -> None:
+def test_a_usage_error_has_status_2(arguments: list[str]) -> None:
     done = fwhelpers(*arguments)
     assert done.returncode == 2
     assert "usage: " in done.stderr
@@ -44,14 +44,14 @@ def test_bad_config_is_an_error_with_a_hint(tmp_path: Path) -> None:
     )
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     script = f"{sys.executable} -m fwhelpers completion zsh | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
     assert done.stderr == ""
     assert done.stdout.strip() in ("141", "0")  # 0: all fitted into the pipe before
 
 
-def test_starting_imports_next_to_nothing() -> None:
+def test_help_imports_almost_nothing() -> None:
     code = (
         "import sys\nfrom fwhelpers.cli.main import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
@@ -59,8 +59,8 @@ def test_starting_imports_next_to_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].split() == [
-        "fwhelpers", "fwhelpers.cli", "fwhelpers.cli.errors", "fwhelpers.cli.main",
-        "fwhelpers.cli.parser",
+        "fwhelpers", "fwhelpers.cli", "fwhelpers.cli.errors",         "fwhelpers.cli.help_texts",
+        "fwhelpers.cli.main", "fwhelpers.cli.parser",
     ]  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def raising(error: BaseException) -> Act:
     return act
 
 
-def test_the_status_is_the_command_s(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_exit_status_is_the_commands(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, lambda arguments: 1) == 1
 
 
@@ -100,7 +100,7 @@ def test_interruption_is_quiet(
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_bug_is_told_without_traceback(
+def test_an_internal_error_has_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(monkeypatch, raising(ZeroDivisionError("by zero"))) == 1
@@ -108,14 +108,14 @@ def test_a_bug_is_told_without_traceback(
     assert err.startswith("fwhelpers: error: internal error: ZeroDivisionError: by zero\nhint: ")
 
 
-def test_a_bug_can_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_raises_internal_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FWHELPERS_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         run(monkeypatch, raising(ZeroDivisionError()))
 
 
-def test_every_target_is_there() -> None:
-    """A typo in the declared command line would show itself only when the command is used."""
+def test_every_command_has_an_implementation() -> None:
+    # a typo would otherwise be noticed only when the command is used
     parser = cli.parser.build()
     for words in (["run"], ["check"], ["list"], ["ruleset"], ["counters"], ["monitor"],
                   ["replay", "x"], ["status"], ["expectations"], ["enable", "x"], ["disable", "x"],

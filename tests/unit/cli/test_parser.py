@@ -1,4 +1,4 @@
-"""The command line: every command explains itself."""
+"""The command line: help texts, and suggestions for misspelled words."""
 
 from __future__ import annotations
 
@@ -45,3 +45,25 @@ def test_general_help_fits_a_terminal() -> None:
 
 def test_the_default_directory_is_config_s() -> None:
     assert parser.build().parse_args(["run"]).config == config.DIRECTORY
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "hint"),
+    [
+        ("enabel ftp", "unknown command 'enabel'", "did you mean enable?"),
+        ("xyzzy", "unknown command 'xyzzy'", "commands: run, check, status, "),
+        ("status --jsno", "unknown option --jsno", "did you mean --json?"),
+        ("replay x --prot=21", "unknown option --prot", "did you mean --port?"),
+        ("completion bsh", "unknown value 'bsh'", "did you mean bash?"),
+        ("list a b", "unexpected argument 'b'", ""),
+    ],
+)
+def test_a_misspelled_word_gets_a_suggestion(
+    line: str, error: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parser.build().parse_args(line.split())
+    assert caught.value.code == 2
+    text = capsys.readouterr().err
+    assert f"fwhelpers: error: {error}\n" in text
+    assert (f"\nhint: {hint}" in text) if hint else ("hint" not in text)

@@ -50,7 +50,7 @@ def test_counters(as_json: bool, capsys: Capture, monkeypatch: pytest.MonkeyPatc
     else:
         assert out.splitlines() == [
             "helper ftp: expected 2, refused 1",
-            "helper rpc: nothing yet",
+            "helper rpc: no traffic yet",
             "worker 0: queue 1000, packets 7",
             "problem: tns: not registered",
         ]
@@ -62,4 +62,6 @@ def test_counters_without_a_service(capsys: Capture, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(runtime_dir, "read_status", read)
     assert main(["counters"]) == 1
-    assert capsys.readouterr().err.startswith("fwhelpers: error: the service does not run\nhint: ")
+    assert capsys.readouterr().err.startswith(
+        "fwhelpers: error: the service is not running\nhint: "
+    )

@@ -1,4 +1,4 @@
-"""`run`, `register`, `release`, `unregister`: handed on to the daemon's code."""
+"""`run`, `register`, `release`, `unregister`: calls the daemon's code."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ def test_register_takes_every_installed_helper(
 
 
 @pytest.mark.parametrize(
-    ("names", "said"), [(["foo", "bar"], "foo, bar"), ([], "none was registered")]
+    ("names", "expected"), [(["foo", "bar"], "foo, bar"), ([], "none; no helper was registered")]
 )
-def test_unregister_tells_what_it_removed(
+def test_unregister_lists_removed_helpers(
     names: list[str],
-    said: str,
+    expected: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("fwhelpers.registration.register.unregister", lambda: names)
     monkeypatch.setattr("fwhelpers.daemon.runtime_dir.require_stopped", lambda: None)
     assert main(["unregister"]) == 0
-    assert capsys.readouterr().out == f"removed: {said}\n"
+    assert capsys.readouterr().out == f"removed: {expected}\n"
 
 
 def test_release_disables_all(monkeypatch: pytest.MonkeyPatch) -> None:

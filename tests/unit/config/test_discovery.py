@@ -1,4 +1,4 @@
-"""The rest of it is tested where people meet it, in test_config."""
+"""Rows of [discovery.NAME]; error messages are tested in test_loader."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from fwhelpers.config.discovery import make_row, missing_keys
 from fwhelpers.config.validators import InvalidValue
 from fwhelpers.discovery import Match
 
-GIVEN = {"port": 7000, "groups": ("239.1.2.3",), "signature": ((2, b"\0", b"\xf8"),)}
+OPTIONS = {"port": 7000, "groups": ("239.1.2.3",), "signature": ((2, b"\0", b"\xf8"),)}
 
 
-def test_row() -> None:
-    made = make_row("disks", GIVEN)
-    assert made.ports == (7000,)
-    assert made.signature == (Match(2, (b"\0",), b"\xf8"),)
-    assert list(missing_keys(GIVEN)) == []
+def test_make_row_converts_the_options() -> None:
+    row = make_row("disks", OPTIONS)
+    assert row.ports == (7000,)
+    assert row.signature == (Match(2, (b"\0",), b"\xf8"),)
+    assert list(missing_keys(OPTIONS)) == []
 
 
-def test_what_is_missing() -> None:
+def test_missing_keys_lists_required_keys() -> None:
     assert [key for key, _ in missing_keys({})] == ["port", "groups", "signature"]
 
 
-def test_impossible_names() -> None:
+def test_an_invalid_name_is_rejected() -> None:
     with pytest.raises(InvalidValue):
-        make_row("no spaces", GIVEN)
+        make_row("no spaces", OPTIONS)

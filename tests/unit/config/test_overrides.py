@@ -17,13 +17,13 @@ HELPERS = {
 ROW = '[discovery.disks]\nport = 7000\ngroups = ["239.1.2.3"]\nsignature = ["0:44"]\n'
 
 
-def enabled(text: str, **given: bool) -> set[str]:
+def enabled(text: str, **switches: bool) -> set[str]:
     draft = config.parse([("a.toml", text)])
-    return set(config.resolve(overrides.apply_overrides(draft, given), HELPERS).helpers)
+    return set(config.resolve(overrides.apply_overrides(draft, switches), HELPERS).helpers)
 
 
 @pytest.mark.parametrize(
-    ("text", "given", "expected"),
+    ("text", "switches", "expected"),
     [
         ("[helpers.foo]", {}, {"foo"}),
         ("[helpers.foo]\nenabled = false", {}, set()),
@@ -36,22 +36,22 @@ def enabled(text: str, **given: bool) -> set[str]:
         (ROW, {"disks": False}, set()),
     ],
 )
-def test_switched(text: str, given: dict[str, bool], expected: set[str]) -> None:
-    assert enabled(text, **given) == expected
+def test_overrides_win_over_files(text: str, switches: dict[str, bool], expected: set[str]) -> None:
+    assert enabled(text, **switches) == expected
 
 
-def test_settings_stay() -> None:
+def test_enabling_keeps_the_settings_of_the_files() -> None:
     draft = config.parse([("a.toml", "[helpers.foo]\nports = [99]\nenabled = false")])
-    made = config.resolve(overrides.apply_overrides(draft, {"foo": True}), HELPERS)
-    assert made.helpers["foo"].ports == (99,)
+    loaded = config.resolve(overrides.apply_overrides(draft, {"foo": True}), HELPERS)
+    assert loaded.helpers["foo"].ports == (99,)
 
 
-def test_what_is_not_there_can_t_be_enabled() -> None:
-    with pytest.raises(config.ConfigError, match="there is no such helper"):
+def test_a_missing_helper_cannot_be_enabled() -> None:
+    with pytest.raises(config.ConfigError, match="no such helper"):
         enabled("", nosuch=True)
 
 
-def test_a_disabled_one_is_checked_all_the_same() -> None:
+def test_a_disabled_helper_is_still_validated() -> None:
     with pytest.raises(config.ConfigError, match="unknown key"):
         enabled("[helpers.foo]\nenabled = false\nprots = [1]")
 
@@ -60,11 +60,11 @@ NAMES = st.text("abcXYZ019.-", min_size=1, max_size=12)
 
 
 @given(st.dictionaries(NAMES, st.booleans()))
-def test_the_file_says_the_same(given: dict[str, bool]) -> None:
-    assert overrides.parse(overrides.render(given)) == given
+def test_the_drop_in_is_read_back_unchanged(switches: dict[str, bool]) -> None:
+    assert overrides.parse(overrides.render(switches)) == switches
 
 
-def test_what_somebody_else_wrote_there() -> None:
+def test_foreign_content_of_the_drop_in_is_ignored() -> None:
     assert overrides.parse("[helpers]\na = 1\n[helpers.b]\nenabled = 1\n[x]\n") == {}
     assert overrides.parse("helpers = 1") == {}
     with pytest.raises(ValueError, match="key part"):

@@ -1,4 +1,4 @@
-"""The list of keys, and the reference that is made of it."""
+"""The keys, and the reference generated from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_every_default_passes_its_own_check() -> None:
                 key.check(key.default)
 
 
-def test_the_reference_names_every_key_and_setting() -> None:
+def test_the_reference_lists_every_key_and_setting() -> None:
     helper = Helper("foo", "tcp", [1], Parser, settings=[Setting("bar", ["a"], "what it is")])
     text = schema.reference({"foo": helper})
     for table in schema.TABLES.values():
@@ -42,5 +42,5 @@ def test_defaults_are_shown_as_toml(value: object) -> None:
     assert tomllib.loads(f"x = {schema.toml(value)}")["x"] == value
 
 
-def test_reserved_names_are_the_helper_table() -> None:
+def test_reserved_names_are_the_keys_of_a_helper_table() -> None:
     assert {key.name for key in schema.HELPER} | {"guard"} == RESERVED

@@ -1,4 +1,4 @@
-"""Checks of single values: what passes is harmless for nftables, what doesn't has a remedy."""
+"""Checks of single values: accepted values are safe for nftables."""
 
 from __future__ import annotations
 
@@ -37,12 +37,31 @@ def test_a_plain_address_is_a_prefix_of_full_length() -> None:
     "check", [validators.ports, validators.interfaces, validators.prefixes, validators.names]
 )
 @pytest.mark.parametrize("value", [None, 1, "x", {}, [[]], [{}], [None], [1.5], [[1]]])
-def test_a_wrong_type_is_refused(check: validators.Check, value: object) -> None:
+def test_a_value_of_the_wrong_type_is_rejected(check: validators.Check, value: object) -> None:
     with pytest.raises(validators.InvalidValue):
         check(value)
 
 
-def test_guess_names_the_nearest_or_all() -> None:
-    assert validators.guess("prots", ["ports", "fail"], "keys") == "did you mean ports?"
-    assert validators.guess("zzz", ["ports", "fail"], "keys") == "keys: ports, fail"
-    assert validators.guess("zzz", [], "keys") == "there are no keys"
+def test_suggest_returns_the_nearest_choice_or_all() -> None:
+    assert validators.suggest("prots", ["ports", "fail"], "keys") == "did you mean ports?"
+    assert validators.suggest("zzz", ["ports", "fail"], "keys") == "keys: ports, fail"
+    assert validators.suggest("zzz", [], "keys") == "there are no keys"
+    assert validators.suggest("OPEN", ["open", "closed"], "values") == "did you mean open?"
+
+
+@pytest.mark.parametrize(
+    ("check", "value", "hint"),
+    [
+        (validators.choice("open", "closed"), "opne", "did you mean open?"),
+        (validators.choice("open", "closed"), "zzz", "values: open, closed"),
+        (validators.port_or("same", "any"), "sme", "did you mean same?"),
+        (validators.port_or("same", "any"), "zzz", 'use "same", "any" or a port number'),
+        (validators.interfaces, ["conection:Office"], "did you mean connection?"),
+    ],
+)
+def test_a_misspelled_value_gets_a_suggestion(
+    check: validators.Check, value: object, hint: str
+) -> None:
+    with pytest.raises(validators.InvalidValue) as caught:
+        check(value)
+    assert caught.value.hint == hint

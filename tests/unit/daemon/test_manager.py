@@ -51,7 +51,7 @@ class FakeProviders:
         return module.replace(
             config,
             helpers={**config.helpers, self.zone_helper: added},
-            lasting={self.zone_helper: added},
+            retained={self.zone_helper: added},
         )
 
 

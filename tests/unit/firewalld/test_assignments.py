@@ -54,7 +54,7 @@ def snapshot(*zones: Zone, policies: tuple[Policy, ...] = (), **more: object) ->
 
 
 def acts(*zones: Zone, policies: tuple[Policy, ...] = ()) -> tuple[Assignment, ...]:
-    return derive_assignments(snapshot(*zones, policies=policies), HELPERS).scope.acts
+    return derive_assignments(snapshot(*zones, policies=policies), HELPERS).scope.assignments
 
 
 RPC = ((111, "tcp"), (111, "udp"))
@@ -62,12 +62,12 @@ RPC = ((111, "tcp"), (111, "udp"))
 
 def test_a_zones_service_acts_for_what_comes_from_there() -> None:
     (act,) = acts(Zone("internal", ("lan",), services=("fw-rpc", "ssh")))
-    assert act == Assignment("rpc", "input", RPC, source="internal", why="service fw-rpc")
+    assert act == Assignment("rpc", "input", RPC, source="internal", reason="service fw-rpc")
 
 
 def test_included_services_count_and_circles_end() -> None:
     (act,) = acts(Zone("internal", ("lan",), services=("fw-nfs3",)))
-    assert (act.helper, act.why) == ("rpc", "service fw-nfs3")
+    assert (act.helper, act.reason) == ("rpc", "service fw-nfs3")
 
 
 def test_a_service_without_the_port_is_a_clients() -> None:
@@ -99,7 +99,7 @@ def test_policies_act_between_zones_from_and_to_this_host() -> None:
         ("output", "", "internal"),
         ("input", "internal", ""),
     ]
-    assert found[0].why == "policy a, service fw-ftp"
+    assert found[0].reason == "policy a, service fw-ftp"
 
 
 def test_any_is_every_zone_but_not_this_host() -> None:
@@ -143,14 +143,14 @@ def test_rich_rules_narrow() -> None:
     rule = 'rule family="ipv4" source address="10.9.0.0/16" service name="fw-rpc" log accept'
     (act,) = acts(Zone("internal", rich_rules=(rule,)))
     assert (act.families, act.sources) == ((4,), (ip_network("10.9.0.0/16"),))
-    assert act.why == "rich rule, service fw-rpc"
+    assert act.reason == "rich rule, service fw-rpc"
 
 
 def test_a_rich_rules_source_is_the_other_side() -> None:
     rule = 'rule source address="10.9.0.0/16" service name="{}" accept'
     zone = Zone("i", rich_rules=(rule.format("fw-ftp-client"), rule.format("fw-ssdp")))
     found = derive_assignments(snapshot(zone), HELPERS)
-    (act,) = found.scope.acts
+    (act,) = found.scope.assignments
     assert (act.helper, act.path, act.sources) == ("ftp", "output", ())
     assert act.destinations == (ip_network("10.9.0.0/16"),)
     assert [gap.hint for gap in found.unsupported] == ["requests go to groups: leave it out"]
@@ -171,7 +171,7 @@ def test_rich_rules_that_can_not_be_followed_are_told(source: str) -> None:
         snapshot(Zone("i", rich_rules=(f'rule source {source} service name="fw-rpc" accept',))),
         HELPERS,
     )
-    assert found.scope.acts == ()
+    assert found.scope.assignments == ()
     assert [gap.zone for gap in found.unsupported] == ["i"]
 
 
@@ -194,7 +194,7 @@ def test_zones_enable_and_the_files_keep_what_they_say() -> None:
     assert made.helpers["rpc"].general
     assert made.helpers["rpc"].sources == (ip_network("10.0.0.0/8"),)
     assert not made.helpers["ftp"].general
-    assert {act.helper for act in made.scope.acts} == {"rpc", "ftp"}
+    assert {act.helper for act in made.scope.assignments} == {"rpc", "ftp"}
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_ignored_and_disabled_helpers_are_not_enabled(text: str) -> None:
     found = derive_assignments(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
     made = effective(text, found)
     assert list(made.helpers) == ["rpc"]
-    assert {act.helper for act in made.scope.acts} == {"rpc"}
+    assert {act.helper for act in made.scope.assignments} == {"rpc"}
 
 
 def test_what_zones_enabled_is_inspected_on() -> None:
@@ -216,13 +216,13 @@ def test_what_zones_enabled_is_inspected_on() -> None:
         (ZoneMember("x"),), (Assignment("ftp", INPUT, ((2121, "tcp"),), source="x"),)
     )
     made = merge_zone_helpers(
-        config.resolve(config.parse([]), HELPERS), HELPERS, odd, before.lasting
+        config.resolve(config.parse([]), HELPERS), HELPERS, odd, before.retained
     )
     assert list(made.helpers) == ["ftp"]
     assert made.scope.ports("ftp") == (2121,)
     assert {n: m.ports for n, m in made.inspected.items()} == {"ftp": (21, 2121), "rpc": (111,)}
     gone = merge_zone_helpers(
-        config.resolve(config.parse([]), HELPERS), HELPERS, ZoneAssignments(), made.lasting
+        config.resolve(config.parse([]), HELPERS), HELPERS, ZoneAssignments(), made.retained
     )
     assert gone.helpers == {}
     assert {n: m.ports for n, m in gone.inspected.items()} == {"rpc": (111,), "ftp": (21, 2121)}
@@ -236,7 +236,7 @@ def test_what_zones_enabled_is_inspected_on() -> None:
 )
 def test_what_is_switched_off_does_not_last(text: str) -> None:
     found = derive_assignments(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
-    before = effective("", found).lasting
+    before = effective("", found).retained
     made = config.resolve(config.parse([("f", text)]), HELPERS)
     assert set(merge_zone_helpers(made, HELPERS, found.scope, before).inspected) == {"rpc"}
     assert (

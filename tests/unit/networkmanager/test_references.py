@@ -68,7 +68,7 @@ def test_never_wider_than_the_named_interfaces(names: list[str], devices: list[D
 
 
 @pytest.mark.parametrize(
-    ("value", "hint"), [("profle:X", "an interface has no colon"), ("type:", "type:wifi")]
+    ("value", "hint"), [("profle:X", "did you mean profile"), ("type:", "type:wifi")]
 )
 def test_wrong_references_are_errors(value: str, hint: str) -> None:
     with pytest.raises(config.ConfigError, match=hint):
@@ -77,7 +77,7 @@ def test_wrong_references_are_errors(value: str, hint: str) -> None:
 
 def test_references_do_not_separate_helpers_on_the_same_port() -> None:
     text = '[helpers.ftp]\ninterfaces = ["type:wifi"]\n[helpers.x]\ninterfaces = ["wlp1s0"]'
-    with pytest.raises(config.ConfigError, match="belongs to ftp as well"):
+    with pytest.raises(config.ConfigError, match="is already used by ftp"):
         resolve_config(text)
 
 

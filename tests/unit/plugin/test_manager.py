@@ -100,14 +100,14 @@ API = "from fwhelpers.api import Helper, Parser, hookimpl\n"
 HOOK = API + "@hookimpl\ndef fwhelpers_helpers():\n    "
 
 BROKEN = {
-    "syntax": ("def", "can't be imported: SyntaxError: "),
-    "missing": ("import nosuchmodule", "can't be imported: ModuleNotFoundError: "),
-    "raises": ("raise RuntimeError('two\\nlines')", "can't be imported: RuntimeError: two"),
-    "exits": ("raise SystemExit(3)", "can't be imported: SystemExit: 3"),
+    "syntax": ("def", "cannot be imported: SyntaxError: "),
+    "missing": ("import nosuchmodule", "cannot be imported: ModuleNotFoundError: "),
+    "raises": ("raise RuntimeError('two\\nlines')", "cannot be imported: RuntimeError: two"),
+    "exits": ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
     "nohook": ("x = 1", "implements no hook (mark fwhelpers_helpers with @hookimpl)"),
     "unmarked": ("def fwhelpers_helpers():\n    return []", "implements no hook"),
-    "unknown": (API + "@hookimpl\ndef fwhelpers_helper():\n    return []", "wrong hook: "),
-    "signature": (API + "@hookimpl\ndef fwhelpers_helpers(x):\n    return []", "wrong hook: "),
+    "unknown": (API + "@hookimpl\ndef fwhelpers_helper():\n    return []", "invalid hook: "),
+    "signature": (API + "@hookimpl\ndef fwhelpers_helpers(x):\n    return []", "invalid hook: "),
     "hookraises": (HOOK + "raise KeyError('k')", "its hook failed: KeyError: 'k'"),
     "hookexits": (HOOK + "raise SystemExit", "its hook failed: SystemExit"),
     "none": (HOOK + "return 7", "its hook failed: TypeError: "),
@@ -115,15 +115,15 @@ BROKEN = {
     "midway": (HOOK + "yield Helper('a', 'udp', [1], Parser)\n    raise OSError('no')",
                "its hook failed: OSError: no"),
     "newer": ("FWHELPERS_API = 2\n" + HOOK + "return []",
-              "made for plugin API 2, this is 1 (update fwhelpers)"),
+              "requires plugin API 2, this is 1 (update fwhelpers)"),
     "older": ("FWHELPERS_API = 0\n" + HOOK + "return []",
-              "made for plugin API 0, this is 1 (update the plugin)"),
-    "oddapi": ("FWHELPERS_API = 'x'\n" + HOOK + "return []", "made for plugin API 'x', this is 1"),
+              "requires plugin API 0, this is 1 (update the plugin)"),
+    "oddapi": ("FWHELPERS_API = 'x'\n" + HOOK + "return []", "requires plugin API 'x', this is 1"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_broken_plugin_stops_nobody(install: Install, name: str) -> None:
+def test_a_broken_plugin_does_not_affect_others(install: Install, name: str) -> None:
     source, expected = BROKEN[name]
     install(name, source, "0.9")
     install("zz-good", good("zz"))
@@ -131,36 +131,36 @@ def test_a_broken_plugin_stops_nobody(install: Install, name: str) -> None:
     assert list(found.helpers) == ["zz"]
     (problem,) = found.problems
     assert str(problem).startswith(f"plugin {name} ({name} 0.9): ")
-    assert expected in problem.what
+    assert expected in problem.message
     assert "\n" not in str(problem)
     assert {p.name: p.state for p in found.plugins} == {name: "broken", "zz-good": "loaded"}
-    assert name in found.absent()
+    assert name in found.missing_reasons()
 
 
-def test_an_attribute_that_is_not_there(install: Install) -> None:
+def test_a_missing_attribute_is_an_import_error(install: Install) -> None:
     install("attr", good("attr"), entry="plug_attr_attr:nosuch")
-    assert "can't be imported: AttributeError" in load().problems[0].what
+    assert "cannot be imported: AttributeError" in load().problems[0].message
 
 
-def test_a_wrong_helper_is_left_out_and_the_plugin_s_others_stay(install: Install) -> None:
+def test_an_invalid_helper_is_ignored_and_the_others_are_kept(install: Install) -> None:
     install("two", HOOK + "return [Helper('a_b', 'udp', [0], Parser), "
                           "Helper('fine', 'udp', [1], Parser), 'text']")  # fmt: skip
     found = load()
     assert list(found.helpers) == ["fine"]
-    assert [problem.what for problem in found.problems] == [
-        "helper a_b: the name must be a letter and up to 11 letters, digits, dashes or dots",
-        "helper a_b: ports: no such port: 0",
-        "offers 'str' where a Helper belongs",
+    assert [problem.message for problem in found.problems] == [
+        "helper a_b: name must be a letter followed by at most 11 letters, digits, dashes or dots",
+        "helper a_b: ports: invalid port: 0",
+        "returned 'str' instead of a Helper",
     ]
 
 
-def test_the_first_to_take_a_name_keeps_it(install: Install) -> None:
+def test_the_first_plugin_keeps_a_name(install: Install) -> None:
     install("one", good("dup", 1), dist="aaa")
     install("two", good("dup", 2), dist="bbb")
     found = load()
     assert list(found.helpers["dup"].ports) == [1]
     assert [str(p) for p in found.problems] == [
-        "plugin two (bbb 1.0): helper dup: the name is taken by plugin one (aaa 1.0)"
+        "plugin two (bbb 1.0): helper dup: plugin one (aaa 1.0) already has a helper of this name"
     ]
 
 
@@ -170,12 +170,12 @@ def test_our_own_plugins_come_first(install: Install) -> None:
     assert list(load().helpers["dup"].ports) == [2]
 
 
-def test_two_names_may_not_meet_in_the_kernel(install: Install) -> None:
+def test_two_helpers_cannot_share_a_kernel_name(install: Install) -> None:
     install("a", good("fw-ftp"))
     install("b", good("ftp"))
     found = load()
     assert list(found.helpers) == ["fw-ftp"]
-    assert "registers fw-ftp as well" in found.problems[0].what
+    assert "already registers fw-ftp" in found.problems[0].message
 
 
 @pytest.mark.parametrize("block", ["one", "aaa", "aaa:one"])
@@ -187,20 +187,23 @@ def test_blocking(install: Install, block: str, variable: bool) -> None:
     assert list(found.helpers) == ["two"]
     assert found.problems == ()
     assert [p.state for p in found.plugins] == ["blocked", "loaded"]
-    assert found.absent() == {"one": "plugin one (aaa 1.0) is blocked"}
+    assert found.missing_reasons() == {"one": "plugin one (aaa 1.0) is blocked"}
 
 
-def test_all_but_our_own_can_be_blocked(install: Install) -> None:
+def test_all_third_party_plugins_can_be_blocked(install: Install) -> None:
     install("one", good("one"), dist="aaa")
     install("two", good("two"), dist="fwhelpers")
     assert list(load(environ="*").helpers) == ["two"]
 
 
-def test_blocking_what_is_not_there_is_told() -> None:
-    assert "'nosuch' is to be blocked, but none of that name" in str(load("nosuch").problems[0])
+def test_an_unknown_name_in_the_block_list_is_reported(install: Install) -> None:
+    install("printer", good("printer"))
+    assert str(load("nosuch").problems[0]) == "block list: no plugin 'nosuch' is installed"
+    (problem,) = load("printr").problems
+    assert str(problem).endswith("'printr' is installed (did you mean printer?)")
 
 
-def test_the_built_in_ones_load() -> None:
+def test_the_built_in_plugins_load() -> None:
     found = plugins.load()
     assert [str(p) for p in found.problems] == []
     assert {"ftp", "rpc"} <= set(found.helpers)

@@ -11,46 +11,46 @@ from fwhelpers.api import DatagramParser, Helper, Policy, Setting
 from fwhelpers.plugin.validation import validate
 
 
-def made(**changes: Any) -> Helper:
-    given: dict[str, Any] = {"name": "foo", "l4": "udp", "ports": [7], "parser": DatagramParser}
-    return Helper(**{**given, **changes})
+def helper(**changes: Any) -> Helper:
+    fields: dict[str, Any] = {"name": "foo", "l4": "udp", "ports": [7], "parser": DatagramParser}
+    return Helper(**{**fields, **changes})
 
 
-def test_a_good_one_has_no_fault() -> None:
+def test_a_valid_helper_has_no_fault() -> None:
     both = {"tcp": DatagramParser, "udp": DatagramParser}
-    assert list(validate(made(l4=("tcp", "udp"), parser=both, name="Q.931-x"))) == []
+    assert list(validate(helper(l4=("tcp", "udp"), parser=both, name="Q.931-x"))) == []
     policies = [Policy(n, 255, 3600, 0, frozenset([2049])) for n in "abcd"]
-    assert list(validate(made(policies=policies, ports=[], families=[6]))) == []
+    assert list(validate(helper(policies=policies, ports=[], families=[6]))) == []
 
 
-WRONG = [
-    ({"name": "a_b"}, "the name must be"),
-    ({"name": "abcdefghijklm"}, "the name must be"),
-    ({"name": "9a"}, "the name must be"),
-    ({"name": ""}, "the name must be"),
-    ({"name": "a\n"}, "the name must be"),
-    ({"name": None}, "the name must be"),
+FAULTS = [
+    ({"name": "a_b"}, "name must be"),
+    ({"name": "abcdefghijklm"}, "name must be"),
+    ({"name": "9a"}, "name must be"),
+    ({"name": ""}, "name must be"),
+    ({"name": "a\n"}, "name must be"),
+    ({"name": None}, "name must be"),
     ({"l4": "sctp"}, 'l4 must be "tcp", "udp" or both'),
     ({"l4": []}, "l4 must be"),
     ({"l4": ["tcp", "tcp"]}, "l4 must be"),
     ({"l4": None}, "wrong type"),
-    ({"ports": [0]}, "no such port: 0"),
-    ({"ports": [65536, True, "21"]}, "no such port: 65536, True, '21'"),
-    ({"ports": [7, 7]}, "a port is there twice"),
+    ({"ports": [0]}, "invalid port: 0"),
+    ({"ports": [65536, True, "21"]}, "invalid port: 65536, True, '21'"),
+    ({"ports": [7, 7]}, "duplicate port"),
     ({"ports": 7}, "ports: wrong type"),
     ({"families": []}, "families must be"),
     ({"families": [5]}, "families must be"),
-    ({"parser": str}, "is no subclass of Parser"),
-    ({"parser": None}, "is no subclass of Parser"),
-    ({"parser": {"tcp": DatagramParser}}, "parser must be given for udp"),
-    ({"children": ["sctp"]}, "children must be of"),
-    ({"children": ["tcp"], "parser": {"udp": DatagramParser}}, "parser must be given for tcp, udp"),
-    ({"listen_for": b"x"}, "groups, broadcast and listen_for are for helpers that are outgoing"),
+    ({"parser": str}, "is not a subclass of Parser"),
+    ({"parser": None}, "is not a subclass of Parser"),
+    ({"parser": {"tcp": DatagramParser}}, "parser must have the keys udp"),
+    ({"children": ["sctp"]}, "children must be"),
+    ({"children": ["tcp"], "parser": {"udp": DatagramParser}}, "parser must have the keys tcp, udp"),
+    ({"listen_for": b"x"}, "groups, broadcast and listen_for require outgoing"),
     (
         {"outgoing": True, "groups": ["239.1.1.1"], "families": [4], "listen_for": bytes(17)},
-        "listen_for needs groups, and is at most 16 bytes",
+        "listen_for requires groups, and is limited to 16 bytes",
     ),
-    ({"policies": []}, "0 policies: the kernel has room for 1 to 4"),
+    ({"policies": []}, "0 policies: the kernel allows 1 to 4"),
     ({"policies": [Policy(n) for n in "abcde"]}, "5 policies"),
     ({"policies": [Policy("a"), Policy("a")]}, "two policies have the same name"),
     ({"policies": [Policy("a", max=0)]}, "policy a: max must be 1 to 255, not 0"),
@@ -58,32 +58,32 @@ WRONG = [
     ({"policies": [Policy("a", timeout=0)]}, "policy a: timeout must be 1 to 86400, not 0"),
     ({"policies": [Policy("a", timeout=86401)]}, "policy a: timeout must be 1 to 86400"),
     ({"policies": [Policy("a", min_port=-1)]}, "policy a: min_port must be 0 to 65535"),
-    ({"policies": [Policy("a", ports=frozenset([0]))]}, "policy a: ports: no such port: 0"),
+    ({"policies": [Policy("a", ports=frozenset([0]))]}, "policy a: ports: invalid port: 0"),
     ({"policies": [Policy("")]}, "has no name"),
     ({"policies": ["data"]}, "wrong type"),
-    ({"settings": [Setting("A-b", 1, "")]}, "setting A-b: the name must be"),
-    ({"settings": [Setting("ports", 1, "")]}, "every helper has a key of that name"),
-    ({"settings": [Setting("guard", 1, "")]}, "every helper has a key of that name"),
+    ({"settings": [Setting("A-b", 1, "")]}, "setting A-b: name must be"),
+    ({"settings": [Setting("ports", 1, "")]}, "every helper's table already has this key"),
+    ({"settings": [Setting("guard", 1, "")]}, "every helper's table already has this key"),
     ({"settings": [Setting("a", 1, ""), Setting("a", 1, "")]}, "two settings"),
-    ({"settings": [Setting("a", 1, "", 5)]}, "its check is no function"),  # type: ignore[arg-type]
+    ({"settings": [Setting("a", 1, "", 5)]}, "check is not callable"),  # type: ignore[arg-type]
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("changes", "expected"), WRONG)
-def test_a_fault_is_told(changes: dict[str, Any], expected: str) -> None:
-    found = list(validate(made(**changes)))
-    assert any(expected in fault for fault in found), found
-    assert all(fault.startswith("helper ") for fault in found)
+@pytest.mark.parametrize(("changes", "expected"), FAULTS)
+def test_a_fault_is_reported(changes: dict[str, Any], expected: str) -> None:
+    faults = list(validate(helper(**changes)))
+    assert any(expected in fault for fault in faults), faults
+    assert all(fault.startswith("helper ") for fault in faults)
 
 
 @pytest.mark.parametrize("item", [None, "ftp", Helper, object(), {}])
-def test_anything_else_is_no_helper(item: object) -> None:
+def test_other_objects_are_not_helpers(item: object) -> None:
     (fault,) = validate(item)
-    assert "where a Helper belongs" in fault
+    assert "instead of a Helper" in fault
 
 
 @pytest.mark.parametrize("field", ["ports", "families", "policies", "settings", "parser", "l4"])
 @pytest.mark.parametrize("value", [None, 3, object(), [None], "x", {}])
-def test_no_type_makes_the_check_itself_fail(field: str, value: object) -> None:
+def test_validation_survives_any_type(field: str, value: object) -> None:
     check: Callable[[object], Any] = validate
-    list(check(made(**{field: value})))
+    list(check(helper(**{field: value})))

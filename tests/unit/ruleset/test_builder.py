@@ -122,7 +122,7 @@ def made(name: str) -> str:
     if name == "zones":
         helpers = {
             act.helper: replace(config.default(HELPERS[act.helper]), general=False)
-            for act in ZONES.acts
+            for act in ZONES.assignments
         }
         loaded = replace(loaded, helpers=helpers, scope=ZONES)
     enabled = {helper: HELPERS[helper] for helper in loaded.helpers}

@@ -1,0 +1,154 @@
+"""The long texts of `fwhelpers --help` and of the subcommands' help; the man page uses them too."""
+
+from __future__ import annotations
+
+DESCRIPTION = """\
+User-space connection-tracking helpers for nftables. They let the data
+connections of FTP, NFSv3 and other protocols pass a firewall that accepts only
+established and related connections."""
+
+EPILOG = """\
+first steps:
+  fwhelpers check           check prerequisites and suggest fixes
+  fwhelpers list            list the installed helpers
+  fwhelpers run             run the service in the foreground
+  fwhelpers status          show service status
+  fwhelpers monitor         show expectations as they are created
+
+exit status: 0 success, 1 failure (the reason is on stderr), 2 usage error"""
+
+RUN = """\
+Prints "fwhelpers: ready" when rules and workers are active. SIGHUP reloads the
+configuration; an invalid configuration is reported and not applied."""
+
+CHECK = """\
+Checks the kernel, privileges, plugins and configuration, and asks the kernel
+whether it accepts the ruleset. Changes nothing.
+
+examples:
+  fwhelpers check
+  fwhelpers check --config ./new-config --json"""
+
+LIST = """\
+OPENS shows, for each kind of expectation, how many a control connection may
+have at the same time and how long they last. ENABLED is read from the running
+service. Without the service, or with --config, it is read from the files.
+
+examples:
+  fwhelpers list
+  fwhelpers list rpc
+  fwhelpers list --json | jq -r '.helpers[].name'"""
+
+RULESET = """\
+Includes what firewalld's zones and NetworkManager's profiles currently add. If
+one of them does not answer, a note on stderr says so.
+
+examples:
+  fwhelpers ruleset
+  fwhelpers ruleset --config ./new-config | diff - now.nft"""
+
+MONITOR = """\
+Shows the events of the running service: created expectations, the connections
+that match them, and expired, withdrawn or refused expectations. Without the
+service, or with --kernel, shows the kernel's events in the format of
+`conntrack -E expect`; this requires root. Lost events are reported on stderr.
+
+examples:
+  fwhelpers monitor
+  fwhelpers monitor --json | jq 'select(.event == "refused")'"""
+
+STATUS = """\
+exit status: 0 no problems, 3 a helper or worker has a problem, 1 the service is
+not running
+
+examples:
+  fwhelpers status
+  fwhelpers status --json | jq '.workers[].packets'"""
+
+EXPECTATIONS = """\
+Lists pending expectations and those whose connection still exists.
+
+examples:
+  fwhelpers expectations
+  fwhelpers expectations --helper ftp --json | jq '.[].connections'"""
+
+ENABLE = """\
+Takes effect immediately and lasts until the next reload or restart. --persist
+makes it permanent in conf.d/zz-enabled.toml. The settings of the helper's table
+apply, if it has one.
+
+examples:
+  fwhelpers enable tftp
+  fwhelpers enable --persist ftp rpc"""
+
+DISABLE = """\
+Takes effect immediately and lasts until the next reload or restart, or
+permanently with --persist. Existing expectations remain; no new ones are
+created.
+
+examples:
+  fwhelpers disable tftp
+  fwhelpers disable --persist ftp"""
+
+RELOAD = """\
+Makes the running service apply the current files. If they contain an error, the
+error is reported here and nothing changes."""
+
+REPLAY = """\
+Runs the helpers over the control connections of a capture, with the settings
+and safety limits of the configuration, and reports for each expectation whether
+the capture contains its connection. Reads pcap, pcapng and snoop files,
+compressed with gzip or not. Requires no privileges and changes nothing.
+
+A capture does not record which networks were on-link. By default, the /24 or
+/64 around the client counts as its link; --link sets the real prefixes.
+
+examples:
+  fwhelpers replay nfs.pcap
+  fwhelpers replay --link 10.0.0.0/16 discovery.pcapng.gz
+  fwhelpers replay --helper ftp --port 2121 odd.pcapng --json"""
+
+REGISTER = """\
+Registers every installed helper with the kernel, disabled, and pins it, so that
+firewall rules can refer to it. `run` does this as well. Use it alone in a unit
+that starts before the firewall."""
+
+RELEASE = """\
+Disables our helpers in the kernel so that no connection waits for a service
+that is not running. Required only with steering = "helper" after the service
+was killed; its unit runs this command automatically."""
+
+UNREGISTER = """\
+Removes what `register` and `run` left in the kernel. Fails without changes
+while another nftables table refers to one of the helpers."""
+
+IMPORT = """\
+Prints a configuration for conntrackd's helpers; comments name the origin of
+each line. What cannot be converted is reported on stderr, one line each. If a
+file has a syntax error, nothing is written. The running system is not examined.
+
+examples:
+  fwhelpers import-conntrackd /etc/conntrackd/conntrackd.conf
+  iptables-save > rules.v4; nft list ruleset > rules.nft
+  fwhelpers import-conntrackd conntrackd.conf --rules rules.v4 \\
+      --rules rules.nft --output /etc/fwhelpers/conf.d/conntrackd.toml"""
+
+ZONES = """\
+Queries the running firewalld; requires only permission to read its settings.
+
+examples:
+  fwhelpers zones
+  fwhelpers zones --json | jq '.zones[] | select(.helpers | length > 0)'"""
+
+FILES = """\
+Writes helpers/*.xml and services/*.xml for /usr/lib/firewalld and a file for
+/usr/lib/modprobe.d. Intended for packages of additional helpers.
+
+example:
+  fwhelpers firewalld-files --helper foo debian/tmp/firewalld"""
+
+COMPLETION = """\
+examples:
+  source <(fwhelpers completion bash)
+  fwhelpers completion zsh > ~/.zfunc/_fwhelpers
+  fwhelpers completion fish > ~/.config/fish/completions/fwhelpers.fish"""
