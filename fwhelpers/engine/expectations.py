@@ -30,6 +30,9 @@ MAX_PORTS = 64
 
 #: seconds within which an identical permanent expectation is not created again
 YOUNG = 2.0
+#: the same for a connection that conntrack has confirmed. A window counts from the last request, so it may end early by
+#: this much at most
+RENEWAL_INTERVAL = 0.25
 
 #: seconds between comparisons of a party's expectations with the kernel's, when it has reached a bound
 COMPARE_INTERVAL = 1.0
@@ -238,9 +241,9 @@ def _is_young(announcement: Announcement, current: LiveExpectation) -> bool:
         return age < YOUNG
     # the kernel removes and adds an identical one again, which is expensive. Later than this another connection of
     # the client may have taken it over in the kernel, and ended
-    if not current.permanent or now + announcement.lifetime > claim.until + YOUNG:
+    if not current.permanent or now + announcement.lifetime > claim.until + RENEWAL_INTERVAL:
         return False
-    return age < min(YOUNG, (claim.until - claim.since) / 4)
+    return age < RENEWAL_INTERVAL
 
 
 def _candidates(planned: Plan, text: AnnouncedText) -> Iterator[Plan]:

@@ -27,6 +27,9 @@ class Lookup(Protocol):
 #: RFC 4291 §2.5.6
 LINK_LOCAL = Prefix(b"\xfe\x80" + bytes(14), 10)
 
+#: any source. Only for answers to a link-local address, which no router forwards (RFC 4291 §2.5.6)
+ANY_IPV6 = Prefix(bytes(16), 0)
+
 #: expectations of one request, one for each prefix
 MAX_PREFIXES = 4
 
@@ -87,8 +90,11 @@ def source_prefixes(
 ) -> tuple[Prefix, ...] | Refusal:
     """Return the prefixes that answers may come from, the asker's own first."""
     source = flow.client.addr
-    if source in LINK_LOCAL:  # RFC 6724 §5 rule 2: link-local addresses are answered from such
-        return (LINK_LOCAL,)
+    if source in LINK_LOCAL:
+        # Routers that answer (DHCPv6, RFC 8415 §7.2; mDNS, SSDP) may choose a global address, and a host that has
+        # no address yet knows no prefix of the link. What is opened is reachable from the link alone
+        datagrams_from_link = event.sources == "on-link" and (event.l4 or flow.l4) == "udp"
+        return (ANY_IPV6,) if datagrams_from_link else (LINK_LOCAL,)
     if event.sources == "link-local":
         return Refusal("G8", f"{flow.client.host} is no link-local address")
     if event.sources != "on-link":

@@ -281,6 +281,19 @@ def test_own_announcements_open_nothing() -> None:
     assert "expected" not in [note.kind for note in world.notes]
 
 
+def test_the_window_counts_from_the_last_search() -> None:
+    world = World()
+    flow = world.flow("udp", ASKER, GROUP)
+    for _ in range(4):
+        assert flow.c(m.SEARCH).expectation
+        flow.now += 1
+    # MX 3: eight seconds after the last search, which was a second ago
+    world.inspector.tick(flow.now + 6.5)
+    assert world.maker.deleted == []
+    world.inspector.tick(flow.now + 7.5)
+    assert len(world.maker.deleted) == 1
+
+
 def test_a_search_by_broadcast() -> None:
     world = World()
     verdict = world.flow("udp", ASKER, "10.0.1.255:1900").c(m.SEARCH)

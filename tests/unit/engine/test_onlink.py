@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fwhelpers.api import DatagramParser, Endpoint, Event, Expect, Flow, Helper, Policy
 from fwhelpers.engine.guard import Limits, Prefix, Refusal
 from fwhelpers.engine.inspector import Active, Inspector
-from fwhelpers.engine.onlink import LINK_LOCAL, NO_LINKS, judge_request, source_prefixes
+from fwhelpers.engine.onlink import ANY_IPV6, LINK_LOCAL, NO_LINKS, judge_request, source_prefixes
 from fwhelpers.engine.verdict import Report
 from fwhelpers.kernel import nfqueue
 from fwhelpers.kernel.conntrack import Tuple
@@ -61,10 +61,18 @@ def test_the_askers_own_network_comes_first() -> None:
     assert found("10.0.1.2", "192.0.2.0/25", "10.0.1.0/24") == (LAN, prefix("192.0.2.0/25"))
 
 
-def test_link_local_asks_link_local() -> None:
-    assert found("fe80::2", "fd01::/64") == (LINK_LOCAL,)
+def test_a_link_local_address_is_answered_from_any_address() -> None:
+    """No router forwards packets to it, so they come from the link."""
+    assert found("fe80::2", "fd01::/64") == (ANY_IPV6,)
+    assert found("fe80::2") == (ANY_IPV6,)
     assert found("fd01::2", "fd01::/64", "fe80::/64") == (prefix("fd01::/64"),)
     assert found("fe80::2", "fd01::/64", kind="link-local") == (LINK_LOCAL,)
+
+
+def test_connections_to_a_link_local_address_come_from_link_local_addresses() -> None:
+    source = flow("fe80::2", "ff02::fb")
+    event = Expect(source.server, source.client, l4="tcp", sources="on-link")
+    assert source_prefixes(event, source, [prefix("fd01::/64")]) == (LINK_LOCAL,)
 
 
 def test_g8_link_local_peers_are_for_link_local_askers() -> None:
@@ -101,7 +109,9 @@ def test_at_most_four() -> None:
         max_size=6,
     ),
 )
-def test_never_everybody(source: bytes, known: list[tuple[bytes, int]]) -> None:
+def test_never_any_address_but_for_link_local_askers(
+    source: bytes, known: list[tuple[bytes, int]]
+) -> None:
     asked = Flow("udp", Endpoint(source, 1), Endpoint(b"\xff" * len(source), 1900))
     want = Expect(asked.server, asked.client, sources="on-link")
     result = source_prefixes(want, asked, [Prefix.around(*one) for one in known])
@@ -109,7 +119,10 @@ def test_never_everybody(source: bytes, known: list[tuple[bytes, int]]) -> None:
         assert result
         for one in result:
             assert len(one.addr) == len(source)
-            assert one == LINK_LOCAL or one.length >= (8 if len(source) == 4 else 32)
+            if source in LINK_LOCAL:
+                assert one == ANY_IPV6
+                continue
+            assert one.length >= (8 if len(source) == 4 else 32)
             assert one.addr == Prefix.around(*one).addr
 
 
@@ -325,7 +338,7 @@ def test_g15_under_nat_nothing_opens() -> None:
 
 def test_ipv6_by_scope() -> None:
     (near,) = Asked("[fe80::2]:40000", "[ff02::c]:1900").ask("40000")
-    assert near.src == LINK_LOCAL.addr
+    assert near.src == ANY_IPV6.addr
     (far,) = Asked("[fd01::2]:40000", "[ff02::c]:1900").ask("40000")
     assert far.src == prefix("fd01::/64").addr
 
