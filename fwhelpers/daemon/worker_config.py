@@ -1,21 +1,21 @@
-"""The workers' configuration, derived from the effective one."""
+"""Derives the workers' configuration from the effective one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fwhelpers.config import Config, HelperConfig
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.plugin.manager import Plugins
-from fwhelpers.worker.config import WorkerConfig
+from fwhelpers.worker.config import HelperOptions, WorkerConfig
 
 
 def make_worker_config(config: Config, helpers: Iterable[str], plugins: Plugins) -> WorkerConfig:
-    """What workers are told when these of the helpers that are to be inspected are in force."""
+    """`helpers`: those of `config.inspected` that the kernel accepted."""
     inspected = config.inspected
     return WorkerConfig(
-        {name: _helper(inspected[name]) for name in helpers},
+        {name: _options(inspected[name]) for name in helpers},
         tuple(config.daemon.blocked_plugins),
         plugins.identity(),
         disable_at_end=config.daemon.steering == "helper",
@@ -23,14 +23,14 @@ def make_worker_config(config: Config, helpers: Iterable[str], plugins: Plugins)
     )
 
 
-def _helper(given: HelperConfig) -> dict[str, Any]:
-    settings = {**given.settings, "destinations": given.destinations}
-    return {"settings": settings, "limits": limits(given.guard)}
+def _options(helper: HelperConfig) -> HelperOptions:
+    settings = {**helper.settings, "destinations": helper.destinations}
+    return HelperOptions(settings, limits(helper.guard))
 
 
-def limits(given: Any) -> Limits:
-    """Make the guard's limits of a checked `[helpers.NAME.guard]` table."""
-    values = dict(given)
+def limits(guard: Mapping[str, Any]) -> Limits:
+    """The guard's limits of a validated `[helpers.NAME.guard]` table."""
+    values = dict(guard)
     if "allow_ports" in values:
         values["allow_ports"] = frozenset(values["allow_ports"])
     if "addresses" in values:
