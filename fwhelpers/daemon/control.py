@@ -79,21 +79,21 @@ class DaemonControl:
 
     def _helper(self, helper: Helper, counters: Counter[str]) -> Values:
         state = self._manager.state
-        given = state.config.helpers.get(helper.name)
+        options = state.config.helpers.get(helper.name)
         plugin = next((p for p in state.plugins.plugins if helper.name in p.helpers), None)
         problem = state.problems.get(helper.name, "")
         return {
-            "name": helper.name, "kernel_name": helper.kernel_name, "enabled": given is not None,
+            "name": helper.name, "kernel_name": helper.kernel_name, "enabled": options is not None,
             "registered": not problem, "problem": problem, "description": helper.doc,
             "specification": helper.spec, "outgoing": helper.outgoing,
             "plugin": plugin.name if plugin else "",
             "distribution": plugin.distribution if plugin else "",
             "version": plugin.version if plugin else "",
             "transports": list(helper.l4s), "default_ports": list(helper.ports),
-            "ports": list(given.ports if given else helper.ports),
-            "families": list(given.families if given else helper.families),
-            "interfaces": list(given.interfaces) if given else [],
-            "fail_mode": given.fail if given else state.config.daemon.fail,
+            "ports": list(options.ports if options else helper.ports),
+            "families": list(options.families if options else helper.families),
+            "interfaces": list(options.interfaces) if options else [],
+            "fail_mode": options.fail if options else state.config.daemon.fail,
             "policies": [
                 {"name": p.name, "max": p.max, "timeout": p.timeout, "min_port": p.min_port}
                 for p in helper.policies

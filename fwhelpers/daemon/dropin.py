@@ -1,4 +1,4 @@
-"""Helpers enabled and disabled at run time: tried first, kept in a drop-in file if wanted, all or nothing."""
+"""The drop-in file with the helpers that were enabled and disabled permanently at run time."""
 
 from __future__ import annotations
 
@@ -10,22 +10,20 @@ from fwhelpers.config import overrides
 
 
 class DropInError(Exception):
-    """The drop-in file can't be written, and why."""
+    """The drop-in file can't be read or written."""
 
 
 class DropIn:
-    """The file below conf.d/ that keeps what was switched for good."""
+    """A file below conf.d/ of the configuration directory."""
 
     def __init__(self, config_dir: Path) -> None:
         self._config_dir = config_dir
         self.path = config_dir / "conf.d" / overrides.FILE
 
     def read(self) -> bytes | None:
-        """Its content, None if there is none. Raises NotKept."""
+        """Its content, None if it does not exist. Raises DropInError."""
         if not self._config_dir.is_dir():
-            raise DropInError(
-                f"{self._config_dir} is a single file, there is no conf.d to keep it in"
-            )
+            raise DropInError(f"{self._config_dir} is a single file and has no conf.d")
         try:
             return self.path.read_bytes()
         except FileNotFoundError:
@@ -34,17 +32,17 @@ class DropIn:
             raise DropInError(f"{self.path}: {error.strerror}") from None
 
     def add(self, name: str, enabled: bool) -> bytes | None:
-        """Keep a switch; returns the former content for `restore`. Raises NotKept."""
+        """Write an override; returns the former content for `restore`. Raises DropInError."""
         former = self.read()
         try:
-            kept = overrides.parse((former or b"").decode())
+            helpers = overrides.parse((former or b"").decode())
         except ValueError as error:
-            raise DropInError(f"{self.path}: {error}; mend or remove it") from None
-        self._write(overrides.render({**kept, name: enabled}).encode())
+            raise DropInError(f"{self.path}: {error}; correct or remove it") from None
+        self._write(overrides.render({**helpers, name: enabled}).encode())
         return former
 
     def restore(self, former: bytes | None) -> None:
-        """Take back what `add` did. Raises NotKept."""
+        """Undo `add`. Raises DropInError."""
         if former is None:
             try:
                 self.path.unlink(missing_ok=True)

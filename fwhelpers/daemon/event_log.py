@@ -24,7 +24,7 @@ SENDERS = 1024  #: sources whose windows are remembered
 _LEVELS = {ReportKind.REFUSED: logging.WARNING, ReportKind.FAILED: logging.ERROR}
 _FIELDS = {
     "EVENT": "kind", "HELPER": "helper", "CLIENT": "client", "SERVER": "server", "RULE": "rule", "REASON": "reason",
-    "ENDPOINT": "endpoint", "EXPECTATION": "expected", "WHAT": "what",
+    "ENDPOINT": "endpoint", "EXPECTATION": "expected", "WHAT": "trigger",
 }  # fmt: skip
 
 
@@ -130,9 +130,9 @@ def _address(endpoint: str) -> str:
 def sentence(report: FlowReport) -> str:
     """A report as one line of the log."""
     flow = f"{report.helper}: {report.client} → {report.server}"
-    what = f" {report.what}" if report.what else ""
+    trigger = f" {report.trigger}" if report.trigger else ""
     if report.kind is ReportKind.REFUSED:
-        return f"{flow}: refused{what} {report.endpoint}: {report.reason} ({report.rule})"
+        return f"{flow}: refused{trigger} {report.endpoint}: {report.reason} ({report.rule})"
     if report.kind is ReportKind.EXPECTED:
-        return f"{flow}: expecting{what} {report.expected}"
+        return f"{flow}: expecting{trigger} {report.expected}"
     return f"{flow}: {report.kind}: {report.reason}"

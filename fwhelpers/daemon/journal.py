@@ -1,7 +1,7 @@
-"""Where log lines go: to the journal with fields of their own, or as text to stderr.
+"""Sends log lines to the journal, with fields of our own, or as text to stderr.
 
-Protocol: systemd's "Native Journal Protocol". A field is told as `extra={"fields": {"HELPER": "ftp"}}` and is found
-again with `journalctl FWHELPERS_HELPER=ftp`.
+Protocol: systemd's "Native Journal Protocol". The field of `extra={"fields": {"HELPER": "ftp"}}` is matched by
+`journalctl FWHELPERS_HELPER=ftp`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), 
 
 
 def set_up(environ: Mapping[str, str] = os.environ, stream: TextIO | None = None) -> None:
-    """Send the log of this process to the right place."""
+    """Log to the journal if stderr is connected to it, else to stderr."""
     stream = stream or sys.stderr
     text = logging.StreamHandler(stream)
     text.setFormatter(logging.Formatter("fwhelpers: %(message)s"))
@@ -34,7 +34,7 @@ def set_up(environ: Mapping[str, str] = os.environ, stream: TextIO | None = None
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Does the stream go to the journal? systemd says of which file it made it (systemd.exec(5), JOURNAL_STREAM)."""
+    """Is the stream connected to the journal (systemd.exec(5), JOURNAL_STREAM)?"""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -43,30 +43,29 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 
 class JournalHandler(logging.Handler):
-    """Sends records to the journal; those that it does not take go to `otherwise`."""
+    """Sends records to the journal; those that it does not accept go to `fallback`."""
 
-    def __init__(self, otherwise: logging.Handler, path: Path = SOCKET) -> None:
+    def __init__(self, fallback: logging.Handler, path: Path = SOCKET) -> None:
         super().__init__()
-        self._otherwise = otherwise
+        self._fallback = fallback
         self._path = path
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self._sock.setblocking(False)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Send one record; the log may lose lines, but never stops the service."""
+        """Never blocks the service; the journal may lose lines."""
         try:
             self._sock.sendto(encode(fields_of(record)), str(self._path))
         except OSError:
-            self._otherwise.handle(record)
+            self._fallback.handle(record)
 
     def close(self) -> None:
-        """Close the socket."""
         self._sock.close()
         super().close()
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, str]:
-    """A record as the journal's fields."""
+    """The journal's fields of a record."""
     priority = next((p for level, p in _PRIORITIES if record.levelno >= level), 7)
     fields = {
         "MESSAGE": record.getMessage(),
@@ -79,7 +78,7 @@ def fields_of(record: logging.LogRecord) -> dict[str, str]:
 
 
 def encode(fields: Mapping[str, str]) -> bytes:
-    """Fields as one datagram; a value with a line break goes with its length (so nobody can forge a field)."""
+    """Fields as one datagram; a value with a line break has its length, so that it can't forge a field."""
     parts = []
     for name, value in fields.items():
         data = value.encode(errors="replace")

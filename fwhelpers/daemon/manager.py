@@ -1,6 +1,6 @@
 """The life cycle of `fwhelpers run`: start, serve, apply changes, stop.
 
-    read configuration and plugins → drop privileges → register helpers → providers → reconcile
+    read configuration and plugins → drop privileges → register helpers → addresses, providers → reconcile
 
 A change comes from a reload, from a helper that is enabled or disabled at run time, or from a provider (firewalld,
 NetworkManager). Each resolves the inputs to one configuration, and the reconciler applies it or keeps the former.
@@ -22,6 +22,7 @@ from fwhelpers import config, ruleset
 from fwhelpers.config import Config, UnresolvedConfig
 from fwhelpers.config.overrides import apply_overrides
 from fwhelpers.daemon import systemd
+from fwhelpers.daemon.address_watch import AddressWatch
 from fwhelpers.daemon.errors import StartError
 from fwhelpers.daemon.event_log import EventLog
 from fwhelpers.daemon.notifications import NotificationHub
@@ -76,6 +77,7 @@ class Manager:
         self._store = systemd.FdStore(self._notifier, os.environ)
         self._workers = WorkerPool(self._on_worker_message, self._store, self.events.handover_of)
         self._table = OwnedTable(self._store)
+        self._addresses = AddressWatch(self._workers.set_addresses)
         self._helpers = CtHelperTable()
         self._reconciler = Reconciler(self._workers, self._table, self._helpers)
         self._inputs: Inputs | None = None
@@ -100,6 +102,7 @@ class Manager:
         drop_privileges(*self._lock.paths)
         # before the providers are asked: firewalld's own rules may name a helper
         self._reconciler.register(inputs.plugins)
+        await self._addresses.start()
         await self._providers.start()
         await self._apply(inputs)
         self._table.store_fd()
@@ -251,6 +254,7 @@ class Manager:
     async def stop(self) -> None:
         """Undo `start`, except the registration. Goes on after errors; safe after a start that failed half-way."""
         self._notifier.stopping()
+        await self._addresses.stop()
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)

@@ -1,6 +1,6 @@
-"""The manager's rights after its start: CAP_NET_ADMIN, and the user `fwhelpers` where there is one.
+"""Drops the manager's privileges: it keeps CAP_NET_ADMIN, and runs as the user `fwhelpers` if that exists.
 
-Under systemd it begins with no more than that. Started by hand as root it comes down to the same by itself.
+Under systemd it starts with no more than that; started by root it drops the rest itself.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ USER = "fwhelpers"
 
 
 def drop_privileges(*owned: Path) -> str:
-    """Give up what is not needed; returns the user's name. `owned` goes to that user. Raises OSError."""
-    privileges.bound_capabilities([privileges.CAP_NET_ADMIN])  # first: another user has no right to
+    """Returns the name of the user, who becomes the owner of the paths. Raises OSError."""
+    privileges.bound_capabilities([privileges.CAP_NET_ADMIN])  # first: another user may not do it
     if os.geteuid() == 0:
         account = _account()
         if account is not None:
@@ -29,7 +29,7 @@ def drop_privileges(*owned: Path) -> str:
 def _account() -> pwd.struct_passwd | None:
     try:
         return pwd.getpwnam(USER)
-    except KeyError:  # not installed from a package: root, but without root's capabilities
+    except KeyError:  # not installed from a package: still root, but without its capabilities
         return None
 
 

@@ -25,6 +25,7 @@ from fwhelpers.kernel import nfqueue
 from fwhelpers.kernel.socket import QueueSocket
 from fwhelpers.worker.config import HANDOVER, WorkerConfig
 from fwhelpers.worker.messages import MAX_HELPERS, Counters, Message, Ready, Restarted
+from fwhelpers.worker.onlink import AddressTable
 from fwhelpers.worker.shared_memory import SharedStats
 
 log = logging.getLogger("fwhelpers")
@@ -78,6 +79,8 @@ class WorkerProcess:
         self._channel: WorkerChannel | None = None
         self._stats: SharedStats | None = None
         self._config: WorkerConfig | None = None
+        self._addresses = AddressTable()
+        self._addresses_sent = False
         self._ready = asyncio.Event()
         self._stopping = self._replacing = False
         self._deadline = float("inf")  # for the next sign of supervision, by time.monotonic()
@@ -141,6 +144,15 @@ class WorkerProcess:
         self._replacing = self._replacing or (former is not None and not config.same_code(former))
         self._channel.send(HANDOVER if self._replacing else pickle.dumps(config))
 
+    def set_addresses(self, table: AddressTable) -> None:
+        """Send the machine's addresses to the worker, and to each of its successors."""
+        self._addresses, self._addresses_sent = table, False
+        self._send_addresses()
+
+    def _send_addresses(self) -> None:
+        if self._channel is not None and not self._addresses_sent:
+            self._addresses_sent = self._channel.send(pickle.dumps(self._addresses))
+
     async def wait_ready(self) -> None:
         """Return when the worker has applied the last configuration. Raises TimeoutError."""
         async with asyncio.timeout(START):
@@ -199,7 +211,8 @@ class WorkerProcess:
         )  # fmt: skip
         theirs.close()
         self.restarts += 1
-        self._replacing = False
+        self._replacing = self._addresses_sent = False
+        self._send_addresses()  # before the configuration: the first packet may depend on them
         if self._config is not None:
             self.configure(self._config)
 
@@ -212,6 +225,7 @@ class WorkerProcess:
                 async with asyncio.timeout(CHECK):
                     await self._process.wait()
                 return
+            self._send_addresses()
             now = time.monotonic()
             stats = self._stats.read()
             if stats.beats != beats:

@@ -1,4 +1,4 @@
-"""The manager's end of a worker's control channel: configurations out, checked messages in."""
+"""The manager's end of a worker's control channel: commands out, checked messages in."""
 
 from __future__ import annotations
 
@@ -42,12 +42,14 @@ class WorkerChannel:
         ours.setblocking(False)
         return cls(ours, queue, on_message), theirs
 
-    def send(self, message: bytes) -> None:
-        """A worker that has just died, or does not read, does not get it."""
+    def send(self, message: bytes) -> bool:
+        """False if the worker has just died, or does not read."""
         try:
             self._sock.send(message)
         except OSError as error:
-            log.warning("worker %d: send configuration: %s", self._queue, error)
+            log.warning("worker %d: send: %s", self._queue, error)
+            return False
+        return True
 
     def shut_down(self) -> None:
         """End the worker: it reads no more, but may still send."""

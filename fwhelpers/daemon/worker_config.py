@@ -1,8 +1,8 @@
-"""The workers' configuration, derived from the effective one."""
+"""Derives the workers' configuration from the effective one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from fwhelpers.config import Config, HelperConfig
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.engine.registry import MAX_ALIVE
 from fwhelpers.plugin.manager import Plugins
-from fwhelpers.worker.config import WorkerConfig
+from fwhelpers.worker.config import HelperOptions, WorkerConfig
 
 _KERNEL_MAX = Path("/proc/sys/net/netfilter/nf_conntrack_expect_max")
 
@@ -24,7 +24,7 @@ def make_worker_config(
     """Return the configuration of each of a number of workers that inspect these helpers."""
     inspected = config.inspected
     return WorkerConfig(
-        {name: _helper(inspected[name]) for name in helpers},
+        {name: _options(inspected[name]) for name in helpers},
         tuple(config.daemon.blocked_plugins),
         plugins.identity(),
         disable_at_end=config.daemon.steering == "helper",
@@ -46,14 +46,14 @@ def kernel_max() -> int:
         return MAX_ALIVE
 
 
-def _helper(given: HelperConfig) -> dict[str, Any]:
-    settings = {**given.settings, "destinations": given.destinations}
-    return {"settings": settings, "limits": limits(given.guard)}
+def _options(helper: HelperConfig) -> HelperOptions:
+    settings = {**helper.settings, "destinations": helper.destinations}
+    return HelperOptions(settings, limits(helper.guard))
 
 
-def limits(given: Any) -> Limits:
-    """Make the guard's limits of a checked `[helpers.NAME.guard]` table."""
-    values = dict(given)
+def limits(guard: Mapping[str, Any]) -> Limits:
+    """The guard's limits of a validated `[helpers.NAME.guard]` table."""
+    values = dict(guard)
     if "allow_ports" in values:
         values["allow_ports"] = frozenset(values["allow_ports"])
     if "addresses" in values:

@@ -11,6 +11,7 @@ from typing import Any
 from fwhelpers.daemon.supervisor import OnMessage, WorkerProcess
 from fwhelpers.daemon.systemd import FdStore
 from fwhelpers.worker.config import WorkerConfig
+from fwhelpers.worker.onlink import AddressTable
 
 log = logging.getLogger("fwhelpers")
 
@@ -27,6 +28,7 @@ class WorkerPool:
         self.workers: list[WorkerProcess] = []
         self._tasks: dict[WorkerProcess, asyncio.Task[None]] = {}
         self._ended: dict[str, Counter[str]] = {}  # counters of ended workers
+        self._addresses = AddressTable()
         self._on_message = on_message
         self._store = store
         self._recover = recover
@@ -39,8 +41,15 @@ class WorkerPool:
         for number in range(first + len(self.workers), first + count):
             worker = WorkerProcess(number, fail_open, self._on_message, self._store, self._recover)
             worker.bind()
+            worker.set_addresses(self._addresses)
             self.workers.append(worker)
             self._tasks[worker] = asyncio.get_running_loop().create_task(worker.run())
+
+    def set_addresses(self, table: AddressTable) -> None:
+        """Send the machine's addresses to all workers, present and later."""
+        self._addresses = table
+        for worker in self.workers:
+            worker.set_addresses(table)
 
     async def configure(self, config: WorkerConfig) -> None:
         """Return when all workers have applied a configuration. Raises TimeoutError."""

@@ -20,8 +20,8 @@ class Lookup(Protocol):
     def __call__(self, index: int) -> Sequence[Prefix]:
         """Return the on-link prefixes of an interface, () if its index is unknown."""
 
-    def own(self, addr: bytes) -> bool:
-        """Return whether it is an address of this machine."""
+    def own(self, addr: bytes) -> bool | None:
+        """Return whether it is an address of this machine, None if its addresses are unknown."""
 
 
 #: RFC 4291 §2.5.6
@@ -55,9 +55,12 @@ def judge_local(event: Expect, orig: Tuple, reply: Tuple, links: Lookup) -> Refu
     """Apply G16: a forwarded connection opens nothing that ends on this machine."""
     addr = event.server.addr
     # a connection that ends here has one of its ends here, before or after translation
-    if addr in (orig.src, reply.src) or not links.own(addr):
+    if addr in (orig.src, reply.src):
         return None
-    if links.own(orig.src) or links.own(reply.src):
+    own = links.own(addr)
+    if own is None:
+        return Refusal("G16", "the addresses of this machine are unknown")
+    if not own or links.own(orig.src) or links.own(reply.src):
         return None
     return Refusal(
         "G16", f"{event.server.host} is this machine, which only forwards the connection"

@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Announcement(NamedTuple):
     """The part of a worker's report that the kernel does not know."""
 
-    what: str  #: the announcing message, for people: "PASV"
+    trigger: str  #: the announcing message, for people: "PASV"
     interface: int  #: index of the interface by which it came; 0: unknown
     timeout: int = 0  #: seconds for which the expectation was created
 
@@ -105,7 +105,7 @@ class Attribution:
 
 
 def _attribute(tracked: TrackedExpectation, announcement: Announcement) -> None:
-    tracked.what, tracked.interface = announcement.what, announcement.interface
+    tracked.trigger, tracked.interface = announcement.trigger, announcement.interface
     # the kernel reports the remaining time in whole seconds: usually one less
     if tracked.expectation.timeout + 1 == announcement.timeout:
         tracked.expectation = replace(tracked.expectation, timeout=announcement.timeout)

@@ -83,7 +83,7 @@ class Serializer:
             "helper": self.installed.name(e.helper),
             "kernel_name": e.helper,
             "plugin": self.installed.plugins.get(self.installed.name(e.helper), ""),
-            "announcement": tracked.what,
+            "announcement": tracked.trigger,
             "policy": self.installed.policy(e.helper, e.klass),
             "class": e.klass,
             "flags": [name for bit, name in _FLAGS if e.flags & bit],
@@ -102,7 +102,7 @@ class Serializer:
         name = self.installed.name(report.helper)
         return {
             "helper": name, "kernel_name": report.helper,
-            "plugin": self.installed.plugins.get(name, ""), "announcement": report.what,
+            "plugin": self.installed.plugins.get(name, ""), "announcement": report.trigger,
             "transport": report.l4, "client": report.client, "server": report.server,
             "endpoint": report.endpoint, "rule": report.rule, "reason": report.reason,
             "interface": self._interface(report.interface),

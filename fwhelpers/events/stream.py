@@ -129,8 +129,8 @@ class EventStream:
                 if message.helper in self._installed.helpers:
                     self._on_report(queue, message, now)
             case Counters(totals):
-                known = {h: n for h, n in totals.items() if h in self._installed.helpers}
-                for helper, count in self._suppressed.compare(queue, known):
+                ours = {h: n for h, n in totals.items() if h in self._installed.helpers}
+                for helper, count in self._suppressed.compare(queue, ours):
                     self._count(helper, EventKind.REFUSED, count)
                     self.add_loss("workers", count)
             case Restarted():
@@ -142,7 +142,7 @@ class EventStream:
             self._count(report.helper, EventKind.REFUSED)
             self.ring.add(Item(EventKind.REFUSED, report.helper, report))
         elif report.kind is ReportKind.EXPECTED and report.expectation is not None:
-            announcement = Announcement(report.what, report.interface, report.timeout)
+            announcement = Announcement(report.trigger, report.interface, report.timeout)
             self._reported.add(report.expectation, queue, report.account, report.timeout, now)
             self._add(self._attribution.add_report(report.expectation, announcement, now))
 

@@ -67,7 +67,7 @@ class TrackedExpectation:
     since: float
     until: float  #: when it expires
     reply: Tuple | None = None  #: the master's reply direction
-    what: str = ""  #: the announcing message, for people: "PASV"
+    trigger: str = ""  #: the announcing message, for people: "PASV"
     interface: int = 0  #: index of the interface by which the announcement came
     ended_as: EndedAs | None = None  #: None while it exists
     #: open connections by original direction

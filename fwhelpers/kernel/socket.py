@@ -9,10 +9,9 @@ import socket
 import struct
 from collections.abc import Iterator
 
-from fwhelpers.kernel import nfnl, nfqueue, rtnl
+from fwhelpers.kernel import nfnl, nfqueue
 from fwhelpers.kernel.nfnl import Message, NetlinkError, error_of, split
 
-_NETLINK_ROUTE = 0
 _NETLINK_NETFILTER = 12
 _SOL_NETLINK = 270
 _ADD_MEMBERSHIP, _NO_ENOBUFS, _EXT_ACK_CAP = 1, 5, 10
@@ -22,17 +21,15 @@ _MSG_DONTWAIT = 0x40
 RECEIVE = 1 << 17  #: bytes; a queued packet is at most 64 KiB and its attributes
 QUEUE_BUFFER = 8 << 20  #: bytes that the kernel may hold for a queue socket
 EVENT_BUFFER = 4 << 20
-_TIMEOUT = 1.0  #: seconds to wait for an answer of rtnetlink
 BATCH = 16  #: packets received with one system call
 
 
-def _open(protocol: int = _NETLINK_NETFILTER) -> socket.socket:
+def _open() -> socket.socket:
     kind = socket.SOCK_RAW | socket.SOCK_CLOEXEC
     try:
-        sock = socket.socket(socket.AF_NETLINK, kind, protocol)
+        sock = socket.socket(socket.AF_NETLINK, kind, _NETLINK_NETFILTER)
     except OSError as error:
-        name = "netfilter" if protocol == _NETLINK_NETFILTER else "route"
-        raise NetlinkError(error.errno or errno.EIO, f"open a {name} netlink socket") from None
+        raise NetlinkError(error.errno or errno.EIO, "open a netfilter netlink socket") from None
     sock.bind((0, 0))
     return sock
 
@@ -84,27 +81,6 @@ class NetlinkSocket:
                         raise NetlinkError(problem, name)
                     return
                 yield bytes(message.payload)
-
-    def close(self) -> None:
-        self._sock.close()
-
-
-class RouteSocket:
-    """Queries rtnetlink; needs no privilege."""
-
-    def __init__(self) -> None:
-        self._sock = _open(_NETLINK_ROUTE)
-        self._sock.settimeout(_TIMEOUT)  # the caller holds packets meanwhile
-
-    def addresses(self) -> list[rtnl.Address]:
-        """Return the addresses of all interfaces. Raises OSError and DecodeError."""
-        self._sock.send(rtnl.encode_addresses())
-        addresses: list[rtnl.Address] = []
-        last = False
-        while not last:
-            more, last = rtnl.parse_addresses(self._sock.recv(RECEIVE))
-            addresses += more
-        return addresses
 
     def close(self) -> None:
         self._sock.close()

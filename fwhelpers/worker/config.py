@@ -4,10 +4,12 @@ module is `__main__`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fwhelpers.discovery import Row
+from fwhelpers.engine.guard import Limits
 
 MAX_CONTROL = 1 << 20  #: bytes of a message between manager and worker
 
@@ -16,10 +18,18 @@ HANDOVER = b"handover"
 
 
 @dataclass(frozen=True, slots=True)
+class HelperOptions:
+    """A helper's part of the configuration, as far as a worker needs it."""
+
+    settings: Mapping[str, Any]
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerConfig:
     """The helpers that a worker runs, with their settings and limits, and the code that it loads."""
 
-    helpers: dict[str, dict[str, Any]]  #: name of the helper -> settings, limits
+    helpers: Mapping[str, HelperOptions]  #: by the name of the helper
     blocked: tuple[str, ...] = ()  #: plugins that must not be loaded
     plugins: tuple[str, ...] = ()  #: identities of the installed plugins
     rows: tuple[Row, ...] = ()  #: the configuration's own discovery protocols

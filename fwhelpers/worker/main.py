@@ -26,7 +26,7 @@ from fwhelpers.plugin.manager import Plugins, load
 from fwhelpers.registration.cthelpers import CtHelperTable
 from fwhelpers.worker.config import HANDOVER, MAX_CONTROL, WorkerConfig
 from fwhelpers.worker.expectations import ExpectationTable
-from fwhelpers.worker.onlink import OnLinkPrefixes
+from fwhelpers.worker.onlink import AddressTable, OnLinkPrefixes
 from fwhelpers.worker.reporter import Reporter
 from fwhelpers.worker.sandbox import enter_sandbox
 from fwhelpers.worker.shared_memory import HandoverFile, SharedStats
@@ -55,8 +55,9 @@ class Worker:
         self._reporter = Reporter(control)
         self._verdicts = VerdictBatch(sock, queue)
         self._netlink = NetlinkSocket()
+        self._links = OnLinkPrefixes()
         self._inspector = Inspector(
-            {}, ExpectationTable(self._netlink), self._reporter, links=OnLinkPrefixes()
+            {}, ExpectationTable(self._netlink), self._reporter, links=self._links
         )
         self._config = WorkerConfig({})
         self._plugins: Plugins | None = None
@@ -66,8 +67,10 @@ class Worker:
         """Serve the queue until the manager ends the worker or is gone, then answer what still waits."""
         poll = select.poll()
         poll.register(self._control.fileno(), select.POLLIN)
-        poll.poll()  # without a configuration the flows of packets that wait already would be released
-        stopping = not self._read_command()
+        stopping = False
+        while self._plugins is None and not stopping:
+            poll.poll()  # without a configuration the flows of packets that wait already would be released
+            stopping = not self._read_command()
         poll.register(self._sock.fileno(), select.POLLIN)
         while not stopping:
             ready = {fd for fd, _ in poll.poll(BEAT * 1000)}
@@ -99,7 +102,7 @@ class Worker:
         self._stats.packets += len(packets)
 
     def _read_command(self) -> bool:
-        """Apply a configuration; False if the worker has to end."""
+        """Apply a command of the manager; False if the worker has to end."""
         try:
             message = self._control.recv(MAX_CONTROL)
         except OSError:
@@ -107,20 +110,26 @@ class Worker:
         self._handing_over = message == HANDOVER
         if not message or self._handing_over:
             return False
-        command = pickle.loads(message)  # noqa: S301 - from our own parent, over a socketpair
-        if not isinstance(command, WorkerConfig):
-            return False
-        self._config = command
+        match pickle.loads(message):  # noqa: S301 - from our own parent, over a socketpair
+            case AddressTable() as table:
+                self._links.table = table
+            case WorkerConfig() as config:
+                self._apply(config)
+            case _:
+                return False
+        return True
+
+    def _apply(self, config: WorkerConfig) -> None:
+        self._config = config
         if self._plugins is None:
-            self._plugins = load(blocked=command.blocked).with_discovery(command.rows)
+            self._plugins = load(blocked=config.blocked).with_discovery(config.rows)
             self._sock.prepare()
             self._reporter.sandbox_gaps(enter_sandbox())
-            self._configure(command, self._plugins)
+            self._configure(config, self._plugins)
             self._resume()
         else:
-            self._configure(command, self._plugins)
+            self._configure(config, self._plugins)
         self._reporter.ready()
-        return True
 
     def _resume(self) -> None:
         try:
@@ -136,7 +145,7 @@ class Worker:
             if helper is None:
                 self._reporter.problem(f"helper {name} is no longer installed")
                 continue
-            active[helper.kernel_name] = Active(helper, options["settings"], options["limits"])
+            active[helper.kernel_name] = Active(helper, options.settings, options.limits)
         self._inspector.configure(active, config.max_expectations)
         gc.collect()
         gc.freeze()

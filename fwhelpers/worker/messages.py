@@ -60,7 +60,7 @@ class FlowReport:
     l4: str
     reason: str = ""
     rule: str = ""  #: the safety rule that refused ("G5")
-    what: str = ""  #: the announcing message ("PASV")
+    trigger: str = ""  #: the announcing message ("PASV")
     endpoint: str = ""  #: the refused endpoint
     expected: str = ""  #: the expectation in words
     interface: int = 0  #: index of the interface by which the announcement came; 0: unknown
@@ -136,7 +136,7 @@ def decode(data: bytes) -> Message:
     return decoder(value)
 
 
-_TEXTS = ("client", "server", "l4", "reason", "rule", "what", "endpoint", "expected")
+_TEXTS = ("client", "server", "l4", "reason", "rule", "trigger", "endpoint", "expected")
 _NUMBERS = ("interface", "timeout")
 _REPORT_FIELDS = {"kind", "helper", *_TEXTS, *_NUMBERS, "account", "expectation"}
 

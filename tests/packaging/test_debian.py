@@ -139,6 +139,7 @@ def test_dependencies(debs: Debs) -> None:
     library = field(debs["python3-fwhelpers"], "Depends")
     assert "python3-pluggy" in library
     assert "python3-dbus-fast" in library
+    assert "python3-pyroute2" in library
     assert f"fwhelpers (= {version})" in field(debs["fwhelpers-firewalld"], "Depends")
 
 

@@ -56,6 +56,7 @@ def test_dependencies(rpms: dict[str, Path]) -> None:
     library = run("rpm", "-qp", "--requires", rpms["python3-fwhelpers"])
     assert "dist(pluggy) >= 1" in library
     assert "dist(dbus-fast) >= 1.84" in library
+    assert "dist(pyroute2) >= 0.7" in library
 
 
 def test_the_configuration_is_kept_at_an_upgrade(rpms: dict[str, Path]) -> None:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import ast
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from fwhelpers import config
+from fwhelpers.daemon.worker_config import make_worker_config
+from fwhelpers.plugin.manager import load
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "fwhelpers"
@@ -186,3 +193,31 @@ def test_every_unit_test_has_its_module() -> None:
         relative = test.relative_to(TESTS / "unit").with_name(test.name.removeprefix("test_"))
         if str(relative) not in ("layers.py", "names.py"):  # they test all of the source
             assert (SOURCE / relative).exists(), f"{test.relative_to(ROOT)} tests no module"
+
+
+#: what the sandboxed process may load of us; of `registration` the one module
+IN_THE_SANDBOX = {"api", "discovery", "sansio", "engine", "kernel", "plugin", "worker"}
+
+_WORKER = """
+import pickle, sys
+from fwhelpers.worker import main
+from fwhelpers.plugin.manager import load
+load()
+pickle.load(sys.stdin.buffer)
+print(*(name for name in sys.modules if name.startswith("fwhelpers.")))
+"""
+
+
+def test_the_worker_loads_only_what_the_sandbox_needs() -> None:
+    plugins = load()
+    enabled = "".join(f"[helpers.{name}]\n" for name in plugins.helpers)
+    configuration = config.resolve(config.parse([("f", enabled)]), plugins.helpers)
+    # unpickling a configuration imports the modules of its classes
+    command = pickle.dumps(make_worker_config(configuration, plugins.helpers, plugins))
+    argv = [sys.executable, "-W", "ignore", "-c", _WORKER]
+    done = subprocess.run(argv, input=command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    loaded = {name.removeprefix("fwhelpers.") for name in done.stdout.decode().split()}
+    assert "worker.main" in loaded
+    allowed = {"registration", "registration.cthelpers"}
+    assert {name for name in loaded - allowed if layer(name) not in IN_THE_SANDBOX} == set()

@@ -11,11 +11,11 @@ ROOT = Path(__file__).parents[2]
 BANNED = {"found", "given", "made", "told", "what", "wanted", "known", "said"}
 #: folders that still have such names; remove each line with the last name
 PENDING = {
-    *("fwhelpers", "fwhelpers/cli", "fwhelpers/config", "fwhelpers/daemon", "fwhelpers/dbus"),
-    *("fwhelpers/dbus/service", "fwhelpers/engine", "fwhelpers/events", "fwhelpers/firewalld"),
+    *("fwhelpers", "fwhelpers/cli", "fwhelpers/config", "fwhelpers/dbus"),
+    *("fwhelpers/dbus/service", "fwhelpers/engine", "fwhelpers/firewalld"),
     *("fwhelpers/kernel", "fwhelpers/migrate", "fwhelpers/networkmanager", "fwhelpers/plugin"),
-    *("fwhelpers/registration", "fwhelpers/ruleset", "fwhelpers/sansio", "fwhelpers/testing"),
-    *("fwhelpers/worker", "plugins", "plugins/amanda"),
+    *("fwhelpers/ruleset", "fwhelpers/sansio", "fwhelpers/testing"),
+    *("plugins", "plugins/amanda"),
     *("plugins/discovery/validators", "plugins/rpc", "plugins/sane", "plugins/tns"),
 }
 SOURCES = [

@@ -10,7 +10,7 @@ from fwhelpers.config import overrides
 from fwhelpers.daemon.dropin import DropIn, DropInError
 
 
-def test_kept_added_to_and_taken_back(tmp_path: Path) -> None:
+def test_overrides_are_added_and_undone(tmp_path: Path) -> None:
     drop_in = DropIn(tmp_path)
     assert drop_in.add("ftp", False) is None
     before = drop_in.add("rpc", True)
@@ -22,28 +22,28 @@ def test_kept_added_to_and_taken_back(tmp_path: Path) -> None:
     assert list((tmp_path / "conf.d").iterdir()) == []
 
 
-def test_a_single_file_as_configuration_has_no_place_for_it(tmp_path: Path) -> None:
+def test_a_configuration_in_a_single_file_has_no_drop_ins(tmp_path: Path) -> None:
     file = tmp_path / "one.toml"
     file.write_text("")
     with pytest.raises(DropInError, match="is a single file"):
         DropIn(file).add("ftp", True)
 
 
-def test_what_can_t_be_read_is_not_overwritten(tmp_path: Path) -> None:
+def test_an_unreadable_drop_in_is_not_overwritten(tmp_path: Path) -> None:
     drop_in = DropIn(tmp_path)
     drop_in.path.parent.mkdir()
     drop_in.path.write_text("[")
-    with pytest.raises(DropInError, match="mend or remove it"):
+    with pytest.raises(DropInError, match="correct or remove it"):
         drop_in.add("ftp", True)
     assert drop_in.path.read_text() == "["
 
 
-def test_a_place_that_can_t_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_directory_is_reported(tmp_path: Path) -> None:
     (tmp_path / "conf.d").write_text("a file where the folder belongs")
     with pytest.raises(DropInError, match=r"zz-enabled\.toml: Not a directory"):
         DropIn(tmp_path).add("ftp", True)
 
 
-def test_its_name_makes_it_the_last_to_be_read() -> None:
+def test_the_drop_in_is_read_last() -> None:
     others = ["50-site.toml", "99-last.toml", "conntrackd.toml", "zebra.toml"]
     assert max([*others, overrides.FILE]) == overrides.FILE

@@ -42,7 +42,7 @@ def record(level: int, text: str, **extra: object) -> logging.LogRecord:
     return made
 
 
-def test_fields() -> None:
+def test_a_record_has_its_fields() -> None:
     made = record(logging.WARNING, "refused", fields={"HELPER": "ftp", "RULE": "G5", "WHAT": ""})
     assert journal.fields_of(made) == {
         "MESSAGE": "refused",
@@ -76,7 +76,7 @@ def test_without_journald_the_line_is_not_lost(tmp_path: Path) -> None:
     assert out.getvalue() == "a line\n"
 
 
-def test_the_journal_is_known_by_its_stream(tmp_path: Path) -> None:
+def test_a_stream_to_the_journal_is_recognized(tmp_path: Path) -> None:
     with (tmp_path / "stream").open("w") as stream, (tmp_path / "other").open("w") as other:
         status = os.fstat(stream.fileno())
         environ = {"JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}

@@ -103,11 +103,27 @@ class FakeWorkers:
     async def hand_over(self) -> None:
         self.steps.append("hand over")
 
+    def set_addresses(self, table: object) -> None:
+        self.steps.append("addresses")
+
     def totals(self) -> dict[str, Any]:
         return {}
 
     def status(self) -> list[Any]:
         return []
+
+
+class FakeAddresses:
+    """Reports at the start, as the real one."""
+
+    def __init__(self, on_change: Callable[[object], None]) -> None:
+        self._on_change = on_change
+
+    async def start(self) -> None:
+        self._on_change(None)
+
+    async def stop(self) -> None:
+        pass
 
 
 @pytest.fixture
@@ -119,6 +135,7 @@ def providers() -> FakeProviders:
 def manager(tmp_path: Path, providers: FakeProviders, monkeypatch: pytest.MonkeyPatch) -> Manager:
     monkeypatch.setattr(module, "OwnedTable", FakeTable)
     monkeypatch.setattr(module, "WorkerPool", FakeWorkers)
+    monkeypatch.setattr(module, "AddressWatch", FakeAddresses)
     queues: Any = SimpleNamespace(set_queues=lambda queues: None, disable_all=lambda: None)
     monkeypatch.setattr(module, "CtHelperTable", lambda: queues)
     monkeypatch.setattr(reconciler, "register", lambda helpers, nft: {})
@@ -161,6 +178,12 @@ def test_start_asks_the_providers_before_rules_are_loaded(
         assert list(manager.state.helpers) == ["ftp", "tftp"]
 
     run(manager, script)
+
+
+def test_workers_get_the_addresses_before_their_configuration(manager: Manager) -> None:
+    workers: Any = manager._workers
+    run(manager, nothing)
+    assert workers.steps[:2] == ["addresses", "configure"]
 
 
 def test_a_wrong_configuration_stops_the_start_before_anything_is_changed(

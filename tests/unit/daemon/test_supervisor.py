@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import signal
 import sys
 from collections import Counter
@@ -17,15 +18,19 @@ from fwhelpers.daemon.supervisor import WorkerProcess
 from fwhelpers.daemon.systemd import FdStore, Notifier
 from fwhelpers.worker.config import WorkerConfig
 from fwhelpers.worker.messages import Counters, Message, Restarted, SandboxGaps
+from fwhelpers.worker.onlink import AddressTable
 
 #: a worker that was taken over: it sends nonsense, forges its page and ends; its successor works
 _TAKEN_OVER = """
-import os, socket, struct, sys
+import os, pickle, socket, struct, sys
+from fwhelpers.worker.onlink import AddressTable
 from fwhelpers.worker.messages import Counters, Ready, SandboxGaps, encode
 from fwhelpers.worker.shared_memory import HandoverFile, SharedStats
 queue, control, page, handover = map(int, sys.argv[1:5])
 channel = socket.socket(fileno=control)
-channel.recv(1 << 20)
+tables = pickle.loads(channel.recv(1 << 20))
+configuration = pickle.loads(channel.recv(1 << 20))
+assert tables.own == frozenset([b"four"]), "the addresses precede the configuration"
 if os.fstat(handover).st_size:
     channel.send(encode(SandboxGaps((HandoverFile(handover).content.decode(),))))
     channel.send(encode(Ready(os.getpid())))
@@ -88,6 +93,7 @@ def test_a_worker_that_was_taken_over_gets_a_successor(
     async def scenario() -> WorkerProcess:
         worker = new_worker(messages)
         worker.bind()
+        worker.set_addresses(AddressTable(frozenset([b"four"])))
         worker.configure(WorkerConfig({}))
         running = asyncio.ensure_future(worker.run())
         await worker.wait_ready()
@@ -147,3 +153,23 @@ def test_status_without_a_process() -> None:
     assert worker.status() == {
         "queue": 1000, "pid": None, "ready": False, "restarts": 0, "packets": 3, "overflows": 1,
     }  # fmt: skip
+
+
+def test_addresses_that_a_busy_worker_did_not_get_are_sent_again() -> None:
+    worker = new_worker([])
+    sent: list[AddressTable] = []
+    accepts = iter([False, True])
+
+    def send(message: bytes) -> bool:
+        if not next(accepts):
+            return False
+        sent.append(pickle.loads(message))
+        return True
+
+    worker._channel = SimpleNamespace(send=send)  # type: ignore[assignment]
+    table = AddressTable(frozenset([b"four"]))
+    worker.set_addresses(table)
+    assert sent == []
+    worker._send_addresses()
+    worker._send_addresses()
+    assert sent == [table]

@@ -53,7 +53,7 @@ def close(notifier: Notifier) -> None:
     notifier._sock.close()
 
 
-def test_states(manager: tuple[Manager, dict[str, str]]) -> None:
+def test_every_state_is_notified(manager: tuple[Manager, dict[str, str]]) -> None:
     systemd, environ = manager
     notifier = Notifier(environ)
     notifier.reloading()
@@ -72,7 +72,7 @@ def test_states(manager: tuple[Manager, dict[str, str]]) -> None:
     close(notifier)
 
 
-def test_without_a_manager_nothing_happens() -> None:
+def test_without_systemd_nothing_happens() -> None:
     notifier = Notifier({})
     notifier.ready("")
     assert notifier.watchdog_timeout == 0
@@ -82,7 +82,7 @@ def test_without_a_manager_nothing_happens() -> None:
     assert store.pop("queue-1") is None
 
 
-def test_a_manager_that_has_gone_is_no_error(tmp_path: Path) -> None:
+def test_systemd_that_does_not_listen_is_no_error(tmp_path: Path) -> None:
     address = str(tmp_path / "notify")
     systemd = Manager(address)
     notifier = Notifier({"NOTIFY_SOCKET": address})
@@ -101,11 +101,11 @@ def test_a_manager_that_has_gone_is_no_error(tmp_path: Path) -> None:
         ("-5", "", 0.0),
     ],
 )
-def test_watchdog(usec: str, pid: str, seconds: float) -> None:
+def test_the_watchdog_s_timeout_is_for_our_process(usec: str, pid: str, seconds: float) -> None:
     assert Notifier({"WATCHDOG_USEC": usec, "WATCHDOG_PID": pid}).watchdog_timeout == seconds
 
 
-def test_what_is_stored_stays_open(manager: tuple[Manager, dict[str, str]]) -> None:
+def test_a_stored_descriptor_stays_open(manager: tuple[Manager, dict[str, str]]) -> None:
     systemd, environ = manager
     notifier = Notifier(environ)
     store = FdStore(notifier, environ)
@@ -124,7 +124,9 @@ def test_what_is_stored_stays_open(manager: tuple[Manager, dict[str, str]]) -> N
     close(notifier)
 
 
-def test_nothing_is_stored_where_nobody_keeps_it(manager: tuple[Manager, dict[str, str]]) -> None:
+def test_nothing_is_stored_without_a_descriptor_store(
+    manager: tuple[Manager, dict[str, str]],
+) -> None:
     systemd, environ = manager
     del environ["FDSTORE"]
     notifier = Notifier(environ)
@@ -161,7 +163,7 @@ def heir(other: int) -> list[str]:
     ).stdout.splitlines()
 
 
-def test_an_heir_takes_what_was_kept() -> None:
+def test_a_successor_pops_the_stored_descriptors() -> None:
     left, taken, rest = heir(0)
     assert left == "['queue-1000', 'table'] False"
     assert taken == "4 False True None"
@@ -189,7 +191,7 @@ def systemctl(path: Path, text: str) -> None:
         ("echo no bus >&2; exit 1", True),
     ],
 )
-def test_stop_or_restart(
+def test_a_restart_is_distinguished_from_a_stop(
     says: str, restarts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     systemctl(tmp_path / "systemctl", says)

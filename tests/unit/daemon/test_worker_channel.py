@@ -77,18 +77,18 @@ def test_a_configuration_for_a_dead_worker_is_no_error(caplog: pytest.LogCapture
     async def scenario() -> None:
         channel, theirs = WorkerChannel.create(1000, lambda message: None)
         theirs.close()
-        channel.send(b"configuration")
+        assert not channel.send(b"configuration")
         channel.shut_down()
         channel.close()
 
     asyncio.run(scenario())
-    assert caplog.messages == ["worker 1000: send configuration: [Errno 32] Broken pipe"]
+    assert caplog.messages == ["worker 1000: send: [Errno 32] Broken pipe"]
 
 
 def test_the_worker_gets_messages_until_it_is_shut_down() -> None:
     async def scenario() -> tuple[bytes, bytes]:
         channel, theirs = WorkerChannel.create(1000, lambda message: None)
-        channel.send(b"configuration")
+        assert channel.send(b"configuration")
         channel.shut_down()
         datagrams = theirs.recv(100), theirs.recv(100)
         theirs.close()

@@ -162,7 +162,7 @@ class Known:
     def __call__(self, index: int) -> list[Prefix]:
         return self._networks.get(index, [])
 
-    def own(self, addr: bytes) -> bool:
+    def own(self, addr: bytes) -> bool | None:
         return addr in self._own
 
 
@@ -419,3 +419,25 @@ def test_g16_leaves_the_hosts_own_connections_alone() -> None:
     assert announced("10.0.1.1", "10.0.1.2", "10.0.1.1") == []  # the client is here
     assert announced("10.0.1.1", "10.0.2.2", "10.0.1.1") == []  # the server is
     assert announced("10.0.1.2", "10.0.1.2") == []
+
+
+class UnknownAddresses(Known):
+    """This machine's addresses have not been read."""
+
+    def own(self, addr: bytes) -> bool | None:
+        return None
+
+
+@pytest.mark.parametrize(("host", "rules"), [("10.0.1.9", ["G16"]), ("10.0.1.2", [])])
+def test_g16_while_addresses_are_unknown_only_the_ends_themselves_may_be_named(
+    host: str, rules: list[str]
+) -> None:
+    maker, reports = FakeMaker(), list[Report]()
+    links = UnknownAddresses({})
+    inspector = Inspector({"say": LOOSE}, maker, reports.append, links=links)
+    connection = Connection(
+        SAY, "udp", "10.0.1.2:40000", "10.0.2.2:1900", inspector=inspector, maker=maker
+    )
+    connection.c(host.encode())
+    assert [report.rule for report in reports if report.kind == "refused"] == rules
+    assert bool(maker.made) is not bool(rules)

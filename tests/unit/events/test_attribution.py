@@ -45,7 +45,7 @@ def test_the_kernel_s_event_comes_first() -> None:
     assert list(attribution.add_event(Event(EventKind.CREATED, tracked), 0.0)) == []
     assert list(attribution.add_event(Event(EventKind.MATCHED, tracked), 0.0)) == []
     assert kinds(attribution.add_report(identity(), EPSV, 0.1)) == ["created", "matched"]
-    assert (tracked.what, tracked.interface) == ("EPSV", 3)
+    assert (tracked.trigger, tracked.interface) == ("EPSV", 3)
     assert kinds(attribution.add_event(Event(EventKind.MATCHED, tracked), 0.2)) == ["matched"]
 
 
@@ -53,7 +53,7 @@ def test_the_worker_s_report_comes_first() -> None:
     attribution, tracked = new_attribution(), expected()
     assert list(attribution.add_report(identity(), EPSV, 0.0)) == []
     assert kinds(attribution.add_event(Event(EventKind.CREATED, tracked), 0.1)) == ["created"]
-    assert tracked.what == "EPSV"
+    assert tracked.trigger == "EPSV"
     assert kinds(attribution.add_event(Event(EventKind.MATCHED, tracked), 0.1)) == ["matched"]
 
 
@@ -92,7 +92,7 @@ def test_a_report_after_the_hold_applies_to_later_events() -> None:
     list(attribution.add_event(Event(EventKind.CREATED, tracked), 0.0))
     assert kinds(attribution.advance(HOLD)) == ["created"]
     assert list(attribution.add_report(identity(), EPSV, HOLD + 1)) == []
-    assert tracked.what == "EPSV"
+    assert tracked.trigger == "EPSV"
 
 
 def test_reports_without_an_expectation_are_forgotten() -> None:
@@ -101,7 +101,7 @@ def test_reports_without_an_expectation_are_forgotten() -> None:
     list(attribution.advance(FORGET))
     assert list(attribution.add_event(Event(EventKind.CREATED, tracked), FORGET)) == []
     assert kinds(attribution.add_report(identity(), EPSV, FORGET)) == ["created"]
-    assert tracked.what == "EPSV"
+    assert tracked.trigger == "EPSV"
 
 
 def test_events_of_others_are_not_held() -> None:
@@ -129,7 +129,7 @@ def test_equal_expectations_get_their_reports_in_order() -> None:
     list(attribution.add_event(Event(EventKind.CREATED, second), 0.1))
     list(attribution.add_report(identity(), PASV, 0.2))
     list(attribution.add_report(identity(), EPSV, 0.2))
-    assert (first.what, second.what) == ("PASV", "EPSV")
+    assert (first.trigger, second.trigger) == ("PASV", "EPSV")
 
 
 def test_many_held_events_keep_their_order() -> None:

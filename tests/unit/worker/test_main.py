@@ -25,8 +25,7 @@ HOSTILE = [
 
 @pytest.fixture
 def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[socket.socket, socket.socket]]:
-    for name in ("NetlinkSocket", "OnLinkPrefixes"):
-        monkeypatch.setattr(main, name, object)
+    monkeypatch.setattr(main, "NetlinkSocket", object)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     yield ours, theirs
     ours.close()

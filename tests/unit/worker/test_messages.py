@@ -110,7 +110,7 @@ def test_one_hostile_value_in_a_message_is_harmless(
 
 REFUSED: dict[str, Any] = {
     "kind": "refused", "helper": "fw-ftp", "client": "c", "server": "s", "l4": "tcp", "reason": "below 1024",
-    "rule": "G6", "what": "PORT", "endpoint": "e:22", "expected": "", "interface": 3, "timeout": 60,
+    "rule": "G6", "trigger": "PORT", "endpoint": "e:22", "expected": "", "interface": 3, "timeout": 60,
     "expectation": None,
 }  # fmt: skip
 

@@ -1,79 +1,47 @@
 from __future__ import annotations
 
+import pickle
+
 from fwhelpers.engine.guard import Prefix
-from fwhelpers.kernel.rtnl import Address
-from fwhelpers.worker.onlink import AGAIN, FRESH, OnLinkPrefixes
+from fwhelpers.worker.onlink import Address, AddressTable, OnLinkPrefixes
 
-NET, OWN = bytes([10, 0, 1, 0]), bytes([10, 0, 1, 2])
-
-
-class Kernel:
-    def __init__(self) -> None:
-        self.known = [Address(3, OWN, OWN, 24)]
-        self.asked = 0
-        self.now = 100.0
-        self.fails = False
-
-    def addresses(self) -> list[Address]:
-        self.asked += 1
-        if self.fails:
-            raise TimeoutError
-        return self.known
-
-    def links(self) -> OnLinkPrefixes:
-        return OnLinkPrefixes(self.addresses, lambda: self.now)
+OWN, PEER = bytes([10, 0, 1, 2]), bytes([10, 0, 9, 1])
+NET = Prefix(bytes([10, 0, 1, 0]), 24)
 
 
-def test_asked_once_for_many_packets() -> None:
-    kernel = Kernel()
-    links = kernel.links()
-    for _ in range(5):
-        assert list(links(3)) == [Prefix(NET, 24)]
-    assert kernel.asked == 1
-    kernel.now += FRESH + 0.1
-    links(3)
-    assert kernel.asked == 2
+def links(*addresses: Address) -> OnLinkPrefixes:
+    lookup = OnLinkPrefixes()
+    lookup.table = pickle.loads(pickle.dumps(AddressTable.of(addresses)))
+    return lookup
 
 
-def test_an_interface_that_comes_is_found_soon_but_not_at_any_price() -> None:
-    kernel = Kernel()
-    links = kernel.links()
-    assert not links(4)
-    kernel.known.append(Address(4, OWN, OWN, 16))
-    assert not links(4)
-    kernel.now += AGAIN + 0.01
-    assert list(links(4)) == [Prefix(bytes([10, 0, 0, 0]), 16)]
-    assert kernel.asked == 2
+def test_an_address_has_its_network_on_its_interface() -> None:
+    lookup = links(Address(3, OWN, OWN, 24))
+    assert lookup(3) == (NET,)
+    assert lookup(4) == ()
 
 
-def test_a_host_route_to_oneself_is_no_network() -> None:
-    kernel = Kernel()
-    kernel.known = [Address(3, OWN, OWN, 32), Address(3, OWN, NET[:3] + b"\1", 32)]
-    assert list(kernel.links()(3)) == [Prefix(NET[:3] + b"\1", 32)]
+def test_two_addresses_of_one_network_are_one_prefix() -> None:
+    assert links(Address(3, OWN, OWN, 24), Address(3, NET.addr, NET.addr, 24))(3) == (NET,)
 
 
-def test_what_was_known_outlives_a_failure() -> None:
-    kernel = Kernel()
-    links = kernel.links()
-    assert links(3)
-    kernel.fails = True
-    kernel.now += FRESH + 1
-    assert links(3)
-    assert not links(4)
+def test_a_host_address_is_no_network_but_a_point_to_point_peer_is() -> None:
+    assert links(Address(3, OWN, OWN, 32))(3) == ()
+    assert links(Address(3, OWN, PEER, 32))(3) == (Prefix(PEER, 32),)
 
 
-def test_own_addresses() -> None:
-    kernel = Kernel()
-    links = kernel.links()
-    assert links.own(OWN)
-    assert not links.own(NET)
-    assert kernel.asked == 1
+def test_own_addresses_are_those_of_all_interfaces() -> None:
+    lookup = links(Address(3, OWN, PEER, 32))
+    assert lookup.own(OWN) is True
+    assert lookup.own(PEER) is False
 
 
-def test_own_addresses_are_asked_for_again() -> None:
-    kernel = Kernel()
-    links = kernel.links()
-    assert links.own(OWN)
-    kernel.known = []
-    kernel.now += FRESH + 0.1
-    assert not links.own(OWN)
+def test_before_the_first_table_nothing_is_known() -> None:
+    lookup = OnLinkPrefixes()
+    assert lookup.own(OWN) is None
+    assert lookup(3) == ()
+
+
+def test_the_order_of_the_kernel_s_list_does_not_matter() -> None:
+    first, second = Address(3, OWN, OWN, 24), Address(3, PEER, PEER, 16)
+    assert AddressTable.of([first, second]) == AddressTable.of([second, first])

@@ -101,7 +101,7 @@ def test_the_manager_decodes_every_message(channel: Channel) -> None:
     identity = ExpectationId(key_of(expectation), master)
     assert messages == [
         FlowReport(
-            ReportKind.EXPECTED, "fw-ftp", *ends, what="EPSV", expected=text, interface=3,
+            ReportKind.EXPECTED, "fw-ftp", *ends, trigger="EPSV", expected=text, interface=3,
             timeout=60, expectation=identity,
         ),
         FlowReport(

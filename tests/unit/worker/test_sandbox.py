@@ -71,17 +71,17 @@ def report() -> list[str]:
     return done.stdout.splitlines()
 
 
-def test_every_way_out_is_closed(report: list[str]) -> None:
+def test_every_attempt_to_leave_the_sandbox_fails(report: list[str]) -> None:
     tried = [line for line in report if not line.startswith(("gaps", "works"))]
     assert len(tried) == 26
     assert [line for line in tried if line.endswith("DONE")] == []
 
 
-def test_the_work_goes_on(report: list[str]) -> None:
+def test_the_worker_s_own_calls_succeed(report: list[str]) -> None:
     assert report[-1] == "works"
 
 
-def test_limits_capabilities_and_filter_are_always_there(report: list[str]) -> None:
+def test_limits_capabilities_and_filter_are_never_gaps(report: list[str]) -> None:
     gaps = report[0].removeprefix("gaps ")
     assert not [
         step for step in ("limits", "capabilities", "no_new_privs", "seccomp") if step in gaps
@@ -97,6 +97,6 @@ ctypes.CDLL(None).syscall(ctypes.c_long(0x40000000 + 39))
 
 
 @pytest.mark.skipif("__import__('platform').machine() != 'x86_64'", reason="x32 is x86_64's")
-def test_another_calling_convention_is_deadly() -> None:
+def test_another_calling_convention_kills_the_process() -> None:
     done = subprocess.run([sys.executable, "-c", _FOREIGN], check=False, timeout=60)
     assert done.returncode == -31  # SIGSYS
