@@ -9,10 +9,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from lab import PROGRAMS
+from lab import PROGRAMS, discovery_hosts
 from lab.process import Process, wait_until
 from lab.topology import CLIENT, CLIENT2, Lab
-from test_discovery_hosts import MINIDLNA
 from test_discovery_path import PEERS, Host
 
 PEER = (sys.executable, str(PROGRAMS / "upnp_peer.py"))
@@ -47,20 +46,15 @@ URL = f"http://{CLIENT2[4]}:{DEVICE}/device.xml"
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Host]:
     with Lab() as lab:
-        inside = lab.namespaces["c2"]
-        inside.run("mkdir", "-p", "/run/lab/media", "/run/lab/db")
-        inside.path("/run/lab/minidlna.conf").write_text(MINIDLNA)
         host = Host(lab)
         lab.run("c", "nft", "delete", "table", "inet", "host")
         lab.nft(STRICT, "c")
-        # minidlna announces itself to the group every second, so that its announcements are heard too
-        inside.popen("minidlnad", "-S", "-f", "/run/lab/minidlna.conf", "-P", "/run/lab/pid")
+        # minidlna also announces itself to the group, every second
+        discovery_hosts.start_minidlna(lab)
         device = lab.popen(
             "c2", *PEER, "device", DEVICE, URL, "http://10.0.1.1:49153/", name="device"
         )
         device.wait_line("^listening$")
-        inside.wait_listening("udp", 1900)
-        inside.wait_listening("tcp", 8200)
         yield host
 
 
@@ -174,11 +168,8 @@ def test_a_callback_to_somebody_else(host: Host) -> None:
 
 
 def test_gssdp_discover(host: Host) -> None:
-    done = host.lab.run(
-        "c", "timeout", "60", "gssdp-discover", "-i", "eth0", "-n", "15", "-t", "upnp:rootdevice",
-        check=False, timeout=90,
-    )  # fmt: skip
-    assert f"Location: http://{CLIENT2[4]}:8200/rootDesc.xml" in done.stdout
+    devices = discovery_hosts.discover_upnp(host.lab, 15)
+    assert f"Location: http://{CLIENT2[4]}:8200/rootDesc.xml" in devices
 
 
 def test_gupnp(host: Host) -> None:
