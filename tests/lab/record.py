@@ -85,7 +85,7 @@ def record_gateway(
             start(lab)
             lab.nft(OPEN)
             events: Process = lab.popen("g", "conntrack", "-E", "-e", "NEW", name="events")
-            lab.namespaces["g"].wait_hearing(events)
+            lab.namespaces["g"].wait_listening_for_events(events)
             with capture(lab, "g", "lan", SERVER[family], f"{name}-ipv{family}", folder):
                 run(lab, family)
             end = f"dport={DISCARD} "

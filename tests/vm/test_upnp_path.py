@@ -60,15 +60,17 @@ def bare() -> Iterator[Host]:
 
 @pytest.fixture(scope="module")
 def host(bare: Host) -> Host:
-    assert said(bare.lab, "control", CLIENT[4], CALLBACK, "5", "/evt/ContentDir") == ["silence"]
+    assert peer_output(bare.lab, "control", CLIENT[4], CALLBACK, "5", "/evt/ContentDir") == [
+        "silence"
+    ]
     bare.start_daemon("[helpers.ssdp]\n")
-    # only a member of the group hears announcements, as every control point is
-    member = bare.lab.popen("c", *PEERS, "hear", "4,239.255.255.250,1900", name="member")
+    # only members of the group receive announcements; every control point is one
+    member = bare.lab.popen("c", *PEERS, "receive", "4,239.255.255.250,1900", name="member")
     member.wait_line("^listening$")
     return bare
 
 
-def said(lab: Lab, *words: str, ns: str = "c") -> list[str]:
+def peer_output(lab: Lab, *words: str, ns: str = "c") -> list[str]:
     return lab.run(ns, *PEER, *words, timeout=120).stdout.splitlines()
 
 
@@ -76,8 +78,8 @@ def start(lab: Lab, *words: str) -> Process:
     return lab.popen("c", *PEER, *words, name="control")
 
 
-def tell(lab: Lab, word: str, ns: str = "c2") -> None:
-    lab.run(ns, *PEER, "tell", word)
+def send_command(lab: Lab, word: str, ns: str = "c2") -> None:
+    lab.run(ns, *PEER, "command", word)
 
 
 def make(lab: Lab, file: str) -> str:
@@ -122,15 +124,15 @@ def test_a_media_server(host: Host) -> None:
 def test_a_device_that_announces_itself(host: Host) -> None:
     """Nobody searches. Its first event comes before its response."""
     lab = host.lab
-    tell(lab, "alive")
-    wait_until(lambda: f"dport={DEVICE}" in host.expectations(), "the announcement was heard")
+    send_command(lab, "alive")
+    wait_until(lambda: f"dport={DEVICE}" in host.expectations(), "the announcement to arrive")
     gate = make(lab, "/run/lab/gate")
     control = start(lab, "subscribe", CLIENT2[4], DEVICE, "/e", CLIENT[4], "49203", gate)
     control.wait_line(rf"^event {CLIENT2[4]} NOTIFY", 60)
     control.wait_line("^subscribed$", 60)
     # the connection of SUBSCRIBE has ended, its conntrack entry stays for the events
     before = len(control.lines)
-    tell(lab, "event")
+    send_command(lab, "event")
     control.wait_line(rf"^event {CLIENT2[4]} NOTIFY", 60, after=before)
     assert "49153" not in host.expectations(), "it announced another host"
     assert [line for line in host.daemon.lines if "G5" in line]
@@ -148,12 +150,12 @@ def test_the_control_connection_ends_and_events_go_on(host: Host) -> None:
 
 def test_others_do_not_get_in(host: Host) -> None:
     lab = host.lab
-    tell(lab, "alive")
+    send_command(lab, "alive")
     gate = make(lab, "/run/lab/gate")
     control = start(lab, "subscribe", CLIENT2[4], DEVICE, "/e", CLIENT[4], "49201", gate)
     control.wait_line("^subscribed$", 60)
-    assert said(lab, "connect", CLIENT[4], "49201", ns="c2") == ["connected"]
-    assert said(lab, "connect", CLIENT[4], "49201", ns="g") == ["failed timed out"]
+    assert peer_output(lab, "connect", CLIENT[4], "49201", ns="c2") == ["connected"]
+    assert peer_output(lab, "connect", CLIENT[4], "49201", ns="g") == ["failed timed out"]
     control.stop()
 
 
@@ -178,9 +180,9 @@ def test_gupnp(host: Host) -> None:
     service = "urn:schemas-upnp-org:service:ContentDirectory:1"
     control = lab.popen("c", *GUPNP, CLIENT[4], service, "SystemUpdateID", name="gupnp")
     control.wait_line(rf"^found http://{CLIENT2[4]}:8200/", 90)
-    there = ("-L", "-p", "tcp", "--orig-src", CLIENT2[4], "--state", "ESTABLISHED")
+    location = ("-L", "-p", "tcp", "--orig-src", CLIENT2[4], "--state", "ESTABLISHED")
     wait_until(
-        lambda: f"src={CLIENT2[4]}" in lab.run("c", "conntrack", *there, check=False).stdout,
+        lambda: f"src={CLIENT2[4]}" in lab.run("c", "conntrack", *location, check=False).stdout,
         "minidlna has connected to GUPnP's port",
     )
     control.stop()
