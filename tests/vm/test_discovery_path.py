@@ -101,7 +101,7 @@ def host(bare: Host) -> Host:
     return bare
 
 
-@pytest.mark.parametrize("what", REQUESTS)
+@pytest.mark.parametrize("request_name", REQUESTS)
 def test_the_answer_arrives(host: Host, request_name: str) -> None:
     assert host.ask(request_name).startswith("answer ")
 

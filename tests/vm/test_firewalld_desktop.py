@@ -71,7 +71,7 @@ def laptop(bare: Laptop) -> Laptop:
     return bare
 
 
-@pytest.mark.parametrize("what", REQUESTS)
+@pytest.mark.parametrize("request_name", REQUESTS)
 def test_with_the_drop_in_devices_are_found(laptop: Laptop, request_name: str) -> None:
     assert laptop.finds(request_name)
 
