@@ -63,7 +63,7 @@ def capture(
     """Capture the traffic of a block to NAME.pcap; `peer` gets the packet that marks the end."""
     inside = f"/run/lab/{name}.pcap"
     dump = lab.popen(
-        *(ns, "tcpdump", "-Z", "root", "-U", "--immediate-mode", "-s", "1500"),
+        *(ns, "tcpdump", "-Z", "root", "-U", "--immediate-mode", "-s", "0"),
         *("-i", interface, "-w", inside, "tcp or udp"),
     )
     dump.wait_line(f"listening on {interface}")
