@@ -79,10 +79,10 @@ def netfilterqueue(lab: Lab) -> Iterator[list[int]]:
 @contextmanager
 def reference(lab: Lab) -> Iterator[list[int]]:
     helpers = [
-        conntrackd.Wanted("rpc", "udp", 111),
-        conntrackd.Wanted("ftp", "tcp", 21),
-        conntrackd.Wanted("tftp", "udp", 69),
-        conntrackd.Wanted("ssdp", "udp", 1900),
+        conntrackd.Assignment("rpc", "udp", 111),
+        conntrackd.Assignment("ftp", "tcp", 21),
+        conntrackd.Assignment("tftp", "udp", 69),
+        conntrackd.Assignment("ssdp", "udp", 1900),
     ]
     before = len(lab.cleanups)
     conntrackd.start(lab, helpers)

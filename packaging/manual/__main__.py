@@ -14,12 +14,12 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "fwhelpers-foo" / "fwhelpers_
 
 def pages() -> dict[str, str]:
     """All man pages by file name."""
-    made: dict[str, Iterable[str]] = {
+    texts: dict[str, Iterable[str]] = {
         f"{commands.NAME}.{commands.SECTION}": commands.page(),
         f"{settings.NAME}.{settings.SECTION}": settings.page(plugins.load(blocked=["*"]).helpers),
         f"{plugin.NAME}.{plugin.SECTION}": plugin.page(EXAMPLE.read_text("utf-8")),
     }
-    return {name: "\n".join(lines) + "\n" for name, lines in made.items()}
+    return {name: "\n".join(lines) + "\n" for name, lines in texts.items()}
 
 
 def main(arguments: list[str]) -> int:

@@ -22,8 +22,8 @@ def members(cls: type) -> list[Member]:
     (node,) = ast.parse(source).body
     assert isinstance(node, ast.ClassDef)
     lines = source.splitlines()
-    found = (_field(n, lines) if isinstance(n, ast.AnnAssign) else _method(n) for n in node.body)
-    return [member for member in found if member and not member.name.startswith("_")]
+    rows = (_field(n, lines) if isinstance(n, ast.AnnAssign) else _method(n) for n in node.body)
+    return [member for member in rows if member and not member.name.startswith("_")]
 
 
 def _field(node: ast.AnnAssign, lines: list[str]) -> Member | None:
@@ -42,12 +42,12 @@ def _beside(node: ast.AnnAssign, lines: list[str]) -> list[str]:
 
 
 def _above(node: ast.AnnAssign, lines: list[str]) -> list[str]:
-    found: list[str] = []
+    rows: list[str] = []
     for line in reversed(lines[: node.lineno - 1]):
         if not line.strip().startswith("#:"):
             break
-        found.insert(0, line.strip().removeprefix("#:").strip())
-    return found
+        rows.insert(0, line.strip().removeprefix("#:").strip())
+    return rows
 
 
 def _method(node: ast.stmt) -> Member | None:

@@ -34,14 +34,14 @@ def italic(text: str) -> str:
 
 def inline(text: str) -> str:
     """A paragraph's text with its code and emphasis."""
-    made, end = [], 0
+    page, end = [], 0
     for match in _INLINE.finditer(text):
-        made.append(_plain(text[end : match.start()]))
-        made.append(bold(match[1]) if match[1] else italic(match[2]))
+        page.append(_plain(text[end : match.start()]))
+        page.append(bold(match[1]) if match[1] else italic(match[2]))
         end = match.end()
-    made.append(_plain(text[end:]))
+    page.append(_plain(text[end:]))
     lines = textwrap.wrap(
-        " ".join("".join(made).split()), 78, break_long_words=False, break_on_hyphens=False
+        " ".join("".join(page).split()), 78, break_long_words=False, break_on_hyphens=False
     )
     return "\n".join(_FIRST.sub(r"\\&\1", line) for line in lines)
 

@@ -1,7 +1,8 @@
-"""Discovery in other people's captures: a request, and the unicast answers that really followed.
+"""Discovery in captures: a request, and the unicast answers that really followed.
 
-Which answers followed is found here without the engine: a datagram to a group or broadcast address, then one from
-elsewhere to the socket that it left by.
+Our own captures (tests/lab/record.py) are always tested. Captures of other networks are tested where
+FWHELPERS_CAPTURES, or ../shared/captures, has them. This module finds the answers without the engine: a datagram to a
+group or broadcast address, then one from another host to the socket that sent it.
 """
 
 from __future__ import annotations
@@ -28,10 +29,6 @@ HELPERS = {h.name: h for h in discovery.fwhelpers_helpers()}
 #: BACnet talks between the same two ports ever after, so that only dissectors tell its answers: `TRUE`
 FOLDERS = ("dhcpv6", "llmnr", "mdns", "netbios-ns", "slp", "snmp", "ssdp", "wsd")
 
-pytestmark = pytest.mark.skipif(
-    not (CAPTURES / "truth.jsonl").is_file(), reason=f"no captures in {CAPTURES}"
-)
-
 Item = dict[str, Any]
 
 
@@ -57,18 +54,23 @@ class Datagram(NamedTuple):
     dport: int
 
 
-FILES = sorted(
-    f"{folder}/{file.name}" for folder in FOLDERS for file in (CAPTURES / folder).glob("*.pcap*")
+OWN = Path(__file__).with_name("own") / "discovery"
+FILES = [
+    *sorted(OWN.glob("*.pcap")),
+    *sorted(file for folder in FOLDERS for file in (CAPTURES / folder).glob("*.pcap*")),
+]
+each_capture = pytest.mark.parametrize(
+    "file", FILES, ids=lambda file: f"{file.parent.name}-{file.name}"
 )
 
 
 @cache
-def replayed(file: str) -> list[Item]:
-    return list(replay_file(CAPTURES / file, HELPERS))
+def replayed(file: Path) -> list[Item]:
+    return list(replay_file(file, HELPERS))
 
 
-def datagrams(file: str) -> Iterator[Datagram]:
-    for frame in pcap.read(CAPTURES / file):
+def datagrams(file: Path) -> Iterator[Datagram]:
+    for frame in pcap.read(file):
         packet = ip_packet(frame.link, frame.data)
         segment = locate(packet) if packet else None
         if packet and segment and segment.l4 == UDP:
@@ -82,26 +84,26 @@ def datagrams(file: str) -> Iterator[Datagram]:
             )  # fmt: skip
 
 
-def to_many(address: str) -> bool:
+def is_group(address: str) -> bool:
     return ipaddress.ip_address(address).is_multicast or address.endswith(".255")
 
 
 @cache
-def answers(file: str) -> list[Answer]:
-    asked: dict[tuple[str, int], list[tuple[str, float, Datagram]]] = {}
-    found = []
+def answers(file: Path) -> list[Answer]:
+    requests: dict[tuple[str, int], list[tuple[str, float, Datagram]]] = {}
+    replies = []
     for d in datagrams(file):
-        for helper, time, request in asked.get((d.dst, d.dport), ()):
+        for helper, time, request in requests.get((d.dst, d.dport), ()):
             fixed = HELPERS[helper].extra["row"].reply_port
             port = request.dport if fixed == "same" else fixed
             alive = 0 <= d.time - time <= HELPERS[helper].policies[0].timeout
-            if alive and port in ("any", d.sport) and d.src != request.src and not to_many(d.dst):
-                found.append(Answer(helper, d.frame, d.src, d.sport, d.dst, d.dport))
+            if alive and port in ("any", d.sport) and d.src != request.src and not is_group(d.dst):
+                replies.append(Answer(helper, d.frame, d.src, d.sport, d.dst, d.dport))
                 break
         for name, helper_ in HELPERS.items():
-            if d.dport in helper_.ports and to_many(d.dst):
-                asked.setdefault((d.src, d.sport), []).append((name, d.time, d))
-    return found
+            if d.dport in helper_.ports and is_group(d.dst):
+                requests.setdefault((d.src, d.sport), []).append((name, d.time, d))
+    return replies
 
 
 def predicted(answer: Answer, items: list[Item]) -> bool:
@@ -116,57 +118,52 @@ def predicted(answer: Answer, items: list[Item]) -> bool:
     )
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_answers_were_expected(file: str, record_property: Callable[[str, object], None]) -> None:
-    came = answers(file)
-    missing = [answer for answer in came if not predicted(answer, replayed(file))]
-    record_property("answers", len(came))
-    print(f"{file}: {len(came) - len(missing)} of {len(came)} answers expected")
+@each_capture
+def test_answers_were_expected(file: Path, record_property: Callable[[str, object], None]) -> None:
+    received = answers(file)
+    missing = [answer for answer in received if not predicted(answer, replayed(file))]
+    record_property("answers", len(received))
+    print(f"{file}: {len(received) - len(missing)} of {len(received)} answers expected")
     assert missing == []
 
 
-@pytest.mark.parametrize("file", FILES)
-def test_only_requests_to_many_open_and_only_for_the_asker(file: str) -> None:
+@each_capture
+def test_only_requests_to_groups_create_expectations_and_only_for_the_asker(file: Path) -> None:
     for item in replayed(file):
         if item["refused"] is None:
             if item["expected"]["l4"] == "tcp":  # test_upnp_truth.py
                 continue
-            assert to_many(item["master"]["dst"])
+            assert is_group(item["master"]["dst"])
             assert item["expected"]["dst"] == item["master"]["src"]
             assert item["expected"]["dport"] == item["master"]["sport"]
             assert ipaddress.ip_network(item["expected"]["src"]).prefixlen >= 10
 
 
 def truths() -> dict[str, list[Item]]:
-    found: dict[str, list[Item]] = {}
+    records: dict[str, list[Item]] = {}
     if (CAPTURES / "truth.jsonl").is_file():
         for line in (CAPTURES / "truth.jsonl").read_text().splitlines():
             item = json.loads(line)
             if item["protocol"] in HELPERS and item["confidence"] == "strong":
-                found.setdefault(item["file"], []).append(item)
-    return found
+                records.setdefault(item["file"], []).append(item)
+    return records
 
 
 TRUE = truths()
 
 
 @pytest.mark.parametrize("file", TRUE)
-def test_what_wireshark_saw_follow_was_expected(file: str) -> None:
-    """The same against records which Wireshark's dissectors made."""
+def test_answers_that_wireshark_found_were_expected(file: str) -> None:
+    """The answers are those of Wireshark's dissectors."""
     for truth in TRUE[file]:
         flow = truth["data_flow"]
         answer = Answer(
             truth["protocol"], truth["first_seen_after"]["data"],
             flow["src"], flow["sport"], flow["dst"], flow["dport"],
         )  # fmt: skip
-        assert predicted(answer, replayed(file)), truth
+        assert predicted(answer, replayed(CAPTURES / file)), truth
 
 
-def test_the_counts() -> None:
-    count = {name: 0 for name in HELPERS}
-    for file in FILES:
-        for answer in answers(file):
-            count[answer.helper] += 1
-    print({name: number for name, number in count.items() if number})
-    print(f"{sum(map(len, TRUE.values()))} records of Wireshark's in {len(TRUE)} files")
-    assert sum(count.values())
+@pytest.mark.parametrize("file", sorted(OWN.glob("*.pcap")), ids=lambda file: file.stem)
+def test_own_captures_have_answers_to_their_protocol(file: Path) -> None:
+    assert file.stem in {answer.helper for answer in answers(file)}

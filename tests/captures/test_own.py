@@ -32,14 +32,14 @@ def test_there_are_captures() -> None:
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)
 def test_every_data_connection_is_predicted_and_none_refused(capture: Path) -> None:
-    found = replayed(capture)
+    items = replayed(capture)
     truth = [
         json.loads(line) for line in capture.with_suffix(".truth.jsonl").read_text().splitlines()
     ]
     assert truth
-    missed = [flow for flow in truth if not any(covers(item["expected"], flow) for item in found)]
+    missed = [flow for flow in truth if not any(covers(item["expected"], flow) for item in items)]
     assert missed == []
-    assert [item["refused"] for item in found if item["refused"]] == []
+    assert [item["refused"] for item in items if item["refused"]] == []
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=lambda path: path.stem)

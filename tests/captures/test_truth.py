@@ -52,10 +52,10 @@ def lines(name: str) -> Iterator[Item]:
 
 
 def by_file(items: Iterator[Item]) -> dict[str, list[Item]]:
-    found: dict[str, list[Item]] = {}
+    groups: dict[str, list[Item]] = {}
     for item in items:
-        found.setdefault(item["file"], []).append(item)
-    return found
+        groups.setdefault(item["file"], []).append(item)
+    return groups
 
 
 TRUE = by_file(t for t in lines("truth.jsonl") if t["confidence"] == "strong")
@@ -75,14 +75,14 @@ def test_what_followed_was_expected(
 
 
 def predicts(truth: Item) -> Callable[[Item], bool]:
-    wanted = {key: value for key, value in truth["expected"].items() if value is not None}
+    fields = {key: value for key, value in truth["expected"].items() if value is not None}
 
     def check(item: Item) -> bool:
         return (
             item["refused"] is None
             and item["helper"] == truth["protocol"]
             and item["master"] == truth["master"]
-            and wanted.items() <= item["expected"].items()
+            and fields.items() <= item["expected"].items()
             and item["trigger"] < truth["first_seen_after"]["data"]
         )
 

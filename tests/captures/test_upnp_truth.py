@@ -34,13 +34,13 @@ def replayed(file: str) -> list[Item]:
 
 
 def truths() -> dict[str, list[Item]]:
-    found: dict[str, list[Item]] = {}
+    records: dict[str, list[Item]] = {}
     if (CAPTURES / "truth.jsonl").is_file():
         for line in (CAPTURES / "truth.jsonl").read_text().splitlines():
             item = json.loads(line)
             if item["protocol"] in FOLDERS:
-                found.setdefault(item["file"], []).append(item)
-    return found
+                records.setdefault(item["file"], []).append(item)
+    return records
 
 
 TRUE = truths()

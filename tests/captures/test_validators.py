@@ -87,8 +87,8 @@ def questions() -> list[dict[str, Any]]:
 def test_what_was_answered_is_a_question(protocol: str) -> None:
     port, check = CHECKS[protocol]
     # a LOCATION in a NOTIFY or a response is fetched over TCP: no question
-    asked = [i for i in questions() if i["protocol"] == protocol and i["expected"]["l4"] == "udp"]
-    for item in asked:
+    queries = [i for i in questions() if i["protocol"] == protocol and i["expected"]["l4"] == "udp"]
+    for item in queries:
         question = datagrams(CAPTURES / item["file"])[item["first_seen_after"]["trigger"]]
         assert question.dport == port
         assert check(question.data, question.sport), item["file"]
@@ -97,12 +97,12 @@ def test_what_was_answered_is_a_question(protocol: str) -> None:
 @pytest.mark.parametrize("protocol", CHECKS)
 def test_all_datagrams_to_the_port(protocol: str) -> None:
     port, check = CHECKS[protocol]
-    seen: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for file in sorted((CAPTURES / protocol).glob("*.pcap*")):
         for datagram in datagrams(file).values():
             if datagram.dport == port:
-                seen[_verdict(check, datagram)] += 1
-    assert (seen["question"], seen["nothing"], seen["other"]) == COUNTS[protocol]
+                counts[_verdict(check, datagram)] += 1
+    assert (counts["question"], counts["nothing"], counts["other"]) == COUNTS[protocol]
 
 
 def _verdict(check: Callable[[bytes, int], Query | None], datagram: Datagram) -> str:

@@ -18,8 +18,8 @@ PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").r
 
 def blocks(page: str) -> list[str]:
     """The indented code blocks of a page."""
-    found = re.findall(r"(?:^(?: {4}.*)?\n)+", (ROOT / page).read_text(), re.M)
-    return [textwrap.dedent(block).strip() + "\n" for block in found if block.strip()]
+    matches = re.findall(r"(?:^(?: {4}.*)?\n)+", (ROOT / page).read_text(), re.M)
+    return [textwrap.dedent(block).strip() + "\n" for block in matches if block.strip()]
 
 
 def test_the_plugin_of_the_first_page_and_its_test(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,8 +54,8 @@ def test_the_exposure_that_is_told_is_measured() -> None:
     measured = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
     ours = [line for line in measured.splitlines() if line.startswith("| fwhelpers")]
     assert len(ours) == 2
-    told = (ROOT / "docs/security.md").read_text().splitlines()
-    assert [line for line in ours if line not in told] == []
+    page = (ROOT / "docs/security.md").read_text().splitlines()
+    assert [line for line in ours if line not in page] == []
 
 
 def test_index_lists_every_decision_in_order() -> None:

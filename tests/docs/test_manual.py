@@ -57,9 +57,9 @@ def test_every_command_and_option_is_documented() -> None:
     text = plain("fwhelpers.8")
     top = parser.build()
     assert top.description
-    found = commands.commands(top)
-    assert "run" in found
-    for name, command in found.items():
+    matches = commands.commands(top)
+    assert "run" in matches
+    for name, command in matches.items():
         assert f'.SS "{name}' in text
         for action in command._actions:
             assert action.help, f"{name}: {action.dest} has no help"
@@ -81,8 +81,8 @@ def test_every_environment_variable_is_documented() -> None:
 def test_every_key_is_documented() -> None:
     text = plain("fwhelpers.toml.5")
     for table, rows in schema.TABLES.items():
-        _, found, section = text.partition(f'.SH "[{table}]"')
-        assert found, table
+        _, matches, section = text.partition(f'.SH "[{table}]"')
+        assert matches, table
         section = section.split("\n.SH")[0]
         for key in rows:
             assert f"\n{key.name} ({key.type})\n" in section, f"{table}.{key.name}"
@@ -92,14 +92,14 @@ def test_every_helper_s_setting_is_documented() -> None:
     text = plain("fwhelpers.toml.5")
     for helper in plugins.load(blocked=["*"]).helpers.values():
         for setting in helper.settings:
-            _, found, section = text.partition(f'.SS "[helpers.{helper.name}]"')
-            assert found, helper.name
+            _, matches, section = text.partition(f'.SS "[helpers.{helper.name}]"')
+            assert matches, helper.name
             assert f"\n{setting.name}\n" in section.split("\n.SS")[0]
 
 
 def test_the_reference_in_docs_is_current() -> None:
-    made = settings.markdown(plugins.load(blocked=["*"]).helpers)
-    assert (ROOT / "docs/configuration.md").read_text() == made, "make it anew: ./dev pages"
+    page = settings.markdown(plugins.load(blocked=["*"]).helpers)
+    assert (ROOT / "docs/configuration.md").read_text() == page, "make it anew: ./dev pages"
 
 
 def test_every_hook_is_documented() -> None:

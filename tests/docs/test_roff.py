@@ -12,7 +12,7 @@ from shipped import need
 
 
 @pytest.mark.parametrize(
-    ("text", "made"),
+    ("text", "page"),
     [
         ("plain", "plain"),
         (".TH is no macro", "\\&.TH is no macro"),
@@ -26,8 +26,8 @@ from shipped import need
         ("two\n  lines", "two lines"),
     ],
 )
-def test_inline(text: str, made: str) -> None:
-    assert roff.inline(text) == made
+def test_inline(text: str, page: str) -> None:
+    assert roff.inline(text) == page
 
 
 def test_no_line_that_wrapping_makes_is_a_macro() -> None:
@@ -50,9 +50,9 @@ words = st.text(st.characters(min_codepoint=33, max_codepoint=0x17F), min_size=1
 @given(st.lists(words, min_size=1, max_size=40))
 def test_any_text_comes_out_as_it_went_in(text: list[str]) -> None:
     need("mandoc")
-    kept = [word.translate(str.maketrans("", "", "`*\xad\x7f")) for word in text]
-    kept = [word for word in kept if word.strip() and word.isprintable()]
-    page = [*roff.title("x", 7, "1"), roff.section("s"), *roff.prose(" ".join(kept))]
+    lines = [word.translate(str.maketrans("", "", "`*\xad\x7f")) for word in text]
+    lines = [word for word in lines if word.strip() and word.isprintable()]
+    page = [*roff.title("x", 7, "1"), roff.section("s"), *roff.prose(" ".join(lines))]
     done = subprocess.run(
         ["mandoc", "-Tutf8", "-Owidth=1000"], input="\n".join(page) + "\n", capture_output=True,
         text=True, check=True, encoding="utf-8",
@@ -60,4 +60,4 @@ def test_any_text_comes_out_as_it_went_in(text: list[str]) -> None:
     head, *body, foot = done.stdout.strip("\n").splitlines()
     assert "X(7)" in head
     assert "X(7)" in foot
-    assert " ".join(body).split()[1:] == kept
+    assert " ".join(body).split()[1:] == lines

@@ -1,11 +1,9 @@
-"""Between the outer pytest, which people see, and the inner ones, which run in VMs.
+"""The bridge between the outer pytest and the inner ones, which run in virtual machines.
 
-Machines of one processor each share the tests: emulated, two processors in one machine wait for each other most of the
-time (each was four times as slow where two such machines shared two real ones); and there are more machines than real
-processors, for tests often wait. Each begins somewhere else in the list, and claims what it runs (claims.py). An inner
-pytest appends each report as a line of JSON to a file in its machine's directory; the outer one reads those files as
-they grow. Whatever a machine does, each test gets a result: one that dies or hangs makes its tests fail, with the end
-of its console.
+Several machines with one processor each share the tests (docs/decisions/0055). Each starts at another place in the
+list and claims the tests that it runs (scheduler.py). An inner pytest appends each report as a line of JSON to a file
+in its machine's directory, and the outer one reads these files while they grow. Every test gets a result: if a machine
+dies or hangs, its tests fail with the end of its console.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from lab import rootfs as images
 from lab.scheduler import Claims, group
 from lab.vm import BUILD, CPUS, GUEST, Machine, find_kernel, running_kernel_lacks
 
-#: For the whole run in the VM, in seconds; and for one test without any news.
+#: seconds for the whole run in the VM, and without a report
 TIMEOUT = float(os.environ.get("FWHELPERS_VM_TIMEOUT", "4800"))
 SILENCE = float(os.environ.get("FWHELPERS_VM_SILENCE", "600"))
 MACHINES = int(os.environ.get("FWHELPERS_MACHINES", "3"))
@@ -34,7 +32,7 @@ _config: pytest.Config | None = None
 
 
 def write_report(report: pytest.TestReport) -> None:
-    """Inside the VM: publish a report."""
+    """Write a report to the machine's directory; called inside the VM."""
     assert _config is not None
     data = _config.hook.pytest_report_to_serializable(config=_config, report=report)
     with open(os.environ["FWHELPERS_RUN"] + "/reports", "a") as file:
@@ -42,7 +40,7 @@ def write_report(report: pytest.TestReport) -> None:
 
 
 class _Inner:
-    """A machine and what it has reported so far."""
+    """A running machine and its reports."""
 
     def __init__(self, machine: Machine, tests: list[str], beside: bool) -> None:
         self.machine = machine
@@ -54,10 +52,10 @@ class _Inner:
             machine.start(console, beside=beside)
         self._read, self._rest = 0, ""
         self._last = time.monotonic()
-        self._got: dict[str, list[dict[str, Any]]] = {}
+        self._reports: dict[str, list[dict[str, Any]]] = {}
 
     def take(self, test: str) -> list[dict[str, Any]]:
-        """What there is of this test that was not taken before."""
+        """Return new reports of a test."""
         running = self.machine.running
         with self._path.open() as file:
             file.seek(self._read)
@@ -67,13 +65,13 @@ class _Inner:
         for line in lines:
             self._last = time.monotonic()
             data = json.loads(line)
-            self._got.setdefault(data["nodeid"], []).append(data)
+            self._reports.setdefault(data["nodeid"], []).append(data)
         if not running:
             self.lost = self.lost or "the VM reported no more tests" + self._console()
         elif time.monotonic() - self._last > SILENCE:
-            self.lost = f"no news from the VM for {SILENCE:g} s" + self._console()
+            self.lost = f"no report from the VM for {SILENCE:g} s" + self._console()
             self.machine.stop()
-        return self._got.pop(test, [])
+        return self._reports.pop(test, [])
 
     def _console(self) -> str:
         text = (self.machine.directory / "console").read_text(errors="replace")
@@ -81,7 +79,7 @@ class _Inner:
 
 
 class Bridge:
-    """The outer side. `expect` the tests, then ask for each one's `reports`."""
+    """The outer side: `expect` all tests, then read the `reports` of each."""
 
     def __init__(self, config: pytest.Config) -> None:
         global _config
@@ -93,7 +91,7 @@ class Bridge:
         self._lost = ""
 
     def expect(self, tests: list[pytest.Item]) -> None:
-        """Tell which tests are going to be asked for."""
+        """Set the tests that will run."""
         self._tests = tests
         self._why = running_kernel_lacks() if tests else ""
         if tests and os.environ.get("FWHELPERS_KERNEL"):
@@ -101,7 +99,7 @@ class Bridge:
 
     @property
     def needed(self) -> bool:
-        """Whether the tests have to go into a VM."""
+        """Whether the tests have to run in a virtual machine."""
         return bool(self._why)
 
     def reports(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
@@ -111,8 +109,8 @@ class Bridge:
             self._boot()
         while not self._lost:
             inner = self._of(group(item))
-            got = inner.take(item.nodeid)
-            for data in got:
+            reports_data = inner.take(item.nodeid)
+            for data in reports_data:
                 report = self._config.hook.pytest_report_from_serializable(
                     config=self._config, data=data
                 )
@@ -126,7 +124,7 @@ class Bridge:
         yield _failure(item, self._lost, time.monotonic() - started)
 
     def _of(self, name: str) -> _Inner:
-        """The machine that has a group of tests; as long as none has it, one that is alive."""
+        """Return the machine that claimed a group of tests, or any running one."""
         assert self._claims is not None
         owner = self._claims.owner(name)
         if owner is not None:
@@ -160,13 +158,12 @@ class Bridge:
         )
 
     def close(self) -> None:
-        """Switch the VMs off."""
         for inner in self._inner:
             inner.machine.stop()
 
 
 def _strict(report: pytest.TestReport) -> pytest.TestReport:
-    """In CI a kernel scenario that was skipped is one that was not tested: a failure."""
+    """In CI, count a skipped kernel test as a failure."""
     if report.skipped and os.environ.get("CI") and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
@@ -175,13 +172,13 @@ def _strict(report: pytest.TestReport) -> pytest.TestReport:
 
 def _failure(item: pytest.Item, why: str, duration: float) -> pytest.TestReport:
     skip = why.startswith("no VM") and not os.environ.get("CI")
-    where = (str(item.path), item.location[1] or 0, f"Skipped: {why}")
+    location = (str(item.path), item.location[1] or 0, f"Skipped: {why}")
     return pytest.TestReport(
         nodeid=item.nodeid,
         location=item.location,
         keywords={},
         outcome="skipped" if skip else "failed",
-        longrepr=where if skip else why,
+        longrepr=location if skip else why,
         when="call",
         duration=duration,
     )

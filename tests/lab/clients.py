@@ -1,4 +1,4 @@
-"""The real clients: mount.nfs and curl."""
+"""Clients: mount.nfs, curl, and three TFTP clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab.topology import Lab
 
 MOUNTPOINT = "/run/mnt"
 
-#: curl's options for the four ways to agree on a data connection
+#: curl's options for the four ways to negotiate a data connection
 WAYS = {
     "PASV": ("--disable-epsv",),
     "EPSV": (),
@@ -29,7 +29,7 @@ def _bracket(address: str) -> str:
 
 
 def mount_command(lab: Lab, mountproto: str, family: int = 4) -> list[str]:
-    """The mount command of the job that must run."""
+    """Return the command that mounts the server's export."""
     six = "6" if family == 6 else ""
     options = f"nfsvers=3,proto=tcp{six},mountproto={mountproto}{six},nolock,retry=0,soft,timeo=100"
     return [
@@ -46,35 +46,32 @@ def mount_command(lab: Lab, mountproto: str, family: int = 4) -> list[str]:
 def mount(
     lab: Lab, mountproto: str, family: int = 4, *, client: str = "c", timeout: float = 60.0
 ) -> CompletedProcess[str]:
-    """Mount the server's export in the client; the caller judges the status."""
+    """Mount the server's export in the client; the caller checks the status."""
     lab.cleanups.append(lambda: umount(lab, client))
     return lab.run(client, *mount_command(lab, mountproto, family), check=False, timeout=timeout)
 
 
 def umount(lab: Lab, client: str = "c") -> None:
-    """Unmount it, whatever state it is in."""
     lab.run(client, "umount", "-f", MOUNTPOINT, check=False)
 
 
 def read(lab: Lab, name: str = "hello", client: str = "c") -> str:
-    """Read a file of the mounted export."""
     return lab.run(client, "cat", f"{MOUNTPOINT}/{name}").stdout
 
 
 def write(lab: Lab, name: str, text: str, client: str = "c") -> None:
-    """Write a file into the mounted export."""
     lab.run(client, "sh", "-c", f"cat > {MOUNTPOINT}/{name}", input=text)
 
 
 def served(lab: Lab, path: str) -> str:
-    """A file as the server itself sees it."""
+    """Read a file on the server."""
     return lab.run("s", "cat", path).stdout
 
 
 def curl_command(
     lab: Lab, way: str, family: int, path: str, *more: str, timeout: float = 40
 ) -> list[str]:
-    """The curl command for one way of agreeing on the data connection."""
+    """Return the curl command for one way of negotiating the data connection."""
     url = f"ftp://{_bracket(lab.target(family))}/{path}"
     return ["curl", "-sS", "-v", "--globoff", "-m", str(timeout), *WAYS[way], *more, url]
 
@@ -82,7 +79,7 @@ def curl_command(
 def download(
     lab: Lab, way: str, family: int, path: str = "hello", *, client: str = "c", timeout: float = 40
 ) -> CompletedProcess[str]:
-    """Fetch a file; the caller judges. stderr has the control connection's words."""
+    """Download a file; the caller checks the result. stderr has the control connection's dialogue."""
     return lab.run(
         client,
         *curl_command(lab, way, family, path, timeout=timeout),
@@ -101,7 +98,7 @@ def upload(
     client: str = "c",
     timeout: float = 40,
 ) -> CompletedProcess[str]:
-    """Send `text` as a file; the caller judges."""
+    """Upload `text` as a file; the caller checks the result."""
     command = curl_command(lab, way, family, path, "-T", "-", timeout=timeout)
     return lab.run(client, *command, check=False, input=text, timeout=timeout + 20)
 
@@ -109,21 +106,21 @@ def upload(
 def tftp_get(
     lab: Lab, program: str, family: int = 4, *, timeout: float = 40
 ) -> CompletedProcess[str]:
-    """Fetch "hello" with tftp-hpa, atftp or curl; the caller judges what came on standard output."""
+    """Download "hello" with tftp-hpa, atftp or curl to standard output; the caller checks the result."""
     host = lab.target(family)
     fetch = {
-        "tftp-hpa": f"tftp -{family} -m octet {host} -c get hello /run/lab/got && cat /run/lab/got",
+        "tftp-hpa": f"tftp -{family} -m octet {host} -c get hello /run/lab/download && cat /run/lab/download",
         "curl": f"curl -sS --globoff tftp://{_bracket(host)}/hello",
-        # all options that there are: RFC 2348, 2349
+        # the options of RFC 2348 and RFC 2349
         "atftp": "atftp --option 'blksize 8192' --option 'tsize 0' --option 'timeout 5'"
-        f" --get --remote-file hello --local-file /run/lab/got {host} >/dev/null 2>&1 && cat /run/lab/got",
+        f" --get --remote-file hello --local-file /run/lab/download {host} >/dev/null 2>&1 && cat /run/lab/download",
     }
     command = ["timeout", str(timeout), "sh", "-c", fetch[program]]
     return lab.run("c", *command, check=False, timeout=timeout + 20)
 
 
 def tftp_put(lab: Lab, name: str, text: str, family: int = 4, *, timeout: float = 40) -> None:
-    """Send a file with tftp-hpa."""
+    """Upload a file with tftp-hpa."""
     lab.namespaces["c"].path("/run/lab/upload").write_text(text)
     lab.run(
         *("c", "timeout", str(timeout), "tftp", f"-{family}", "-m", "octet", lab.target(family)),
@@ -133,6 +130,6 @@ def tftp_put(lab: Lab, name: str, text: str, family: int = 4, *, timeout: float 
 
 
 def together(*commands: list[str], timeout: float) -> list[CompletedProcess[str]]:
-    """Run commands at the same time: what must time out need not do so one after the other."""
+    """Run commands in parallel, so that commands that must time out do not add up."""
     with ThreadPoolExecutor(len(commands)) as pool:
         return list(pool.map(lambda c: run(c, check=False, timeout=timeout), commands))

@@ -1,16 +1,15 @@
-"""The same traffic once with each helper that exists for it; what the kernel then expected, side by side.
+"""The same traffic with each helper that supports it, and the expectations that the kernel reports.
 
 A `Case` is a protocol with its servers and its announcements. `observe` runs them with one candidate (conntrackd's
-helper, the kernel's own, ours) and returns what appeared under `conntrack -E expect`. Ports that change from run to
-run become words, so that the result is the same each time and can stand in docs/comparison.md.
+helper, the kernel's, ours) and returns the events of `conntrack -E expect`. Ports that change from run to run are
+replaced by words, so that the result is reproducible and docs/comparison.md can contain it.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -36,9 +35,7 @@ _LINKS = {
 _L4 = {"6": "tcp", "17": "udp"}
 
 
-class Hole(NamedTuple):
-    """One expectation in words."""
-
+class Expectation(NamedTuple):
     l4: str
     source: str
     sport: str
@@ -54,27 +51,27 @@ class Hole(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What one announcement led to."""
-
+class Observation:
     works: bool
-    holes: tuple[Hole, ...]
+    expectations: tuple[Expectation, ...]
 
     def __str__(self) -> str:
-        holes = "<br>".join(map(str, self.holes)) or "no expectation"
-        return holes + ("" if self.works else "<br>**the connection fails**")
+        expectations = "<br>".join(map(str, self.expectations)) or "no expectation"
+        return expectations + ("" if self.works else "<br>**the connection fails**")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A protocol: its servers, its announcements, and who helps it."""
+    """A protocol: its servers, its announcements, and the candidates that support it."""
 
     name: str
     start: Callable[[Lab], object]
-    steps: Sequence[tuple[str, Callable[[Lab], bool]]]  #: title, traffic that tells if it worked
+    steps: Sequence[
+        tuple[str, Callable[[Lab], bool]]
+    ]  #: title, traffic that returns whether it worked
     firewall: str = ""  #: rules that let the control connection pass
-    conntrackd: Sequence[conntrackd.Wanted] = ()
-    kernel: Sequence[conntrackd.Wanted] = ()
+    conntrackd: Sequence[conntrackd.Assignment] = ()
+    kernel: Sequence[conntrackd.Assignment] = ()
     modules: Sequence[str] = ()  #: of the kernel's helper
     config: str = ""  #: ours
     nat: str = "none"
@@ -82,13 +79,12 @@ class Case:
 
     @property
     def candidates(self) -> tuple[str, ...]:
-        """Who has a helper for it."""
         has = {"conntrackd": self.conntrackd, "kernel": self.kernel, "fwhelpers": self.config}
         return tuple(name for name in CANDIDATES if has[name])
 
 
 class Watch:
-    """`conntrack -E expect` on the gateway, with the knowledge when it has told all."""
+    """`conntrack -E expect` on the gateway; `take` waits until it has printed all events."""
 
     def __init__(self, lab: Lab) -> None:
         self._gateway = lab.namespaces["g"]
@@ -96,58 +92,54 @@ class Watch:
         self._process = lab.popen(
             "g", "sh", "-c", "exec conntrack -E expect > /run/lab/expectations"
         )
-        wait_until(lambda: self._row() is not None, "conntrack -E expect listens")
-        self._told = 0
+        wait_until(lambda: self._row() is not None, "conntrack -E expect to listen")
+        self._position = 0
 
     def _row(self) -> list[str] | None:
-        # columns: sk, Eth, Pid, Groups, Rmem, Wmem, Dump, Locks, Drops, Inode
-        files = set()
-        for link in Path(f"/proc/{self._process.pid}/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
-                files.add(os.readlink(link))
-        table = Path(f"/proc/{self._gateway.pid}/net/netlink").read_text().splitlines()[1:]
-        rows = (line.split() for line in table)
-        return next((r for r in rows if f"socket:[{r[9]}]" in files and int(r[3], 16)), None)
+        return self._gateway.event_socket(self._process.pid)
 
     def _idle(self) -> bool:
-        # the kernel enters an event before the connection goes on: read all and asleep again means all is written
+        # The kernel queues an event before the packet continues. All events are printed once the queue is empty and the
+        # process sleeps again.
         row = self._row()
         state = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
         return row is not None and int(row[4]) == 0 and state == "S"
 
     def take(self) -> list[str]:
-        """The lines since the last time."""
-        wait_until(self._idle, "conntrack -E expect has told all")
+        """Return the lines since the last call."""
+        wait_until(self._idle, "conntrack -E expect to print all events")
         lines = self._file.read_text().splitlines()
-        self._told, told = len(lines), self._told
-        return lines[told:]
+        self._position, start = len(lines), self._position
+        return lines[start:]
 
     def stop(self) -> None:
-        """End it."""
         self._process.stop()
 
 
-def observe(lab: Lab, case: Case, candidate: str) -> dict[str, Seen]:
-    """Run the case's traffic with one candidate."""
-    found = {}
+def observe(lab: Lab, case: Case, candidate: str) -> dict[str, Observation]:
+    observations = {}
     with _RUNNING[candidate](lab, case):
         watch = Watch(lab)
         for title, step in case.steps:
             lab.run("g", "conntrack", "-F", check=False)
             works = step(lab)
-            found[title] = Seen(works, tuple(dict.fromkeys(holes(watch.take(), case.fixed))))
+            observations[title] = Observation(
+                works, tuple(dict.fromkeys(expectations(watch.take(), case.fixed)))
+            )
         watch.stop()
-    return found
+    return observations
 
 
-def holes(lines: Sequence[str], fixed: frozenset[int] = frozenset()) -> Iterator[Hole]:
-    """The expectations that conntrack's lines tell of."""
+def expectations(
+    lines: Sequence[str], fixed: frozenset[int] = frozenset()
+) -> Iterator[Expectation]:
+    """Parse lines of conntrack."""
     for line in lines:
         match = _LINE.search(line)
         if match is None:
             continue
         any_port = match["smask"] == "0"
-        yield Hole(
+        yield Expectation(
             l4=_L4.get(match["l4"], match["l4"]),
             source=_who(match["src"], match["mask"]),
             sport="any" if any_port else _port(match["sport"], fixed),

@@ -1,4 +1,4 @@
-"""What is compared: each protocol that the reference helps, with real programs where there are any."""
+"""The cases of the comparison: each protocol of conntrackd's helpers, with real programs where they exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import test_tns_path
 from lab import clients, scanner, servers
 from lab.compare import Case
 from lab.compare_discovery import DISCOVERY
-from lab.conntrackd import Wanted
+from lab.conntrackd import Assignment
 from lab.topology import Lab
 
 
@@ -44,8 +44,8 @@ def _mount(lab: Lab, proto: str, family: int = 4) -> bool:
 _FTP_STEPS = [(f"{way}, IPv{family}", _fetch(way, family)) for way, family in clients.FTP_CASES]
 _FTP = dict(
     start=servers.start_ftp,
-    conntrackd=[Wanted("ftp", "tcp", 21)],
-    kernel=[Wanted("ftp", "tcp", 21, "inet")],
+    conntrackd=[Assignment("ftp", "tcp", 21)],
+    kernel=[Assignment("ftp", "tcp", 21, "inet")],
     modules=["nf_conntrack_ftp", "nf_nat_ftp"],
     config="[helpers.ftp]\n",
 )
@@ -53,8 +53,8 @@ _FTP = dict(
 _TFTP_STEPS = [(f"read request, IPv{family}", partial(_tftp, family=family)) for family in (4, 6)]
 _TFTP = dict(
     start=servers.start_tftp,
-    conntrackd=[Wanted("tftp", "udp", 69), Wanted("tftp", "udp", 69, "ip6")],
-    kernel=[Wanted("tftp", "udp", 69, "inet")],
+    conntrackd=[Assignment("tftp", "udp", 69), Assignment("tftp", "udp", 69, "ip6")],
+    kernel=[Assignment("tftp", "udp", 69, "inet")],
     modules=["nf_conntrack_tftp", "nf_nat_tftp"],
     config="[helpers.tftp]\n",
 )
@@ -62,8 +62,8 @@ _TFTP = dict(
 _SANE_STEPS = [(f"START, IPv{family}", partial(_scan, family=family)) for family in (4, 6)]
 _SANE = dict(
     start=scanner.start_saned,
-    conntrackd=[Wanted("sane", "tcp", 6566), Wanted("sane", "tcp", 6566, "ip6")],
-    kernel=[Wanted("sane", "tcp", 6566, "inet")],
+    conntrackd=[Assignment("sane", "tcp", 6566), Assignment("sane", "tcp", 6566, "ip6")],
+    kernel=[Assignment("sane", "tcp", 6566, "inet")],
     modules=["nf_conntrack_sane"],
     config="[helpers.sane]\n",
 )
@@ -79,7 +79,7 @@ CASES = [
             ("mount by TCP, IPv4", partial(_mount, proto="tcp")),
             ("mount by TCP, IPv6 (rpcbind 4)", partial(_mount, proto="tcp", family=6)),
         ],
-        conntrackd=[Wanted("rpc", "udp", 111), Wanted("rpc", "tcp", 111)],
+        conntrackd=[Assignment("rpc", "udp", 111), Assignment("rpc", "tcp", 111)],
         config="[helpers.rpc]\n",
         fixed=frozenset([2049]),
     ),
@@ -92,7 +92,7 @@ CASES = [
             ("REDIRECT with the address, IPv4", partial(_redirected, form="one")),
             ("the address in the DATA that follow", partial(_redirected, form="two")),
         ],
-        conntrackd=[Wanted("tns", "tcp", 1521)],
+        conntrackd=[Assignment("tns", "tcp", 1521)],
         config="[helpers.tns]\n",
     ),
     Case("SANE", steps=_SANE_STEPS, **_SANE),  # type: ignore[arg-type]

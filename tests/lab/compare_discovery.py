@@ -1,4 +1,4 @@
-"""The cases of discovery: the gateway itself asks, the second client answers, both on one link."""
+"""The discovery cases: the gateway asks and the second client answers, on one link."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import partial
 
 from lab import PROGRAMS
 from lab.compare import Case
-from lab.conntrackd import Wanted
-from lab.discovery_requests import ASKED
+from lab.conntrackd import Assignment
+from lab.discovery_requests import REQUESTS
 from lab.process import wait_until
 from lab.topology import Lab
 
 _PEERS = (sys.executable, str(PROGRAMS / "discoverers.py"))
 
-#: like that of a host: what was not asked for stays out
+#: a host's firewall, which drops unsolicited traffic
 _FIREWALL = """
 table inet host {
     chain input {
@@ -29,7 +29,7 @@ table inet host {
 """
 _ADDR_REG = (
     b"\x24"
-    + ASKED["dhcpv6"][5][1:]
+    + REQUESTS["dhcpv6"][5][1:]
     + bytes.fromhex("00050018fd010000000000000000000000000001" + "00000e10" * 2)
 )
 
@@ -41,59 +41,59 @@ def _start(lab: Lab, listeners: set[str]) -> None:
 
 
 def _link_local(lab: Lab) -> bool:
-    found = lab.run("g", "ip", "-6", "address", "show", "dev", "lan").stdout
-    return "fe80::" in found and "tentative" not in found
+    listing = lab.run("g", "ip", "-6", "address", "show", "dev", "lan").stdout
+    return "fe80::" in listing and "tentative" not in listing
 
 
-def _ask(lab: Lab, what: str, request: bytes = b"") -> bool:
-    _, family, where, port, sport, usual = ASKED[what]
-    words = (str(family), where, str(port), str(sport), (request or usual).hex(), "6")
+def _ask(lab: Lab, name: str, request: bytes = b"") -> bool:
+    _, family, group, port, sport, usual = REQUESTS[name]
+    words = (str(family), group, str(port), str(sport), (request or usual).hex(), "6")
     return lab.run("g", *_PEERS, "ask", *words).stdout.startswith("answer ")
 
 
-def _send(lab: Lab, what: str, request: bytes) -> bool:
-    """For what should open nothing: its answer matters to nobody."""
-    _ask(lab, what, request)
+def _send(lab: Lab, name: str, request: bytes) -> bool:
+    """Send a request that should create no expectation; ignore its answer."""
+    _ask(lab, name, request)
     return True
 
 
 def _case(
     title: str,
-    *whats: str,
+    *names: str,
     kernel: bool = False,
     conntrackd: bool = True,
     more: tuple[tuple[str, Callable[[Lab], bool]], ...] = (),
     modules: tuple[str, ...] = (),
 ) -> Case:
-    helper, _, _, port, *_ = ASKED[whats[0]]
-    rows = [ASKED[what] for what in whats]
+    helper, _, _, port, *_ = REQUESTS[names[0]]
+    rows = [REQUESTS[name] for name in names]
     families = sorted({row[1] for row in rows})
     steps = [
-        (f"request, IPv{row[1]}", partial(_ask, what=what))
-        for what, row in zip(whats, rows, strict=True)
+        (f"request, IPv{row[1]}", partial(_ask, name=name))
+        for name, row in zip(names, rows, strict=True)
     ]
     return Case(
         title,
-        start=partial(_start, listeners={_listener(what) for what in whats}),
+        start=partial(_start, listeners={_listener(name) for name in names}),
         steps=[*steps, *more],
         firewall=_FIREWALL,
-        conntrackd=[Wanted(helper, "udp", port, {4: "ip", 6: "ip6"}[f]) for f in families]
+        conntrackd=[Assignment(helper, "udp", port, {4: "ip", 6: "ip6"}[f]) for f in families]
         if conntrackd
         else (),
-        kernel=[Wanted(helper, "udp", port)] if kernel else (),
+        kernel=[Assignment(helper, "udp", port)] if kernel else (),
         modules=modules,
         config=f"[helpers.{helper}]\n",
         fixed=frozenset([port, 546]),
     )
 
 
-def _listener(what: str) -> str:
-    _, family, where, port, *_ = ASKED[what]
-    return f"{family},{'' if where.endswith('255') else where},{port}"
+def _listener(name: str) -> str:
+    _, family, group, port, *_ = REQUESTS[name]
+    return f"{family},{'' if group.endswith('255') else group},{port}"
 
 
-def _garbage(what: str) -> tuple[str, Callable[[Lab], bool]]:
-    return f"garbage, IPv{ASKED[what][1]}", partial(_send, what=what, request=b"garbage")
+def _garbage(name: str) -> tuple[str, Callable[[Lab], bool]]:
+    return f"garbage, IPv{REQUESTS[name][1]}", partial(_send, name=name, request=b"garbage")
 
 
 DISCOVERY = [
@@ -104,7 +104,7 @@ DISCOVERY = [
         "DHCPv6",
         "dhcpv6",
         more=(
-            ("ADDR-REG-INFORM (RFC 9686), IPv6", partial(_ask, what="dhcpv6", request=_ADDR_REG)),
+            ("ADDR-REG-INFORM (RFC 9686), IPv6", partial(_ask, name="dhcpv6", request=_ADDR_REG)),
         ),
     ),
     _case(

@@ -1,53 +1,51 @@
-"""Why ours differs from the reference and from the kernel, where it does."""
+"""Reasons for the differences between fwhelpers, conntrackd and the kernel."""
 
 from __future__ import annotations
 
-#: (case, announcement, candidate, field) → why ours is not the same; * is any. `works` and `holes` are fields too
+#: (case, announcement, candidate, field) → reason; * matches anything
 REASONS: dict[tuple[str, str, str, str], str] = {
-    (
-        "FTP*",
-        "*",
-        "*",
-        "timeout",
-    ): "a data connection comes within seconds; 300 s is the one value for everything",
-    ("NFS*", "*", "*", "timeout"): "the client connects at once, and asks again for its next mount",
+    ("FTP*", "*", "*", "timeout"): (
+        "a data connection arrives within seconds; conntrackd and the kernel use 300 s for "
+        "everything"
+    ),
+    ("NFS*", "*", "*", "timeout"): (
+        "the client connects at once and asks again for its next mount"
+    ),
     ("FTP*", "EPSV*", "conntrackd", "*"): (
-        "a bug of the reference: it compares the server's reply with the address of the other direction, "
-        "so that an EPSV never opens anything"
+        "bug in conntrackd: it compares the reply with the address of the other direction, so"
+        " that EPSV never creates an expectation"
     ),
-    ("FTP", "EPRT, IPv6", "conntrackd", "*"): "a bug of the reference: its parser knows IPv4 only",
+    ("FTP", "EPRT, IPv6", "conntrackd", "*"): ("bug in conntrackd: its parser supports IPv4 only"),
     ("FTP, client*", "*RT, IPv4", "conntrackd", "works"): (
-        "a bug of the reference: its expectation carries no translation, so the data connection ends at the gateway"
+        "bug in conntrackd: its expectation has no NAT, so that the data connection ends at "
+        "the gateway"
     ),
-    (
-        "NFS*",
-        "*IPv6*",
-        "conntrackd",
-        "*",
-    ): "the reference knows version 2 of the portmapper, thus IPv4, only",
+    ("NFS*", "*IPv6*", "conntrackd", "*"): (
+        "conntrackd supports portmapper version 2 only, and therefore IPv4 only"
+    ),
     ("TFTP*", "*", "*", "timeout"): (
-        "a server answers at once, and a client that has waited longer asks again"
+        "a server answers at once, and a client that has waited longer repeats its request"
     ),
     ("TFTP, client*", "*", "conntrackd", "*"): (
-        "a bug of the reference: its expectation carries no translation, so the answer ends at the gateway"
+        "bug in conntrackd: its expectation has no NAT, so that the answer ends at the gateway"
     ),
-    ("SANE*", "*", "*", "timeout"): "saned itself waits for the connection for four seconds",
+    ("SANE*", "*", "*", "timeout"): ("saned waits four seconds for the connection"),
     ("SANE, server*", "*", "*", "*"): (
-        "a bug of the reference and of the kernel: the expectation carries no translation, so that the client's "
-        "connection to the address that it knows ends at the gateway"
+        "bug in conntrackd and the kernel: the expectation has no NAT, so that the client's "
+        "connection to the translated address ends at the gateway"
     ),
-    ("Oracle*", "*", "*", "timeout"): "the client follows at once",
+    ("Oracle*", "*", "*", "timeout"): ("the client connects at once"),
     ("*", "garbage*", "conntrackd", "*"): (
-        "a bug of the reference: it opens for whatever is sent to the group, without a look at it"
+        "bug in conntrackd: it creates an expectation for any datagram to the group"
     ),
     ("*", "*", "*", "source"): (
-        "deliberately tighter: the request goes no further than the link, so the answer comes from there"
+        "stricter: the request does not leave the link, so that the answer comes from there"
     ),
-    ("*", "*", "*", "timeout"): "as long as the protocol lets answers take, no longer",
+    ("*", "*", "*", "timeout"): ("the time that the protocol allows for answers"),
     ("Oracle*", "*DATA*", "conntrackd", "*"): (
-        "a bug of the reference: it misses the address when it comes in a packet of its own"
+        "bug in conntrackd: it misses an address that is in a separate packet"
     ),
     ("DHCPv6", "*ADDR-REG*", "conntrackd", "*"): (
-        "a bug of the reference: it drops every message with a type that it does not know"
+        "bug in conntrackd: it drops messages of unknown types"
     ),
 }

@@ -1,8 +1,8 @@
-"""conntrackd with its user-space helpers on the gateway: what ours is compared with.
+"""conntrackd with its user-space helpers on the gateway, for comparison.
 
-Helpers belong to the machine, not to the network namespace, and conntrackd refuses to start where one of a name that
-it wants is registered otherwise. So those that an earlier lab left (ours stay registered on purpose) are removed first,
-and all that is started here is taken away with the lab, whatever happens in between.
+Helpers belong to the machine, not to the network namespace, and conntrackd does not start if one of its names is
+registered with other properties. Helpers of an earlier lab (ours stay registered on purpose) are therefore removed
+first, and everything that starts here is removed with the lab.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from lab.topology import Lab
 TABLE = "reference"
 
 
-class Wanted(NamedTuple):
-    """One of conntrackd's helpers and the control connections that it gets."""
+class Assignment(NamedTuple):
+    """One of conntrackd's helpers and the control connections that are assigned to it."""
 
     name: str
     l4: str
     port: int
-    l3: str = "ip"  #: nftables' word (ip, ip6; inet for the kernel's own helpers)
+    l3: str = "ip"  #: in nftables' syntax: ip, ip6; inet for the kernel's helpers
 
 
-RPC = [Wanted("rpc", "udp", 111), Wanted("rpc", "tcp", 111)]
+RPC = [Assignment("rpc", "udp", 111), Assignment("rpc", "tcp", 111)]
 
 _CONF = """
 Helper {{
@@ -67,38 +67,38 @@ _RULE = """
 """
 
 
-def start(lab: Lab, wanted: list[Wanted], queue: int = 100) -> None:
-    """Start it with these helpers, assigned and in force; the lab's end removes all."""
+def start(lab: Lab, assignments: list[Assignment], queue: int = 100) -> None:
+    """Start conntrackd with these helpers and load the rules that assign them."""
     gateway = lab.namespaces["g"]
-    remove_helpers(wanted)
-    # taken from the end: first the rules go, then the program, and then nothing refers to its helpers
-    lab.cleanups.append(lambda: remove_helpers(wanted))
+    remove_helpers(assignments)
+    # cleanups run in reverse order: rules, program, then the helpers, to which nothing refers any more
+    lab.cleanups.append(lambda: remove_helpers(assignments))
     conf = gateway.path("/run/lab/conntrackd.conf")
-    conf.write_text(_CONF.format(helpers="".join(_helpers(wanted, queue))))
+    conf.write_text(_CONF.format(helpers="".join(_helpers(assignments, queue))))
     daemon = gateway.popen("conntrackd", "-C", "/run/lab/conntrackd.conf")
     lab.cleanups.append(daemon.stop)
     queues = Path(f"/proc/{gateway.pid}/net/netfilter/nfnetlink_queue")
     wait_until(
-        lambda: queues.exists() and len(queues.read_text().splitlines()) == len(wanted),
+        lambda: queues.exists() and len(queues.read_text().splitlines()) == len(assignments),
         "conntrackd's queues",
     )
     lab.cleanups.append(lambda: lab.nft(f"add table inet {TABLE}\ndelete table inet {TABLE}"))
-    lab.nft(rules(wanted))
+    lab.nft(rules(assignments))
 
 
-def _helpers(wanted: list[Wanted], queue: int) -> list[str]:
+def _helpers(assignments: list[Assignment], queue: int) -> list[str]:
     inet = {"ip": "inet", "ip6": "inet6"}
     return [
         _HELPER.format(name=w.name, inet=inet[w.l3], l4=w.l4, queue=queue + number)
-        for number, w in enumerate(wanted)
+        for number, w in enumerate(assignments)
     ]
 
 
-def rules(wanted: Sequence[Wanted]) -> str:
-    """A table that gives these helpers their control connections."""
+def rules(assignments: Sequence[Assignment]) -> str:
+    """Return a table that assigns these helpers."""
     families = {"ip": "meta nfproto ipv4", "ip6": "meta nfproto ipv6", "inet": ""}
-    objects = "".join(_OBJECT.format(**w._asdict()) for w in wanted)
-    rules = "".join(_RULE.format(family=families[w.l3], **w._asdict()) for w in wanted)
+    objects = "".join(_OBJECT.format(**w._asdict()) for w in assignments)
+    rules = "".join(_RULE.format(family=families[w.l3], **w._asdict()) for w in assignments)
     chains = "".join(
         f"chain {hook} {{ type filter hook {hook} priority -150\n{rules} }}\n"
         for hook in ("prerouting", "output")
@@ -106,11 +106,11 @@ def rules(wanted: Sequence[Wanted]) -> str:
     return f"table inet {TABLE} {{ {objects}\n {chains} }}"
 
 
-def remove_helpers(wanted: list[Wanted]) -> None:
-    """Remove these from the kernel; what refers to them must be gone, or go at once."""
-    names = {w.name for w in wanted}
+def remove_helpers(assignments: list[Assignment]) -> None:
+    """Remove helpers from the kernel. No rule may refer to them."""
+    names = {w.name for w in assignments}
     netlink = NetlinkSocket()
-    # the kernel drops a table's references some time after the table, or the namespace that it was in
+    # the kernel releases references some time after the table or its namespace is deleted
     wait_until(lambda: not _try_to_remove(netlink, names), f"{names} free to be removed")
     netlink.close()
 

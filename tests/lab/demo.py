@@ -1,6 +1,6 @@
-"""`./dev demo`: NFSv3 and FTP through a firewall that drops what it does not know, without and with fwhelpers.
+"""`./dev demo`: NFSv3 and FTP through a default-drop firewall, without and with fwhelpers.
 
-Each line with a tick was looked at, not assumed; exit status 0 means that every one of them has a tick.
+Each line with a tick is the result of a check. Exit status 0 means that all checks passed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lab import clients, servers
+from lab import PROGRAMS, clients, servers
 from lab.process import LabError, Process, wait_until
 from lab.topology import FIREWALL, FWHELPERS, Lab
 
@@ -21,16 +21,13 @@ CONFIG = """\
 [helpers.rpc]
 [helpers.ftp]
 """
-# a client's command fails after so long when the firewall drops what it waits for
+#: seconds after which a client's command fails while the firewall drops its packets
 GIVE_UP = 12
-_HELPERS = (
-    "from fwhelpers.kernel import cthelper; from fwhelpers.kernel.socket import NetlinkSocket\n"
-    "for p in NetlinkSocket().dump(cthelper.encode_dump()): print(cthelper.parse_helper(p).name)"
-)
+_HELPERS = str(PROGRAMS / "list_cthelpers.py")
 
 
 class Story:
-    """What the reader sees, and whether all of it was true."""
+    """The printed report and the failed checks."""
 
     def __init__(self) -> None:
         self.failures: list[str] = []
@@ -48,7 +45,7 @@ class Story:
         print(f"    {text}", flush=True)
 
     def check(self, true: object, text: str, why: str = "") -> None:
-        """Tell `text` as a fact, if it is one."""
+        """Print a check and its result."""
         self.checked += 1
         print(f"  {'✓' if true else '✗'} {text}", flush=True)
         if not true:
@@ -58,7 +55,7 @@ class Story:
 
 
 class Demo:
-    """The story in four steps."""
+    """The demonstration in four steps."""
 
     def __init__(self, lab: Lab, story: Story) -> None:
         self.lab = lab
@@ -88,16 +85,16 @@ class Demo:
         self.story.say("the server runs rpcbind, mountd, the kernel's NFS server, and vsftpd")
 
     def state(self) -> dict[str, str]:
-        """What fwhelpers may change in the kernel."""
+        """Return the kernel state that fwhelpers changes."""
         lab = self.lab
         return {
             "tables": lab.run("g", "nft", "list", "tables").stdout,
             "queues": self.queues(),
-            "helpers": lab.run("g", sys.executable, "-c", _HELPERS).stdout,
+            "helpers": lab.run("g", sys.executable, _HELPERS).stdout,
         }
 
     def queues(self) -> str:
-        """The queues that somebody serves; without the module there is no such file."""
+        """Return the bound queues, or an empty string without the module."""
         return self.lab.run("g", "cat", "/proc/net/netfilter/nfnetlink_queue", check=False).stdout
 
     # 1
@@ -116,7 +113,9 @@ class Demo:
         for case, done in zip(cases, clients.together(*commands, timeout=GIVE_UP), strict=True):
             self.story.check(done.returncode != 0, f"{case} fails", done.stdout)
         dropped = lab.dropped() - dropped
-        self.story.check(dropped, f"the firewall dropped {dropped} packets that it knew nothing of")
+        self.story.check(
+            dropped, f"the firewall dropped {dropped} packets of unexpected connections"
+        )
 
     # 2 and 3
 
@@ -126,7 +125,7 @@ class Demo:
         self.story.check(self.daemon.returncode is None, "fwhelpers run: ready")
         self.kernel = self.lab.popen("g", "conntrack", "-E", "expect", name="conntrack")
         self.monitor = self.lab.popen("g", *FWHELPERS, "monitor", name="monitor")
-        self.lab.namespaces["g"].wait_hearing(self.monitor)
+        self.lab.namespaces["g"].wait_listening_for_events(self.monitor)
         self.monitor.on_line = self._show
         self.story.say("from here on, each expectation as `fwhelpers monitor` shows it")
 
@@ -148,7 +147,7 @@ class Demo:
     def _use_mount(self, proto: str) -> None:
         text = f"written by the client over {proto}\n"
         try:
-            got = clients.read(self.lab)
+            content = clients.read(self.lab)
             clients.write(self.lab, f"{proto}.txt", text)
         except LabError as error:
             self.story.check(False, "read and write a file", str(error))
@@ -157,20 +156,20 @@ class Demo:
             clients.umount(self.lab)
         arrived = clients.served(self.lab, f"{servers.EXPORT}/{proto}.txt")
         self.story.check(
-            got == "written by the server\n" and arrived == text, "read and wrote a file"
+            content == "written by the server\n" and arrived == text, "read and wrote a file"
         )
 
-    def _expected(self, what: str, l4: str, port: int) -> None:
-        """The reference's line, from the kernel's own report."""
+    def _expected(self, name: str, l4: str, port: int) -> None:
+        """Check that the kernel and `fwhelpers monitor` report an expectation."""
         number = {"tcp": 6, "udp": 17}[l4]
         pattern = (
             rf"^\s*\[NEW\] \d+ proto={number} src=10\.0\.1\.2 dst=10\.0\.2\.2 sport=0 dport={port} "
             rf".* master-src=10\.0\.1\.2 .* dport=111 PERMANENT class=0 helper=rpc$"
         )
-        seen = self._seen(self.kernel, pattern) and self._seen(self.monitor, pattern)
-        self.story.check(seen, f"the kernel expected the client at {what}'s {l4} port {port}")
+        reported = self._reported(self.kernel, pattern) and self._reported(self.monitor, pattern)
+        self.story.check(reported, f"the kernel expected the client at {name}'s {l4} port {port}")
 
-    def _seen(self, process: Process, pattern: str) -> bool:
+    def _reported(self, process: Process, pattern: str) -> bool:
         with suppress(LabError):
             process.wait_line(pattern, 30.0)
             return True
@@ -191,12 +190,12 @@ class Demo:
             new = [line for line in self.kernel.lines[before:] if "[NEW]" in line]
             self.story.check(len(new) >= 2, "an expectation for each", "\n".join(new))
 
-    def _used(self, way: str, said: str) -> bool:
-        """Whether curl did agree in this way, and did not fall back to another."""
+    def _used(self, way: str, output: str) -> bool:
+        """Return whether curl used this way and did not fall back to another."""
         reply = {"PASV": "< 227 ", "EPSV": "< 229 ", "PORT": "< 200 PORT", "EPRT": "< 200 EPRT"}[
             way
         ]
-        return f"> {way}" in said and reply in said
+        return f"> {way}" in output and reply in output
 
     # 4
 
@@ -236,19 +235,19 @@ class Demo:
         return {line.strip() for line in process.lines if "[NEW]" in line}
 
     def _related(self) -> list[str]:
-        found: list[str] = []
+        connections: list[str] = []
         for family in ("ipv4", "ipv6"):
             listed = self.lab.run(
                 "g", "conntrack", "-L", "-f", family, "-u", "EXPECTED", check=False
             )
-            found += [re.sub(r"\s+", " ", line) for line in listed.stdout.splitlines()]
-        return found
+            connections += [re.sub(r"\s+", " ", line) for line in listed.stdout.splitlines()]
+        return connections
 
     def _status(self) -> dict[str, dict[str, dict[str, int]]]:
         return dict(json.loads(self.lab.fwhelpers("counters", "--json").stdout))
 
-    def _counted(self, what: str) -> int:
-        return sum(counts.get(what, 0) for counts in self._status()["helpers"].values())
+    def _counted(self, name: str) -> int:
+        return sum(counts.get(name, 0) for counts in self._status()["helpers"].values())
 
     def stop(self) -> None:
         self.story.chapter("4. Stopping")
@@ -275,7 +274,7 @@ class Demo:
 
 
 def summary(story: Story) -> str:
-    """The end of the story."""
+    """Return the final summary."""
     if story.failures:
         listed = "\n".join(f"  ✗ {failure}" for failure in story.failures)
         return f"{len(story.failures)} of {story.checked} checks FAILED:\n{listed}"
@@ -291,7 +290,7 @@ Try it on your own machine: fwhelpers check; the README says how to go on."""
 
 
 def main() -> int:
-    """Tell the story; 0 if all of it was true."""
+    """Run the demonstration; return 0 if all checks passed."""
     story = Story()
     story.chapter("0. Building client, gateway and server")
     try:
@@ -299,7 +298,7 @@ def main() -> int:
             try:
                 Demo(lab, story).run()
             except LabError as error:
-                story.check(False, "the story could be told to its end", str(error))
+                story.check(False, "the demonstration ran to its end", str(error))
             if story.failures:
                 for title, text in lab.report().items():
                     print(f"\n--- {title}\n{text}")

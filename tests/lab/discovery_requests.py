@@ -1,4 +1,4 @@
-"""What hosts ask groups and everybody, as real programs put it."""
+"""Discovery requests to groups and broadcast addresses, in the form that real programs send."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SLP = bytes.fromhex("0201000030200000000000070002656e") + b"".join(
 )
 DHCP6 = b"\1\1\2\3" + bytes.fromhex("0001000a00030001021122334455000600020017000800020000")
 
-#: helper, family, where to, port, from which port (0: any), request
-ASKED = {
+#: helper, family, destination, port, source port (0: any), request
+REQUESTS = {
     "ssdp": ("ssdp", 4, "239.255.255.250", 1900, 0, SSDP + b"\r\n"),
     "ssdp-from-another-port": (
         "ssdp",

@@ -1,4 +1,4 @@
-"""The distribution's firewalld in a namespace of the lab, with a system bus of its own; as installed with our files."""
+"""The distribution's firewalld with our files, in a namespace of the lab with its own system bus."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lab.topology import FWHELPERS, Lab
 PACKAGING = Path(__file__).parents[2] / "packaging"
 ADDRESS = "unix:path=/run/lab/bus"
 
-#: everybody may do everything: authorisation is another test's matter
+#: all users may do everything; other tests cover authorization
 _BUS = f"""<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -57,67 +57,65 @@ class Firewalld:
         self.bus = self.start_bus()
 
     def write(self, kind: str, name: str, text: str) -> None:
-        """Write permanent settings, while it does not run: far quicker than a firewall-cmd for each."""
+        """Write permanent settings while firewalld does not run, which is faster than firewall-cmd."""
         xml = f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
         self.lab.namespaces[self.ns].path(f"/etc/firewalld/{kind}/{name}.xml").write_text(xml)
 
     def zone(self, name: str, *interfaces: str, services: tuple[str, ...] = ()) -> None:
-        """A zone's permanent settings."""
-        inner = [f'<interface name="{one}"/>' for one in interfaces]
-        inner += [f'<service name="{one}"/>' for one in services]
+        """Write a zone's permanent settings."""
+        inner = [f'<interface name="{name}"/>' for name in interfaces]
+        inner += [f'<service name="{name}"/>' for name in services]
         self.write("zones", name, f"<zone>{''.join(inner)}</zone>")
 
     def policy(self, name: str, ingress: str, egress: str, *inner: str) -> None:
-        """A policy's permanent settings; `inner` are elements."""
+        """Write a policy's permanent settings; `inner` are XML elements."""
         zones = f'<ingress-zone name="{ingress}"/><egress-zone name="{egress}"/>'
         self.write("policies", name, f'<policy target="CONTINUE">{zones}{"".join(inner)}</policy>')
 
     def start_bus(self) -> Process:
-        """Start the bus."""
-        where = self.lab.namespaces[self.ns].path("/run/lab/bus")
-        where.unlink(missing_ok=True)
+        socket = self.lab.namespaces[self.ns].path("/run/lab/bus")
+        socket.unlink(missing_ok=True)
         argv = ("dbus-daemon", "--config-file=/run/lab/bus.conf", "--nofork", "--nopidfile")
         bus = self.lab.popen(self.ns, *argv, name="dbus")
-        wait_until(where.exists, "the bus listens")
+        wait_until(socket.exists, "the bus listens")
         return bus
 
     def start(self) -> None:
-        """Start firewalld."""
         argv = ("firewalld", "--nofork", "--nopid", "--log-target=console")
         self.process = self.lab.popen(self.ns, *argv, name="firewalld", env=environment())
         wait_until(self._answers, "firewalld answers", 120)
 
     def _answers(self) -> bool:
-        # 251: it runs, but its rules could not be loaded (firewall/errors.py: RUNNING_BUT_FAILED)
+        # 251: firewalld runs without its rules (firewall/errors.py: RUNNING_BUT_FAILED)
         return self.cmd("--state", check=False).returncode in (0, 251)
 
     def stop(self) -> None:
-        """As systemd does it."""
+        """Stop firewalld with SIGTERM, as systemd does."""
         assert self.process is not None
         self.process.stop()
 
     def crash(self) -> None:
-        """Leave all of its rules behind."""
+        """Kill firewalld, which leaves its rules in the kernel."""
         assert self.process is not None
         self.process.signal(signal.SIGKILL)
         self.process.wait()
 
     def cmd(self, *arguments: str, check: bool = True) -> CompletedProcess[str]:
-        """firewall-cmd."""
+        """Run firewall-cmd."""
         return self.run("firewall-cmd", *arguments, check=check)
 
     def run(
         self, *argv: str, check: bool = True, timeout: float = PATIENCE
     ) -> CompletedProcess[str]:
-        """Run a program that finds the bus."""
+        """Run a program with the bus's address in its environment."""
         return self.lab.run(self.ns, *argv, check=check, env=environment(), timeout=timeout)
 
     def zones(self) -> str:
-        """What `fwhelpers zones` says."""
+        """Return the output of `fwhelpers zones`."""
         return str(self.run(*FWHELPERS, "zones", "--config", "/run/lab/fwhelpers").stdout)
 
     def start_fwhelpers(self, toml: str = "", env: Mapping[str, str] | None = None) -> Process:
-        """Start the daemon where it finds the bus."""
+        """Start the service with the bus's address in its environment."""
         directory = self.lab.config(toml, self.ns)
         argv = (*FWHELPERS, "run", "--config", directory)
         daemon = self.lab.popen(self.ns, *argv, name="fwhelpers", env=env or environment())

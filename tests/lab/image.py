@@ -1,7 +1,7 @@
-"""Our packages, installed by dpkg on top of this machine's own files: made once, before the VM boots.
+"""Our packages, installed on top of this machine's files in a layer that is created before the VM boots.
 
-What dpkg and the maintainer scripts write is the layer that the lab's systems (system.py) start from. The machine
-itself stays as it is; installing in the VM would take minutes under emulation.
+The layer contains what dpkg and the maintainer scripts write. The lab's systems (system.py) start from it. This machine
+is not changed. Installing in the VM would take minutes under emulation.
 """
 
 from __future__ import annotations
@@ -33,28 +33,28 @@ cp -a "$1/memory/upper" "$1/upper"
 """
 
 
-def make(packages: Sequence[Path], folder: Path = LAYER) -> Path:
-    """Install these packages into the layer, unless that is what it has. Needs root. Raises LabError."""
+def make_layer(packages: Sequence[Path], folder: Path = LAYER) -> Path:
+    """Install packages into the layer unless it has them already. Needs root. Raises LabError."""
     stamp = "\n".join(hashlib.sha256(p.read_bytes()).hexdigest() for p in packages)
-    done = folder / "made-from"
-    if done.exists() and done.read_text() == stamp:
+    stamp_file = folder / "made-from"
+    if stamp_file.exists() and stamp_file.read_text() == stamp:
         return folder / "upper"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # a mount namespace of its own: whatever happens, no mount is left behind
+    # in a separate mount namespace, so that no mount is left behind
     names = [str(path) for path in packages]
     run(["unshare", "--mount", "bash", "-c", _INSTALL, "layer", str(folder), *names], timeout=300)
-    done.write_text(stamp)
+    stamp_file.write_text(stamp)
     return folder / "upper"
 
 
 def packages() -> list[Path]:
-    """Our Debian packages, built if they are not. Raises LabError."""
+    """Build our Debian packages if they are not current, and return them. Raises LabError."""
     return [Path(line) for line in run([str(BUILD)], timeout=600).stdout.split()]
 
 
-def made(folder: Path = LAYER) -> Path:
-    """The layer that was made before. Raises LabError if none was."""
+def find_layer(folder: Path = LAYER) -> Path:
+    """Return the layer. Raises LabError if `make_layer` has not run."""
     if not (folder / "made-from").exists():
-        raise LabError("our packages are not installed anywhere (layer.make)")
+        raise LabError("our packages are not installed in a layer (make_layer)")
     return folder / "upper"

@@ -1,7 +1,7 @@
-"""One network namespace with a mount namespace of its own, so that daemons keep their files to themselves.
+"""A network namespace with a mount namespace, so that servers do not share files.
 
-A holder process keeps both alive; commands enter with nsenter. `ip netns exec` would make a new mount namespace each
-time, and an NFS mount would be gone with the command that made it.
+A holder process keeps both alive, and commands enter with nsenter. `ip netns exec` creates a mount namespace for each
+command, so that an NFS mount would disappear with the mount command.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from subprocess import CompletedProcess
 
 from lab.process import PATIENCE, Process, run, wait_until
 
-# resolv.conf and nsswitch.conf: nothing here has a name server to ask, and waiting for one takes minutes
+# resolv.conf and nsswitch.conf: there is no name server, and waiting for one takes minutes
 _HOLD = """
 set -e
 ip link set lo up
@@ -47,7 +47,7 @@ class Namespace:
         )
 
     def wait_ready(self) -> None:
-        """Wait until its files are in place."""
+        """Wait until the holder has mounted its files."""
         self._holder.wait_line("^holding$")
 
     @property
@@ -55,7 +55,7 @@ class Namespace:
         return self._holder.pid
 
     def enter(self, *argv: str) -> list[str]:
-        """The command line that runs `argv` in here."""
+        """Return the command line that runs `argv` in this namespace."""
         return [
             "nsenter",
             f"--net=/proc/{self.pid}/ns/net",
@@ -71,11 +71,11 @@ class Namespace:
         input: str | None = None,
         env: Mapping[str, str] | None = None,
     ) -> CompletedProcess[str]:
-        """Run a command to its end; raises LabError when it fails, unless told otherwise."""
+        """Run a command to its end. Raises LabError if it fails and `check` is true."""
         return run(self.enter(*argv), check=check, timeout=timeout, input=input, env=env)
 
     def popen(self, *argv: str, name: str = "", env: Mapping[str, str] | None = None) -> Process:
-        """Start a program that keeps running; it is ended with the namespace."""
+        """Start a program; it ends with the namespace at the latest."""
         name = name or Path(argv[0]).name
         log = self._logs / f"{self.name}-{name}-{len(self.processes)}.log"
         process = Process(f"{self.name}: {name}", self.enter(*argv), log, env)
@@ -83,24 +83,38 @@ class Namespace:
         return process
 
     def path(self, inside: str) -> Path:
-        """Where a file of this namespace is seen from outside."""
+        """Return the path of a file of this namespace as seen from outside."""
         return Path(f"/proc/{self.pid}/root{inside}")
 
     def wait_listening(self, l4: str, port: int, family: int = 0) -> None:
-        """Wait until a socket is bound to the port (tcp: listens), in either or in this family."""
+        """Wait until a socket is bound to the port (TCP: listens), in this or in any family."""
         tables = {0: (l4, f"{l4}6"), 4: (l4,), 6: (f"{l4}6",)}[family]
-        what = f"{self.name}: port {port} of {', '.join(tables)} in use"
-        wait_until(lambda: any(self._listens(table, port) for table in tables), what)
+        description = f"{self.name}: port {port} of {', '.join(tables)} in use"
+        wait_until(lambda: any(self._listens(table, port) for table in tables), description)
 
-    def wait_hearing(self, process: Process) -> None:
-        """Wait until a program has joined a group of netfilter's netlink, so that it misses no event."""
-        wait_until(lambda: self._hears(process.pid), f"{process.name} to listen for events")
+    def wait_listening_for_events(self, process: Process) -> None:
+        """Wait until a program has joined a netfilter multicast group, so that it misses no event."""
+        name = f"{process.name} to listen for events"
+        wait_until(lambda: self.event_socket(process.pid), name)
 
-    def _hears(self, pid: int) -> bool:
-        # netlink_native_seq_show(): protocol (12: NETLINK_NETFILTER), port id (the process's, for its first), groups
-        lines = Path(f"/proc/{self.pid}/net/netlink").read_text().splitlines()[1:]
-        return any(
-            int(f[1]) == 12 and int(f[2]) == pid and int(f[3], 16) for f in map(str.split, lines)
+    def event_socket(self, pid: int) -> list[str] | None:
+        """Return the row of /proc/net/netlink for a process's socket that receives netfilter events.
+
+        Columns (netlink_native_seq_show()): sk, Eth, Pid, Groups, Rmem, Wmem, Dump, Locks, Drops, Inode.
+        """
+        sockets = set()
+        for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                sockets.add(os.readlink(descriptor))
+        rows = map(str.split, Path(f"/proc/{self.pid}/net/netlink").read_text().splitlines()[1:])
+        netfilter = "12"
+        return next(
+            (
+                row
+                for row in rows
+                if row[1] == netfilter and int(row[3], 16) and f"socket:[{row[9]}]" in sockets
+            ),
+            None,
         )
 
     def _listens(self, table: str, port: int) -> bool:
@@ -111,12 +125,12 @@ class Namespace:
         return any(s[3] == state and int(s[1].rsplit(":", 1)[1], 16) == port for s in sockets)
 
     def close(self) -> list[Exception]:
-        """End everything in here; return what went wrong."""
+        """End all programs and the holder; return the errors."""
         errors: list[Exception] = []
         for process in reversed(self.processes):
             try:
                 process.stop(20.0)
-            except Exception as error:  # teardown goes on, the errors are gathered
+            except Exception as error:  # continue and collect the errors
                 errors.append(error)
         try:
             run(["ip", "netns", "delete", self.name])
@@ -127,15 +141,15 @@ class Namespace:
 
 
 def remove_leftovers(*names: str) -> None:
-    """Forget namespaces that an interrupted run left behind."""
+    """Remove namespaces of an interrupted run."""
     for name in names:
         if Path("/run/netns", name).exists():
             run(["ip", "netns", "delete", name], check=False)
 
 
-def scratch(where: Path) -> Path:
-    """An empty directory."""
+def scratch(folder: Path) -> Path:
+    """Create an empty directory."""
     with suppress(FileNotFoundError):
-        shutil.rmtree(where)
-    os.makedirs(where)
-    return where
+        shutil.rmtree(folder)
+    os.makedirs(folder)
+    return folder

@@ -1,4 +1,4 @@
-"""The distribution's NetworkManager in a namespace of the lab; it uses the bus that is there."""
+"""The distribution's NetworkManager in a namespace of the lab; it uses firewalld's bus."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lab.firewalld import environment
 from lab.process import PATIENCE, Process, wait_until
 from lab.topology import Lab
 
-# without udev devices count as ready only where /sys can't be written to (nm-platform-utils: nmp_utils_sysctl)
+# without udev, devices count as ready only if /sys is read-only (nm-platform-utils: nmp_utils_sysctl)
 _FILES = """
 set -e
 mkdir -p /run/NetworkManager /run/nm/system-connections
@@ -22,7 +22,7 @@ mount -o remount,ro,bind /sys
 
 
 class NetworkManager:
-    """NetworkManager; `lab` may be anything with namespaces."""
+    """NetworkManager; `lab` may be any object with namespaces."""
 
     def __init__(self, lab: Lab, ns: str = "g") -> None:
         self.lab = lab
@@ -31,19 +31,19 @@ class NetworkManager:
         self.process = self.start()
 
     def start(self) -> Process:
-        """Start it, wait until it answers."""
+        """Start NetworkManager and wait until it answers."""
         argv = ("NetworkManager", "--no-daemon")
         self.process = self.lab.popen(self.ns, *argv, name="NetworkManager", env=environment())
         wait_until(lambda: self.cmd("general", check=False).returncode == 0, "it answers", 90)
         return self.process
 
     def cmd(self, *arguments: str, check: bool = True) -> CompletedProcess[str]:
-        """nmcli."""
+        """Run nmcli."""
         argv = ("nmcli", "--wait", str(int(PATIENCE)), *arguments)
         return self.lab.run(self.ns, *argv, check=check, env=environment(), timeout=2 * PATIENCE)
 
     def add(self, name: str, kind: str, interface: str, *more: str) -> None:
-        """A profile with no addresses to wait for; it is not brought up."""
+        """Add a profile without addresses; it is not activated."""
         quiet = (
             "ipv4.method",
             "disabled",

@@ -1,4 +1,4 @@
-"""A gateway whose links are NetworkManager's, under systemd: profiles, and what comes through."""
+"""A gateway under systemd whose links NetworkManager manages: profiles and transfers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ADDRESS = "[ipv4]\nmethod=manual\naddress1={}/24\n[ipv6]\nmethod=disabled\n"
 
 
 class Outcome(StrEnum):
-    """What became of a transfer."""
+    """The result of a transfer."""
 
     HELPED = "the data came"
     REFUSED = "the server named a port, and the data connection did not get through"
@@ -38,14 +38,14 @@ class Outcome(StrEnum):
 
 
 class Premises:
-    """Before `boot`: profiles. Afterwards: nmcli, transfers, and what the service has in its journal."""
+    """Profiles before the boot; nmcli, transfers and the service's journal after it."""
 
     def __init__(self, lab: Lab, system: System) -> None:
         self.lab = lab
         self.system = system
         self._talks = 0
         system.write("/etc/NetworkManager/NetworkManager.conf", _CONF)
-        # the lab's own links and addresses go; NetworkManager makes its own
+        # NetworkManager creates links and addresses instead of the lab
         lab.run("g", "ip", "link", "delete", "lan")
         lab.run("g", "ip", "address", "flush", "dev", "wan")
 
@@ -58,9 +58,9 @@ class Premises:
         *more: str,
         auto: bool = False,
     ) -> None:
-        """A profile as a keyfile; `more` are lines of its [connection], then further sections.
+        """Write a profile as a keyfile; `more` are lines of its [connection], then further sections.
 
-        Without an address it is of a bridge's port, which may have none.
+        A profile without an address is for a bridge port.
         """
         text = _PROFILE.format(
             name=name, uuid=uuid(name), kind=kind, interface=interface, more="\n".join(more),
@@ -73,38 +73,38 @@ class Premises:
         self.system.path(inside).chmod(0o600)
 
     def nmcli(self, *argv: str) -> str:
-        """nmcli; a failure comes with what NetworkManager logged last."""
+        """Run nmcli. Raises LabError with NetworkManager's last log lines."""
         done = self.system.run("nmcli", "--wait", "60", *argv, check=False)
         if done.returncode:
             raise LabError(f"nmcli {' '.join(argv)}: {done.stderr}\n{self.last(MANAGER)}")
         return done.stdout
 
     def ip(self, ns: str, *commands: str) -> None:
-        """Commands for ip, in order."""
+        """Run commands of ip(8) in order."""
         self.lab.run(ns, "ip", "-batch", "-", input="\n".join(commands) + "\n")
 
     def answers(self) -> bool:
-        """Is NetworkManager there, with its start behind it?"""
+        """Return whether NetworkManager has finished its startup."""
         done = self.system.run("nmcli", "-g", "STARTUP", "general", check=False)
         return done.stdout.strip() == "started"
 
     def idle(self, device: str) -> bool:
-        """Has NetworkManager taken down what was up on it?"""
+        """Return whether no profile is active on a device."""
         return "(disconnected)" in self.nmcli("-g", "GENERAL.STATE", "device", "show", device)
 
     def configure(self, toml: str) -> None:
-        """Another configuration, in force when this returns."""
+        """Replace the configuration and wait until it is active."""
         configure(self.system, toml)
         self.system.run("fwhelpers", "reload")
 
-    def tell(self, *argv: str) -> str:
-        """What a command of ours prints."""
+    def fwhelpers(self, *argv: str) -> str:
+        """Return the output of a command of ours."""
         return self.system.run("fwhelpers", *argv).stdout
 
     # transfers
 
     def fetch(self, client: str = "c", way: str = "PASV") -> Outcome:
-        """One transfer."""
+        """Download a file once."""
         done = download(self.lab, way, 4, client=client)
         if done.returncode == 0:
             return Outcome.HELPED
@@ -112,53 +112,53 @@ class Premises:
         return Outcome.REFUSED if agreed else Outcome.UNREACHABLE
 
     def helped(self, when: str, client: str = "c", way: str = "PASV") -> None:
-        """Wait for a transfer that comes through."""
+        """Wait for a successful transfer."""
         self._wait(Outcome.HELPED, when, client, way)
 
     def refused(self, when: str, client: str = "c", way: str = "PASV") -> None:
-        """Wait for one whose control connection alone comes through."""
+        """Wait for a transfer whose control connection succeeds and whose data connection fails."""
         self._wait(Outcome.REFUSED, when, client, way)
 
-    def _wait(self, wanted: Outcome, when: str, client: str, way: str) -> None:
-        seen = []
+    def _wait(self, outcome: Outcome, when: str, client: str, way: str) -> None:
+        outcomes = []
 
         def once() -> bool:
-            seen.append(self.fetch(client, way))
-            return seen[-1] is wanted
+            outcomes.append(self.fetch(client, way))
+            return outcomes[-1] is outcome
 
         try:
-            wait_until(once, f"{when}: {wanted}")
+            wait_until(once, f"{when}: {outcome}")
         except LabError as error:
             rules = self.system.run("nft", "list", "table", "inet", "fwhelpers", check=False).stdout
-            text = f"{error} ({', '.join(o.name for o in seen)})"
+            text = f"{error} ({', '.join(o.name for o in outcomes)})"
             links = self.system.run(
                 "sh", "-c", "ip -br address; ip route; bridge link; ip neigh"
             ).stdout
-            told = self.last(UNIT), self.last(MANAGER), rules, links
-            raise LabError("\n".join([text, *told])) from None
+            logs = self.last(UNIT), self.last(MANAGER), rules, links
+            raise LabError("\n".join([text, *logs])) from None
 
     def talk(self, rounds: int) -> Talk:
-        """A control connection that asks for data as often as `Talk.go` is called."""
+        """Open a control connection on which `Talk.go` requests data."""
         self._talks += 1
         return Talk(self.lab, f"/run/lab/go-{self._talks}-", rounds)
 
-    # what is told
+    # the journal
 
     def last(self, unit: str, lines: int = 40) -> str:
-        """The end of a unit's journal."""
+        """Return the end of a unit's journal."""
         return self.system.journal(unit, f"--lines={lines}", "--output=short-precise")
 
     def count(self, text: str) -> int:
-        """How often the service has logged it."""
+        """Return how often the service has logged a text."""
         return self.system.journal(UNIT).count(text)
 
-    def heard(self, text: str, before: int) -> None:
-        """Wait until it is logged once more than `before` times."""
+    def wait_logged(self, text: str, before: int) -> None:
+        """Wait until a text is logged more than `before` times."""
         wait_until(lambda: self.count(text) > before, f"journal: {text}")
 
 
 class Talk:
-    """A flow in progress: an FTP control connection from the client, logged in."""
+    """An FTP control connection from the client, logged in."""
 
     def __init__(self, lab: Lab, gate: str, rounds: int) -> None:
         self._lab = lab
@@ -176,7 +176,7 @@ class Talk:
         self._process.wait_line("^< 230 Login")
 
     def go(self) -> bool:
-        """Ask for a data connection; does it come through?"""
+        """Request a data connection; return whether it succeeds."""
         before = len(self._process.lines)
         self._lab.namespaces["c"].path(f"{self._gate}{self._round}").touch()
         self._round += 1
@@ -185,10 +185,10 @@ class Talk:
 
 
 def uuid(name: str) -> str:
-    """A profile's UUID, from its name."""
+    """Return a profile's UUID, derived from its name."""
     return str(uuid5(NAMESPACE_DNS, name))
 
 
 def key(byte: int) -> str:
-    """A private key for WireGuard that is nobody's secret."""
+    """Return a WireGuard private key for tests."""
     return base64.b64encode(bytes([byte]) * 32).decode()

@@ -1,4 +1,4 @@
-"""Debian packages for the lab's systems, built before the VM boots: this version, an older one, a plugin's."""
+"""Debian packages for the lab's systems, built before the VM boots: this version, an older one, a plugin."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from lab.system import System
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ROOT / "build" / "packages"
 PLUGIN = ROOT / "examples" / "fwhelpers-foo"
-OLDER = "0.0.9"  #: the same tree under another number: what is tested is the change from one to the other
+OLDER = "0.0.9"  #: the same tree with another version number; the upgrade itself is tested
 OLDER_LAYER = ROOT / "build" / "layer-older"
-BROUGHT = "/var/cache/debs"  #: where they are in a system
+BROUGHT = "/var/cache/debs"  #: the packages' folder in a system
 
 
 def build() -> None:
-    """Build all of them, as far as they are not built. Raises LabError."""
-    image.make(image.packages())
+    """Build the packages that are not current. Raises LabError."""
+    image.make_layer(image.packages())
     older = run([str(image.BUILD), "--version", OLDER], timeout=600).stdout.split()
-    image.make([Path(line) for line in older], OLDER_LAYER)
+    image.make_layer([Path(line) for line in older], OLDER_LAYER)
     _plugin_folder().mkdir(parents=True, exist_ok=True)
     run([str(ROOT / "packaging/build-plugin-deb"), str(PLUGIN), str(_plugin_folder())], timeout=600)
 
@@ -37,19 +37,19 @@ class Debs:
         self._system = system
         self.now = self._bring(PACKAGES, "now")
         (self.plugin,) = self._bring(_plugin_folder(), "plugin")
-        # emulated, these take minutes: bytecode of all modules, the index of all man pages
+        # under emulation these take minutes: bytecode of all modules, the index of all man pages
         system.write("/usr/bin/py3compile", "#!/bin/sh\n")
         system.path("/var/lib/man-db/auto-update").unlink(missing_ok=True)
 
     def _bring(self, folder: Path, name: str) -> list[str]:
         inside = f"{BROUGHT}/{name}"
         self._system.path(inside).mkdir(parents=True)
-        found = sorted(folder.glob("*.deb"))
-        for deb in found:
+        files = sorted(folder.glob("*.deb"))
+        for deb in files:
             shutil.copy(deb, self._system.path(inside))
-        return [f"{inside}/{deb.name}" for deb in found]
+        return [f"{inside}/{deb.name}" for deb in files]
 
     def dpkg(self, *arguments: str) -> str:
-        """Run dpkg in the system to its end, give what it said. Raises LabError."""
+        """Run dpkg in the system and return its output. Raises LabError."""
         done = self._system.run("dpkg", *arguments, timeout=400)
         return done.stdout + done.stderr

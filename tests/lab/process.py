@@ -1,4 +1,4 @@
-"""Running programs in the lab: bounded commands, and long-lived processes whose output can be waited for."""
+"""Programs in the lab: commands with a time limit, and processes whose output can be waited for."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-#: Emulated user space is 10 to 20 times slower than native, and the machine may do other work beside it; nothing
-#: waits for this long unless it hangs.
-PATIENCE = 180.0  #: seconds; only a failure waits that long, and a loaded machine is no failure
+#: Emulated user space is 10 to 20 times slower than native, and the machine may have other load. Nothing takes this
+#: long unless it hangs.
+PATIENCE = 180.0  #: seconds
 
 
 class LabError(Exception):
-    """Something in the lab itself did not do what it must."""
+    """The lab itself failed."""
 
 
-def wait_until(true: Callable[[], object], what: str, timeout: float = PATIENCE) -> None:
-    """Look again and again until `true()` holds. Raises LabError naming `what` when it never does."""
+def wait_until(holds: Callable[[], object], condition: str, timeout: float = PATIENCE) -> None:
+    """Wait until `holds()` is true. Raises LabError with the text `condition` after `timeout` seconds."""
     end = time.monotonic() + timeout
-    while not true():
+    while not holds():
         if time.monotonic() > end:
-            raise LabError(f"{what}: not within {timeout:g} s")
+            raise LabError(f"{condition}: not within {timeout:g} s")
         time.sleep(0.05)
 
 
@@ -35,7 +35,7 @@ def run(
     input: str | None = None,
     env: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end. A timeout counts as failure with status 124, as with timeout(1)."""
+    """Run a command to its end. A timeout is a failure with status 124, as in timeout(1)."""
     process = subprocess.Popen(
         argv,
         stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
@@ -58,7 +58,7 @@ def run(
 
 
 class Process:
-    """A program that keeps running; what it prints is kept, and can be waited for."""
+    """A running program. Its output is stored and can be waited for."""
 
     def __init__(
         self, name: str, argv: Sequence[str], log: Path, env: Mapping[str, str] | None = None
@@ -106,24 +106,24 @@ class Process:
 
     def wait_line(self, pattern: str, timeout: float = PATIENCE, after: int = 0) -> re.Match[str]:
         """Wait for a line (from number `after` on) in which `pattern` is found."""
-        found: re.Match[str] | None = None
+        match: re.Match[str] | None = None
 
         def search() -> bool:
-            nonlocal found
-            found = next(filter(None, (re.search(pattern, x) for x in self.lines[after:])), None)
-            return found is not None or self._eof
+            nonlocal match
+            match = next(filter(None, (re.search(pattern, x) for x in self.lines[after:])), None)
+            return match is not None or self._eof
 
         with self._news:
             self._news.wait_for(search, timeout)
-        if found is None:
+        if match is None:
             state = (
                 f"ended with {self._process.wait()}" if self._eof else f"not within {timeout:g} s"
             )
             raise LabError(f"{self.name}: no line {pattern!r}: {state}\n" + self.tail())
-        return found
+        return match
 
     def wait(self, timeout: float = PATIENCE) -> int:
-        """Wait for its end and for all of its output; return the exit status."""
+        """Wait for the end of the program and its output; return the exit status."""
         try:
             status = self._process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -134,12 +134,12 @@ class Process:
         return status
 
     def signal(self, number: int) -> None:
-        """Send a signal, unless it has ended."""
+        """Send a signal unless the program has ended."""
         if self.returncode is None:
             self._process.send_signal(number)
 
     def stop(self, timeout: float = PATIENCE) -> int:
-        """Terminate it and wait; kill it, and complain, when it does not go."""
+        """Terminate the program and wait. Kill it and raise LabError if it does not end."""
         if self.returncode is None:
             self._process.terminate()
         try:
@@ -149,11 +149,11 @@ class Process:
             raise
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the program and wait."""
         self._process.kill()
         self._process.wait()
         self._reader.join(5.0)
 
     def tail(self, count: int = 60) -> str:
-        """The last lines that it printed."""
+        """Return the last lines of the output."""
         return "\n".join(self.lines[-count:])

@@ -1,10 +1,11 @@
-"""Record captures for the replay tests: real servers and clients in the lab, the truth from conntrack.
+"""Record captures for the replay tests: real servers and clients in the lab, expected results from conntrack.
 
-    .venv/bin/python tests/vm/machine.py .venv/bin/python tests/vm/record.py
+    PYTHONPATH=tests .venv/bin/python -m lab.vm --timeout 1200 \
+        env PYTHONPATH=tests .venv/bin/python -m lab.record [NAME...]
 
-Leaves NAME.pcap (the gateway's inner side) and NAME.truth.jsonl in build/vm/run, to be moved to tests/captures/own. The
-truth is each TCP or UDP connection that conntrack saw begin, the control connections left out. The gateway lets
-everything pass and none of our code runs on it, so that the truth owes nothing to us.
+Writes NAME.pcap and, for protocols that cross the gateway, NAME.truth.jsonl to build/vm/run. They belong in
+tests/captures/own. The truth lists each TCP or UDP connection that conntrack reported, except control
+connections. The gateway accepts everything and runs none of our code, so that the truth is independent of it.
 """
 
 from __future__ import annotations
@@ -13,15 +14,21 @@ import json
 import os
 import re
 import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from lab.clients import FTP_CASES, download, mount, read, umount
-from lab.process import wait_until
-from lab.servers import start_ftp, start_nfs
-from lab.topology import SERVER, Lab
+from lab import discovery_hosts, scanner
+from lab.clients import FTP_CASES, download, mount, read, tftp_get, umount
+from lab.discovery_requests import WSD
+from lab.process import Process, wait_until
+from lab.servers import start_ftp, start_nfs, start_tftp
+from lab.topology import CLIENT2, SERVER, Lab
 
 MARK = "the end of the recording"
-CONTROL = {"21", "111", "9"}
+DISCARD = 9
+CONTROL = {"21", "69", "111", "6566", str(DISCARD)}
 OPEN = """
 flush ruleset
 table inet open {
@@ -34,71 +41,136 @@ table inet open {
 
 
 def flows(lines: list[str]) -> list[dict[str, str | int]]:
-    """The connections of `conntrack -E -e NEW`."""
-    found = []
+    """Return the connections of `conntrack -E -e NEW` without the control connections."""
+    connections = []
     for line in lines:
-        words = dict(
-            reversed(re.findall(r"(\w+)=(\S+)", line))
-        )  # of equal keys the first: original direction
+        # of equal keys the first: the original direction
+        fields = dict(reversed(re.findall(r"(\w+)=(\S+)", line)))
         match = re.search(r"\[NEW\] (tcp|udp) ", line)
-        if match and words["dport"] not in CONTROL:
+        if match and fields["dport"] not in CONTROL:
             ends = {
-                k: int(words[k]) if "port" in k else words[k]
-                for k in ("src", "sport", "dst", "dport")
+                key: int(fields[key]) if "port" in key else fields[key]
+                for key in ("src", "sport", "dst", "dport")
             }
-            found.append({"l4": match[1], **ends})
-    return found
+            connections.append({"l4": match[1], **ends})
+    return connections
 
 
-def record(where: Path, name: str, family: int) -> None:
-    """One capture and its truth."""
-    with Lab() as lab:
-        (start_nfs if name.startswith("rpc") else start_ftp)(lab)
-        lab.nft(OPEN)
-        events = lab.popen("g", "conntrack", "-E", "-e", "NEW", name="events")
-        inside = f"/run/lab/{name}.pcap"
-        dump = lab.popen(
-            "g",
-            "tcpdump",
-            "-Z",
-            "root",
-            "-U",
-            "--immediate-mode",
-            "-s",
-            "400",
-            "-i",
-            "lan",
-            "-w",
-            inside,
-            "tcp or udp",
-        )
-        dump.wait_line("listening on lan")
-        if name.startswith("rpc"):
-            for mountproto in ("udp", "tcp"):
-                assert mount(lab, mountproto, family).returncode == 0
-                read(lab)
-                umount(lab)
+@contextmanager
+def capture(
+    lab: Lab, ns: str, interface: str, peer: str, name: str, folder: Path
+) -> Iterator[None]:
+    """Capture the traffic of a block to NAME.pcap; `peer` gets the packet that marks the end."""
+    inside = f"/run/lab/{name}.pcap"
+    dump = lab.popen(
+        *(ns, "tcpdump", "-Z", "root", "-U", "--immediate-mode", "-s", "0"),
+        *("-i", interface, "-w", inside, "tcp or udp"),
+    )
+    dump.wait_line(f"listening on {interface}")
+    yield
+    # tcpdump writes late, so the last packet is one that can be recognized
+    lab.run("c", "bash", "-c", f"echo {MARK} > /dev/udp/{peer}/{DISCARD}")
+    file = lab.namespaces[ns].path(inside)
+    wait_until(lambda: MARK.encode() in file.read_bytes(), "end of the capture", 60)
+    dump.stop()
+    shutil.copy(file, folder)
+
+
+def record_gateway(
+    name: str, start: Callable[[Lab], object], run: Callable[[Lab, int], None], folder: Path
+) -> None:
+    """Record a protocol that crosses the gateway, once for each family."""
+    for family in (4, 6):
+        with Lab() as lab:
+            start(lab)
+            lab.nft(OPEN)
+            events: Process = lab.popen("g", "conntrack", "-E", "-e", "NEW", name="events")
+            lab.namespaces["g"].wait_listening_for_events(events)
+            with capture(lab, "g", "lan", SERVER[family], f"{name}-ipv{family}", folder):
+                run(lab, family)
+            end = f"dport={DISCARD} "
+            wait_until(lambda: any(end in line for line in events.lines), "end of the events")  # noqa: B023
+            text = "".join(f"{json.dumps(flow)}\n" for flow in flows(events.lines))
+            (folder / f"{name}-ipv{family}.truth.jsonl").write_text(text)
+
+
+def use_nfs(lab: Lab, family: int) -> None:
+    for mountproto in ("udp", "tcp"):
+        assert mount(lab, mountproto, family).returncode == 0
+        read(lab)
+        umount(lab)
+
+
+def use_ftp(lab: Lab, family: int) -> None:
+    for way, _ in (case for case in FTP_CASES if case[1] == family):
+        assert download(lab, way, family).returncode == 0
+
+
+def use_tftp(lab: Lab, family: int) -> None:
+    for program in ("tftp-hpa", "atftp", "curl"):
+        assert tftp_get(lab, program, family).stdout == "served by tftp\n"
+
+
+def use_sane(lab: Lab, family: int) -> None:
+    assert scanner.scan(lab, family).stdout == "P5\n"
+
+
+def use_llmnr(lab: Lab) -> None:
+    discovery_hosts.start_llmnrd(lab)
+    for options in ((), ("-6",)):
+        assert CLIENT2[4] in discovery_hosts.look_up_llmnr(lab, "A", *options)
+
+
+def use_ssdp(lab: Lab) -> None:
+    discovery_hosts.start_minidlna(lab)
+    assert "Location: " in discovery_hosts.discover_upnp(lab, 5)
+
+
+def use_dhcpv6(lab: Lab) -> None:
+    discovery_hosts.start_dnsmasq(lab)
+    client = discovery_hosts.request_lease(lab)
+    client.wait_line("RCV: Reply message", 120)
+    client.stop()
+
+
+def use_netbios(lab: Lab) -> None:
+    discovery_hosts.start_samba(lab)
+    assert discovery_hosts.look_up_netbios(lab)
+
+
+def use_wsd(lab: Lab) -> None:
+    discovery_hosts.start_wsdd(lab)
+    answer = discovery_hosts.ask(lab, "239.255.255.250", 3702, WSD)
+    assert answer.startswith(f"answer {CLIENT2[4]}")
+
+
+GATEWAY = {
+    "rpc-nfs3": (start_nfs, use_nfs),
+    "ftp": (start_ftp, use_ftp),
+    "tftp": (start_tftp, use_tftp),
+    "sane": (scanner.start_saned, use_sane),
+}
+LINK = {
+    "llmnr": use_llmnr,
+    "ssdp": use_ssdp,
+    "dhcpv6": use_dhcpv6,
+    "netbios-ns": use_netbios,
+    "wsd": use_wsd,
+}
+
+
+def main() -> None:
+    folder = Path(os.environ["FWHELPERS_RUN"])
+    for name in sys.argv[1:] or [*GATEWAY, *LINK]:
+        if name in GATEWAY:
+            record_gateway(name, *GATEWAY[name], folder)
         else:
-            for way, _ in (case for case in FTP_CASES if case[1] == family):
-                assert download(lab, way, family).returncode == 0
-        # tcpdump lags behind, so the last packet is one that can be recognised
-        lab.run("c", "bash", "-c", f"echo {MARK} > /dev/udp/{SERVER[family]}/9")
-        written = lab.namespaces["g"].path(inside)
-        wait_until(lambda: MARK.encode() in written.read_bytes(), "tcpdump has written all", 60)
-        wait_until(lambda: any("dport=9 " in line for line in events.lines), "conntrack told all")
-        dump.stop()
-        shutil.copy(lab.namespaces["g"].path(inside), where)
-        text = "\n".join(map(json.dumps, flows(events.lines)))
-        (where / f"{name}.truth.jsonl").write_text(text + "\n")
+            with Lab() as lab:
+                discovery_hosts.wait_link_local(lab, "c", "c2")
+                with capture(lab, "c", "eth0", CLIENT2[4], name, folder):
+                    LINK[name](lab)
+        print(name, flush=True)
 
 
 if __name__ == "__main__":
-    target = Path(os.environ["FWHELPERS_RUN"])
-    for name, family in (
-        ("rpc-nfs3-ipv4", 4),
-        ("rpc-nfs3-ipv6", 6),
-        ("ftp-ipv4", 4),
-        ("ftp-ipv6", 6),
-    ):
-        record(target, name, family)
-        print(name, flush=True)
+    main()

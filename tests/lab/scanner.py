@@ -1,4 +1,4 @@
-"""saned with its test backend, which draws pictures, and scanimage."""
+"""saned with its test backend, which generates pictures, and scanimage."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ def start_saned(lab: Lab) -> None:
 
 
 def scan(lab: Lab, family: int = 4, *more: str, timeout: float = 60) -> CompletedProcess[str]:
-    """Scan a picture into /run/lab/picture; its first line is on standard output. The caller judges."""
+    """Scan a picture into /run/lab/picture and print its first line; the caller checks the result."""
     host = lab.target(family)
     device = f"net:[{host}]:test:0" if family == 6 else f"net:{host}:test:0"
-    # scanimage takes a first SIGTERM for a wish to end the scan in good order, and waits on
+    # at the first SIGTERM scanimage only cancels the scan and continues to wait
     command = ["timeout", "-k5", str(timeout), "scanimage", "-d", device, *_PICTURE, *more]
     return lab.run(
         "c", "env", "SANE_CONFIG_DIR=/run/lab/sane", "sh", "-c",

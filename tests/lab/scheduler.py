@@ -1,4 +1,4 @@
-"""Which machine runs which tests: a directory that all of them see, in which making one decides."""
+"""Distribution of tests to machines: a machine claims a group of tests by creating its directory."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ import pytest
 
 
 def group(item: pytest.Item) -> str:
-    """What goes to one machine: a test, or all of a file's that share something they set up."""
+    """Return the name of a test's group: the test, or its file if its tests share a fixture."""
     shared = (
         definition.scope != "function"
-        for name, found in item._fixtureinfo.name2fixturedefs.items()  # type: ignore[attr-defined]
-        for definition in found[-1:]
+        for name, definitions in item._fixtureinfo.name2fixturedefs.items()  # type: ignore[attr-defined]
+        for definition in definitions[-1:]
         if definition.baseid.startswith("tests/vm/test_")
     )
     return item.path.name if any(shared) else re.sub(r"[^\w.-]", "-", item.nodeid)
 
 
 class Claims:
-    """`number`: the machine that claims, of `count`."""
+    """The claims of machine `number` of `count`."""
 
-    GUEST: ClassVar[str] = "/run/fwclaims"  #: where a VM sees the directory
+    GUEST: ClassVar[str] = "/run/fwclaims"  #: the directory's path in the VM
 
     def __init__(self, directory: Path, number: int, count: int) -> None:
         self.directory = directory
@@ -36,7 +36,7 @@ class Claims:
 
     @classmethod
     def inside(cls) -> Claims | None:
-        """Those of this run, in a VM that shares its tests with others; None in one that runs them all."""
+        """Return the claims of the VM in which this code runs; None if it is the only one."""
         directory = os.environ.get("FWHELPERS_CLAIMS")
         if not directory:
             return None
@@ -45,16 +45,16 @@ class Claims:
 
     @property
     def environment(self) -> list[str]:
-        """What lets the machine find them."""
+        """The environment variables that `inside` reads."""
         return [f"FWHELPERS_CLAIMS={self.GUEST}", f"FWHELPERS_MACHINE={self.number}/{self.count}"]
 
     def clear(self) -> None:
-        """Begin anew."""
+        """Remove all claims."""
         shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True)
 
     def order(self, items: Sequence[pytest.Item]) -> list[pytest.Item]:
-        """Each machine begins somewhere else, and takes what is left of the others' after its own."""
+        """Return the groups in this machine's order: each machine starts at another group."""
         groups: dict[str, list[pytest.Item]] = {}
         for item in items:
             groups.setdefault(group(item), []).append(item)
@@ -63,14 +63,14 @@ class Claims:
         return [item for name in names[first:] + names[:first] for item in groups[name]]
 
     def claim(self, name: str) -> bool:
-        """Whether this machine is the one to run the group."""
+        """Claim a group; return whether this machine has it."""
         with suppress(FileExistsError):
             (self.directory / name).mkdir()
             (self.directory / name / str(self.number)).touch()
         return self.owner(name) == self.number
 
     def owner(self, name: str) -> int | None:
-        """The machine that has claimed it."""
+        """Return the machine that claimed a group."""
         with suppress(FileNotFoundError):
             for number in os.listdir(self.directory / name):
                 return int(number)

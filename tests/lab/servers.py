@@ -1,4 +1,4 @@
-"""The real servers: the kernel's NFS server with rpcbind, mountd and statd, and vsftpd."""
+"""Servers: the kernel's NFS server with rpcbind, mountd and statd; vsftpd; tftpd-hpa."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ echo 'written by the server' > {EXPORT}/hello
 mount -t nfsd nfsd /proc/fs/nfsd
 """
 
-# only version 3: no grace period, no client tracking; fsid: a tmpfs has no identity of its own
+# version 3 only: no grace period, no client tracking; fsid: a tmpfs has none
 _NFS_START = f"""
 set -e
 exportfs -o rw,insecure,no_root_squash,no_subtree_check,fsid=1 '*:{EXPORT}'
@@ -73,15 +73,17 @@ def start_nfs(lab: Lab, *, statd: bool = False) -> None:
     server.wait_listening("udp", 111)
     server.run("sh", "-c", _NFS_START)
     server.popen("rpc.mountd", "--foreground", "--no-nfs-version", "4")
-    wanted = {"portmapper", "nfs", "mountd"}
+    programs = {"portmapper", "nfs", "mountd"}
     if statd:
         server.popen("rpc.statd", "--foreground", "--no-notify")
-        wanted.add("status")
-    wait_until(lambda: wanted <= registered(lab), f"rpcbind knows {', '.join(sorted(wanted))}")
+        programs.add("status")
+    wait_until(
+        lambda: programs <= registered(lab), f"registration of {', '.join(sorted(programs))}"
+    )
 
 
 def registered(lab: Lab) -> set[str]:
-    """The names of the programs that the server's rpcbind knows over UDP and TCP alike (nfs: TCP)."""
+    """Return the programs that are registered with rpcbind for UDP and TCP (nfs: TCP)."""
     listed = lab.run("s", "rpcinfo", "-p", "127.0.0.1", check=False).stdout.split("\n")[1:]
     rows = [line.split() for line in listed if len(line.split()) == 5]
     over = {l4: {row[4] for row in rows if row[2] == l4} for l4 in ("tcp", "udp")}
@@ -89,12 +91,12 @@ def registered(lab: Lab) -> set[str]:
 
 
 def stop_nfs(lab: Lab) -> None:
-    """Stop the kernel's server, whose threads are no process of the lab's."""
+    """Stop the kernel's server, whose threads are not processes of the lab."""
     lab.run("s", "sh", "-c", "rpc.nfsd 0; exportfs -ua; umount /proc/fs/nfsd", check=False)
 
 
 def ports(lab: Lab, program: str) -> dict[str, int]:
-    """The port of a registered program by transport."""
+    """Return a registered program's port for each transport."""
     listed = lab.run("s", "rpcinfo", "-p", "127.0.0.1").stdout.split("\n")[1:]
     rows = [line.split() for line in listed if len(line.split()) == 5]
     return {row[2]: int(row[3]) for row in rows if row[4] == program}
@@ -108,7 +110,7 @@ def start_ftp(lab: Lab) -> None:
         conf = _FTP_CONF.format(six=six, address=SERVER[family])
         conf = conf.replace("listen_address_ipv6", "listen_address6")
         server.path(f"/run/lab/vsftpd{family}.conf").write_text(conf)
-        # vsftpd takes its standard input for the control connection, and says there why it can't start
+        # vsftpd writes its startup errors to standard input, which it takes for the control connection
         conf_file = f"/run/lab/vsftpd{family}.conf"
         server.popen("sh", "-c", 'exec vsftpd "$0" 0>&1', conf_file, name=f"vsftpd{family}")
     for family in (4, 6):
@@ -116,7 +118,7 @@ def start_ftp(lab: Lab) -> None:
 
 
 def start_tftp(lab: Lab) -> None:
-    """Start tftpd-hpa on s, one for IPv4 and one for IPv6; it serves and takes /srv/tftp's files."""
+    """Start tftpd-hpa on s, one for IPv4 and one for IPv6, for files in /srv/tftp."""
     server = lab.namespaces["s"]
     server.run("sh", "-c", _TFTP_FILES)
     for family, address in SERVER.items():

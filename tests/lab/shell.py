@@ -27,7 +27,6 @@ client (c, c2: 10.0.1.2, 10.0.1.3) ── gateway (g) ── server (s: 10.0.2.2
 
 
 def main() -> int:
-    """Build, explain, hand over, take down."""
     nat = sys.argv[1] if len(sys.argv) > 1 else "none"
     with Lab(nat) as lab:
         servers.start_nfs(lab)

@@ -1,8 +1,8 @@
-"""A whole Debian system with systemd as the gateway: its services, its bus, its firewall, started by systemd itself.
+"""A Debian system under systemd as the gateway, with its services, bus and firewall.
 
-systemd-nspawn boots it in the lab's gateway namespace, from the machine's own files under a writable layer in memory
-(`layer`, made beforehand by layer.py, is what is installed on top). It has the kernel to itself: all capabilities, no
-user namespace (nfnetlink_cthelper wants the initial one), and it loads modules by asking the kernel.
+systemd-nspawn boots it in the lab's gateway namespace, from the machine's files under a writable layer in memory that
+has our packages (image.py). It has all capabilities and no user namespace, because nfnetlink_cthelper requires the
+initial one.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from lab.process import LabError, Process, run, wait_until
 from lab.rootfs import MOUNTED, TREES
 from lab.topology import Lab
 
-CACHED = Path("/run/cached")  # guest.sh: the host's files, with a cache
+CACHED = Path("/run/cached")  #: the host's files with a cache (guest.sh)
 CGROUPS = Path("/sys/fs/cgroup")
-BOOT = 300.0  #: seconds that an emulated machine may take to boot
+BOOT = 300.0  #: seconds for a boot under emulation
 
-# what a boot needs; whatever else the host has enabled stays off, for it costs minutes under emulation
+# only what a boot needs: other services that the host enables cost minutes under emulation
 _TARGET = """
 [Unit]
 Description=what the lab wants
@@ -43,10 +43,7 @@ _MASKED = """
 
 
 class System:
-    """systemd in a namespace of the lab's (the gateway), from `start` to the lab's end.
-
-    `boot_units` are wanted by the boot itself, in systemd's own order.
-    """
+    """systemd in a namespace of the lab, from `boot` to the lab's end."""
 
     def __init__(self, lab: Lab, layer: Path | None = None, name: str = "g") -> None:
         self.lab = lab
@@ -81,7 +78,7 @@ class System:
         self.path("/var/log/journal").mkdir(exist_ok=True)
 
     def _mount_files(self) -> None:
-        """What Python reads comes from the image here as well, under what is installed on top."""
+        """Mount Python's files from the image (rootfs.py) below the installed ones."""
         trees = TREES.read_text().split() if TREES.exists() else []
         for number, tree in enumerate(tree for tree in trees if tree.startswith("/usr/")):
             upper, work = self.base / f"upper{number}", self.base / f"work{number}"
@@ -99,27 +96,27 @@ class System:
         unit.symlink_to("/dev/null")
 
     def path(self, inside: str) -> Path:
-        """Where a file of its root is seen from outside (not what is mounted in there: /run, /tmp)."""
+        """Return the path of a file as seen from outside (not in mounts such as /run and /tmp)."""
         return self.root / inside.lstrip("/")
 
     def want(self, *units: str) -> None:
-        """Let the next boots start these."""
+        """Start these units at the next boots."""
         wants = self.path("/etc/systemd/system/lab.target.wants")
         wants.mkdir(exist_ok=True)
         for unit in units:
             link = wants / unit
             if not link.is_symlink():
-                found = next(
+                unit_file = next(
                     p / unit
                     for p in map(Path, ("/etc/systemd/system", "/usr/lib/systemd/system"))
                     if self.path(str(p / unit)).exists()
                 )
-                link.symlink_to(found)
+                link.symlink_to(unit_file)
 
     def boot(self, *units: str) -> None:
-        """Boot; returns when the boot's jobs are done, whatever became of the units."""
+        """Boot and wait until all jobs have finished, successful or not."""
         self.want(*units)
-        # nspawn wants the hierarchy that systemd would have mounted, and a group that holds nothing else
+        # nspawn needs the hierarchy that systemd would have mounted, and an otherwise empty group
         if not (CGROUPS / "cgroup.controllers").exists():
             run(["mount", "-t", "cgroup2", "cgroup2", str(CGROUPS)])
         self.boots += 1
@@ -135,7 +132,7 @@ class System:
                 f"--machine=lab-{self.name}",
             ),
             *("--register=no", "--keep-unit", f"--network-namespace-path=/run/netns/{self.name}"),
-            # nspawn knows nothing of Landlock and refuses it
+            # nspawn's default filter lacks Landlock
             "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self",
             *("--capability=all", "--resolv-conf=off", "--timezone=off", "--link-journal=no"),
             *("--console=pipe", "--kill-signal=SIGRTMIN+4", "--boot", "systemd.unit=lab.target"),
@@ -162,12 +159,12 @@ class System:
         return done.stdout.strip() in ("running", "degraded")
 
     def enter(self, *argv: str) -> list[str]:
-        """The command line that runs `argv` in here, as root."""
+        """Return the command line that runs `argv` in the system as root."""
         return ["nsenter", f"--target={self._leader}", "--all", "--wd=/", *argv]
 
-    def run(self, *argv: str, **given: Any) -> CompletedProcess[str]:
-        """Run a command in the system to its end; raises LabError when it fails, unless told otherwise."""
-        return run(self.enter(*argv), **{"env": _ENVIRONMENT, **given})
+    def run(self, *argv: str, **options: Any) -> CompletedProcess[str]:
+        """Run a command in the system to its end. Raises LabError if it fails and `check` is true."""
+        return run(self.enter(*argv), **{"env": _ENVIRONMENT, **options})
 
     def popen(self, *argv: str, name: str = "", env: Mapping[str, str] | None = None) -> Process:
         """Start a program in the system; it ends with the lab at the latest."""
@@ -178,37 +175,35 @@ class System:
         return process
 
     def write(self, inside: str, text: str) -> None:
-        """Write a file of its root."""
         path = self.path(inside)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
-    def systemctl(self, *argv: str, **given: Any) -> CompletedProcess[str]:
-        """`systemctl` in the system."""
-        return self.run("systemctl", "--no-pager", *argv, **{"timeout": BOOT, **given})
+    def systemctl(self, *argv: str, **options: Any) -> CompletedProcess[str]:
+        """Run systemctl in the system."""
+        return self.run("systemctl", "--no-pager", *argv, **{"timeout": BOOT, **options})
 
     def state(self, unit: str) -> str:
-        """active, inactive, failed, activating …"""
+        """Return a unit's state: active, inactive, failed, activating ..."""
         return self.systemctl("is-active", unit, check=False).stdout.strip()
 
     def start(self, unit: str) -> None:
-        """Start a unit; a failure comes with what the journal has of it."""
+        """Start a unit. Raises LabError with the unit's journal."""
         if self.systemctl("start", unit, check=False).returncode:
             raise LabError(f"{unit} did not start:\n{self.journal(unit)}")
 
     def journal(self, unit: str = "", *argv: str) -> str:
-        """What the system, or one unit, has logged in this boot."""
+        """Return the journal of this boot, of all units or one."""
         of = [f"--unit={unit}"] if unit else []
         return self.run("journalctl", "--no-pager", "--boot", *of, *argv, check=False).stdout
 
     def shut_down(self) -> None:
-        """Power off in order."""
         if self._process is not None:
             self._process.stop(BOOT)
             self._process = None
 
     def close(self) -> None:
-        """End it, whatever its state; its journal goes to the lab's logs."""
+        """End the system in any state; copy its journal to the lab's logs."""
         if self._process is not None and self._process.returncode is None:
             with suppress(LabError):
                 (self.lab.logs / f"{self.name}-journal.log").write_text(self.journal())

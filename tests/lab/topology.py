@@ -1,4 +1,4 @@
-"""The lab: two clients, a gateway whose firewall drops what it does not know, and a server.
+"""The lab: two clients, a gateway with a default-drop firewall, and a server.
 
 c  10.0.1.2 fd01::2 ─┐                                          g's forward policy is drop; it accepts
                      ├─ lan ── g ── wan ─── s  10.0.2.2 fd02::2   established and related traffic, and the
@@ -113,12 +113,12 @@ class Lab:
             raise ExceptionGroup("the lab could not be taken down cleanly", errors)
 
     def close(self) -> list[Exception]:
-        """Take everything down; return what went wrong."""
+        """Take everything down; return the errors."""
         errors: list[Exception] = []
         while self.cleanups:
             try:
                 self.cleanups.pop()()
-            except Exception as error:  # teardown goes on, the errors are gathered
+            except Exception as error:  # continue and collect the errors
                 errors.append(error)
         for name in ("c", "c2", "g", "s"):
             if name in self.namespaces:
@@ -142,50 +142,50 @@ class Lab:
     def _batch(self, name: str, commands: str) -> None:
         self.run(name, "ip", "-batch", "-", input=commands)
 
-    def run(self, ns: str, *argv: str, **given: Any) -> CompletedProcess[str]:
+    def run(self, ns: str, *argv: str, **options: Any) -> CompletedProcess[str]:
         """Run a command in a namespace (c, c2, g, s) to its end."""
-        return self.namespaces[ns].run(*argv, **given)
+        return self.namespaces[ns].run(*argv, **options)
 
-    def popen(self, ns: str, *argv: str, **given: Any) -> Process:
+    def popen(self, ns: str, *argv: str, **options: Any) -> Process:
         """Start a program in a namespace; it ends with the lab at the latest."""
-        return self.namespaces[ns].popen(*argv, **given)
+        return self.namespaces[ns].popen(*argv, **options)
 
     def nft(self, text: str, ns: str = "g") -> None:
         """Load rules into the gateway."""
         self.run(ns, "nft", "-f", "-", input=text)
 
     def open(self, l4: str, port: int) -> None:
-        """Let new connections to a further service of the server's pass, translated where the lab's are."""
+        """Accept new connections to another service of the server, with the lab's NAT."""
         self.nft(f"insert rule inet firewall forward ct state new {l4} dport {port} accept")
         if self.nat in ("dnat", "both"):
             self.nft(_SERVICE_DNAT.format(l4=l4, port=port))
 
     def target(self, family: int = 4) -> str:
-        """The address by which the client knows the server."""
+        """Return the address that the client uses for the server."""
         return (INNER if self.nat in ("dnat", "both") else SERVER)[family]
 
     def dropped(self) -> int:
-        """How many packets the gateway's firewall has refused to forward."""
+        """Return how many packets the gateway's firewall has dropped."""
         listed = self.run("g", "nft", "list", "counter", "inet", "firewall", "dropped").stdout
         return int(listed.split("packets ")[1].split()[0])
 
     def ping(self, source: str, address: str) -> bool:
-        """Whether an echo comes back (the firewall lets none through)."""
+        """Return whether an echo reply arrives (the firewall forwards none)."""
         return self.run(source, "ping", "-c1", "-W5", address, check=False).returncode == 0
 
-    def fwhelpers(self, *arguments: str, ns: str = "g", **given: Any) -> CompletedProcess[str]:
+    def fwhelpers(self, *arguments: str, ns: str = "g", **options: Any) -> CompletedProcess[str]:
         """Run the command `fwhelpers` on the gateway to its end."""
-        return self.run(ns, *FWHELPERS, *arguments, **given)
+        return self.run(ns, *FWHELPERS, *arguments, **options)
 
     def config(self, toml: str, ns: str = "g") -> str:
         """Write a configuration directory and return its name."""
-        where = self.namespaces[ns].path("/run/lab/fwhelpers")
-        where.mkdir(parents=True, exist_ok=True)
-        (where / "fwhelpers.toml").write_text(toml)
+        folder = self.namespaces[ns].path("/run/lab/fwhelpers")
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "fwhelpers.toml").write_text(toml)
         return "/run/lab/fwhelpers"
 
     def start_fwhelpers(self, toml: str, ns: str = "g", timeout: float = PATIENCE) -> Process:
-        """Start the daemon on the gateway and wait until all is in force."""
+        """Start the service on the gateway and wait until it is ready."""
         daemon = self.popen(
             ns, *FWHELPERS, "run", "--config", self.config(toml, ns), name="fwhelpers"
         )
@@ -193,16 +193,16 @@ class Lab:
         return daemon
 
     def report(self) -> dict[str, str]:
-        """What a person wants to see after a failure: the logs, and the gateway's state."""
-        found = {
+        """Return logs and the gateway's state, to be shown after a failure."""
+        sections = {
             log.name: log.read_text(errors="replace") for log in sorted(self.logs.glob("*.log"))
         }
         if "g" in self.namespaces:
             for title, argv in _STATE.items():
                 result = self.run("g", *argv, check=False)
-                found[f"gateway: {title}"] = result.stdout + result.stderr
-        found["kernel log"] = "\n".join(run(["dmesg"], check=False).stdout.splitlines()[-40:])
-        return {title: text for title, text in found.items() if text.strip()}
+                sections[f"gateway: {title}"] = result.stdout + result.stderr
+        sections["kernel log"] = "\n".join(run(["dmesg"], check=False).stdout.splitlines()[-40:])
+        return {title: text for title, text in sections.items() if text.strip()}
 
 
 FWHELPERS = (os.path.join(os.path.dirname(sys.executable), "fwhelpers"),)

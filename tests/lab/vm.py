@@ -1,9 +1,9 @@
-"""Boot a kernel that can do it, with the host's own files, under qemu's software emulation (virtme-ng).
+"""Boot a suitable kernel with the host's files under qemu's software emulation (virtme-ng).
 
-    python -m lab.vm [--kernel VMLINUZ] [--force] [--timeout S] COMMAND …
+    python -m lab.vm [--kernel VMLINUZ] [--force] [--timeout S] COMMAND ...
 
-runs COMMAND right here if the running kernel is able to, and in the VM if not. Never KVM: a /dev/kvm may be there and
-hang with a stock kernel.
+runs COMMAND directly if the running kernel is suitable, and in the VM otherwise. KVM is never used, because /dev/kvm
+may exist and hang.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from lab.rootfs import make as make_files
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "vm"
-GUEST = "/run/fwlab"  # where the VM sees the run's directory
+GUEST = "/run/fwlab"  #: the run's directory in the VM
 CPUS = 2
 
-# udev would load these for the emulated machine; nothing here uses them, and each costs seconds under emulation
+# udev would load these unused modules, and each costs seconds under emulation
 _UNUSED = (
     "kvm kvm_amd kvm_intel ccp ahci libata sr_mod sg psmouse pcspkr i2c_i801 lpc_ich iTCO_wdt i6300esb evdev"
     " powernow_k8 aesni_intel ghash_clmulni_intel sha512_ssse3 sha256_ssse3 sha1_ssse3 crct10dif_pclmul cryptd"
@@ -38,7 +38,7 @@ _DEVICES = ("virtio-9p-pci", "virtio-blk-pci", "virtio-serial-pci")
 
 
 def running_kernel_lacks() -> str:
-    """Why the lab can't be run right here; empty if it can. Asks the kernel itself, not its name."""
+    """Return what the running kernel lacks for the lab, found by probing; empty if nothing."""
     if os.environ.get("FWHELPERS_INSIDE"):
         return ""
     if os.geteuid() != 0:
@@ -54,22 +54,22 @@ def running_kernel_lacks() -> str:
 
 
 def find_kernel() -> Path:
-    """The kernel to boot: FWHELPERS_KERNEL, or the newest that is installed here with its modules."""
-    given = os.environ.get("FWHELPERS_KERNEL")
-    if given:
-        return Path(given)
-    found = [
+    """Return the kernel to boot: FWHELPERS_KERNEL, or the newest installed one with modules."""
+    chosen = os.environ.get("FWHELPERS_KERNEL")
+    if chosen:
+        return Path(chosen)
+    kernels = [
         path
         for path in Path("/boot").glob("vmlinuz-*")
         if Path("/lib/modules", path.name.removeprefix("vmlinuz-")).is_dir()
     ]
-    if not found:
+    if not kernels:
         raise FileNotFoundError("no kernel in /boot (apt-get install linux-image-amd64)")
-    return max(found, key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)])
+    return max(kernels, key=lambda path: [int(n) for n in re.findall(r"\d+", path.name)])
 
 
 def modules_of(kernel: Path) -> Path | None:
-    """The modules of a kernel that was unpacked, not installed; None for an installed one."""
+    """Return the modules of an unpacked kernel; None for an installed one."""
     release = kernel.name.removeprefix("vmlinuz-")
     if kernel.parent == Path("/boot"):
         return None
@@ -80,10 +80,10 @@ def modules_of(kernel: Path) -> Path | None:
 
 
 class Machine:
-    """One boot that runs one command. Only one of a project's machines runs at a time.
+    """One boot that runs one command. Runs of this project wait for each other.
 
-    `terminal` gives the command this program's terminal, and no limit of time; `shared` are further directories, by
-    where the VM sees them; `files` is an image (files.py) that another machine uses as well.
+    `terminal` gives the command this program's terminal and no time limit. `shared` maps paths in the VM to further
+    directories. `files` is an image (rootfs.py) that other machines share.
     """
 
     def __init__(
@@ -130,20 +130,20 @@ class Machine:
             *([] if self._terminal else limit),
             *(str(vng), "--disable-kvm", "--force-9p", "--run", str(self.kernel)),
             *("--cpus", str(self._cpus), "--memory", "2G", "--user", "root"),
-            # the emulated time stamp counter is the host's: right, and far cheaper to read than the timer chips
+            # the emulated time stamp counter is the host's, and far cheaper to read than the timer chips
             *("--append", "tsc=reliable"),
             *("--append", "mitigations=off", "--append", "cryptomgr.notests"),
             *("--append", "modprobe.blacklist=" + ",".join(_UNUSED.split())),
             *(f"--rwdir={inside}={outside}" for inside, outside in self._shared.items()),
-            # answered where the request is made; the loop that would hear of it takes a tenth of the time
+            # handle requests in the requesting thread; otherwise the emulator's loop takes a tenth of the time
             *(f"--qemu-opts=-global {device}.ioeventfd=off" for device in _DEVICES),
             f"--qemu-opts=-fsdev {share} -device {device} -drive {drive}",
-            # without a command virtme-ng starts a shell on the console: ours
+            # without a command, virtme-ng starts a shell on the console
             *(["--shell", guest[0]] if self._terminal else ["--", "bash", *guest]),
         ]
 
     def start(self, stdout: IO[bytes] | None = None, beside: bool = False) -> None:
-        """Boot. Output goes to `stdout`, or to this program's own. `beside`: while another of this program's runs."""
+        """Boot, with output to `stdout`. `beside`: while another machine of this run is active."""
         if not beside:
             self._wait_turn()
         bins = [str(Path(sys.executable).parent), "/usr/sbin", "/sbin", os.environ.get("PATH", "")]
@@ -170,7 +170,7 @@ class Machine:
         return self._process.poll() is None
 
     def wait(self) -> int:
-        """Wait for its end; returns the command's status (255 if it did not get that far)."""
+        """Wait for the end; return the command's status, or 255 if the command did not end."""
         self._process.wait()
         if self._lock is not None:
             self._lock.close()
@@ -180,14 +180,14 @@ class Machine:
             return 255
 
     def stop(self) -> None:
-        """Switch it off."""
+        """Kill the machine."""
         if self.running:
             os.killpg(self._process.pid, signal.SIGKILL)
         self.wait()
 
 
 def main() -> int:
-    """See above."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description="run a command where the kernel can do it")
     parser.add_argument("--kernel", type=Path, help="a vmlinuz, its modules beside it")
     parser.add_argument(
@@ -197,16 +197,16 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--name", default="run", help="folder under build/vm")
     parser.add_argument("command", nargs=argparse.REMAINDER)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     why = running_kernel_lacks()
-    if not why and not given.force and not given.kernel:
-        return subprocess.run(given.command, check=False, cwd=ROOT).returncode
+    if not why and not arguments.force and not arguments.kernel:
+        return subprocess.run(arguments.command, check=False, cwd=ROOT).returncode
     machine = Machine(
-        given.name,
-        given.command,
-        timeout=given.timeout,
-        kernel=given.kernel,
-        terminal=given.terminal,
+        arguments.name,
+        arguments.command,
+        timeout=arguments.timeout,
+        kernel=arguments.kernel,
+        terminal=arguments.terminal,
     )
     if why:
         print(f"lab: the running kernel will not do, it lacks: {why}", file=sys.stderr)

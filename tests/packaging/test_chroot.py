@@ -53,7 +53,7 @@ def story(debs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> di
     allowed = ["unshare", "--mount", "mount", "-t", "tmpfs", "tmpfs", str(folder)]
     if subprocess.run(allowed, capture_output=True, check=False).returncode:
         pytest.skip("nothing can be mounted here")
-    told = run(
+    output = run(
         "unshare",
         "--mount",
         "bash",
@@ -63,16 +63,16 @@ def story(debs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> di
         folder,
         *debs.values(),
     )
-    parts = told.split("--- ")[1:]
+    parts = output.split("--- ")[1:]
     return {part.split("\n", 1)[0]: part.split("\n", 1)[1] for part in parts}
 
 
 def test_installs_and_is_enabled(story: dict[str, str]) -> None:
-    told = story["install"]
-    assert "fwhelpers 0." in told
-    assert "multi-user.target.wants/fwhelpers.service" in told
-    assert "fwhelpers-register.service" in told
-    assert "connection-tracking helpers" in told
+    output = story["install"]
+    assert "fwhelpers 0." in output
+    assert "multi-user.target.wants/fwhelpers.service" in output
+    assert "fwhelpers-register.service" in output
+    assert "connection-tracking helpers" in output
 
 
 @pytest.mark.parametrize("part", ["install", "again", "remove", "purge"])
@@ -83,8 +83,8 @@ def test_no_script_complains(story: dict[str, str], part: str) -> None:
 
 
 def test_removal_keeps_the_configuration(story: dict[str, str]) -> None:
-    kept = [line for line in story["remove"].splitlines() if line.startswith("./etc/")]
-    assert "./etc/fwhelpers" in kept
+    files = [line for line in story["remove"].splitlines() if line.startswith("./etc/")]
+    assert "./etc/fwhelpers" in files
     assert not any("bin/fwhelpers" in line for line in story["remove"].splitlines())
 
 

@@ -77,10 +77,10 @@ def test_the_service_has_its_units(debs: Debs) -> None:
 
 
 def test_firewalld_s_definitions_are_apart(debs: Debs) -> None:
-    there = contents(debs["fwhelpers-firewalld"])
-    ours = {path for path in there if not path.startswith("/usr/share/doc/")}
-    made = ROOT / "packaging/firewalld"
-    xml = {f"/usr/lib/firewalld/{file.relative_to(made)}" for file in made.rglob("*.xml")}
+    paths = contents(debs["fwhelpers-firewalld"])
+    ours = {path for path in paths if not path.startswith("/usr/share/doc/")}
+    folder = ROOT / "packaging/firewalld"
+    xml = {f"/usr/lib/firewalld/{file.relative_to(folder)}" for file in folder.rglob("*.xml")}
     assert xml
     others = {Path(path).name for path in ours - xml}
     assert xml < ours
@@ -88,35 +88,35 @@ def test_firewalld_s_definitions_are_apart(debs: Debs) -> None:
 
 
 def test_the_modules_are_all_in_the_library(debs: Debs) -> None:
-    there = contents(debs["python3-fwhelpers"])
+    paths = contents(debs["python3-fwhelpers"])
     home = "/usr/lib/python3/dist-packages"
     for folder, package in (("fwhelpers", "fwhelpers"), ("plugins", "fwhelpers_plugins")):
         for file in (ROOT / folder).rglob("*.py"):
-            assert f"{home}/{package}/{file.relative_to(ROOT / folder)}" in there
-    assert any(path.endswith(".dist-info/entry_points.txt") for path in there)
+            assert f"{home}/{package}/{file.relative_to(ROOT / folder)}" in paths
+    assert any(path.endswith(".dist-info/entry_points.txt") for path in paths)
 
 
 def test_every_data_file_of_the_tree_is_in_a_package(debs: Debs) -> None:
     """What is added to a folder of packaging/ must not be forgotten here."""
     shipped = {Path(path).name for deb in debs.values() for path in contents(deb)}
     folders = ["systemd", "completion", "conf.d", "firewalld", "polkit"]
-    there = [f for name in folders for f in (ROOT / "packaging" / name).rglob("*") if f.is_file()]
-    there += [file for file in (ROOT / "dbus").rglob("*") if file.is_file()]
+    paths = [f for name in folders for f in (ROOT / "packaging" / name).rglob("*") if f.is_file()]
+    paths += [file for file in (ROOT / "dbus").rglob("*") if file.is_file()]
     renamed = {
         "fwhelpers.bash": "fwhelpers", "fwhelpers.sysusers": "fwhelpers.conf", "fwhelpers.tmpfiles": "fwhelpers.conf",
         "modprobe.conf": "fwhelpers-firewalld.conf",
     }  # fmt: skip
     # Debian's packages bring no presets: what is installed is enabled there
-    there = [file for file in there if file.suffix != ".preset"]
-    assert [f for f in there if renamed.get(f.name, f.name) not in shipped] == []
+    paths = [file for file in paths if file.suffix != ".preset"]
+    assert [f for f in paths if renamed.get(f.name, f.name) not in shipped] == []
 
 
 def test_no_file_is_in_two_packages(debs: Debs) -> None:
-    seen: dict[str, str] = {}
+    owners: dict[str, str] = {}
     for name, deb in debs.items():
         for path in contents(deb):
-            assert path not in seen, f"{path} is in {name} and {seen[path]}"
-            seen[path] = name
+            assert path not in owners, f"{path} is in {name} and {owners[path]}"
+            owners[path] = name
 
 
 def test_nothing_of_the_build_is_in_them(debs: Debs, tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_an_upgrade_unregisters_nothing(debs: Debs) -> None:
     text = script(debs["fwhelpers"], "prerm")
     (line,) = [line for line in text.splitlines() if "unregister" in line]
     before = text[: text.index(line)].splitlines()
-    assert '[ "$1" = remove ]' in [one for one in before if one.startswith("if ")][-1]
+    assert '[ "$1" = remove ]' in [line for line in before if line.startswith("if ")][-1]
 
 
 def test_a_plugin_s_package_can_tell_the_service(debs: Debs) -> None:
@@ -190,8 +190,8 @@ def test_lintian_finds_nothing(debs: Debs) -> None:
     (changes,) = folder.glob("*.changes")
     argv = ["lintian", "--allow-root", "--tag-display-limit", "0", str(changes)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    found = [line for line in done.stdout.splitlines() if line.startswith(("E:", "W:"))]
-    assert found == []
+    complaints = [line for line in done.stdout.splitlines() if line.startswith(("E:", "W:"))]
+    assert complaints == []
 
 
 def test_the_same_tree_makes_the_same_packages(debs: Debs) -> None:

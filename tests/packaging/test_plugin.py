@@ -21,8 +21,10 @@ def listed(venv: Path) -> dict[str, Any]:
     """What `fwhelpers list` shows, with foo's table in the configuration."""
     config = venv.parent / "config.toml"
     config.write_text("[helpers.foo]\n")
-    told: dict[str, Any] = json.loads(run(venv / "fwhelpers", "list", "--json", "--config", config))
-    return told
+    output: dict[str, Any] = json.loads(
+        run(venv / "fwhelpers", "list", "--json", "--config", config)
+    )
+    return output
 
 
 def test_it_is_small() -> None:
@@ -36,12 +38,12 @@ def test_its_own_tests_pass(plugin_wheel: Path, tmp_path: Path) -> None:
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
     run(*pip, "--target", target, plugin_wheel)
     shutil.copytree(PLUGIN / "tests", tmp_path / "tests")
-    told = run(
+    output = run(
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", "/dev/null", "tests",
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(target)},
     )  # fmt: skip
-    assert "passed" in told
-    assert "failed" not in told
+    assert "passed" in output
+    assert "failed" not in output
 
 
 def test_installed_it_is_listed_and_removed_it_is_gone(
@@ -51,13 +53,13 @@ def test_installed_it_is_listed_and_removed_it_is_gone(
     assert "foo" not in {helper["name"] for helper in listed(venv)["helpers"]}
     pip = [venv / "pip", "--quiet", "--disable-pip-version-check"]
     run(*pip, "install", "--no-deps", plugin_wheel)
-    told = listed(venv)
-    (foo,) = [helper for helper in told["helpers"] if helper["name"] == "foo"]
+    output = listed(venv)
+    (foo,) = [helper for helper in output["helpers"] if helper["name"] == "foo"]
     assert foo["enabled"]
     assert foo["ports"] == [7777]
-    (plugin,) = [one for one in told["plugins"] if one["name"] == "foo"]
+    (plugin,) = [entry for entry in output["plugins"] if entry["name"] == "foo"]
     assert (plugin["distribution"], plugin["state"]) == ("fwhelpers-foo", "loaded")
-    assert told["problems"] == []
+    assert output["problems"] == []
     run(*pip, "uninstall", "--yes", "fwhelpers-foo")
     assert "foo" not in {helper["name"] for helper in listed(venv)["helpers"]}
 
@@ -75,9 +77,9 @@ def deb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_deb(deb: Path) -> None:
     assert run("dpkg-deb", "--field", deb, "Package").strip() == "python3-fwhelpers-foo"
     assert "python3-fwhelpers (>= 0.1)" in run("dpkg-deb", "--field", deb, "Depends")
-    there = run("dpkg-deb", "--contents", deb)
-    assert "/usr/lib/python3/dist-packages/fwhelpers_foo.py" in there
-    assert "entry_points.txt" in there
+    contents = run("dpkg-deb", "--contents", deb)
+    assert "/usr/lib/python3/dist-packages/fwhelpers_foo.py" in contents
+    assert "entry_points.txt" in contents
     triggers = run("dpkg-deb", "--info", deb, "triggers")
     assert "activate-noawait fwhelpers-plugins" in triggers
 

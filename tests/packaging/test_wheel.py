@@ -28,21 +28,21 @@ def config(tmp_path: Path) -> Path:
 
 
 def test_the_wheel_has_all_modules_and_no_others(wheel: Path) -> None:
-    there = {name for name in ZipFile(wheel).namelist() if name.endswith(".py")}
+    names = {name for name in ZipFile(wheel).namelist() if name.endswith(".py")}
     packages = (("fwhelpers", "fwhelpers"), ("plugins", "fwhelpers_plugins"))
     ours = {
         f"{package}/{file.relative_to(ROOT / folder)}"
         for folder, package in packages
         for file in (ROOT / folder).rglob("*.py")
     }
-    assert there == ours
+    assert names == ours
 
 
 def test_the_wheel_has_the_data_files(wheel: Path) -> None:
-    there = ZipFile(wheel).namelist()
+    names = ZipFile(wheel).namelist()
     interfaces = {f"fwhelpers/dbus/xml/{file.name}" for file in (ROOT / "dbus").glob("*.xml")}
     assert interfaces
-    assert {"fwhelpers/py.typed", "fwhelpers_plugins/py.typed", *interfaces} <= set(there)
+    assert {"fwhelpers/py.typed", "fwhelpers_plugins/py.typed", *interfaces} <= set(names)
 
 
 def test_check_says_what_the_system_lacks(bare: Path, config: Path) -> None:
@@ -75,10 +75,10 @@ def test_run_says_what_is_missing_in_a_line(bare: Path, config: Path) -> None:
 
 
 def test_list(bare: Path, config: Path) -> None:
-    told = json.loads(run(bare / "fwhelpers", "list", "--json", "--config", config))
-    enabled = {helper["name"] for helper in told["helpers"] if helper["enabled"]}
+    listing = json.loads(run(bare / "fwhelpers", "list", "--json", "--config", config))
+    enabled = {helper["name"] for helper in listing["helpers"] if helper["enabled"]}
     assert enabled == {"ftp", "rpc"}
-    assert told["problems"] == []
+    assert listing["problems"] == []
 
 
 def test_ruleset(bare: Path, config: Path) -> None:

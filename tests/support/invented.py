@@ -28,8 +28,8 @@ HOSTPORT = re.compile(rb"(?:([0-9a-f.:]+) )?(\d+)\r?\n")
 class Talk(LineParser):
     """`OPEN [host] port` opens towards whoever says it; the other words do what their names say."""
 
-    def __init__(self, *given: object) -> None:
-        super().__init__(*given)  # type: ignore[arg-type]
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
         self.count = 0
 
     def line(self, line: bytes, reply: bool) -> Iterator[Event]:
@@ -38,20 +38,20 @@ class Talk(LineParser):
         me, other = (
             (self.flow.server, self.flow.client) if reply else (self.flow.client, self.flow.server)
         )
-        if word == b"OPEN" and (found := HOSTPORT.fullmatch(rest)):
+        if word == b"OPEN" and (match := HOSTPORT.fullmatch(rest)):
             at = (
-                Endpoint.parse(found[1].decode(), int(found[2]))
-                if found[1]
-                else me.at(int(found[2]))
+                Endpoint.parse(match[1].decode(), int(match[2]))
+                if match[1]
+                else me.at(int(match[2]))
             )
-            start = len(word) + 1 + found.start(1 if found[1] else 2)
-            with_host = bool(found[1])
+            start = len(word) + 1 + match.start(1 if match[1] else 2)
+            with_host = bool(match[1])
 
             def encode(end: Endpoint) -> bytes:
                 port = b"%d" % end.port
                 return end.host.encode() + b" " + port if with_host else port
 
-            yield Expect(other, at, span=(start, len(word) + 1 + found.end(2)), encode=encode)
+            yield Expect(other, at, span=(start, len(word) + 1 + match.end(2)), encode=encode)
         elif word == b"KEEP":
             yield Expect(other, me.at(int(rest)), permanent=True)
         elif word.strip() in (b"CANCEL", b"SPENT", b"DROP", b"DONE"):
@@ -102,5 +102,5 @@ C, S = "10.0.1.2:40000", "10.0.2.2:7"
 C6, S6 = "[fd01::2]:40000", "[fd02::2]:7"
 
 
-def tcp(client: str = C, server: str = S, **given: object) -> Connection:
-    return Connection(TALK, "tcp", client, server, **given)  # type: ignore[arg-type]
+def tcp(client: str = C, server: str = S, **arguments: object) -> Connection:
+    return Connection(TALK, "tcp", client, server, **arguments)  # type: ignore[arg-type]

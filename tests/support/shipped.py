@@ -13,10 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-def run(*argv: str | Path, **given: Any) -> str:
+def run(*argv: str | Path, **options: Any) -> str:
     """Run a program to its end, give what it printed; what it complained of is in the failure."""
     words = [str(word) for word in argv]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, **given)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, **options)
     assert done.returncode == 0, f"{argv[0]} failed:\n{done.stdout[-3000:]}{done.stderr[-3000:]}"
     return done.stdout
 

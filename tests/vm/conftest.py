@@ -42,7 +42,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     ours = [i for i in session.items if _is_ours(i)]
     session.config.stash[_bridge].expect(ours)
     if os.geteuid() == 0 and any("system" in getattr(i, "fixturenames", ()) for i in ours):
-        image.make(image.packages())
+        image.make_layer(image.packages())
     if any("debs" in getattr(i, "fixturenames", ()) for i in ours):
         packages.build()
 
@@ -106,12 +106,12 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A fresh lab; mark the test with `nat(kind)` for one that translates addresses."""
     mark = request.node.get_closest_marker("nat")
     name = re.sub(r"\W+", "-", request.node.name)
-    with Lab(mark.args[0] if mark else "none", Path("/tmp/fwhelpers-lab") / name) as made:
-        request.node.stash[_lab] = made
-        yield made
+    with Lab(mark.args[0] if mark else "none", Path("/tmp/fwhelpers-lab") / name) as new_lab:
+        request.node.stash[_lab] = new_lab
+        yield new_lab
 
 
 @pytest.fixture
 def system(lab: Lab) -> System:
     """A Debian system under systemd as the lab's gateway, our packages installed; the test boots it."""
-    return System(lab, image.made())
+    return System(lab, image.find_layer())

@@ -114,15 +114,17 @@ def test_what_is_announced_opens_once_and_not_for_long(lab: Lab) -> None:
     prepare(lab)
     lab.start_fwhelpers(AMANDA, timeout=90)
     asking = lab.popen("c", sys.executable, PEER, "ask", INNER[4], name="ask")
-    told = asking.wait_line(r"^told CONNECT DATA (\d+) MESG (\d+) INDEX (\d+) STATE (\d+)$", 90)
-    expected = [line for line in expectations(lab) if f"dst={INNER[4]} " in line]
-    assert {port for line in expected for port in told.groups() if f"dport={port} " in line} == set(
-        told.groups()
+    ports_line = asking.wait_line(
+        r"^told CONNECT DATA (\d+) MESG (\d+) INDEX (\d+) STATE (\d+)$", 90
     )
+    expected = [line for line in expectations(lab) if f"dst={INNER[4]} " in line]
+    assert {
+        port for line in expected for port in ports_line.groups() if f"dport={port} " in line
+    } == set(ports_line.groups())
     assert len(expected) == 4
     assert all(0 < int(line.split()[0]) <= 60 for line in expected)
-    assert connects(lab, told.group(1))
-    assert not connects(lab, told.group(1))
+    assert connects(lab, ports_line.group(1))
+    assert not connects(lab, ports_line.group(1))
 
 
 def connects(lab: Lab, port: str) -> bool:

@@ -29,7 +29,7 @@ BURST = str(PROGRAMS / "burst.py")
 SOCKET = "/run/lab/bus"
 ENV = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={SOCKET}"}
 FTP, BOTH = "[helpers.ftp]\n", "[helpers.rpc]\n[helpers.ftp]\n"
-ONE = "[daemon]\nworkers = 1\n"
+ONE_WORKER = "[daemon]\nworkers = 1\n"
 
 
 class Gateway:
@@ -81,9 +81,9 @@ def gateway(lab: Lab) -> Gateway:
     return Gateway(lab)
 
 
-def about(member: str, **wanted: Any) -> Callable[[Any], bool]:
+def about(member: str, **fields: Any) -> Callable[[Any], bool]:
     def true(signal_: Any) -> bool:
-        return any(wanted.items() <= one.items() for one in signal_.body[0])
+        return any(fields.items() <= entry.items() for entry in signal_.body[0])
 
     return true
 
@@ -124,9 +124,9 @@ def test_what_is_used_is_listed_with_its_connections(gateway: Gateway) -> None:
     assert mount(lab, "tcp").returncode == 0
     assert read(lab)
     listed = gateway.command("expectations", "--json")
-    nfs = [one for one in listed if one["destination_port"] == 2049]
-    assert {one["helper"] for one in nfs} == {"rpc"}
-    used = [connection for one in nfs for connection in one["connections"]]
+    nfs = [entry for entry in listed if entry["destination_port"] == 2049]
+    assert {entry["helper"] for entry in nfs} == {"rpc"}
+    used = [connection for entry in nfs for connection in entry["connections"]]
     assert 2049 in [connection["destination_port"] for connection in used]
     text = gateway.command("expectations").stdout
     assert "rpc" in text
@@ -137,7 +137,7 @@ def test_what_is_used_is_listed_with_its_connections(gateway: Gateway) -> None:
 def test_refused_with_the_rule_and_the_reason(gateway: Gateway) -> None:
     start_ftp(gateway.lab)
     gateway.start(FTP)
-    told = gateway.lab.popen(
+    monitor = gateway.lab.popen(
         "g", *FWHELPERS, "monitor", "--json", name="monitor", env={**os.environ, **ENV}
     )
     gateway.lab.run("g", "true")
@@ -154,20 +154,20 @@ def test_refused_with_the_rule_and_the_reason(gateway: Gateway) -> None:
     assert (refused["helper"], refused["rule"]) == ("ftp", "G6")
     assert refused["endpoint"] == "10.0.1.2:22"
     assert refused["interface"] == "lan"
-    told.stop()
+    monitor.stop()
 
 
 def test_enabled_and_disabled_under_traffic(gateway: Gateway) -> None:
     lab = gateway.lab
     start_ftp(lab)
-    daemon = gateway.start(ONE + "[helpers.rpc]\n")
+    daemon = gateway.start(ONE_WORKER + "[helpers.rpc]\n")
     assert download(lab, "EPSV", 4, timeout=20).returncode != 0
     assert gateway.command("enable", "ftp").stdout == "ftp: enabled until the next reload\n"
     assert download(lab, "EPSV", 4).returncode == 0
     gateway.command("disable", "ftp")
     assert download(lab, "EPSV", 4, timeout=20).returncode != 0
-    kept = gateway.command("enable", "ftp", "--persist", "--json")
-    file = gateway.space.path(kept[0]["drop_in"])
+    answer = gateway.command("enable", "ftp", "--persist", "--json")
+    file = gateway.space.path(answer[0]["drop_in"])
     assert '[helpers."ftp"]\nenabled = true' in file.read_text()
     gateway.command("reload")
     daemon.wait_line("reloaded: .*ftp")
@@ -186,13 +186,13 @@ def test_enabled_and_disabled_under_traffic(gateway: Gateway) -> None:
 def test_the_bus_may_go_and_come_back(gateway: Gateway) -> None:
     lab = gateway.lab
     start_ftp(lab)
-    daemon = gateway.start(ONE + FTP)
+    daemon = gateway.start(ONE_WORKER + FTP)
     gateway.bus.kill()
     daemon.wait_line("lost the connection to the message bus")
     assert download(lab, "EPSV", 4).returncode == 0
-    said = gateway.command("status", check=False)
-    assert said.returncode == 1
-    assert "hint: DBUS_SYSTEM_BUS_ADDRESS is set to" in said.stderr
+    status = gateway.command("status", check=False)
+    assert status.returncode == 1
+    assert "hint: DBUS_SYSTEM_BUS_ADDRESS is set to" in status.stderr
     before = len(daemon.lines)
     gateway.start_bus()
     daemon.wait_line("on D-Bus as", after=before)
@@ -217,11 +217,11 @@ class Tally:
 
     def take(self, signals: list[Any]) -> int:
         """Count those that are new; returns how many there were in all."""
-        for one in signals[self.read :]:
-            if one.member == "Created":
-                self.created += len(one.body[0])
-            elif one.member == "EventsLost":
-                self.lost += one.body[0]["count"]
+        for entry in signals[self.read :]:
+            if entry.member == "Created":
+                self.created += len(entry.body[0])
+            elif entry.member == "EventsLost":
+                self.lost += entry.body[0]["count"]
         self.read = len(signals)
         return self.created + self.lost
 
@@ -229,14 +229,14 @@ class Tally:
 def test_ten_thousand_expectations_at_once(gateway: Gateway) -> None:
     lab = gateway.lab
     Path("/proc/sys/net/netfilter/nf_conntrack_expect_max").write_text("20000")
-    daemon = gateway.start(ONE + BOTH)
+    daemon = gateway.start(ONE_WORKER + BOTH)
 
     async def scenario(client: BusClient) -> Tally:
-        made = await asyncio.to_thread(
+        burst_output = await asyncio.to_thread(
             lab.run, "g", sys.executable, BURST, "rpc", "1250", "8", timeout=300
         )
-        assert "made 10000" in made.stdout
-        print(made.stdout)
+        assert "made 10000" in burst_output.stdout
+        print(burst_output.stdout)
         tally = Tally()
         await client.wait_until(lambda: tally.take(client.signals) >= 10000, "end")
         return tally
@@ -249,5 +249,5 @@ def test_ten_thousand_expectations_at_once(gateway: Gateway) -> None:
     listed = gateway.command("expectations", "--json")
     wait_until(lambda: gateway.command("status", "--json"), "an answer")
     # on a machine with other work the first expire before the last is made
-    left = int(lab.run("g", "conntrack", "-C", "expect").stdout)
-    assert len(listed) >= left
+    remaining = int(lab.run("g", "conntrack", "-C", "expect").stdout)
+    assert len(listed) >= remaining

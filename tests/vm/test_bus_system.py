@@ -41,7 +41,7 @@ def refused(done: CompletedProcess[str]) -> bool:
     return done.returncode == 1 and "needs authentication" in done.stderr
 
 
-def found(done: CompletedProcess[str]) -> Any:
+def parsed(done: CompletedProcess[str]) -> Any:
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -55,7 +55,7 @@ def test_who_may_what(system: System) -> None:
     wait_logged(system, "on D-Bus as")
     alice, root = Person(system, "alice"), Person(system, "root")
 
-    assert [h["name"] for h in found(alice.says("status", "--json"))["helpers"]] == ["ftp"]
+    assert [h["name"] for h in parsed(alice.says("status", "--json"))["helpers"]] == ["ftp"]
     assert "ftp" in alice.calls("GetCounters").stdout
     for command in (["expectations"], ["enable", "rpc"], ["disable", "ftp"], ["reload"]):
         assert refused(alice.says(*command)), command
@@ -69,11 +69,11 @@ def test_who_may_what(system: System) -> None:
     assert "chain steer" in alice.calls("GetRuleset").stdout
     assert refused(alice.says("enable", "rpc"))
 
-    kept = found(root.says("enable", "rpc", "--persist", "--json"))
-    assert kept[0]["drop_in"] == "/etc/fwhelpers/conf.d/zz-enabled.toml"
+    answer = parsed(root.says("enable", "rpc", "--persist", "--json"))
+    assert answer[0]["drop_in"] == "/etc/fwhelpers/conf.d/zz-enabled.toml"
     system.systemctl("restart", UNIT)
     wait_until(
-        lambda: len(found(root.says("status", "--json"))["helpers"]) == 2, "the restart", 120
+        lambda: len(parsed(root.says("status", "--json"))["helpers"]) == 2, "the restart", 120
     )
 
     system.systemctl("stop", UNIT)
@@ -86,7 +86,7 @@ def test_who_may_what(system: System) -> None:
 
     system.systemctl("stop", "polkit.service")
     system.systemctl("mask", "--runtime", "polkit.service")
-    assert found(root.says("expectations", "--json")) == []
+    assert parsed(root.says("expectations", "--json")) == []
     denied = alice.says("expectations")
     assert denied.returncode == 1
     assert "only root may" in denied.stderr

@@ -27,12 +27,14 @@ def test_every_difference_has_its_reason(lab: Lab, case: Case) -> None:
     case.start(lab)
     if case.firewall:
         lab.nft(case.firewall)
-    found = {name: observe(lab, case, name) for name in case.candidates}
-    text = section(case, found)
+    observations = {name: observe(lab, case, name) for name in case.candidates}
+    text = section(case, observations)
     run = os.environ.get("FWHELPERS_RUN")
     if run:
         (Path(run) / f"comparison-{CASES.index(case):02}.md").write_text(text)
-    failing = [step for step, seen in found["fwhelpers"].items() if not seen.works]
+    failing = [
+        step for step, observation in observations["fwhelpers"].items() if not observation.works
+    ]
     assert failing == []
-    assert [difference for difference in explained(case, found) if not difference[-1]] == []
+    assert [difference for difference in explained(case, observations) if not difference[-1]] == []
     assert text in DOC.read_text(), "docs/comparison.md is not what is measured: ./dev compare"

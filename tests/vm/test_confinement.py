@@ -17,28 +17,11 @@ from lab.servers import start_ftp
 from lab.topology import FWHELPERS, Lab
 
 CONFIG = "[daemon]\nworkers = 2\n[helpers.ftp]\n[helpers.escape]\n"
-ONE = "[daemon]\nworkers = 1\n"
-WITHOUT = ONE + 'block_plugins = ["escape"]\n[helpers.ftp]\n'
-WITH = ONE + "[helpers.ftp]\n[helpers.escape]\n"
+ONE_WORKER = "[daemon]\nworkers = 1\n"
+WITHOUT = ONE_WORKER + 'block_plugins = ["escape"]\n[helpers.ftp]\n'
+WITH = ONE_WORKER + "[helpers.ftp]\n[helpers.escape]\n"
 PEERS = str(PROGRAMS / "peers.py")
-
-_ECHO = """
-import socket
-server = socket.create_server(("10.0.2.2", 7000))
-print("listening", flush=True)
-while True:
-    peer, _ = server.accept()
-    with peer:
-        while data := peer.recv(999):
-            peer.sendall(b"got " + data)
-"""
-_TRY = """
-import socket, sys
-with socket.create_connection(("10.0.2.2", 7000), 60) as s:
-    for line in (sys.argv[1], "open again"):
-        s.sendall(line.encode() + b"\\n")
-        print(s.recv(999).decode(), end="")
-"""
+ECHO = (sys.executable, str(PROGRAMS / "tcp_echo.py"))
 
 
 def start(lab: Lab, config: str = CONFIG) -> Process:
@@ -71,21 +54,21 @@ def failures(lab: Lab) -> int:
 def test_every_attempt_is_denied_told_and_harms_nobody(lab: Lab) -> None:
     start_ftp(lab)
     lab.open("tcp", 7000)
-    lab.popen("s", sys.executable, "-c", _ECHO, name="echo").wait_line("listening")
+    lab.popen("s", *ECHO, "serve", name="echo").wait_line("listening")
     daemon = start(lab)
     before = children(daemon)
     assert len(before) == 2
     assert not [line for line in daemon.lines if "sandbox incomplete" in line]
     for attempt in ATTEMPTS:
         victim = before[0]
-        said = lab.run("c", sys.executable, "-c", _TRY, f"{attempt} {victim}").stdout
-        assert said == f"got {attempt} {victim}\ngot open again\n"
+        output = lab.run("c", *ECHO, "send", f"{attempt} {victim}", "open again").stdout
+        assert output == f"got {attempt} {victim}\ngot open again\n"
     # each is counted; the log tells the first few of one client's, and then how many more
     wait_until(lambda: failures(lab) == len(ATTEMPTS), "each attempt to have failed")
-    told = [line for line in daemon.lines if "escape: " in line and "failed: " in line]
-    assert told
+    failed_lines = [line for line in daemon.lines if "escape: " in line and "failed: " in line]
+    assert failed_lines
     why = r"failed: (PermissionError|ModuleNotFoundError|OSError|BlockingIOError)"
-    assert [line for line in told if not re.search(why, line)] == []
+    assert [line for line in failed_lines if not re.search(why, line)] == []
     assert not lab.namespaces["g"].path("/run/lab/escaped").exists()
     assert children(daemon) == before, "no worker died of it"
     assert download(lab, "EPSV", 4).returncode == 0
@@ -96,11 +79,13 @@ def test_both_come_down_when_started_by_root(lab: Lab) -> None:
     (worker,) = children(daemon)
     for pid in (daemon.pid, int(worker)):
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        found = dict(line.split(":\t", 1) for line in lines)
-        assert {found[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {"0000000000001000"}
-        assert found["NoNewPrivs"] == "1"
-    assert found["Seccomp_filters"] == "1"
-    assert found["CapAmb"] == found["CapInh"] == "0000000000000000"
+        status_fields = dict(line.split(":\t", 1) for line in lines)
+        assert {status_fields[name] for name in ("CapPrm", "CapEff", "CapBnd")} == {
+            "0000000000001000"
+        }
+        assert status_fields["NoNewPrivs"] == "1"
+    assert status_fields["Seccomp_filters"] == "1"
+    assert status_fields["CapAmb"] == status_fields["CapInh"] == "0000000000000000"
 
 
 def test_another_plugin_takes_another_worker_and_no_flow_is_lost(lab: Lab) -> None:

@@ -19,7 +19,7 @@ from lab.topology import FIREWALL, Lab
 PEERS = str(PROGRAMS / "peers.py")
 FTP = "[helpers.ftp]\n"
 BOTH = "[helpers.rpc]\n[helpers.ftp]\n"
-ONE = "[daemon]\nworkers = 1\n"
+ONE_WORKER = "[daemon]\nworkers = 1\n"
 
 
 def peer(lab: Lab, ns: str, *arguments: str) -> Process:
@@ -109,7 +109,7 @@ def test_killed_daemon_blocks_nothing(lab: Lab) -> None:
 def test_killed_worker_between_pasv_and_227_loses_nothing(lab: Lab) -> None:
     server = peer(lab, "s", "slow_ftp", "/run/lab/go", "40001")
     server.wait_line("listening")
-    lab.start_fwhelpers(ONE + FTP)
+    lab.start_fwhelpers(ONE_WORKER + FTP)
     client = peer(lab, "c", "ftp_client", "10.0.2.2", "USER ftp;pasv")
     server.wait_line("got PASV")
     (pid,) = workers(lab)
@@ -122,7 +122,7 @@ def test_killed_worker_between_pasv_and_227_loses_nothing(lab: Lab) -> None:
 
 def test_hung_worker_is_replaced(lab: Lab) -> None:
     start_ftp(lab)
-    lab.start_fwhelpers(ONE + FTP)
+    lab.start_fwhelpers(ONE_WORKER + FTP)
     (pid,) = workers(lab)
     os.kill(pid, signal.SIGSTOP)
     result = download(lab, "EPSV", 4, timeout=50)
@@ -170,7 +170,7 @@ def flood(lab: Lab, count: int, size: int, total: int) -> str:
 def test_big_datagrams_and_overflow_leave_nothing_stuck(lab: Lab) -> None:
     sink = peer(lab, "s", "sink", "10.0.2.2", "111")
     sink.wait_line("listening")
-    lab.start_fwhelpers(ONE + "[helpers.rpc]\n")
+    lab.start_fwhelpers(ONE_WORKER + "[helpers.rpc]\n")
     assert "arrived 60\n" in flood(lab, 60, 6000, total=60)
     (pid,) = workers(lab)
     os.kill(pid, signal.SIGSTOP)  # more than the queue holds: the rest must pass, uninspected
@@ -226,14 +226,14 @@ def daemon_command(lab: Lab, toml: str) -> tuple[str, ...]:
 
 def test_no_capability(lab: Lab) -> None:
     drop = ("setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin")
-    said = refuses(lab, *drop, *daemon_command(lab, FTP))
-    assert re.search(r"^fwhelpers: error: .*(CAP_NET_ADMIN|not permitted)", said, re.M)
+    error = refuses(lab, *drop, *daemon_command(lab, FTP))
+    assert re.search(r"^fwhelpers: error: .*(CAP_NET_ADMIN|not permitted)", error, re.M)
 
 
 def test_bad_config(lab: Lab) -> None:
-    said = refuses(lab, *daemon_command(lab, "[helpers.ftp]\nports = [70000]\n[helpers.rcp]\n"))
-    assert "helpers.ftp.ports" in said
-    assert "did you mean rpc?" in said
+    error = refuses(lab, *daemon_command(lab, "[helpers.ftp]\nports = [70000]\n[helpers.rcp]\n"))
+    assert "helpers.ftp.ports" in error
+    assert "did you mean rpc?" in error
 
 
 def test_taken_queue(lab: Lab) -> None:
@@ -268,8 +268,8 @@ def test_missing_module(lab: Lab) -> None:
     lab.run("g", "sh", "-c", hide)
     run(["sh", "-c", hide])
     try:
-        said = refuses(lab, *daemon_command(lab, FTP))
-        assert "fwhelpers check" in said
+        error = refuses(lab, *daemon_command(lab, FTP))
+        assert "fwhelpers check" in error
         checked = lab.fwhelpers("check", "--config", lab.config(FTP), check=False)
         assert checked.returncode == 1
         assert "modprobe nfnetlink_cthelper" in checked.stdout

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from fwhelpers_plugins.discovery import fwhelpers_helpers
 from lab import PROGRAMS
-from lab.discovery_requests import ASKED, SSDP
+from lab.discovery_requests import REQUESTS, SSDP
 from lab.process import Process, wait_until
 from lab.topology import CLIENT, CLIENT2, Lab
 
@@ -38,7 +38,7 @@ IDENTITY = (
 )
 ANNOUNCES = "kdeconnect" in {helper.name for helper in fwhelpers_helpers()}
 
-HELPERS = sorted({helper for helper, *_ in ASKED.values()}) + ["kdeconnect"] * ANNOUNCES
+HELPERS = sorted({helper for helper, *_ in REQUESTS.values()}) + ["kdeconnect"] * ANNOUNCES
 ENABLED = "".join(f"[helpers.{name}]\n" for name in HELPERS)
 
 
@@ -52,7 +52,7 @@ class Host:
         for ns in ("c", "c2"):
             wait_until(
                 lambda ns=ns: (
-                    "fe80::" in (found := self.addresses(ns)) and "tentative" not in found
+                    "fe80::" in (listing := self.addresses(ns)) and "tentative" not in listing
                 ),
                 f"{ns} has a link-local address",
             )
@@ -64,8 +64,8 @@ class Host:
     def start_answerer(self) -> None:
         """On c2, for all that is asked here."""
         specs = {
-            f"{family},{'' if where[-3:] == '255' else where},{port}"
-            for _, family, where, port, _, _ in ASKED.values()
+            f"{family},{'' if group[-3:] == '255' else group},{port}"
+            for _, family, group, port, _, _ in REQUESTS.values()
         }
         self.answerer = self.lab.popen("c2", *PEERS, "answer", *sorted(specs), name="answerer")
         self.answerer.wait_line("^listening$")
@@ -73,13 +73,13 @@ class Host:
     def addresses(self, ns: str) -> str:
         return self.lab.run(ns, "ip", "-6", "address", "show", "dev", "eth0").stdout
 
-    def ask(self, what: str, seconds: float = 15, extra: bytes = b"") -> str:
-        _, family, where, port, sport, request = ASKED[what]
-        words = (str(family), where, str(port), str(sport), (request + extra).hex(), str(seconds))
+    def ask(self, request_name: str, seconds: float = 15, extra: bytes = b"") -> str:
+        _, family, group, port, sport, request = REQUESTS[request_name]
+        words = (str(family), group, str(port), str(sport), (request + extra).hex(), str(seconds))
         before = len(self.answerer.lines)
-        said = self.lab.run("c", *PEERS, "ask", *words, timeout=seconds + 30).stdout.strip()
+        answer = self.lab.run("c", *PEERS, "ask", *words, timeout=seconds + 30).stdout.strip()
         self.answerer.wait_line("^answered", after=before)
-        return said
+        return answer
 
     def expectations(self) -> str:
         return self.lab.run("c", "conntrack", "-L", "expect").stdout
@@ -88,22 +88,22 @@ class Host:
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Host]:
     with Lab() as lab:
-        made = Host(lab)
-        made.start_answerer()
-        yield made
+        new_host = Host(lab)
+        new_host.start_answerer()
+        yield new_host
 
 
 @pytest.fixture(scope="module")
 def host(bare: Host) -> Host:
-    for what in ("ssdp", "netbios-ns", "mdns-v6"):
-        assert bare.ask(what, 3) == "silence", "the firewall lets it through without help"
+    for request_name in ("ssdp", "netbios-ns", "mdns-v6"):
+        assert bare.ask(request_name, 3) == "silence", "the firewall lets it through without help"
     bare.start_daemon(ENABLED)
     return bare
 
 
-@pytest.mark.parametrize("what", ASKED)
-def test_the_answer_arrives(host: Host, what: str) -> None:
-    assert host.ask(what).startswith("answer ")
+@pytest.mark.parametrize("request_name", REQUESTS)
+def test_the_answer_arrives(host: Host, request_name: str) -> None:
+    assert host.ask(request_name).startswith("answer ")
 
 
 @pytest.mark.skipif(not ANNOUNCES, reason="no row announces a port yet")
@@ -113,8 +113,8 @@ def test_who_hears_an_announcement_may_connect(host: Host, announced: int, tried
     visitor = lab.popen("c2", *PEERS, "connect", "", str(tried), "1716", name="visitor")
     visitor.wait_line("^listening$")
     words = ("10.0.1.255", "1716", str(announced), (IDENTITY % announced).hex(), "15")
-    said = lab.run("c", *PEERS, "announce", *words, timeout=60).stdout.strip()
-    assert said == (f"connected {CLIENT2[4]}" if announced == tried else "silence")
+    answer = lab.run("c", *PEERS, "announce", *words, timeout=60).stdout.strip()
+    assert answer == (f"connected {CLIENT2[4]}" if announced == tried else "silence")
     visitor.wait_line("^(connected|failed)")
 
 
@@ -124,12 +124,12 @@ def test_the_hosts_own_copy_arrives_too(host: Host) -> None:
     lab.nft("insert rule inet host input udp dport { 1900, 137 } accept", "c")
     try:
         specs = ("4,239.255.255.250,1900", "4,,137")
-        local: Process = lab.popen("c", *PEERS, "hear", *specs, name="own-copy")
+        local: Process = lab.popen("c", *PEERS, "receive", *specs, name="own-copy")
         local.wait_line("^listening$")
         assert host.ask("ssdp").startswith("answer")
-        local.wait_line(rf"^heard 4,239\.255\.255\.250,1900 {CLIENT[4]} ")
+        local.wait_line(rf"^received 4,239\.255\.255\.250,1900 {CLIENT[4]} ")
         assert host.ask("netbios-ns").startswith("answer")
-        local.wait_line(rf"^heard 4,,137 {CLIENT[4]} ")
+        local.wait_line(rf"^received 4,,137 {CLIENT[4]} ")
         local.stop()
     finally:
         lab.run("c", "nft", "flush", "chain", "inet", "host", "input")
@@ -140,16 +140,18 @@ def test_the_hosts_own_copy_arrives_too(host: Host) -> None:
 def test_somebody_elses_request_opens_nothing(host: Host) -> None:
     lab = host.lab
     before = host.expectations()
-    heard: Process = lab.popen("c", *PEERS, "hear", "4,239.255.255.250,20000", name="received")
-    heard.wait_line("^listening$")
-    for where, port in (("239.255.255.250", "1900"), ("239.255.255.250", "20000")):
-        words = ("4", where, port, "0", SSDP.hex(), "0.1")
+    listener: Process = lab.popen(
+        "c", *PEERS, "receive", "4,239.255.255.250,20000", name="received"
+    )
+    listener.wait_line("^listening$")
+    for group, port in (("239.255.255.250", "1900"), ("239.255.255.250", "20000")):
+        words = ("4", group, port, "0", SSDP.hex(), "0.1")
         lab.run("c2", *PEERS, "ask", *words)
-    heard.wait_line(
-        rf"^heard 4,239\.255\.255\.250,20000 {CLIENT2[4]} "
+    listener.wait_line(
+        rf"^received 4,239\.255\.255\.250,20000 {CLIENT2[4]} "
     )  # so the one before came too
     assert host.expectations().count("10.0.1.3") == before.count("10.0.1.3")
-    heard.stop()
+    listener.stop()
 
 
 def test_an_answer_from_elsewhere_is_dropped(host: Host) -> None:

@@ -1,44 +1,17 @@
-"""Discovery with real programs: Samba, avahi, wsdd on c2; c asks. And rows that the configuration itself declares.
-
-Debian 12's snmpd can't take part: it answers a broadcast request from the broadcast address, which fails. Debian 12 has
-no slpd (openslp was removed) and no LocalSend, and KDE Connect wants a desktop: for these there are peers of the tests'
-own (test_discovery_path.py). dig can't ask avahi: it takes answers from 224.0.0.251 alone.
-"""
+"""Discovery with Samba, avahi and wsdd on c2, and a protocol that the configuration declares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from lab import discovery_hosts
+from lab.discovery_hosts import PEERS
 from lab.discovery_requests import WSD
-from lab.process import wait_until
 from lab.topology import CLIENT2, Lab
-from test_discovery_path import PEERS, Host
+from test_discovery_path import Host
 
-NMBD = """
-[global]
-netbios name = ANSWERER
-workgroup = LAB
-interfaces = 10.0.1.3/24
-bind interfaces only = yes
-lock directory = /run/samba
-state directory = /run/samba
-cache directory = /run/samba
-pid directory = /run/samba
-private dir = /run/samba
-"""
-AVAHI = """
-[server]
-host-name=answerer
-allow-interfaces=eth0
-enable-dbus=no
-[wide-area]
-enable-wide-area=no
-[publish]
-publish-workstation=no
-"""
 QUERY = b"\x12\x34\0\0\0\1\0\0\0\0\0\0\x08answerer\5local\0\0\1\0\1"
-
 TOML = """
 [helpers.mdns]
 [helpers.netbios-ns]
@@ -56,59 +29,45 @@ window = 8
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Host]:
     with Lab() as lab:
-        for ns in ("c", "c2"):
-            lab.run(ns, "mkdir", "-p", "/run/samba")
-            lab.namespaces[ns].path("/run/lab/smb.conf").write_text(NMBD)
-        lab.namespaces["c2"].path("/run/lab/avahi.conf").write_text(AVAHI)
         host = Host(lab)
-        lab.popen(
-            "c2", "nmbd", "-F", "--no-process-group", "-s", "/run/lab/smb.conf", "--debug-stdout"
-        )
-        lab.popen("c2", "avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits",
-                  "-f", "/run/lab/avahi.conf").wait_line("Server startup complete", 60)  # fmt: skip
-        lab.popen("c2", "wsdd", "-4", "-i", "eth0", "-n", "ANSWERER", "-v").wait_line("joined", 60)
-        wait_until(lambda: looked_up(lab, "c2"), "nmbd answers", 60)
+        discovery_hosts.start_samba(lab)
+        discovery_hosts.start_avahi(lab)
+        discovery_hosts.start_wsdd(lab)
         yield host
-
-
-def looked_up(lab: Lab, ns: str) -> bool:
-    """Does nmblookup get an answer to its broadcast? On c2 itself no firewall is in the way."""
-    command = ("nmblookup", "-s", "/run/lab/smb.conf", "-B", "10.0.1.255", "ANSWERER")
-    return f"{CLIENT2[4]} ANSWERER" in lab.run(ns, *command, check=False).stdout
-
-
-def asked(host: Host, where: str, port: int, request: bytes, seconds: int = 20) -> str:
-    words = ("4", where, str(port), "0", request.hex(), str(seconds))
-    return host.lab.run("c", *PEERS, "ask", *words, timeout=seconds + 30).stdout.strip()
 
 
 @pytest.fixture(scope="module")
 def host(bare: Host) -> Host:
-    assert not looked_up(bare.lab, "c"), "the firewall lets it through without help"
-    assert asked(bare, "224.0.0.251", 5353, QUERY, 3) == "silence"
+    answered = discovery_hosts.look_up_netbios(bare.lab)
+    assert not answered, "the firewall accepts answers without a helper"
+    assert discovery_hosts.ask(bare.lab, "224.0.0.251", 5353, QUERY, 3) == "silence"
     bare.start_daemon(TOML)
     return bare
 
 
-def test_nmblookup(host: Host) -> None:
-    assert looked_up(host.lab, "c")
+def test_nmbd_answers_nmblookup(host: Host) -> None:
+    assert discovery_hosts.look_up_netbios(host.lab)
 
 
-def test_avahi_answers_a_one_shot_question(host: Host) -> None:
-    assert asked(host, "224.0.0.251", 5353, QUERY).startswith(f"answer {CLIENT2[4]} 5353")
+def test_avahi_answers_a_one_shot_query(host: Host) -> None:
+    answer = discovery_hosts.ask(host.lab, "224.0.0.251", 5353, QUERY)
+    assert answer.startswith(f"answer {CLIENT2[4]} 5353")
 
 
 def test_wsdd_answers_a_probe(host: Host) -> None:
-    assert asked(host, "239.255.255.250", 3702, WSD).startswith(f"answer {CLIENT2[4]}")
+    answer = discovery_hosts.ask(host.lab, "239.255.255.250", 3702, WSD)
+    assert answer.startswith(f"answer {CLIENT2[4]}")
 
 
-@pytest.mark.parametrize("where", ["239.1.2.3", "10.0.1.255"])
-def test_a_row_of_the_configuration(host: Host, where: str) -> None:
-    spec = "4,239.1.2.3,7000" if where[0] == "2" else "4,,7000"
-    answerer = host.lab.popen("c2", *PEERS, "answer", spec, name="disks")
+@pytest.mark.parametrize("address", ["239.1.2.3", "10.0.1.255"])
+def test_protocol_declared_in_the_configuration(host: Host, address: str) -> None:
+    lab = host.lab
+    listener = "4,239.1.2.3,7000" if address.startswith("239") else "4,,7000"
+    answerer = lab.popen("c2", *PEERS, "answer", listener, name="disks")
     answerer.wait_line("^listening$")
-    assert asked(host, where, 7000, b"DISK X-PORT: 7001").startswith(f"answer {CLIENT2[4]} 7001")
-    assert asked(host, where, 7000, b"TAPE X-PORT: 7001", 3) == "silence"
+    answer = discovery_hosts.ask(lab, address, 7000, b"DISK X-PORT: 7001")
+    assert answer.startswith(f"answer {CLIENT2[4]} 7001")
+    assert discovery_hosts.ask(lab, address, 7000, b"TAPE X-PORT: 7001", 3) == "silence"
     answerer.wait_line("^answered", after=len(answerer.lines) - 1)
     answerer.stop()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from lab.clients import download, mount, umount
-from lab.discovery_requests import ASKED
+from lab.discovery_requests import REQUESTS
 from lab.servers import start_ftp, start_nfs
 from lab.topology import Lab
 from test_discovery_path import PEERS
@@ -50,8 +50,8 @@ def test_desktop(bare: Lab) -> None:
     bare.start_fwhelpers((ROOT / "packaging/conf.d/desktop.toml").read_text(), "c")
     device = bare.popen("c2", *PEERS, "answer", "4,239.255.255.250,1900", name="device")
     device.wait_line("^listening$")
-    _, _, where, port, _, request = ASKED["ssdp"]
-    words = ("4", where, str(port), "0", request.hex(), "15")
+    _, _, group, port, _, request = REQUESTS["ssdp"]
+    words = ("4", group, str(port), "0", request.hex(), "15")
     assert bare.run("c", *PEERS, "ask", *words).stdout.startswith("answer ")
 
 
@@ -67,5 +67,5 @@ def test_docker_publishes_a_port(bare: Lab) -> None:
     bare.start_fwhelpers("[helpers.ftp]\nports = [21, 2121]\n")
     url = "ftp://10.0.1.1:2121/hello"
     for way in ("--disable-epsv", "-P-"):
-        got = bare.run("c", "curl", "-sS", "-m", "30", way, url, check=False)
-        assert got.stdout == "served by ftp\n", got.stderr
+        transfer = bare.run("c", "curl", "-sS", "-m", "30", way, url, check=False)
+        assert transfer.stdout == "served by ftp\n", transfer.stderr

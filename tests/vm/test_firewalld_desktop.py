@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from lab.discovery_requests import ASKED, SSDP
+from lab.discovery_requests import REQUESTS, SSDP
 from lab.firewalld import PACKAGING, Firewalld
 from lab.process import wait_until
 from lab.topology import CLIENT2, Lab
@@ -14,7 +14,7 @@ from test_discovery_path import PEERS
 DROP_IN = (PACKAGING / "conf.d" / "desktop.toml").read_text()
 BJNP = b"BJNP\1\1\0\0\0\0\0\0\0\0\0\0"
 REQUESTS = {
-    name: ASKED[name]
+    name: REQUESTS[name]
     for name in ("ssdp", "ssdp-v6", "wsd", "mdns", "llmnr", "netbios-ns", "snmp", "slp")
 } | {"bjnp": ("bjnp", 4, "10.0.1.255", 8612, 0, BJNP)}
 
@@ -29,24 +29,24 @@ class Laptop:
         for ns in ("c", "c2"):
             wait_until(lambda ns=ns: self.settled(ns), f"{ns} has a link-local address")
         specs = {
-            f"{family},{'' if where[-3:] == '255' else where},{port}"
-            for _, family, where, port, _, _ in REQUESTS.values()
+            f"{family},{'' if group[-3:] == '255' else group},{port}"
+            for _, family, group, port, _, _ in REQUESTS.values()
         }
         self.devices = lab.popen("c2", *PEERS, "answer", *sorted(specs), name="devices")
         self.devices.wait_line("^listening$")
 
     def settled(self, ns: str) -> bool:
-        found = self.lab.run(ns, "ip", "-6", "address", "show", "dev", "eth0").stdout
-        return "fe80::" in found and "tentative" not in found
+        listing = self.lab.run(ns, "ip", "-6", "address", "show", "dev", "eth0").stdout
+        return "fe80::" in listing and "tentative" not in listing
 
-    def finds(self, what: str, seconds: float = 15, extra: bytes = b"") -> bool:
+    def finds(self, request_name: str, seconds: float = 15, extra: bytes = b"") -> bool:
         """Ask; does an answer come?"""
-        _, family, where, port, sport, request = REQUESTS[what]
-        words = (str(family), where, str(port), str(sport), (request + extra).hex(), str(seconds))
+        _, family, group, port, sport, request = REQUESTS[request_name]
+        words = (str(family), group, str(port), str(sport), (request + extra).hex(), str(seconds))
         before = len(self.devices.lines)
-        said = self.lab.run("c", *PEERS, "ask", *words, timeout=seconds + 30).stdout
+        answer = self.lab.run("c", *PEERS, "ask", *words, timeout=seconds + 30).stdout
         self.devices.wait_line("^answered", after=before)
-        return said.startswith("answer ")
+        return answer.startswith("answer ")
 
     def start(self, toml: str) -> None:
         self.daemon = self.firewalld.start_fwhelpers(toml)
@@ -65,28 +65,28 @@ def bare() -> Iterator[Laptop]:
 
 @pytest.fixture(scope="module")
 def laptop(bare: Laptop) -> Laptop:
-    for what in ("ssdp", "netbios-ns", "mdns"):
-        assert not bare.finds(what, 3), "firewalld lets it through without help"
+    for request_name in ("ssdp", "netbios-ns", "mdns"):
+        assert not bare.finds(request_name, 3), "firewalld lets it through without help"
     bare.start(DROP_IN)
     return bare
 
 
-@pytest.mark.parametrize("what", REQUESTS)
-def test_with_the_drop_in_devices_are_found(laptop: Laptop, what: str) -> None:
-    assert laptop.finds(what)
+@pytest.mark.parametrize("request_name", REQUESTS)
+def test_with_the_drop_in_devices_are_found(laptop: Laptop, request_name: str) -> None:
+    assert laptop.finds(request_name)
 
 
 def test_no_port_is_open(laptop: Laptop) -> None:
     lab, firewalld = laptop.lab, laptop.firewalld
     assert firewalld.cmd("--list-ports").stdout.strip() == ""
     firewalld.cmd("--add-port=20000/udp")
-    heard = lab.popen("c", *PEERS, "hear", "4,,1900", "4,,5353", "4,,20000", name="heard")
-    heard.wait_line("^listening$")
+    listener = lab.popen("c", *PEERS, "receive", "4,,1900", "4,,5353", "4,,20000", name="listener")
+    listener.wait_line("^listening$")
     for port in ("1900", "5353", "20000"):
         lab.run("c2", *PEERS, "ask", "4", "10.0.1.2", port, "0", SSDP.hex(), "0.1")
-    heard.wait_line(rf"^heard 4,,20000 {CLIENT2[4]} ")
-    assert len(heard.lines) == 2
-    heard.stop()
+    listener.wait_line(rf"^received 4,,20000 {CLIENT2[4]} ")
+    assert len(listener.lines) == 2
+    listener.stop()
     firewalld.cmd("--remove-port=20000/udp")
 
 

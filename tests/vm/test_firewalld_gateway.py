@@ -109,9 +109,9 @@ def test_runtime_to_permanent_and_nfs(gate: Gate) -> None:
     assert result.returncode == 0, result.stderr
     assert "written by the server" in read(gate.lab)
     umount(gate.lab)
-    told = gate.firewalld.zones()
-    assert "internal → public  21/tcp           policy lan-wan, service fw-ftp" in told
-    assert "internal → public  111/tcp,111/udp  policy lan-wan, service fw-nfs3" in told
+    zones = gate.firewalld.zones()
+    assert "internal → public  21/tcp           policy lan-wan, service fw-ftp" in zones
+    assert "internal → public  111/tcp,111/udp  policy lan-wan, service fw-nfs3" in zones
 
 
 def test_an_interface_moves_between_zones(helped: Gate) -> None:

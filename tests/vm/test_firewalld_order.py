@@ -33,10 +33,10 @@ class Site:
         self.firewalld.zone("public", "wan")
         self.firewalld.policy("lan-wan", "internal", "public", '<service name="fw-ftp"/>')
 
-    def start(self, what: str) -> None:
-        if what == "firewalld":
+    def start(self, firewall: str) -> None:
+        if firewall == "firewalld":
             self.firewalld.start()
-        elif what == "nftables":
+        elif firewall == "nftables":
             self.lab.nft(OWN)
         else:
             self.daemon = self.firewalld.start_fwhelpers()
@@ -95,8 +95,8 @@ ORDERS = [
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: "-".join(order))
 def test_every_order_ends_alike(site: Site, order: tuple[str, ...]) -> None:
     ask_us()
-    for what in order:
-        site.start(what)
+    for firewall in order:
+        site.start(firewall)
     if order[-1] != "fwhelpers":
         site.daemon.wait_line(": ftp")
     assert site.fetch()

@@ -89,11 +89,11 @@ def test_any_order_and_the_boots_own(lab: Lab, system: System) -> None:
 def test_what_the_rule_for_polkit_allows() -> None:
     text = (PACKAGING / "polkit" / "fwhelpers-firewalld.rules").read_text()
     policy = Path("/usr/share/polkit-1/actions/org.fedoraproject.FirewallD1.policy")
-    found = list(policy.parent.glob("org.fedoraproject.FirewallD1*.policy*"))
-    if not found:
+    policies = list(policy.parent.glob("org.fedoraproject.FirewallD1*.policy*"))
+    if not policies:
         pytest.skip("firewalld is not installed")
     for action in ("info", "config.info", "policies.info"):
         name = f"org.fedoraproject.FirewallD1.{action}"
         assert f'"{name}"' in text
-        assert any(f'id="{name}"' in file.read_text() for file in found)
+        assert any(f'id="{name}"' in file.read_text() for file in policies)
     assert 'FirewallD1.config"' not in text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from lab.topology import CLIENT, OUTER, Lab
-from test_upnp_path import CALLBACK, DEVICE, PEER, make, start, tell
+from test_upnp_path import CALLBACK, DEVICE, PEER, make, send_command, start
 
 
 @pytest.mark.parametrize(
@@ -20,10 +20,10 @@ def test_a_device_behind_the_gateway(lab: Lab, kind: str) -> None:
     control = start(lab, "subscribe", lab.target(), DEVICE, "/e", CLIENT[4], CALLBACK, gate)
     control.wait_line("^event .* NOTIFY", 60)
     control.wait_line("^subscribed$", 60)
-    seen = device.wait_line(r"^callback (\S+) ").group(1)
-    assert seen == (OUTER[4] if kind in ("snat", "both") else CLIENT[4])
+    callback = device.wait_line(r"^callback (\S+) ").group(1)
+    assert callback == (OUTER[4] if kind in ("snat", "both") else CLIENT[4])
     before = len(control.lines)
-    tell(lab, "event", ns="s")
+    send_command(lab, "event", ns="s")
     control.wait_line("^event .* NOTIFY", 60, after=before)
     assert lab.dropped() == 0
     assert not [line for line in daemon.lines if "refused" in line or "failed" in line]

@@ -46,6 +46,6 @@ def registered() -> Iterator[None]:
 
 
 def test_the_kernel_takes_them(registered: None, lab: Lab) -> None:
-    said = {g.stem: lab.run("g", "nft", "-c", "-f", str(g), check=False).stderr for g in GOLDEN}
-    assert len(said) > 12
-    assert {name: error for name, error in said.items() if error} == {}
+    errors = {g.stem: lab.run("g", "nft", "-c", "-f", str(g), check=False).stderr for g in GOLDEN}
+    assert len(errors) > 12
+    assert {name: error for name, error in errors.items() if error} == {}

@@ -22,6 +22,6 @@ def test_systemd_boots_with_bus_polkit_and_firewall(lab: Lab) -> None:
 
 def test_our_packages_are_installed_in_it(system: System) -> None:
     system.boot()
-    said = system.run("fwhelpers", "--version").stdout
-    assert said.startswith("fwhelpers ")
+    version = system.run("fwhelpers", "--version").stdout
+    assert version.startswith("fwhelpers ")
     assert system.run("dpkg", "-V", "fwhelpers", "python3-fwhelpers").stdout == ""

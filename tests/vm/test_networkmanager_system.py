@@ -48,7 +48,7 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def system(lab: Lab) -> System:
-    return System(lab, image.made())
+    return System(lab, image.find_layer())
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def knock(lab: Lab) -> None:
 
 def test_a_profiles_zone_decides(premises: Premises) -> None:
     premises.helped("after the boot, by the policy from zone internal")
-    assert 'iifname "lan-c" goto fwd.internal' in premises.tell("ruleset")
+    assert 'iifname "lan-c" goto fwd.internal' in premises.fwhelpers("ruleset")
     talk = premises.talk(4)
     assert talk.go(), "a flow in progress"
 
@@ -164,11 +164,11 @@ def alone(premises: Premises) -> Premises:
 
 def test_connections_by_name(alone: Premises) -> None:
     alone.helped("connection Office is up")
-    rules = alone.tell("ruleset")
+    rules = alone.fwhelpers("ruleset")
     assert re.search(r'iifname .*"lan-c".* tcp dport 21 counter', rules), rules
-    told = [line.split() for line in alone.tell("check").splitlines()]
-    assert ["ok", "found:", "profile:Office", "(lan-c)"] in told, told
-    assert ["ok", "found:", "type:vlan", "(tagged0)"] in told, told
+    rows = [line.split() for line in alone.fwhelpers("check").splitlines()]
+    assert ["ok", "state:", "profile:Office", "(lan-c)"] in rows, rows
+    assert ["ok", "state:", "type:vlan", "(tagged0)"] in rows, rows
     talk = alone.talk(3)
     alone.nmcli("connection", "modify", "Office", "connection.id", "Desk")
     alone.refused("the connection has another name")
@@ -197,14 +197,14 @@ def test_killed_during_a_transfer(alone: Premises) -> None:
     lab.run("c", "mkfifo", "/run/lab/feed")
     url = f"ftp://{lab.target()}/pub/slow"
     upload = lab.popen("c", "sh", "-c", f"exec curl -sS -T - {url} </run/lab/feed", name="upload")
-    kept = lab.namespaces["s"].path("/srv/ftp/pub/slow")
+    file = lab.namespaces["s"].path("/srv/ftp/pub/slow")
     with feed.open("wb", buffering=0) as pipe:
         pipe.write(b"before\n")
-        wait_until(lambda: kept.exists() and kept.read_bytes() == b"before\n", "the first part")
+        wait_until(lambda: file.exists() and file.read_bytes() == b"before\n", "the first part")
         gone = alone.count("NetworkManager is gone")
         first = main_pid(system)
         system.systemctl("kill", "--kill-whom=main", "--signal=KILL", MANAGER)
-        alone.heard("NetworkManager is gone", gone)
+        alone.wait_logged("NetworkManager is gone", gone)
         assert alone.fetch() is Outcome.HELPED, "what was up counts as up"
         wait_until(lambda: main_pid(system) not in (0, first), "systemd to start it again")
         wait_until(alone.answers, "NetworkManager's start to be over")
@@ -212,7 +212,7 @@ def test_killed_during_a_transfer(alone: Premises) -> None:
         assert talk.go(), "a flow in progress"
         pipe.write(b"after\n")
     assert upload.wait() == 0, upload.tail()
-    assert kept.read_bytes() == b"before\nafter\n"
+    assert file.read_bytes() == b"before\nafter\n"
     alone.nmcli("connection", "modify", "Office", "connection.id", "Desk")
     alone.refused("it is heard as before")
     alone.nmcli("connection", "modify", "Desk", "connection.id", "Office")

@@ -36,13 +36,13 @@ def bare(lab: Lab) -> System:
 @pytest.fixture
 def now(lab: Lab) -> System:
     """A system with our packages."""
-    return _patient(System(lab, image.made()))
+    return _patient(System(lab, image.find_layer()))
 
 
 @pytest.fixture
 def older(lab: Lab) -> System:
     """A system with our packages of an older version."""
-    return _patient(System(lab, image.made(OLDER_LAYER)))
+    return _patient(System(lab, image.find_layer(OLDER_LAYER)))
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def pid(system: System) -> str:
     return system.systemctl("show", "--property=MainPID", "--value", UNIT).stdout.strip()
 
 
-def left(system: System) -> Iterator[Path]:
+def remaining(system: System) -> Iterator[Path]:
     """What of ours is in the files that the system has written (removed ones are whiteouts)."""
     upper = system.base / "upper"
     for path in upper.rglob("*fwhelpers*"):
@@ -101,13 +101,13 @@ def test_installed_it_runs_and_purged_nothing_is_left(
     assert "server" in read(lab)
     umount(lab)
 
-    said = packages.dpkg("--purge", *PACKAGES)
-    assert "stay registered" not in said
+    output = packages.dpkg("--purge", *PACKAGES)
+    assert "stay registered" not in output
     assert not registered()
     assert "fwhelpers" not in lab.run("g", "nft", "list", "tables").stdout
     assert not bare.run("pgrep", "-f", "fwhelpers", check=False).stdout
     ours = Path(f"etc/systemd/system/{UNIT}.d")
-    assert [path for path in left(bare) if path != ours] == []
+    assert [path for path in remaining(bare) if path != ours] == []
 
 
 def test_upgrade_under_traffic_loses_no_connection(
@@ -139,9 +139,9 @@ def test_what_a_ruleset_names_stays_registered_and_is_told(
     packages = debs(now)
     now.boot("fwhelpers-register.service")
     lab.nft('table inet mine {\nct helper r {\ntype "rpc" protocol tcp;\n}\n}\n')
-    said = packages.dpkg("--purge", *PACKAGES)
-    assert "helpers are in use by nftables table inet mine" in said
-    assert "A ruleset that names one can't be loaded then" in said
+    output = packages.dpkg("--purge", *PACKAGES)
+    assert "helpers are in use by nftables table inet mine" in output
+    assert "A ruleset that names one can't be loaded then" in output
     assert "rpc" in registered()
     lab.nft("delete table inet mine\n")
 

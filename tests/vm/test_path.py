@@ -25,7 +25,7 @@ class Running:
         self.daemon = lab.start_fwhelpers(BOTH)
         self.events: Process = lab.popen("g", "conntrack", "-E", "expect", name="conntrack")
         self.monitor: Process = lab.popen("g", sys.executable, "-m", "fwhelpers", "monitor")
-        lab.namespaces["g"].wait_hearing(self.monitor)
+        lab.namespaces["g"].wait_listening_for_events(self.monitor)
 
 
 @pytest.fixture(scope="module", params=["none", "snat", "dnat", "both"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from lab.compare import Watch, holes
+from lab.compare import Watch, expectations
 from lab.scanner import scan, start_saned
 from lab.topology import Lab
 
@@ -36,7 +36,7 @@ def test_one_connection_for_each_picture(lab: Lab) -> None:
     watch = Watch(lab)
     # three pictures by one control connection, a START each
     assert scan(lab, 4, "--batch=/run/lab/%d.pnm", "--batch-count=3").returncode == 0
-    assert [str(hole) for hole in holes(watch.take())] == [
+    assert [str(expectation) for expectation in expectations(watch.take())] == [
         "tcp client:any → server:announced, 30 s, one, class 0"
     ] * 3
     assert lab.dropped() == 0

@@ -66,13 +66,13 @@ def test_a_stop_is_an_end(lab: Lab, system: System) -> None:
 def capabilities(system: System, pid: int) -> dict[str, str]:
     """What the kernel says of a process's rights."""
     lines = system.run("cat", f"/proc/{pid}/status").stdout.splitlines()
-    found = dict(line.split(":\t", 1) for line in lines)
+    positions = dict(line.split(":\t", 1) for line in lines)
     names = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
     return {
-        **{name: found[name].lstrip("0") for name in names},
-        "uid": found["Uid"].split()[0],
-        "no_new_privs": found["NoNewPrivs"],
-        "seccomp": found["Seccomp_filters"],
+        **{name: positions[name].lstrip("0") for name in names},
+        "uid": positions["Uid"].split()[0],
+        "no_new_privs": positions["NoNewPrivs"],
+        "seccomp": positions["Seccomp_filters"],
     }
 
 
@@ -85,9 +85,9 @@ def test_rights_of_manager_and_workers(lab: Lab, system: System) -> None:
     only = {"CapPrm": "1000", "CapEff": "1000", "CapBnd": "1000"}
     manager = capabilities(system, main_pid(system))
     assert manager | only | {"uid": uid, "no_new_privs": "1"} == manager
-    found = workers(system)
-    assert len(found) == 2
-    for pid in found:
+    positions = workers(system)
+    assert len(positions) == 2
+    for pid in positions:
         worker = capabilities(system, pid)
         nothing = {"CapInh": "", "CapAmb": ""}
         assert worker | only | nothing | {"uid": uid, "no_new_privs": "1"} == worker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from lab.clients import served, tftp_get, tftp_put
-from lab.compare import Watch, holes
+from lab.compare import Watch, expectations
 from lab.servers import start_tftp
 from lab.topology import Lab
 
@@ -38,6 +38,6 @@ def test_the_server_alone_may_answer_and_once(lab: Lab) -> None:
     lab.start_fwhelpers(TFTP, timeout=90)
     watch = Watch(lab)
     assert tftp_get(lab, "curl").stdout == "served by tftp\n"
-    assert [str(hole) for hole in holes(watch.take())] == [
+    assert [str(expectation) for expectation in expectations(watch.take())] == [
         "udp server:any → client:announced, 30 s, one, class 0"
     ]

@@ -46,7 +46,7 @@ def served(lab: Lab, host: str) -> str:
     return client.wait_line("^redirected (.*)").group(1)
 
 
-def told(host: str) -> str:
+def port_line(host: str) -> str:
     return f"(ADDRESS=(PROTOCOL=tcp)(HOST={host})(PORT={PORT}))"
 
 
@@ -67,7 +67,7 @@ def test_the_client_is_served_where_it_is_redirected(lab: Lab, kind: str) -> Non
     start_listener(lab, 6)
     daemon = lab.start_fwhelpers(TNS, timeout=90)
     for family in (4, 6):
-        assert served(lab, lab.target(family)) == told(lab.target(family))
+        assert served(lab, lab.target(family)) == port_line(lab.target(family))
     assert lab.dropped() == 0
     assert not [line for line in daemon.lines if "refused" in line or "failed" in line]
 
@@ -78,11 +78,11 @@ def test_an_address_of_another_length(lab: Lab) -> None:
     lab.run("g", "ip", "address", "add", "192.168.200.200/32", "dev", "lan")
     lab.nft(LONG_DNAT)
     lab.start_fwhelpers(TNS, timeout=90)
-    assert served(lab, "192.168.200.200") == told("192.168.200.200")
+    assert served(lab, "192.168.200.200") == port_line("192.168.200.200")
 
 
 @pytest.mark.nat("dnat")
 def test_the_text_in_a_packet_of_its_own(lab: Lab) -> None:
     start_listener(lab, 4, "two")
     lab.start_fwhelpers(TNS, timeout=90)
-    assert served(lab, lab.target()) == told(lab.target())
+    assert served(lab, lab.target()) == port_line(lab.target())

@@ -12,10 +12,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from lab import PROGRAMS
+from lab import PROGRAMS, discovery_hosts
 from lab.process import Process, wait_until
 from lab.topology import CLIENT, CLIENT2, Lab
-from test_discovery_hosts import MINIDLNA
 from test_discovery_path import PEERS, Host
 
 PEER = (sys.executable, str(PROGRAMS / "upnp_peer.py"))
@@ -50,34 +49,31 @@ URL = f"http://{CLIENT2[4]}:{DEVICE}/device.xml"
 @pytest.fixture(scope="module")
 def bare() -> Iterator[Host]:
     with Lab() as lab:
-        inside = lab.namespaces["c2"]
-        inside.run("mkdir", "-p", "/run/lab/media", "/run/lab/db")
-        inside.path("/run/lab/minidlna.conf").write_text(MINIDLNA)
         host = Host(lab)
         lab.run("c", "nft", "delete", "table", "inet", "host")
         lab.nft(STRICT, "c")
-        # minidlna announces itself to the group every second, so that its announcements are heard too
-        inside.popen("minidlnad", "-S", "-f", "/run/lab/minidlna.conf", "-P", "/run/lab/pid")
+        # minidlna also announces itself to the group, every second
+        discovery_hosts.start_minidlna(lab)
         device = lab.popen(
             "c2", *PEER, "device", DEVICE, URL, "http://10.0.1.1:49153/", name="device"
         )
         device.wait_line("^listening$")
-        inside.wait_listening("udp", 1900)
-        inside.wait_listening("tcp", 8200)
         yield host
 
 
 @pytest.fixture(scope="module")
 def host(bare: Host) -> Host:
-    assert said(bare.lab, "control", CLIENT[4], CALLBACK, "5", "/evt/ContentDir") == ["silence"]
+    assert peer_output(bare.lab, "control", CLIENT[4], CALLBACK, "5", "/evt/ContentDir") == [
+        "silence"
+    ]
     bare.start_daemon("[helpers.ssdp]\n")
-    # only a member of the group hears announcements, as every control point is
-    member = bare.lab.popen("c", *PEERS, "hear", "4,239.255.255.250,1900", name="member")
+    # only members of the group receive announcements; every control point is one
+    member = bare.lab.popen("c", *PEERS, "receive", "4,239.255.255.250,1900", name="member")
     member.wait_line("^listening$")
     return bare
 
 
-def said(lab: Lab, *words: str, ns: str = "c") -> list[str]:
+def peer_output(lab: Lab, *words: str, ns: str = "c") -> list[str]:
     return lab.run(ns, *PEER, *words, timeout=120).stdout.splitlines()
 
 
@@ -85,8 +81,8 @@ def start(lab: Lab, *words: str) -> Process:
     return lab.popen("c", *PEER, *words, name="control")
 
 
-def tell(lab: Lab, word: str, ns: str = "c2") -> None:
-    lab.run(ns, *PEER, "tell", word)
+def send_command(lab: Lab, word: str, ns: str = "c2") -> None:
+    lab.run(ns, *PEER, "command", word)
 
 
 def make(lab: Lab, file: str) -> str:
@@ -131,15 +127,15 @@ def test_a_media_server(host: Host) -> None:
 def test_a_device_that_announces_itself(host: Host) -> None:
     """Nobody searches. Its first event comes before its response."""
     lab = host.lab
-    tell(lab, "alive")
-    wait_until(lambda: f"dport={DEVICE}" in host.expectations(), "the announcement was heard")
+    send_command(lab, "alive")
+    wait_until(lambda: f"dport={DEVICE}" in host.expectations(), "the announcement to arrive")
     gate = make(lab, "/run/lab/gate")
     control = start(lab, "subscribe", CLIENT2[4], DEVICE, "/e", CLIENT[4], "49203", gate)
     control.wait_line(rf"^event {CLIENT2[4]} NOTIFY", 60)
     control.wait_line("^subscribed$", 60)
     # the connection of SUBSCRIBE has ended, its conntrack entry stays for the events
     before = len(control.lines)
-    tell(lab, "event")
+    send_command(lab, "event")
     control.wait_line(rf"^event {CLIENT2[4]} NOTIFY", 60, after=before)
     assert "49153" not in host.expectations(), "it announced another host"
     assert [line for line in host.daemon.lines if "G5" in line]
@@ -157,12 +153,12 @@ def test_the_control_connection_ends_and_events_go_on(host: Host) -> None:
 
 def test_others_do_not_get_in(host: Host) -> None:
     lab = host.lab
-    tell(lab, "alive")
+    send_command(lab, "alive")
     gate = make(lab, "/run/lab/gate")
     control = start(lab, "subscribe", CLIENT2[4], DEVICE, "/e", CLIENT[4], "49201", gate)
     control.wait_line("^subscribed$", 60)
-    assert said(lab, "connect", CLIENT[4], "49201", ns="c2") == ["connected"]
-    assert said(lab, "connect", CLIENT[4], "49201", ns="g") == ["failed timed out"]
+    assert peer_output(lab, "connect", CLIENT[4], "49201", ns="c2") == ["connected"]
+    assert peer_output(lab, "connect", CLIENT[4], "49201", ns="g") == ["failed timed out"]
     control.stop()
 
 
@@ -177,11 +173,8 @@ def test_a_callback_to_somebody_else(host: Host) -> None:
 
 
 def test_gssdp_discover(host: Host) -> None:
-    done = host.lab.run(
-        "c", "timeout", "60", "gssdp-discover", "-i", "eth0", "-n", "15", "-t", "upnp:rootdevice",
-        check=False, timeout=90,
-    )  # fmt: skip
-    assert f"Location: http://{CLIENT2[4]}:8200/rootDesc.xml" in done.stdout
+    devices = discovery_hosts.discover_upnp(host.lab, 15)
+    assert f"Location: http://{CLIENT2[4]}:8200/rootDesc.xml" in devices
 
 
 def test_gupnp(host: Host) -> None:
@@ -190,9 +183,9 @@ def test_gupnp(host: Host) -> None:
     service = "urn:schemas-upnp-org:service:ContentDirectory:1"
     control = lab.popen("c", *GUPNP, CLIENT[4], service, "SystemUpdateID", name="gupnp")
     control.wait_line(rf"^found http://{CLIENT2[4]}:8200/", 90)
-    there = ("-L", "-p", "tcp", "--orig-src", CLIENT2[4], "--state", "ESTABLISHED")
+    location = ("-L", "-p", "tcp", "--orig-src", CLIENT2[4], "--state", "ESTABLISHED")
     wait_until(
-        lambda: f"src={CLIENT2[4]}" in lab.run("c", "conntrack", *there, check=False).stdout,
+        lambda: f"src={CLIENT2[4]}" in lab.run("c", "conntrack", *location, check=False).stdout,
         "minidlna has connected to GUPnP's port",
     )
     control.stop()

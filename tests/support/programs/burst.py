@@ -28,11 +28,11 @@ def main(helper: str, masters: int, each: int) -> None:
         )  # fmt: skip
         flags = nfnl.CREATE | nfnl.EXCL | nfnl.ACK
         netlink.request(nfnl.message(nfnl.CTNETLINK, 0, flags, body, family=2), "make a connection")
-        for one in range(each):
-            place = number * each + one
-            wanted = Tuple(bytes([10, 9, place >> 8, place & 255]), SERVER, 6, 0, 3000)
-            made = Expectation(orig, wanted, mask_for(wanted), 0, PERMANENT)
-            netlink.request(expect.encode_create(made), "make an expectation")
+        for index in range(each):
+            place = number * each + index
+            tuple_ = Tuple(bytes([10, 9, place >> 8, place & 255]), SERVER, 6, 0, 3000)
+            expectation = Expectation(orig, tuple_, mask_for(tuple_), 0, PERMANENT)
+            netlink.request(expect.encode_create(expectation), "make an expectation")
     print(f"made {masters * each} in {time.monotonic() - began:.1f} s", flush=True)
 
 

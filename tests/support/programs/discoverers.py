@@ -77,7 +77,7 @@ def reply(sock: socket.socket, data: bytes, peer: tuple[str, int]) -> None:
     say("answered", peer[0], peer[1])
 
 
-def hear(*specs: str) -> None:
+def receive(*specs: str) -> None:
     """Tell what comes, answer nothing."""
     sockets = dict(map(listener, specs))
     say("listening")
@@ -85,14 +85,14 @@ def hear(*specs: str) -> None:
         ready, _, _ = select.select(list(sockets), [], [])
         for sock in ready:
             data, peer = sock.recvfrom(9000)
-            say("heard", sockets[sock], peer[0], peer[1], len(data))
+            say("received", sockets[sock], peer[0], peer[1], len(data))
 
 
-def ask(family: str, where: str, port: str, sport: str, request: str, seconds: str) -> None:
+def ask(family: str, destination: str, port: str, sport: str, request: str, seconds: str) -> None:
     """Ask once, tell each answer; the first one ends it, or the time does."""
     sock = udp(int(family), int(sport))
     scope = (0, socket.if_nametoindex(INTERFACE)) if family == "6" else ()
-    sock.sendto(bytes.fromhex(request), (where, int(port), *scope))
+    sock.sendto(bytes.fromhex(request), (destination, int(port), *scope))
     sock.settimeout(float(seconds))
     try:
         data, peer = sock.recvfrom(9000)
@@ -101,11 +101,11 @@ def ask(family: str, where: str, port: str, sport: str, request: str, seconds: s
         say("silence")
 
 
-def announce(where: str, port: str, tcp: str, request: str, seconds: str) -> None:
+def announce(destination: str, port: str, tcp: str, request: str, seconds: str) -> None:
     """Announce a TCP port to everybody, tell who connects."""
     server = socket.create_server(("", int(tcp)))
     sock = udp(4, 0)
-    sock.sendto(bytes.fromhex(request), (where, int(port)))
+    sock.sendto(bytes.fromhex(request), (destination, int(port)))
     server.settimeout(float(seconds))
     try:
         _, peer = server.accept()
@@ -114,19 +114,19 @@ def announce(where: str, port: str, tcp: str, request: str, seconds: str) -> Non
         say("silence")
 
 
-def connect(where: str, port: str, group_port: str) -> None:
+def connect(destination: str, port: str, group_port: str) -> None:
     """Connect to whoever announces."""
     sock = udp(4, int(group_port))
     say("listening")
     _, peer = sock.recvfrom(9000)
     say("asked", peer[0])
     try:
-        socket.create_connection((where or peer[0], int(port)), timeout=10).close()
+        socket.create_connection((destination or peer[0], int(port)), timeout=10).close()
         say("connected")
     except OSError as error:
         say("failed", error)
 
 
 if __name__ == "__main__":
-    roles = {f.__name__: f for f in (answer, hear, ask, announce, connect)}
+    roles = {f.__name__: f for f in (answer, receive, ask, announce, connect)}
     roles[sys.argv[1]](*sys.argv[2:])

@@ -38,8 +38,8 @@ class Escape(LineParser):
     def line(self, line: bytes, reply: bool) -> Iterator[Event]:
         """Do what it says."""
         if not reply:
-            what, _, argument = line.decode().strip().partition(" ")
-            ATTEMPTS[what](argument)
+            name, _, argument = line.decode().strip().partition(" ")
+            ATTEMPTS[name](argument)
         yield from ()
 
 

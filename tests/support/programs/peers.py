@@ -149,11 +149,11 @@ def rpc(host: str, l4: str, program: str, size: str) -> None:
 
 def datagrams(host: str, port: str, *messages: str) -> None:
     """Send datagrams (in hexadecimal), each from a socket of its own and all once more from one."""
-    one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for message in messages:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.sendto(bytes.fromhex(message), (host, int(port)))
-        one.sendto(bytes.fromhex(message), (host, int(port)))
+        sender.sendto(bytes.fromhex(message), (host, int(port)))
     say("sent", len(messages))
 
 
@@ -163,13 +163,13 @@ def sink(host: str, port: str) -> None:
     sock.setsockopt(socket.SOL_SOCKET, 33, 1 << 26)  # SO_RCVBUFFORCE
     sock.bind((host, int(port)))
     say("listening")
-    seen = 0
+    count = 0
     while True:
         data, peer = sock.recvfrom(65536)
         if data == b"count":
-            sock.sendto(str(seen).encode(), peer)
+            sock.sendto(str(count).encode(), peer)
         else:
-            seen += 1
+            count += 1
 
 
 def flood(host: str, port: str, count: str, size: str, total: str) -> None:

@@ -88,11 +88,11 @@ def client(host: str, timeout: str) -> None:
         say("redirected", text.partition(b"\0")[0].decode())
         if not text.endswith(_DESCRIPTOR):
             sys.exit(f"the text is damaged: {text!r}")
-    found = re.search(rb"\(HOST=([^)]*)\)\s*\(PORT=([^)]*)\)", text)
-    assert found, text
+    match = re.search(rb"\(HOST=([^)]*)\)\s*\(PORT=([^)]*)\)", text)
+    assert match, text
     try:
         with socket.create_connection(
-            (found[1].decode(), int(found[2])), timeout=float(timeout)
+            (match[1].decode(), int(match[2])), timeout=float(timeout)
         ) as conn:
             conn.settimeout(60)
             conn.sendall(_connect())

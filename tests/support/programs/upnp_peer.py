@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 GROUP = ("239.255.255.250", 1900)
-TOLD = ("127.0.0.1", 49000)
+COMMANDS = ("127.0.0.1", 49000)
 SEARCH = (
     b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"
     b'MAN: "ssdp:discover"\r\nMX: 1\r\nST: upnp:rootdevice\r\n\r\n'
@@ -29,10 +29,10 @@ def fetched(address: tuple[str, int], request: bytes, seconds: float = 20) -> by
     try:
         with socket.create_connection(address, timeout=seconds) as sock:
             sock.sendall(request)
-            said = b""
+            response = b""
             while piece := sock.recv(65536):
-                said += piece
-            return said
+                response += piece
+            return response
     except OSError as error:
         say("failed", error)
         return b""
@@ -52,9 +52,9 @@ def located(seconds: str, searches: int = 1) -> tuple[str, int, str] | None:
             sock.sendto(SEARCH, GROUP)
         try:
             while True:
-                found = place(sock.recvfrom(9000)[0])
-                if found:
-                    return found
+                location = place(sock.recvfrom(9000)[0])
+                if location:
+                    return location
         except TimeoutError:
             say("silence")
             return None
@@ -96,17 +96,17 @@ def subscribe(host: str, port: str, path: str, own: str, callback: str, *gates: 
     """Subscribe, renew when the first gate (a file) is made, unsubscribe at the second, end at the third."""
     listener(callback)
     device = f"{host}:{port}"
-    where = (host, int(port))
-    said = fetched(
-        where,
+    device_address = (host, int(port))
+    response = fetched(
+        device_address,
         request(
             f"SUBSCRIBE {path}", device, f"CALLBACK: <http://{own}:{callback}/>", "NT: upnp:event",
             "TIMEOUT: Second-300",
         ),
     )  # fmt: skip
-    match = re.search(rb"(?im)^SID:\s*(\S+)", said)
+    match = re.search(rb"(?im)^SID:\s*(\S+)", response)
     if not match:
-        say("refused", said[:40])
+        say("refused", response[:40])
         return
     say("subscribed")
     sid = match[1].decode()
@@ -116,21 +116,21 @@ def subscribe(host: str, port: str, path: str, own: str, callback: str, *gates: 
             time.sleep(0.05)
         if step:
             fields = [f"SID: {sid}", *(["TIMEOUT: Second-300"] if step[0] == "S" else [])]
-            done = fetched(where, request(step, device, *fields))
+            done = fetched(device_address, request(step, device, *fields))
             say(step.split()[0].lower(), done.split(b"\r\n")[0].decode())
     say("end")
 
 
 def control(own: str, callback: str, seconds: str, path: str, *gates: str) -> None:
     """A control point: search, fetch the description, subscribe to `path`."""
-    found = located(seconds)
-    if found is None:
+    location = located(seconds)
+    if location is None:
         return
-    host, port, description = found
+    host, port, description = location
     say("located", host, port)
-    said = fetched((host, port), request(f"GET {description}", f"{host}:{port}"))
-    say("description", b"200 OK" in said[:40] and b"<root" in said)
-    if said:
+    response = fetched((host, port), request(f"GET {description}", f"{host}:{port}"))
+    say("description", b"200 OK" in response[:40] and b"<root" in response)
+    if response:
         subscribe(host, str(port), path, own, callback, *gates)
 
 
@@ -144,13 +144,15 @@ def device(port: str, *urls: str) -> None:
     say("listening")
 
     def event() -> None:
-        for sid, where in list(subscribers.items()):
-            said = fetched(where, request("NOTIFY /", "x", f"SID: {sid}", "Content-Length: 0"), 10)
-            say("sent" if said else "unsent", *where)
+        for sid, device_address in list(subscribers.items()):
+            response = fetched(
+                device_address, request("NOTIFY /", "x", f"SID: {sid}", "Content-Length: 0"), 10
+            )
+            say("sent" if response else "unsent", *device_address)
 
     def commands() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.bind(TOLD)
+            sock.bind(COMMANDS)
             while True:
                 word = sock.recv(100).decode()
                 kind, _, seconds = word.partition(" ")
@@ -164,13 +166,13 @@ def device(port: str, *urls: str) -> None:
             say("asked", peer[0], head.split("\r\n")[0])
             sid = f"uuid:{len(subscribers) + 1}"
             callback = re.search(r"(?i)CALLBACK: <http://([0-9.]+):([0-9]+)/>", head)
-            known = re.search(r"(?i)\nSID: (\S+)", head)
+            sid_field = re.search(r"(?i)\nSID: (\S+)", head)
             if head.startswith("SUBSCRIBE") and callback:
                 say("callback", callback[1], callback[2])
                 subscribers[sid] = (callback[1], int(callback[2]))
                 event()
             body = b"<root/>"
-            fields = f"SID: {known[1] if known else sid}\r\nTIMEOUT: Second-300\r\n"
+            fields = f"SID: {sid_field[1] if sid_field else sid}\r\nTIMEOUT: Second-300\r\n"
             conn.sendall(
                 f"HTTP/1.1 200 OK\r\n{fields}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
                 + body
@@ -189,10 +191,10 @@ def announce(kind: str, *urls: str, seconds: str) -> None:
     say("announced", kind)
 
 
-def tell(word: str) -> None:
-    """Tell the device of this host: "event", or what to announce, and for how many seconds."""
+def command(word: str) -> None:
+    """Send the device of this host a command: "event", or what to announce, and for how many seconds."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.sendto(word.encode(), TOLD)
+        sock.sendto(word.encode(), COMMANDS)
 
 
 def connect(host: str, port: str) -> None:
@@ -205,5 +207,5 @@ def connect(host: str, port: str) -> None:
 
 
 if __name__ == "__main__":
-    roles = {f.__name__: f for f in (control, search, subscribe, device, tell, connect)}
+    roles = {f.__name__: f for f in (control, search, subscribe, device, command, connect)}
     roles[sys.argv[1]](*sys.argv[2:])
