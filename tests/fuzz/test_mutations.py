@@ -1,64 +1,31 @@
-"""Every built-in helper, through the real engine, with conversations that were damaged: seeded, so the same each time.
+"""All TCP and RPC helpers through the real engine, with damaged conversations; seeded, so each run is the same.
 
-Whatever comes, nothing but ParseError may leave a parser (the engine tells of anything else as "failed"), every packet
-passes, what opens lies between the two ends, and the work grows with the bytes, not with their square. Work is counted
-in calls, never in seconds.
+Nothing but ParseError may leave a parser (the engine reports anything else as "failed"), every packet passes, and
+expectations name the two ends only. The work must grow linearly with the bytes; it is counted in calls, not seconds.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
 from types import FrameType
 from typing import Any
 
-import amanda_messages as amanda
-import gena_messages as gena
 import pytest
-import rpc_messages as rpc
-import sane_messages as sane
-import tns_messages as tns
 from connection import Connection
 
+from fuzz.seeds import SEEDS
 from fwhelpers.api import Helper, ParseError
 from fwhelpers.plugin.manager import load
 from fwhelpers.testing.invariants import check_bounds
-from fwhelpers.testing.playbook import Said, client, new_parser, server
+from fwhelpers.testing.playbook import Said, new_parser
 
 HELPERS = load().helpers
 ROUNDS = 150
 
-FTP = [
-    server(b"220-hello\r\n227 =10,0,2,2,4,1\r\n220 go\r\n"), client(b"USER x\r\n"), server(b"331 yes\r\n"),
-    client(b"PASV\r\n"), server(b"227 Entering Passive Mode (10,0,2,2,4,1)\r\n"), client(b"EPSV\r\n"),
-    server(b"229 Extended (|||4000|)\r\n"), client(b"PORT 10,0,1,2,19,136\r\n"), server(b"200 ok\r\n"),
-    client(b"EPRT |1|10.0.1.2|5001|\r\n"), server(b"200 ok\r\n"), client(b"RETR x\r\n"), server(b"150 x\r\n226 y\r\n"),
-]  # fmt: skip
-CALL, ANSWER = rpc.getport(7), rpc.reply(7, rpc.port(2049))
-SANE = [client(sane.INIT), server(sane.init_reply())]
-for question, answer in [*sane.SESSION[1:], (sane.START, sane.started())]:
-    SANE += [client(question), server(answer)]
-
-#: (helper, transport) → a conversation that opens something
-SEEDS: dict[tuple[str, str], Sequence[Said]] = {
-    ("amanda", "udp"): [client(amanda.req()), server(amanda.rep()), client(amanda.ack())],
-    ("ftp", "tcp"): FTP,
-    ("gena", "tcp"): [
-        client(gena.GET), server(gena.DESCRIPTION), client(gena.subscribe()), server(gena.accepted()),
-        client(gena.renew()), server(gena.CHUNKS), client(gena.unsubscribe()), server(gena.OK),
-    ],
-    ("rpc", "udp"): [client(CALL), server(ANSWER)],
-    ("rpc", "tcp"): [client(rpc.record(CALL)), server(rpc.record(ANSWER)), client(rpc.record(CALL[:9], CALL[9:]))],
-    ("sane", "tcp"): SANE,
-    ("tftp", "udp"): [client(b"\0\1file\0octet\0blksize\x001468\0")],
-    ("tns", "tcp"): [
-        client(tns.connect()), server(tns.redirect(tns.address())), client(tns.connect()),
-        server(tns.redirect_apart(tns.address(), parts=3)),
-    ],
-}  # fmt: skip
-#: all that anybody says: pieces of one protocol within another
+#: all messages, to insert pieces of one protocol into another
 EVERYTHING = [said.data for script in SEEDS.values() for said in script]
 WORDS = [
     b"\0",
@@ -75,7 +42,7 @@ WORDS = [
 
 
 def damaged(random: Random, data: bytes) -> bytes:
-    """With one thing wrong."""
+    """Return the data with one change."""
     at = random.randrange(len(data) + 1)
     match random.randrange(6):
         case 0:
@@ -93,7 +60,7 @@ def damaged(random: Random, data: bytes) -> bytes:
 
 
 def scripts(name: str, l4: str) -> Iterator[list[Said]]:
-    """The conversation, damaged in some places: bytes, order, direction."""
+    """Yield conversations with some changes: bytes, order, direction."""
     random = Random(f"{name} {l4}")
     for _ in range(ROUNDS):
         script = list(SEEDS[name, l4])
@@ -112,10 +79,10 @@ def scripts(name: str, l4: str) -> Iterator[list[Said]]:
 
 def connection(helper: Helper, l4: str, translated: bool) -> Connection:
     port = helper.ports[0]
-    given = (
+    nat = (
         {"seen_client": "192.0.2.9:1024", "seen_server": f"192.0.2.1:{port}"} if translated else {}
     )
-    return Connection(helper, l4, "10.0.1.2:40000", f"10.0.2.2:{port}", **given)  # type: ignore[arg-type]
+    return Connection(helper, l4, "10.0.1.2:40000", f"10.0.2.2:{port}", **nat)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("translated", [False, True])
@@ -131,9 +98,7 @@ def test_nothing_escapes_and_nothing_is_stopped(name: str, l4: str, translated: 
         assert [note for note in c.notes if note.kind in ("failed", "dropped")] == []
         assert {end for e in c.maker.made for end in (e.tuple.src, e.tuple.dst)} <= ends
         opened += len(c.maker.made)
-    assert opened, (
-        "whatever was done to it, nothing ever opened: the seeds are not what they should be"
-    )
+    assert opened, "no conversation opened anything: the seeds are wrong"
 
 
 @pytest.mark.parametrize(("name", "l4"), SEEDS)
@@ -149,7 +114,7 @@ def test_memory_stays_bounded(name: str, l4: str) -> None:
 
 
 def calls(work: Callable[[], Any]) -> int:
-    """How many functions are called, Python's and C's."""
+    """Count calls of functions, of Python and C."""
     count = 0
 
     def profile(frame: FrameType, event: str, argument: object) -> None:
@@ -166,12 +131,12 @@ def calls(work: Callable[[], Any]) -> int:
 
 @pytest.mark.parametrize(("name", "l4"), [key for key in SEEDS if key[1] == "tcp"])
 def test_work_grows_with_the_bytes(name: str, l4: str) -> None:
-    """A peer that drips single bytes, over and over, costs each time what it cost the first."""
+    """Single bytes cost the same each time that a conversation is repeated."""
     script = SEEDS[name, l4]
 
     def drip(times: int) -> int:
         c = connection(HELPERS[name], l4, False)
-        for said in script:  # its beginning must be that of the protocol
+        for said in script:  # the stream must begin as the protocol does
             c.say(said.data, said.reply)
         pieces = [
             (said.data[at : at + 1], said.reply) for said in script for at in range(len(said.data))
