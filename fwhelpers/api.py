@@ -351,6 +351,9 @@ class Helper:
     listen_for: bytes = b""
     #: transports of expected connections that it inspects as well; `parser` has one for each of them too
     children: Sequence[str] = ()
+    #: TCP: the client's messages announce connections. Its SYN is queued too, so that the exact
+    #: beginning of its stream is known; a helper without it must not trust what a client announces
+    client_announces: bool = False
     #: all control connections of a client meet the same worker, so that `Parser.memory` is of use; children always do
     same_worker_per_client: bool = False
 

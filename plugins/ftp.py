@@ -141,6 +141,8 @@ class Ftp(LineParser):
 
     def _active(self, name: bytes, match: re.Match[bytes]) -> Event:
         what = name.decode()
+        if not self._greeted:
+            return Refuse("G4", f"{what} before the server's greeting")
         if self._only_epsv:
             return Refuse("G4", f"{what} after EPSV ALL")
         arg = match["arg"] or b""
@@ -214,8 +216,15 @@ class Ftp(LineParser):
             return Refuse("G11", f"227: {error}")
         if self.settings.get("ignore_pasv_address", False):
             return Expect(self.flow.client, self.flow.server.at(end.port), what="PASV")
-        span = match.span()
-        return Expect(self.flow.client, end, span=span, encode=format_six, what="PASV")
+        text = line[4 : match.start()]
+        return Expect(
+            self.flow.client,
+            end,
+            span=(4, match.end()),
+            encode=lambda end: text + format_six(end),
+            fit=lambda end, size: _fit(text, format_six(end), size),
+            what="PASV",
+        )
 
     def _extended(self, verb: Verb, line: bytes) -> Event:
         if verb is not Verb.EPSV:
@@ -236,7 +245,7 @@ class Ftp(LineParser):
             end,
             span=(4, match.end("port")),
             encode=lambda end: text + _port(end),
-            fit=partial(_fit_port, text),
+            fit=lambda end, size: _fit(text, _port(end), size),
             what="EPSV",
         )
 
@@ -270,10 +279,11 @@ def _port(end: Endpoint) -> bytes:
     return b"%d" % end.port
 
 
-def _fit_port(text: bytes, end: Endpoint, size: int) -> bytes | None:
-    """`text` is what precedes the port: for people up to the parenthesis, which nothing may touch."""
-    cut = text.rindex(b"(")
-    people, rest = text[:cut], text[cut:] + _port(end)
+def _fit(text: bytes, end: bytes, size: int) -> bytes | None:
+    """Fit the endpoint and the text before it into `size` bytes. Text from the parenthesis on must stay."""
+    cut = text.rfind(b"(")
+    cut = cut if cut >= 0 else max(0, len(text) - 1)
+    people, rest = text[:cut], text[cut:] + end
     missing = size - len(people) - len(rest)
     if -missing > len(people):
         return None
@@ -322,5 +332,6 @@ def fwhelpers_helpers() -> list[Helper]:
             settings=SETTINGS,
             spec="RFC 959, 1123, 2428, 4217",
             doc="FTP data connections: PORT, PASV, EPRT, EPSV",
+            client_announces=True,
         )
     ]

@@ -12,12 +12,12 @@ through one of the checks in words.py; nothing else can get in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 from fwhelpers.api import Helper
 from fwhelpers.config import Config
 from fwhelpers.kernel import labels
-from fwhelpers.ruleset.assign import Enabled, assignment, incoming, object_name
+from fwhelpers.ruleset.assign import SYN, Enabled, assignment, incoming, object_name
 from fwhelpers.ruleset.syntax import CHECK_TABLE as CHECK_TABLE
 from fwhelpers.ruleset.syntax import (
     L4S,
@@ -32,8 +32,8 @@ from fwhelpers.ruleset.syntax import (
 from fwhelpers.ruleset.syntax import PIN_TABLE as PIN_TABLE
 from fwhelpers.ruleset.syntax import TABLE as TABLE
 
-#: enum ip_conntrack_status: IPS_HELPER, IPS_EXPECTED
-_HAS_HELPER, _EXPECTED = 0x2000, 1
+#: enum ip_conntrack_status: IPS_HELPER, IPS_EXPECTED, IPS_CONFIRMED
+_HAS_HELPER, _EXPECTED, _CONFIRMED = 0x2000, 1, 8
 
 #: without one each ruleset has another (nft_jhash_init()), and a flow changes its worker with each reload
 _SEED = "0x1"
@@ -137,11 +137,15 @@ def _steer_children(enabled: Sequence[Enabled], queues: range) -> list[list[str]
     ]
     sections = []
     if tcp:
-        rules += [
-            f"{_inherited(h)} meta l4proto tcp @ih,0,8 0x0-0xff goto steer-children-tcp"
-            for _, h in enabled
-            if "tcp" in h.children
-        ]
+        for matches, verdict in (
+            (_BEGINS, f"ct label set {labels.BEGAN}"),
+            (_PAYLOAD, "goto steer-children-tcp"),
+        ):
+            rules += [
+                f"{_inherited(h)} meta l4proto tcp {matches} {verdict}"
+                for _, h in enabled
+                if "tcp" in h.children
+            ]
         sections.append(block("chain steer-children-tcp", [*_SEEN, *tcp]))
     return [*sections, block("chain steer-children", [*rules, *udp])] if tcp or udp else []
 
@@ -183,18 +187,26 @@ def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     bound = {(l4, fail): _steered(together, l4, fail) for l4 in L4S for fail in _FAILS}
     rest = {key: ports[key] - bound[key] for key in ports}
 
-    def queue(l4: str) -> list[str]:
+    def queue(l4: str, only: Set[int] | None = None) -> list[str]:
         return [
-            *_queue_rules(bound, l4, queues, _together(queues)),
-            *_queue_rules(rest, l4, queues),
+            *_queue_rules(bound, l4, queues, _together(queues), only),
+            *_queue_rules(rest, l4, queues, only=only),
         ]
 
     rules = [*_LEFT_ALONE, *queue("udp")]
     sections = []
     tcp = port_numbers({port for fail in _FAILS for port in ports["tcp", fail]})
     if tcp:
-        # bytes behind the TCP header: SYN, pure ACK and FIN have none and never leave the kernel
-        rules.append(f"{_original('tcp', tcp)} @ih,0,8 0x0-0xff goto steer-tcp")
+        rules += [
+            f"{_original('tcp', tcp)} {_BEGINS} goto steer-syn",
+            f"{_original('tcp', tcp)} {_PAYLOAD} goto steer-tcp",
+        ]
+        announcing = [one for one in enabled if one[1].client_announces]
+        syn = [
+            f"ct label set {labels.BEGAN}",
+            *queue("tcp", {p for fail in _FAILS for p in _steered(announcing, "tcp", fail)}),
+        ]
+        sections.append(block("chain steer-syn", syn))
         sections.append(block("chain steer-tcp", [*_SEEN, *queue("tcp")]))
     return [*sections, block("chain steer", rules)]
 
@@ -203,7 +215,13 @@ def _steered(enabled: Sequence[Enabled], l4: str, fail: str) -> set[int]:
     return {p for c, h in enabled if l4 in h.l4s and c.fail == fail for p in c.ports}
 
 
-# A worker must know whether a segment is its direction's first payload, though no SYN is queued.
+# a SYN is the beginning of a connection as its first packet only, which is not confirmed yet
+_BEGINS = f"ct status & {_CONFIRMED:#x} != {_CONFIRMED:#x} {SYN}"
+# bytes behind the TCP header: pure ACK and FIN have none and never leave the kernel. No stack sends
+# a SYN with payload within a connection
+_PAYLOAD = "tcp flags & syn == 0x0 @ih,0,8 0x0-0xff"
+
+# A worker must know whether a segment is its direction's first payload, though most SYNs are not queued.
 # `set` adds a bit: the first payload leaves SEEN alone, each later one SEEN and MORE, and a
 # connection without room for labels has neither.
 _SEEN = (
@@ -219,14 +237,16 @@ def _queue_rules(
     l4: str,
     queues: range,
     targets: Sequence[str] = (),
+    only: Set[int] | None = None,
 ) -> Iterator[str]:
     # a range (1000-1001) would pick by the packet's addresses, which NAT makes different in each direction:
     # the request would meet one worker, its answer another
     first, count = queues[0], len(queues)
     own = str(first) if count == 1 else f"jhash ct id mod {count} seed {_SEED} offset {first}"
     for fail, flags in _FAILS.items():
-        if ports[l4, fail]:
-            match = _original(l4, port_numbers(ports[l4, fail]))
+        steered = ports[l4, fail] if only is None else ports[l4, fail] & only
+        if steered:
+            match = _original(l4, port_numbers(steered))
             yield from (f"{match} counter queue {flags}to {to}" for to in targets or (own,))
 
 

