@@ -29,17 +29,21 @@ class AnnouncedText:
             raise Refused("G15", "the announced address is translated and can't be rewritten")
         start, end = event.span
         text = event.encode(visible)
-        if self._context.fixed_length and len(text) != end - start:
-            text = self._fit(visible, end - start)
+        if len(text) != end - start:
+            text = self._fit(visible, text, end - start)
         first, last = start - self._context.base, end - self._context.base
         if first < 0 or last > len(self._context.data):
             raise Refused("G15", "a part of the announcement has passed and can't be rewritten")
         if self._context.data[first:last] == text:
             return None
+        if self._context.full:
+            raise Refused("G15", "too many rewritten announcements are not acknowledged")
         return Edit(start, end, text)
 
-    def _fit(self, visible: Endpoint, size: int) -> bytes:
-        text = self._event.fit(visible, size) if self._event.fit else None
-        if text is None or len(text) != size:
-            raise Refused("G15", "the length of an IPv6 announcement can't change")
+    def _fit(self, visible: Endpoint, text: bytes, size: int) -> bytes:
+        fitted = self._event.fit(visible, size) if self._event.fit else None
+        if fitted is not None and len(fitted) == size:
+            return fitted
+        if self._context.fixed_length:
+            raise Refused("G15", "the length of the announcement can't change")
         return text

@@ -28,6 +28,7 @@ class MessageContext(NamedTuple):
     base: int  #: stream offset of its first byte
     #: the kernel adjusts IPv6 sequence numbers wrongly: nf_ct_tcp_seqadj_set() reads them at ip_hdrlen()
     fixed_length: bool
+    full: bool = False  #: no further rewriting can be remembered
 
     @property
     def interface(self) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from struct import pack_into
 
-from fwhelpers.engine.headers import TCP, Segment
+from fwhelpers.engine.headers import AH, FRAGMENT, ROUTING, TCP, Segment
+
+SEGMENT_ROUTING = 4  # the type of the routing header
 
 
 def ones_complement(data: bytes | bytearray | memoryview) -> int:
@@ -15,6 +17,29 @@ def ones_complement(data: bytes | bytearray | memoryview) -> int:
         value <<= 8
     total = value % 0xFFFF
     return total or (0xFFFF if value else 0)
+
+
+def final_destination(packet: bytes | bytearray, segment: Segment) -> bytes | bytearray:
+    """Return the IPv6 destination of the pseudo-header: behind a routing header the last address (RFC 8200 §8.1)."""
+    kind, at = packet[6], 40
+    while kind != segment.l4 and at + 8 <= segment.transport:
+        if kind == ROUTING and packet[at + 3]:
+            return _last_address(packet, at)
+        size = (
+            8
+            if kind == FRAGMENT
+            else (packet[at + 1] + 2) * 4
+            if kind == AH
+            else (packet[at + 1] + 1) * 8
+        )
+        kind, at = packet[at], at + size
+    return packet[24:40]
+
+
+def _last_address(packet: bytes | bytearray, at: int) -> bytes | bytearray:
+    # segment routing lists the path backwards (RFC 8754 §2), the other types forwards
+    first = at + 8 if packet[at + 2] == SEGMENT_ROUTING else at + 8 + (packet[at + 1] * 8 - 16)
+    return packet[first : first + 16]
 
 
 def fill(packet: bytearray, segment: Segment) -> None:
@@ -29,7 +54,7 @@ def fill(packet: bytearray, segment: Segment) -> None:
         addresses = packet[12:20]
     else:
         pack_into("!H", packet, 4, size - 40)
-        addresses = packet[8:40]
+        addresses = packet[8:24] + final_destination(packet, segment)
     at = segment.transport + (16 if segment.l4 == TCP else 6)
     if segment.l4 != TCP:
         pack_into("!H", packet, segment.transport + 4, length)

@@ -23,7 +23,8 @@ def is_new_connection(packet: Packet, segment: Segment, state: FlowState) -> boo
     """
     reply = packet.ctinfo >= REPLY
     begins = segment.l4 == TCP and labels.first_payload(packet.labels, reply)
-    return not packet.confirmed or (begins and state.halves[reply] is not None)
+    half = state.halves[reply]
+    return not packet.confirmed or (begins and half is not None and not half.untouched)
 
 
 def with_private_data(packet: Packet, state: FlowState, verdict: Verdict) -> Verdict:

@@ -15,14 +15,17 @@ from struct import Struct, error
 
 from fwhelpers.api import Done, Flow, ParseError, Parser
 from fwhelpers.engine.expectation_key import Connection
-from fwhelpers.engine.mangle import Edits
 from fwhelpers.engine.registry import NO_ACCOUNT, Account
+from fwhelpers.engine.rewriting import Rewriter
 from fwhelpers.engine.stream import HalfStream
 from fwhelpers.kernel.conntrack import Tuple
 
 _HEAD = Struct("!BBIIB")
 _VERSION = 1
-_HAS_POSITION = (1, 2)  # a flag for each direction
+# a flag for each direction: its position is stored; no payload has been read; later bytes have passed
+_HAS_POSITION = (1, 2)
+_UNTOUCHED = (4, 8)
+_AHEAD = (16, 32)
 
 INFO_SIZE = 32
 
@@ -38,9 +41,12 @@ class FlowState:
     zone: int
     parser: Parser
     halves: list[HalfStream | None] = field(default_factory=lambda: [None, None])
-    edits: tuple[Edits, Edits] = field(default_factory=lambda: (Edits(), Edits()))
+    rewriters: tuple[Rewriter, Rewriter] = field(default_factory=lambda: (Rewriter(), Rewriter()))
+    #: for each direction: bytes behind a gap have passed, which another worker has read
+    ahead: list[bool] = field(default_factory=lambda: [False, False])
     info: bytes = b""
     finished: str = ""  #: the reason why the flow is not parsed any more
+    accounted: int = 0  #: bytes that the table has counted
     released: bool = False  #: the label that takes it out of the queue was set
     keep_until: float = 0.0  #: end of its last expectation
     account: Account = NO_ACCOUNT  #: whose quota its expectations count on (G9)
@@ -50,19 +56,36 @@ class FlowState:
         """The owner of its expectations."""
         return Connection(self.zone, self.orig)
 
+    def due(self, now: float) -> bool:
+        """Return whether retransmissions may still need rewriting."""
+        client, server = self.rewriters
+        return client.due(now) or server.due(now)
+
     def snapshot(self) -> bytes | None:
         """Return the 32 bytes to store, None within a message."""
+        if any(half and not half.complete for half in self.halves):
+            return self._with_gap()
         if not (self.parser.boundary(False) and self.parser.boundary(True)):
             return None
         flags, positions = 0, [0, 0]
         for which, half in enumerate(self.halves):
             if half is not None:
-                if not half.complete:
-                    return None
-                flags |= _HAS_POSITION[which]
+                flags |= _HAS_POSITION[which] | (
+                    0 if half.next else _UNTOUCHED[which] * half.untouched
+                )
                 positions[which] = half.next_seq
+            flags |= _AHEAD[which] * self.ahead[which]
         own = self.parser.save()[: Parser.STATE_MAX]
         return (_HEAD.pack(_VERSION, flags, *positions, len(own)) + own).ljust(INFO_SIZE, b"\0")
+
+    def _with_gap(self) -> bytes | None:
+        """The stored bytes, with a note that later ones have passed: those must not be moved any more."""
+        if not any(self.info):
+            return None
+        version, flags, *_ = self.info
+        for half, flag in zip(self.halves, _AHEAD, strict=True):
+            flags |= flag * bool(half and not half.complete)
+        return bytes([version, flags]) + self.info[2:]
 
     def restore(self, info: bytes) -> bool:
         """Continue from stored bytes. Return False if there are none. Raises ParseError."""
@@ -72,10 +95,14 @@ class FlowState:
             return False
         if version != _VERSION:
             return False
-        self.parser.restore(bytes(info[_HEAD.size : _HEAD.size + min(length, Parser.STATE_MAX)]))
+        if length:
+            own = info[_HEAD.size : _HEAD.size + min(length, Parser.STATE_MAX)]
+            self.parser.restore(bytes(own))
         for which in (0, 1):
             if flags & _HAS_POSITION[which]:
-                self.halves[which] = HalfStream(positions[which])
+                begins = bool(flags & _UNTOUCHED[which])
+                self.halves[which] = HalfStream(positions[which], begins=begins)
+            self.ahead[which] = bool(flags & _AHEAD[which])
         self.info = bytes(info)
         return True
 
@@ -94,6 +121,12 @@ class FlowState:
                     self.finished = event.reason or "done"
 
 
+def handshake_info(seq: int) -> bytes:
+    """Return the bytes to store with a client's SYN: its stream begins at this sequence number."""
+    flags = _HAS_POSITION[0] | _UNTOUCHED[0]
+    return _HEAD.pack(_VERSION, flags, seq & 0xFFFFFFFF, 0, 0).ljust(INFO_SIZE, b"\0")
+
+
 def positions(info: bytes) -> tuple[int | None, int | None]:
     """Return the stored sequence number of each direction, None where none is stored."""
     if not any(info):
@@ -102,4 +135,4 @@ def positions(info: bytes) -> tuple[int | None, int | None]:
     return orig if flags & _HAS_POSITION[0] else None, reply if flags & _HAS_POSITION[1] else None
 
 
-__all__ = ["INFO_SIZE", "FlowState", "ParseError", "positions"]
+__all__ = ["INFO_SIZE", "FlowState", "ParseError", "handshake_info", "positions"]

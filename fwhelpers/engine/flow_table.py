@@ -19,6 +19,7 @@ from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
 from fwhelpers.kernel.nfqueue import Packet
 
 MAX_FLOWS = 16384
+MAX_SKIPPED = 64  #: flows that are passed over to evict another
 MAX_BUFFERED = 64 * 1024 * 1024  #: bytes of all streams
 
 
@@ -29,6 +30,11 @@ class Active:
     helper: Helper
     settings: Mapping[str, Any] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def pickup(self) -> bool:
+        """Whether streams are read whose beginning was not seen."""
+        return bool(self.settings.get("pickup", False))
 
 
 class FlowTable:
@@ -57,19 +63,39 @@ class FlowTable:
         """All flows, the least recently used first."""
         return self._flows.items()
 
-    def add(self, key: Key, state: FlowState) -> None:
+    def add(self, key: Key, state: FlowState, now: float = 0.0) -> None:
         """Add a flow; evict the least recently used above the bounds."""
         self._flows[key] = state
-        self.buffered_bytes += _buffered(state)
+        self.account(state)
         if len(self._flows) > self._max_flows or self.buffered_bytes > MAX_BUFFERED:
             # its state is in the conntrack entry, and comes back with its next packet
-            oldest = next(iter(self._flows))
-            self.remove(oldest)
-            self._on_evict(oldest)
+            evicted = self._least_needed(now)
+            self.remove(evicted)
+            self._on_evict(evicted)
+
+    def _least_needed(self, now: float) -> Key:
+        """The least recently used flow, but not one whose retransmissions are still to be rewritten."""
+        for _ in range(MAX_SKIPPED):
+            key, state = next(iter(self._flows.items()))
+            if not state.due(now):
+                return key
+            self._flows.move_to_end(key)
+        return next(iter(self._flows))
 
     def remove(self, key: Key) -> None:
         """Remove a flow whose connection has ended."""
-        self.buffered_bytes -= _buffered(self._flows.pop(key))
+        state = self._flows.pop(key)
+        self.buffered_bytes -= state.accounted
+        state.accounted = -1
+
+    def account(self, state: FlowState) -> None:
+        """Count the bytes that a flow has buffered now, unless it was removed."""
+        if state.accounted >= 0:
+            client, server = state.halves
+            buffered = client.buffered_bytes if client else 0
+            buffered += server.buffered_bytes if server else 0
+            self.buffered_bytes += buffered - state.accounted
+            state.accounted = buffered
 
     def of_packet(self, active: Active, packet: Packet) -> FlowState:
         """Make the flow of a connection's first packet; it is not added."""
@@ -103,7 +129,3 @@ class FlowTable:
         memory_key = client.addr if client.family == 4 else client.addr[:8]
         parser.memory = self.memories.setdefault(helper, Memory()).view(memory_key)
         return FlowState(flow, helper, orig, reply, zone, parser)
-
-
-def _buffered(state: FlowState) -> int:
-    return sum(half.buffered_bytes for half in state.halves if half)

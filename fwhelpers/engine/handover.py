@@ -1,7 +1,7 @@
 """The state that a stopping worker hands to its successor, beyond the 32 bytes in each conntrack entry.
 
     half-read messages    the bytes since the last message boundary, to be parsed again
-    rewritten spans       to rewrite retransmissions in the same way
+    rewritten bytes       to rewrite retransmissions in the same way
     expectations          the registry: owners, ends, accounts
     memories              the shared memory of each helper's parsers (`Parser.memory`)
 
@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from fwhelpers.engine import expectation_record
 from fwhelpers.engine.flow_state import FlowState, positions
-from fwhelpers.engine.mangle import Edit
 from fwhelpers.engine.registry import NO_ACCOUNT, Account, LiveExpectation
+from fwhelpers.engine.rewriting import MAX_PAST, MAX_UNITS, Rewriter, Unit
 from fwhelpers.engine.untrusted import (
     conntrack_tuple,
     flag,
@@ -33,13 +33,13 @@ from fwhelpers.engine.untrusted import (
     plain_tuple,
     text,
 )
-from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.conntrack import SeqAdjustment, Tuple
 
-VERSION = 4
+VERSION = 5
 MAX_SIZE = 32 << 20  #: bytes
 
 _U32 = 0xFFFFFFFF
-_MAX_OFFSET = 1 << 40
+_MAX_SHIFT = 1 << 31
 
 Key = tuple[bytes, int]  #: original tuple as the kernel writes it, conntrack id
 
@@ -57,7 +57,7 @@ class FlowRecord:
     segments: tuple[
         tuple[bool, int, bytes], ...
     ] = ()  #: direction, sequence number, bytes since then
-    edits: tuple[tuple[Edit, ...], tuple[Edit, ...]] = ((), ())  #: offsets count from the base
+    rewriters: tuple[Rewriter, Rewriter] = field(default_factory=lambda: (Rewriter(), Rewriter()))
     keep_until: float = 0.0
     finished: str = ""
     announcement: bool = False
@@ -126,37 +126,30 @@ def _memory_record(plain: dict[str, Any]) -> MemoryRecord:
 def record_of(key: Key, state: FlowState) -> FlowRecord | None:
     """Return a flow's record, None if its conntrack entry suffices."""
     base = state.info or state.snapshot() or b""
-    if state.finished:
-        segments, edits = (), ((), ())
-    else:
-        unread = _unread(state, base)
-        if unread is None:
+    segments = () if state.finished else _unread(state, base)
+    rewritten = any(rewriter.pending or rewriter.past for rewriter in state.rewriters)
+    if segments is None:  # the successor can only continue from the conntrack entry
+        if not rewritten:
             return None
-        segments, edits = unread
-    if not (segments or any(edits) or state.keep_until or (base and not state.info)):
+        base, segments = state.info, ()
+    if not (segments or rewritten or state.keep_until or (base and not state.info)):
         return None
     return FlowRecord(
-        key, state.helper, state.orig, state.reply, state.zone, base, segments, edits,
+        key, state.helper, state.orig, state.reply, state.zone, base, segments, state.rewriters,
         state.keep_until, state.finished, state.flow.announcement, state.account,
     )  # fmt: skip
 
 
-def _unread(state: FlowState, base: bytes) -> Any:
+def _unread(state: FlowState, base: bytes) -> tuple[tuple[bool, int, bytes], ...] | None:
     segments: list[tuple[bool, int, bytes]] = []
-    edits: list[tuple[Edit, ...]] = []
     for which, (half, start) in enumerate(zip(state.halves, positions(base), strict=True)):
         if half is None:
-            edits.append(())
             continue
-        since = half.since(start)
-        if since is None:
+        parts = half.since(start)
+        if parts is None:
             return None
-        offset, parts = since
         segments += [(bool(which), seq, data) for seq, data in parts]
-        edits.append(
-            tuple(Edit(e.start - offset, e.end - offset, e.text) for e in state.edits[which])
-        )
-    return tuple(segments), tuple(edits)
+    return tuple(segments)
 
 
 def _to_plain(record: FlowRecord) -> dict[str, Any]:
@@ -168,7 +161,7 @@ def _to_plain(record: FlowRecord) -> dict[str, Any]:
         "zone": record.zone,
         "base": record.base.hex(),
         "segments": [[reply, seq, data.hex()] for reply, seq, data in record.segments],
-        "edits": [[[e.start, e.end, e.text.hex()] for e in edits] for edits in record.edits],
+        "rewriters": [_rewriter_out(rewriter) for rewriter in record.rewriters],
         "keep_until": record.keep_until,
         "finished": record.finished,
         "announcement": record.announcement,
@@ -178,7 +171,7 @@ def _to_plain(record: FlowRecord) -> dict[str, Any]:
 
 def _flow_record(plain: dict[str, Any]) -> FlowRecord:
     key, conntrack_id = items(plain["key"], 2)
-    orig, reply = items(plain["edits"], 2)
+    orig, reply = items(plain["rewriters"], 2)
     return FlowRecord(
         (octets(key), integer(conntrack_id, _U32)),
         text(plain["helper"]),
@@ -187,7 +180,7 @@ def _flow_record(plain: dict[str, Any]) -> FlowRecord:
         integer(plain["zone"], 0xFFFF),
         octets(plain["base"]),
         tuple(_segment(*items(segment, 3)) for segment in items(plain["segments"])),
-        (_edits(orig), _edits(reply)),
+        (_rewriter_in(*items(orig, 6)), _rewriter_in(*items(reply, 6))),
         number(plain["keep_until"]),
         text(plain["finished"]),
         flag(plain["announcement"]),
@@ -199,16 +192,36 @@ def _segment(reply: object, seq: object, data: object) -> tuple[bool, int, bytes
     return flag(reply), integer(seq, _U32), octets(data)
 
 
-def _edits(plain: object) -> tuple[Edit, ...]:
-    edits = tuple(
-        Edit(_offset(start), _offset(end), octets(replacement))
-        for start, end, replacement in (items(edit, 3) for edit in items(plain))
+def _rewriter_out(rewriter: Rewriter) -> list[Any]:
+    pending, past = (
+        [[u.seq, u.size, u.text.hex()] for u in units]
+        for units in (rewriter.pending, rewriter.past)
     )
-    if any(edit.end < edit.start for edit in edits):
-        raise ValueError("an edit that ends before it starts")
-    return edits
+    return [pending, past, rewriter.adjustment, rewriter.used, rewriter.largest, rewriter.top]
 
 
-def _offset(value: object) -> int:
-    # bytes that were rewritten before the stored position have negative offsets
-    return integer(value, _MAX_OFFSET, -_MAX_OFFSET)
+def _rewriter_in(
+    pending: object, past: object, adjustment: object, used: object, largest: object, top: object
+) -> Rewriter:
+    current = None
+    if adjustment is not None:
+        position, before, after = items(adjustment, 3)
+        current = SeqAdjustment(integer(position, _U32), _shift(before), _shift(after))
+    return Rewriter(
+        _units(pending, MAX_UNITS), _units(past, MAX_PAST), current, number(used),
+        integer(largest, 0xFFFF), integer(top, _U32),
+    )  # fmt: skip
+
+
+def _units(plain: object, most: int) -> list[Unit]:
+    units = [items(unit, 3) for unit in items(plain)]
+    if len(units) > most:
+        raise ValueError("too many rewritten units")
+    return [
+        Unit(integer(seq, _U32), integer(size, 0xFFFF, 1), octets(text))
+        for seq, size, text in units
+    ]
+
+
+def _shift(value: object) -> int:
+    return integer(value, _MAX_SHIFT, -_MAX_SHIFT)

@@ -15,11 +15,11 @@ _U32 = Struct("!I")
 TCP = 6
 UDP = 17
 
-FIN, SYN, RST, URG = 0x01, 0x02, 0x04, 0x20
+FIN, SYN, RST, ACK, URG = 0x01, 0x02, 0x04, 0x10, 0x20
 
 #: IPv6 headers of the form next header (1), length in 8 octets less one (1); RFC 8200 §4, RFC 6275 §6.1
 _EXTENSIONS = frozenset({0, 43, 60, 135, 139, 140})
-_AH, _FRAGMENT = 51, 44
+ROUTING, FRAGMENT, AH = 43, 44, 51
 _MAX_EXTENSIONS = 16
 
 
@@ -73,9 +73,9 @@ def _ipv6(packet: bytes | memoryview) -> tuple[int, int, int] | None:
             return None
         if kind in _EXTENSIONS:
             kind, at = packet[at], at + (packet[at + 1] + 1) * 8
-        elif kind == _AH:
+        elif kind == AH:
             kind, at = packet[at], at + (packet[at + 1] + 2) * 4
-        elif kind == _FRAGMENT and _U16.unpack_from(packet, at + 2)[0] & 0xFFF9 == 0:
+        elif kind == FRAGMENT and _U16.unpack_from(packet, at + 2)[0] & 0xFFF9 == 0:
             kind, at = packet[at], at + 8  # an atomic fragment, RFC 6946
         else:
             return None

@@ -8,6 +8,7 @@ In doubt nothing is opened.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from struct import Struct
 
 from fwhelpers.api import ParseError
 from fwhelpers.engine import handover
@@ -20,15 +21,16 @@ from fwhelpers.engine.conntrack_entry import (
 )
 from fwhelpers.engine.event_handler import EventHandler
 from fwhelpers.engine.expectations import ExpectationManager
-from fwhelpers.engine.flow_state import FlowState
+from fwhelpers.engine.flow_state import FlowState, handshake_info
 from fwhelpers.engine.flow_table import MAX_FLOWS, Active, FlowTable
 from fwhelpers.engine.handover import FlowRecord, Key, MemoryRecord
-from fwhelpers.engine.headers import FIN, RST, SYN, TCP, URG, Segment, locate
-from fwhelpers.engine.mangle import MangleError, rewrite
+from fwhelpers.engine.headers import ACK, RST, SYN, TCP, URG, Segment, locate
+from fwhelpers.engine.mangle import Edit, MangleError, rewrite
 from fwhelpers.engine.memory import Memory
 from fwhelpers.engine.onlink import NO_LINKS, Lookup
 from fwhelpers.engine.registry import MAX_ALIVE, LiveExpectation, Registry
 from fwhelpers.engine.stream import HalfStream, StreamError
+from fwhelpers.engine.stream_start import begin_at_payload, begin_reply, is_first_syn
 from fwhelpers.engine.verdict import ACCEPT, ExpectationTable, Report, Verdict
 from fwhelpers.kernel import labels, nfqueue
 from fwhelpers.kernel.conntrack import IPS_EXPECTED
@@ -36,6 +38,8 @@ from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.nfqueue import Packet
 
 __all__ = ["Active", "Inspector"]
+
+_U32 = Struct("!I")
 
 #: the hooks of outgoing packets
 _OUTGOING_HOOKS = frozenset({nfqueue.FORWARD, nfqueue.LOCAL_OUT, nfqueue.POST_ROUTING})
@@ -91,15 +95,12 @@ class Inspector:
         state = self._flows.new(
             active, record.helper, record.orig, record.reply, record.zone, record.announcement
         )
-        state.account = record.account
+        state.account, state.rewriters = record.account, record.rewriters
         state.keep_until, state.finished = record.keep_until, record.finished
         try:
             state.resume(record.base, record.segments)
         except (ParseError, StreamError) as error:
             self._events.abandon(state, f"state of the previous worker: {error}")
-        for edits, recorded in zip(state.edits, record.edits, strict=True):
-            for edit in recorded:
-                edits.add(edit)
         return state
 
     def __len__(self) -> int:
@@ -124,20 +125,31 @@ class Inspector:
             if state is not None and is_new_connection(packet, segment, state):
                 self._end(key, state)
                 state = None
+            if segment.flags & SYN:
+                return self._handshake(key, packet, segment, state, now)
             if state is None:
-                state = self._open(key, packet)
-            if state is None or state.finished:
+                state = self._open(key, packet, now)
+            if state is None:
                 return self._release(packet, state)
+            other = state.rewriters[packet.ctinfo < REPLY]
+            if other.pending and segment.flags & ACK:
+                (ack,) = _U32.unpack_from(packet.payload, segment.transport + 8)
+                other.acknowledge(ack)
+            if state.finished:
+                return self._finished(packet, segment, state, now)
             return self._inspect(key, packet, segment, state, now)
         except Exception as error:
-            # a bug: the packet passes and the flow is not inspected any more
-            if state is not None:
-                self._events.abandon(state, f"{type(error).__name__}: {error}", "failed")
+            self._fail(state, error)
             return ACCEPT
+
+    def _fail(self, state: FlowState | None, error: Exception) -> None:
+        """Stop inspecting a flow after a bug."""
+        if state is not None:
+            self._events.abandon(state, f"{type(error).__name__}: {error}", "failed")
 
     # flows
 
-    def _open(self, key: Key, packet: Packet) -> FlowState | None:
+    def _open(self, key: Key, packet: Packet, now: float) -> FlowState | None:
         active = self._helpers.get(packet.helper)
         if active is None:
             return None
@@ -147,7 +159,7 @@ class Inspector:
                 state.restore(packet.info)
             except ParseError as error:
                 self._events.abandon(state, f"stored state: {error}")
-        self._flows.add(key, state)
+        self._flows.add(key, state, now)
         return state
 
     def _on_evict(self, key: Key) -> None:
@@ -165,7 +177,27 @@ class Inspector:
             state.released = True
         return Verdict(done=True)
 
+    def _finished(self, packet: Packet, segment: Segment, state: FlowState, now: float) -> Verdict:
+        """Rewrite retransmissions of a flow that is not parsed any more, until they are acknowledged."""
+        verdict = self._rewrite_again(packet, segment, state, ACCEPT, now)
+        if state.due(now):
+            return verdict
+        return self._release(packet, state) if verdict is ACCEPT else verdict
+
     # packets
+
+    def _handshake(
+        self, key: Key, packet: Packet, segment: Segment, state: FlowState | None, now: float
+    ) -> Verdict:
+        """Store where a stream begins. The payload of a SYN is never parsed."""
+        if is_first_syn(packet, segment):
+            ours = packet.helper in self._helpers
+            return Verdict(info=handshake_info(segment.seq + 1)) if ours else ACCEPT
+        if packet.ctinfo >= REPLY and segment.flags & ACK:
+            state = state or self._open(key, packet, now)
+            if state is not None and not state.finished:
+                begin_reply(state, segment)
+        return ACCEPT
 
     def _inspect(
         self,
@@ -185,11 +217,16 @@ class Inspector:
                 verdict, attach = self._udp(packet, segment, state, reply, data, now)
         except (ParseError, StreamError) as error:
             self._events.abandon(state, str(error))
-        if state.finished:
+        except Exception as error:  # a bug of the plugin
+            self._fail(state, error)
+        rewriter = state.rewriters[reply]
+        if rewriter.pending or rewriter.past:
+            verdict = self._rewrite_again(packet, segment, state, verdict, now)
+        if not state.finished:
+            verdict = with_private_data(packet, state, verdict)
+        elif not state.due(now):
             state.released = True
             verdict = verdict.replace(done=True)
-        else:
-            verdict = with_private_data(packet, state, verdict)
         verdict = with_timeout(packet, state, verdict, now)
         if attach:
             self._pending[key] = list(attach)
@@ -211,7 +248,7 @@ class Inspector:
         outcome = self._parse(state, context, data, now)
         verdict = _verdict(outcome)
         if outcome.edits and verdict.accept:
-            payload = rewrite(bytes(packet.payload), segment, 0, outcome.edits)
+            payload = rewrite(bytes(packet.payload), segment, outcome.edits)
             verdict = verdict.replace(payload=payload)
         return verdict, outcome.attach
 
@@ -235,37 +272,47 @@ class Inspector:
         data: bytes,
         now: float,
     ) -> tuple[Verdict, Sequence[Expectation]]:
-        if segment.flags & SYN:
-            state.halves[reply] = HalfStream(segment.seq + 1)
-            return ACCEPT, NOTHING_TO_ATTACH
-        if not data or segment.flags & (RST | FIN):
+        if not data or segment.flags & RST:
             return ACCEPT, NOTHING_TO_ATTACH
         if segment.flags & URG and not state.parser.reads_urgent:
             raise ParseError("urgent data")
         half = state.halves[reply]
         if half is None:
-            half = state.halves[reply] = self._begin(packet, segment, reply)
+            active = self._helpers[state.helper]
+            half = begin_at_payload(active, packet, segment, reply)
+            state.halves[reply] = half
+        next_, gap = half.next, half.first_gap
         fresh = self._in_order(state, half, segment.seq, data, reply)
+        if not fresh:
+            return ACCEPT, NOTHING_TO_ATTACH
+        # only bytes that have not passed yet can be rewritten, and only the last ones resized:
+        # the kernel has a single position up to which it adjusts sequence numbers
         base = half.offset_of(segment.seq)
-        verdict, attach = ACCEPT, NOTHING_TO_ATTACH
-        if fresh:
-            context = MessageContext(packet, reply, data, base, state.flow.client.family == 6)
-            outcome = self._parse(state, context, fresh, now)
-            for edit in outcome.edits:
-                state.edits[reply].add(edit)
-            verdict, attach = _verdict(outcome), outcome.attach
-        return self._rewrite(packet, segment, state, reply, base, verdict), attach
-
-    def _begin(self, packet: Packet, segment: Segment, reply: bool) -> HalfStream:
-        """Start at this segment if it is marked as the direction's first payload (safety rule G2)."""
-        if not labels.first_payload(packet.labels, reply):
-            raise ParseError("the beginning of the stream was not seen")
-        return HalfStream(segment.seq)
+        start = max(base, next_)
+        end = base + len(data) if gap is None else min(base + len(data), gap)
+        if state.ahead[reply]:  # any of these bytes may have passed
+            end = start
+        rewriter = state.rewriters[reply]
+        fixed = state.flow.client.family == 6 or gap is not None or start != base
+        context = MessageContext(
+            packet, reply, data[start - base : end - base], start, fixed or rewriter.resizing,
+            rewriter.full,
+        )  # fmt: skip
+        outcome = self._parse(state, context, fresh, now)
+        verdict = _verdict(outcome)
+        if outcome.edits:
+            edits = [Edit(e.start - base, e.end - base, e.text) for e in outcome.edits]
+            try:
+                verdict = self._rewrite_first(packet, segment, state, edits, verdict, now)
+            except MangleError as error:
+                # unchanged, the announcement leads nowhere
+                outcome.attach.clear()
+                self._events.abandon(state, str(error))
+        return verdict, outcome.attach
 
     def _in_order(
         self, state: FlowState, half: HalfStream, seq: int, data: bytes, reply: bool
     ) -> bytes:
-        before = half.buffered_bytes
         try:
             return half.feed(seq, data)
         except StreamError as error:
@@ -274,28 +321,40 @@ class Inspector:
             half.skip(seq)
             return half.feed(seq, data)
         finally:
-            self._flows.buffered_bytes += half.buffered_bytes - before
+            self._flows.account(state)
 
-    def _rewrite(
+    def _rewrite_first(
         self,
         packet: Packet,
         segment: Segment,
         state: FlowState,
-        reply: bool,
-        base: int,
+        edits: list[Edit],
         verdict: Verdict,
+        now: float,
     ) -> Verdict:
         if not verdict.accept:
+            raise MangleError("the packet is dropped")
+        reply = packet.ctinfo >= REPLY
+        rewriter = state.rewriters[reply]
+        payload = bytes(packet.payload)
+        data = payload[segment.data : segment.end]
+        rewriter.add(segment.seq, data, edits, packet.seq_adjustment(reply))
+        rewriter.used = now
+        return verdict.replace(payload=rewriter.translate(payload, segment))
+
+    def _rewrite_again(
+        self, packet: Packet, segment: Segment, state: FlowState, verdict: Verdict, now: float
+    ) -> Verdict:
+        rewriter = state.rewriters[packet.ctinfo >= REPLY]
+        if not rewriter.concerns(segment.seq) or segment.data == segment.end:
             return verdict
-        try:
-            edits = state.edits[reply].within(base, base + segment.end - segment.data)
-            if not edits:
-                return verdict
-            return verdict.replace(payload=rewrite(bytes(packet.payload), segment, base, edits))
-        except MangleError as error:
-            # a mixture of old and new bytes would be worse; the sender retransmits
-            self._report(Report("dropped", state.helper, state.flow, str(error)))
-            return verdict.replace(accept=False)
+        if not verdict.accept or verdict.payload is not None:
+            return verdict
+        payload = rewriter.translate(bytes(packet.payload), segment)
+        if payload is None:
+            return verdict
+        rewriter.used = now
+        return verdict.replace(payload=payload)
 
     # what goes back to the kernel
 

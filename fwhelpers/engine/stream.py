@@ -12,7 +12,7 @@ _HALF = 0x80000000
 
 MAX_EARLY = 16 * 1024  #: bytes buffered behind a gap
 MAX_EARLY_SEGMENTS = 32
-MAX_RECENT = 4 * 1024  #: delivered bytes that are kept for comparison
+MAX_RECENT = 16 * 1024  #: delivered bytes that are kept for comparison
 
 
 class StreamError(Exception):
@@ -24,20 +24,35 @@ class StreamError(Exception):
 
 
 class HalfStream:
-    """Follows one direction. Positions are stream offsets: 0 is the first byte after the handshake."""
+    """Follows one direction. Positions are stream offsets, counted from the first byte that it reads.
 
-    __slots__ = ("_early", "_next_seq", "_recent", "next")
+    `begins`: this is the stream's first byte. A segment with an earlier one contradicts that and is an error.
+    """
 
-    def __init__(self, next_seq: int, start: int = 0) -> None:
+    __slots__ = ("_begins", "_early", "_first", "_next_seq", "_recent", "next")
+
+    def __init__(self, next_seq: int, *, begins: bool = False) -> None:
         self._next_seq = next_seq & _MASK
-        self.next = start  #: offset of the next byte to deliver
-        self._recent = b""
+        self._begins = begins
+        self._first = 0  # offset of the first byte that can be compared
+        self.next = 0  #: offset of the next byte to deliver
+        self._recent = bytearray()
         self._early: dict[int, bytes] = {}
 
     @property
     def next_seq(self) -> int:
         """Sequence number of the next byte to deliver."""
         return self._next_seq
+
+    @property
+    def untouched(self) -> bool:
+        """True at the beginning of the stream, before its first payload."""
+        return self._begins and not self.next and not self._early
+
+    @property
+    def first_gap(self) -> int | None:
+        """Offset of the first segment behind a gap, None if there is none."""
+        return min(self._early) if self._early else None
 
     @property
     def complete(self) -> bool:
@@ -47,15 +62,16 @@ class HalfStream:
     @property
     def buffered_bytes(self) -> int:
         """Bytes held in memory."""
-        return len(self._recent) + sum(map(len, self._early.values()))
+        recent = len(self._recent)
+        return recent + sum(map(len, self._early.values())) if self._early else recent
 
     def offset_of(self, seq: int) -> int:
         """Stream offset of a sequence number (negative: before the start)."""
         distance = (seq - self._next_seq) & _MASK
         return self.next + (distance - (1 << 32) if distance >= _HALF else distance)
 
-    def since(self, seq: int | None) -> tuple[int, list[tuple[int, bytes]]] | None:
-        """Return the bytes from this sequence number on (None: from the start), as segments, and their offset.
+    def since(self, seq: int | None) -> list[tuple[int, bytes]] | None:
+        """Return the bytes from this sequence number on (None: from the start), as segments.
 
         None if not all of them are buffered. Each segment that waits behind a gap is returned as it is.
         """
@@ -64,9 +80,9 @@ class HalfStream:
             return None
         first = (self._next_seq - size) & _MASK
         offset = self.next - size
-        parts = [(first, self._recent[len(self._recent) - size :])] if size else []
+        parts = [(first, bytes(self._recent[len(self._recent) - size :]))] if size else []
         parts += [((first + at - offset) & _MASK, data) for at, data in self._early.items()]
-        return offset, parts
+        return parts
 
     def feed(self, seq: int, data: bytes) -> bytes:
         """Take a segment; return the bytes that it puts in order.
@@ -74,6 +90,8 @@ class HalfStream:
         Raises StreamError for contradicting bytes, and when the bounds behind a gap are exceeded.
         """
         at = self.offset_of(seq)
+        if at < 0 and self._begins and not (at == -1 and len(data) == 1):  # a keep-alive probe
+            raise StreamError("payload before the beginning of the stream")
         if at > self.next:
             self._buffer(at, data)
             return b""
@@ -81,29 +99,35 @@ class HalfStream:
         return fresh + self._early_bytes() if self._early else fresh
 
     def skip(self, seq: int) -> None:
-        """Continue at this sequence number. Offsets keep counting delivered bytes."""
+        """Continue at this sequence number. Offsets keep counting delivered bytes; earlier bytes are not compared."""
+        self._first = self.next
         self._next_seq = seq & _MASK
-        self._recent = b""
+        self._begins = False
+        self._recent.clear()
         self._early.clear()
 
     def _append(self, at: int, data: bytes) -> bytes:
         overlap = self.next - at
         if overlap:
-            if len(data) == 1 and overlap == 1:
-                return b""  # a keep-alive probe, of some stacks with a garbage byte (RFC 1122 §4.2.3.6)
+            if data == b"\0" and overlap == 1:
+                return b""  # a keep-alive probe of a stack that sends garbage (RFC 1122 §4.2.3.6)
             self._compare(at, data[:overlap])
         fresh = data[overlap:]
         self.next += len(fresh)
         self._next_seq = (self._next_seq + len(fresh)) & _MASK
-        self._recent = (self._recent + fresh)[-MAX_RECENT:]
+        self._recent += fresh
+        if len(self._recent) > 2 * MAX_RECENT:  # not each time, as it moves all bytes
+            del self._recent[:-MAX_RECENT]
         return fresh
 
     def _compare(self, at: int, again: bytes) -> None:
         oldest = self.next - len(self._recent)
-        skipped = max(0, oldest - at)
-        again = again[skipped:]
-        begin = at + skipped - oldest
-        if again and self._recent[begin : begin + len(again)] != again:
+        first = max(at, self._first)
+        if first < oldest:
+            raise StreamError("retransmission of bytes that are not kept for comparison")
+        again = again[first - at :]
+        begin = first - oldest
+        if self._recent[begin : begin + len(again)] != again:
             raise StreamError("retransmission with different bytes")
 
     def _buffer(self, at: int, data: bytes) -> None:

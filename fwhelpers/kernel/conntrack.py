@@ -29,6 +29,7 @@ IPS_FIXED_TIMEOUT, IPS_HELPER = 0x400, 0x2000
 CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS = 1, 2, 3
 CTA_HELP, CTA_TIMEOUT, CTA_MARK, CTA_ID = 5, 7, 8, 12
 CTA_TUPLE_MASTER, CTA_ZONE, CTA_LABELS, CTA_LABELS_MASK = 14, 18, 22, 23
+CTA_SEQ_ADJ_ORIG, CTA_SEQ_ADJ_REPLY = 15, 16
 CTA_HELP_NAME, CTA_HELP_INFO = 1, 2
 
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
@@ -55,6 +56,26 @@ class Tuple(NamedTuple):
     def family(self) -> int:
         """AF_INET or AF_INET6."""
         return AF_INET if len(self.src) == 4 else AF_INET6
+
+
+class SeqAdjustment(NamedTuple):
+    """How conntrack moves sequence numbers of a direction (struct nf_ct_seqadj)."""
+
+    position: int  #: segments that begin after it are moved by `after`, others by `before`
+    before: int
+    after: int
+
+
+NO_ADJUSTMENT = SeqAdjustment(0, 0, 0)
+
+
+def parse_seq_adjustment(payload: Buffer) -> SeqAdjustment:
+    """Decode the payload of CTA_SEQ_ADJ_*. Raises DecodeError."""
+    parts = parse(payload)
+    position, before, after = (
+        int.from_bytes(parts.get(kind, b""), "big", signed=kind > 1) for kind in (1, 2, 3)
+    )
+    return SeqAdjustment(position, before, after)
 
 
 def encode_tuple(kind: int, value: Tuple) -> bytes:

@@ -14,6 +14,9 @@ DONE: Final = 127
 #: (net/netfilter/nft_ct.c: nf_connlabels_get), and DONE can't be stored without them
 ASSIGNED: Final = 126
 
+#: set by the TCP steering rules if the connection's first packet is a SYN: all of its streams passed here
+BEGAN: Final = 121
+
 # Set by the TCP steering rules for each segment with payload. A worker recognizes by them the first
 # payload of a direction since the helper was assigned (SEEN without MORE).
 ORIG_SEEN: Final = 122

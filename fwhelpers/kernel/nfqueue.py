@@ -17,14 +17,18 @@ from fwhelpers.kernel.conntrack import (
     CTA_LABELS,
     CTA_LABELS_MASK,
     CTA_MARK,
+    CTA_SEQ_ADJ_ORIG,
+    CTA_SEQ_ADJ_REPLY,
     CTA_STATUS,
     CTA_TIMEOUT,
     CTA_TUPLE_ORIG,
     CTA_TUPLE_REPLY,
     CTA_ZONE,
     IPS_CONFIRMED,
+    SeqAdjustment,
     Tuple,
     parse_help,
+    parse_seq_adjustment,
     parse_tuple,
 )
 from fwhelpers.kernel.expect import Expectation, queue_attributes
@@ -183,6 +187,12 @@ class Packet:
     def labels(self) -> bytes:
         """The label bits, empty if none is set."""
         return bytes(self._ct_bytes(CTA_LABELS))
+
+    def seq_adjustment(self, reply: bool) -> SeqAdjustment:
+        """How the kernel moves sequence numbers of a direction. Raises DecodeError."""
+        return parse_seq_adjustment(
+            self._ct_bytes(CTA_SEQ_ADJ_REPLY if reply else CTA_SEQ_ADJ_ORIG)
+        )
 
     @property
     def helper(self) -> str:

@@ -45,6 +45,9 @@ Section = list[str]
 # only a connection's first packet can give it one (nft_ct.c: nft_ct_helper_obj_eval)
 _FIRST = "ct state != new return"
 
+#: conntrack takes any segment for the beginning of a connection that it does not know, the rules do not
+SYN = "tcp flags & (fin | syn | rst | ack) == syn"
+
 
 def assignment(enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) -> list[Section]:
     """The chains; `label` marks what gets a helper as ours to inspect."""
@@ -185,6 +188,8 @@ def _assign_all(enabled: Sequence[Enabled], label: bool) -> list[str]:
 
 def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Iterator[str]:
     ports = f"{transport(l4)} dport {anonymous_set(port_numbers(config.ports))}"
+    if l4 == "tcp" and not config.settings.get("pickup", False):
+        ports = f"{ports} {SYN}"
     mark = f" ct label set {labels.ASSIGNED}" if label else ""
     for where in _targets(config, helper) if helper.outgoing else _where(config):
         match = [*incoming(config.interfaces), *where, ports]

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fwhelpers.api import Helper
 from fwhelpers.config import Config
 from fwhelpers.kernel import labels
-from fwhelpers.ruleset.assign import Enabled, assignment, incoming, object_name
+from fwhelpers.ruleset.assign import SYN, Enabled, assignment, incoming, object_name
 from fwhelpers.ruleset.syntax import CHECK_TABLE as CHECK_TABLE
 from fwhelpers.ruleset.syntax import (
     L4S,
@@ -32,8 +32,8 @@ from fwhelpers.ruleset.syntax import (
 from fwhelpers.ruleset.syntax import PIN_TABLE as PIN_TABLE
 from fwhelpers.ruleset.syntax import TABLE as TABLE
 
-#: enum ip_conntrack_status: IPS_HELPER, IPS_EXPECTED
-_HAS_HELPER, _EXPECTED = 0x2000, 1
+#: enum ip_conntrack_status: IPS_HELPER, IPS_EXPECTED, IPS_CONFIRMED
+_HAS_HELPER, _EXPECTED, _CONFIRMED = 0x2000, 1, 8
 
 #: without one each ruleset has another (nft_jhash_init()), and a flow changes its worker with each reload
 _SEED = "0x1"
@@ -138,11 +138,15 @@ def _steer_children(enabled: Sequence[Enabled], queues: range) -> list[list[str]
     ]
     sections = []
     if tcp:
-        rules += [
-            f"{_inherited(h)} meta l4proto tcp @ih,0,8 0x0-0xff goto steer-children-tcp"
-            for _, h in enabled
-            if "tcp" in h.children
-        ]
+        for matches, verdict in (
+            (_BEGINS, f"ct label set {labels.BEGAN}"),
+            (_PAYLOAD, "goto steer-children-tcp"),
+        ):
+            rules += [
+                f"{_inherited(h)} meta l4proto tcp {matches} {verdict}"
+                for _, h in enabled
+                if "tcp" in h.children
+            ]
         sections.append(block("chain steer-children-tcp", [*_SEEN, *tcp]))
     return [*sections, block("chain steer-children", [*rules, *udp])] if tcp or udp else []
 
@@ -194,8 +198,14 @@ def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     sections = []
     tcp = port_numbers({port for fail in _FAILS for port in ports["tcp", fail]})
     if tcp:
-        # bytes behind the TCP header: SYN, pure ACK and FIN have none and never leave the kernel
-        rules.append(f"{_original('tcp', tcp)} @ih,0,8 0x0-0xff goto steer-tcp")
+        rules += [
+            f"{_original('tcp', tcp)} {_BEGINS} goto steer-syn",
+            f"{_original('tcp', tcp)} {_PAYLOAD} goto steer-tcp",
+        ]
+        announcing = [one for one in enabled if one[1].client_announces]
+        syns = {("tcp", fail): _steered(announcing, "tcp", fail) for fail in _FAILS}
+        syn = [f"ct label set {labels.BEGAN}", *_queue_rules(syns, "tcp", targets)]
+        sections.append(block("chain steer-syn", syn))
         sections.append(block("chain steer-tcp", [*_SEEN, *_queue_rules(ports, "tcp", targets)]))
     return [*sections, block("chain steer", rules)]
 
@@ -204,7 +214,13 @@ def _steered(enabled: Sequence[Enabled], l4: str, fail: str) -> set[int]:
     return {p for c, h in enabled if l4 in h.l4s and c.fail == fail for p in c.ports}
 
 
-# A worker must know whether a segment is its direction's first payload, though no SYN is queued.
+# a SYN is the beginning of a connection as its first packet only, which is not confirmed yet
+_BEGINS = f"ct status & {_CONFIRMED:#x} != {_CONFIRMED:#x} {SYN}"
+# bytes behind the TCP header: pure ACK and FIN have none and never leave the kernel. No stack sends
+# a SYN with payload within a connection
+_PAYLOAD = "tcp flags & syn == 0x0 @ih,0,8 0x0-0xff"
+
+# A worker must know whether a segment is its direction's first payload, though most SYNs are not queued.
 # `set` adds a bit: the first payload leaves SEEN alone, each later one SEEN and MORE, and a
 # connection without room for labels has neither.
 _SEEN = (

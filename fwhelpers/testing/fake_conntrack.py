@@ -48,6 +48,13 @@ class Connection:
         """The other direction."""
         return backwards(self.orig)
 
+    def begin(self) -> bool:
+        """Apply the steering rules to a SYN; return whether it begins the connection."""
+        if self.status & IPS_CONFIRMED:
+            return False
+        self.labels |= 1 << labels.BEGAN
+        return True
+
     def steer(self, reply: bool) -> bool:
         """What the steering rules do with a payload segment; True: it is queued."""
         if self.labels >> labels.DONE & 1:

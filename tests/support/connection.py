@@ -10,11 +10,11 @@ from typing import Any
 from packets import tcp4, tcp6, udp4, udp6
 
 from fwhelpers.api import Endpoint, Flow, Helper
-from fwhelpers.engine.flow_state import FlowState
+from fwhelpers.engine.flow_state import FlowState, handshake_info
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.verdict import Report, Verdict
 from fwhelpers.kernel import labels
-from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.conntrack import NO_ADJUSTMENT, SeqAdjustment, Tuple
 from fwhelpers.kernel.expect import Expectation
 
 
@@ -35,6 +35,10 @@ class FakePacket:
     indev: int = 0
     outdev: int = 2
     indev: int = 2
+    adjustments: tuple[SeqAdjustment, SeqAdjustment] = (NO_ADJUSTMENT, NO_ADJUSTMENT)
+
+    def seq_adjustment(self, reply: bool) -> SeqAdjustment:
+        return self.adjustments[reply]
 
     @property
     def confirmed(self) -> bool:
@@ -116,7 +120,8 @@ class Connection:
         )
         self.l4 = l4
         self.seq = [1000, 2**32 - 20]
-        self.info = bytes(32)
+        announces = l4 == "tcp" and helper.client_announces
+        self.info = handshake_info(self.seq[0]) if announces else bytes(32)
         self.payloads = [0, 0]
         self.now = 100.0
         self.extra: dict[str, Any] = {}
@@ -140,7 +145,7 @@ class Connection:
 
     def _labels(self, reply: bool) -> bytes:
         self.payloads[reply] += 1
-        label_bits = []
+        label_bits = [labels.BEGAN]
         for which, names in enumerate(
             [(labels.ORIG_SEEN, labels.ORIG_MORE), (labels.REPLY_SEEN, labels.REPLY_MORE)]
         ):

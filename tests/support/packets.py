@@ -38,9 +38,9 @@ def _addresses(src: str, dst: str) -> bytes:
 
 
 def tcp_body(
-    data: bytes, seq: int, flags: int, src: str, dst: str, ports: tuple[int, int]
+    data: bytes, seq: int, flags: int, src: str, dst: str, ports: tuple[int, int], ack: int = 1
 ) -> bytes:
-    body = struct.pack("!HHIIBBHHH", *ports, seq, 1, 0x50, flags, 1000, 0, 0) + data
+    body = struct.pack("!HHIIBBHHH", *ports, seq, ack, 0x50, flags, 1000, 0, 0) + data
     return body[:16] + struct.pack("!H", _sum(_addresses(src, dst), 6, body)) + body[18:]
 
 
@@ -56,8 +56,9 @@ def tcp4(
     src: str = "10.0.1.2",
     dst: str = "10.0.2.2",
     ports: tuple[int, int] = (40000, 21),
+    ack: int = 1,
 ) -> bytes:
-    return ip4(6, tcp_body(data, seq, flags, src, dst, ports), src, dst)
+    return ip4(6, tcp_body(data, seq, flags, src, dst, ports, ack), src, dst)
 
 
 def tcp6(
@@ -67,8 +68,9 @@ def tcp6(
     src: str = "fd01::2",
     dst: str = "fd02::2",
     ports: tuple[int, int] = (40000, 21),
+    ack: int = 1,
 ) -> bytes:
-    return ip6(6, tcp_body(data, seq, flags, src, dst, ports), src, dst)
+    return ip6(6, tcp_body(data, seq, flags, src, dst, ports, ack), src, dst)
 
 
 def udp4(

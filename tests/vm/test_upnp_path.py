@@ -207,17 +207,17 @@ def master_port(line: str) -> str:
 
 
 def forget_device(host: Host) -> None:
-    tell(host.lab, "byebye")
+    send_command(host.lab, "byebye")
     wait_until(lambda: not described(host), "the device is forgotten")
 
 
 def test_a_renewed_expectation_outlives_the_first_announcement(host: Host) -> None:
     """Each announcement comes from a socket of its own."""
     forget_device(host)
-    tell(host.lab, "alive 6")
+    send_command(host.lab, "alive 6")
     wait_until(lambda: described(host), "the device is announced")
     first = master_port(described(host)[0])
-    tell(host.lab, "alive 600")
+    send_command(host.lab, "alive 600")
     wait_until(lambda: master_port(described(host)[0]) != first, "another socket has renewed it")
     renewed = remaining(host)
     wait_until(lambda: remaining(host) <= renewed - 9, "the first announcement's time has passed")
@@ -227,12 +227,12 @@ def test_a_renewed_expectation_outlives_the_first_announcement(host: Host) -> No
 @pytest.mark.parametrize("attempt", range(6))
 def test_searches_of_a_new_socket_without_pause(host: Host, attempt: int) -> None:
     """They were connections of their own until the first was confirmed, and took their expectation along."""
-    assert said(host.lab, "search", "10", "3")[0].startswith(f"located {CLIENT2[4]}")
+    assert peer_output(host.lab, "search", "10", "3")[0].startswith(f"located {CLIENT2[4]}")
 
 
 def test_an_expectation_ends_in_time_though_its_worker_was_killed(host: Host) -> None:
     forget_device(host)
-    tell(host.lab, "alive 12")
+    send_command(host.lab, "alive 12")
     wait_until(lambda: described(host), "the device is announced")
     assert remaining(host) > 1000, "the kernel has the policy's lifetime"
     counters = json.loads(host.lab.fwhelpers("counters", "--json", ns="c").stdout)

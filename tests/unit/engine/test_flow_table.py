@@ -55,3 +55,16 @@ def test_the_flows_of_a_helper_share_its_memory() -> None:
     first.parser.memory[b"key"] = b"value"
     assert second.parser.memory == {b"key": b"value"}
     assert flows.new(TALK, "other", ORIG, REPLY, 0, False).parser.memory == {}
+
+
+def test_the_count_of_buffered_bytes_goes_down_again() -> None:
+    flows = FlowTable()
+    state = flow(flows, buffered=100)
+    flows.add((b"", 1), state)
+    state.halves[0] = HalfStream(2000)
+    flows.account(state)
+    assert flows.buffered_bytes == 0
+    flows.remove((b"", 1))
+    state.halves[0].feed(2001, bytes(50))
+    flows.account(state)  # it has been removed
+    assert flows.buffered_bytes == 0

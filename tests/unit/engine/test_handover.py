@@ -181,7 +181,7 @@ def test_datagrams() -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", [b"3\n", b"4\n{}\n", b"4\n[]\n", b"4\nnull\n", b"4\n{", b"\x80", b"\n"]
+    "bad", [b"4\n", b"5\n{}\n", b"5\n[]\n", b"5\nnull\n", b"5\n{", b"\x80", b"\n"]
 )
 def test_malformed_data_is_refused(bad: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - all errors are reported alike

@@ -7,7 +7,7 @@ from packets import plain_checksum, tcp4, tcp6, udp4, udp6
 
 from fwhelpers.engine.checksum import ones_complement
 from fwhelpers.engine.headers import locate
-from fwhelpers.engine.mangle import Edit, Edits, MangleError, rewrite
+from fwhelpers.engine.mangle import Edit, MangleError, apply, rewrite
 
 MAKERS = [tcp4, tcp6, udp4, udp6]
 
@@ -30,15 +30,20 @@ def test_a_rewritten_packet_equals_one_built_with_the_new_payload(
     segment = locate(packet)
     assert segment
     edit = Edit(len(before), len(before) + len(old), new)
-    assert rewrite(packet, segment, 0, [edit]) == make(before + new + b"tail")  # type: ignore[operator]
+    assert rewrite(packet, segment, [edit]) == make(before + new + b"tail")  # type: ignore[operator]
 
 
 def test_several_edits_and_a_base() -> None:
-    packet = tcp4(b"aa11bb22cc")
-    segment = locate(packet)
-    assert segment
-    edits = [Edit(102, 104, b"1"), Edit(106, 108, b"222")]
-    assert rewrite(packet, segment, 100, edits) == tcp4(b"aa1bb222cc")
+    edits = [Edit(106, 108, b"222"), Edit(102, 104, b"1")]
+    assert apply(b"aa11bb22cc", 100, edits) == b"aa1bb222cc"
+
+
+@pytest.mark.parametrize(
+    "edits", [[Edit(0, 5, b""), Edit(4, 6, b"")], [Edit(8, 11, b"")], [Edit(-1, 2, b"")]]
+)
+def test_edits_that_overlap_or_exceed_the_data_are_an_error(edits: list[Edit]) -> None:
+    with pytest.raises(MangleError):
+        apply(b"aa11bb22cc", 0, edits)
 
 
 def test_a_packet_longer_than_ip_allows_is_an_error() -> None:
@@ -46,20 +51,20 @@ def test_a_packet_longer_than_ip_allows_is_an_error() -> None:
     segment = locate(packet)
     assert segment
     with pytest.raises(MangleError):
-        rewrite(packet, segment, 0, [Edit(0, 1, b"y" * 1000)])
+        rewrite(packet, segment, [Edit(0, 1, b"y" * 1000)])
 
 
-def test_edits_apply_to_a_retransmission() -> None:
-    edits = Edits()
-    edits.add(Edit(10, 20, b"x"))
-    assert edits.within(0, 30) == [Edit(10, 20, b"x")]
-    assert edits.within(20, 30) == []
-    assert edits.within(0, 10) == []
-
-
-@pytest.mark.parametrize("cut", [(0, 15), (15, 30), (12, 18)])
-def test_a_cut_edit_is_an_error(cut: tuple[int, int]) -> None:
-    edits = Edits()
-    edits.add(Edit(10, 20, b"x"))
-    with pytest.raises(MangleError):
-        edits.within(*cut)
+@pytest.mark.parametrize("kind", [0, 2, 4])
+@pytest.mark.parametrize("left", [0, 1, 2])
+def test_the_checksum_covers_the_last_address_of_a_routing_header(kind: int, left: int) -> None:
+    """RFC 8200 §8.1: while segments are left, the destination of the IP header is not the final one."""
+    plain = tcp6(b"old text", dst="fd03::9")
+    addresses = [plain[24:40], bytes(16)] if kind == 4 else [bytes(16), plain[24:40]]
+    routing = bytes([6, 4, kind, left, 0, 0, 0, 0]) + b"".join(addresses)
+    now = plain[24:40] if not left else bytes([0xFD] * 16)
+    length = (len(plain) - 40 + len(routing)).to_bytes(2, "big")
+    packet = plain[:4] + length + bytes([43]) + plain[7:24] + now + routing + plain[40:]
+    segment = locate(packet)
+    assert segment
+    rewritten = rewrite(packet, segment, [Edit(0, 3, b"new")])
+    assert rewritten[40 + len(routing) :] == tcp6(b"new text", dst="fd03::9")[40:]

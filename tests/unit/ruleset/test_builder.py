@@ -29,7 +29,7 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 
 HELPERS = {
     "rpc": Helper("rpc", ("udp", "tcp"), [111], Parser),
-    "ftp": Helper("ftp", "tcp", [21], Parser),
+    "ftp": Helper("ftp", "tcp", [21], Parser, client_announces=True),
     "tftp": Helper("tftp", "udp", [69], Parser),
     "ask": Helper(
         "ask", "udp", [1900], Parser, outgoing=True,
@@ -39,7 +39,9 @@ HELPERS = {
         "hear", "udp", [1901], Parser, outgoing=True, groups=("239.255.255.250", "ff02::c"),
         listen_for=b"NOTIFY", children=("udp", "tcp"),
     ),
-    "kin": Helper("kin", "tcp", [1400], Parser, same_worker_per_client=True),
+    "kin": Helper(
+        "kin", "tcp", [1400], Parser, same_worker_per_client=True, client_announces=True
+    ),
     "shout": Helper("shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True),
 }  # fmt: skip
 

@@ -1,0 +1,41 @@
+"""Where a TCP stream begins (safety rule G2, decision 0001)."""
+
+from __future__ import annotations
+
+from fwhelpers.api import ParseError
+from fwhelpers.engine.conntrack_entry import REPLY
+from fwhelpers.engine.flow_state import FlowState
+from fwhelpers.engine.flow_table import Active
+from fwhelpers.engine.headers import ACK, Segment
+from fwhelpers.engine.stream import HalfStream
+from fwhelpers.kernel import labels
+from fwhelpers.kernel.conntrack import IPS_EXPECTED
+from fwhelpers.kernel.nfqueue import Packet
+
+
+def is_first_syn(packet: Packet, segment: Segment) -> bool:
+    """Return whether a SYN is its connection's first packet, and its sequence number can be stored."""
+    # the kernel stores no private data for expected connections
+    first = not packet.confirmed and not packet.status & IPS_EXPECTED
+    return first and packet.ctinfo < REPLY and not segment.flags & ACK
+
+
+def begin_reply(state: FlowState, segment: Segment) -> None:
+    """Start the reply direction at a SYN/ACK. These are queued with steering = "helper" only."""
+    client, server = state.halves
+    if server is None and client is not None and client.untouched:
+        state.halves[1] = HalfStream(segment.seq + 1, begins=True)
+
+
+def begin_at_payload(active: Active, packet: Packet, segment: Segment, reply: bool) -> HalfStream:
+    """Start a direction at a segment with payload. Raises ParseError unless it is the first one."""
+    if not active.pickup:
+        if not labels.has(packet.labels, labels.BEGAN):
+            raise ParseError("the connection's SYN was not seen")
+        # the first payload to arrive may not be the first one sent, and what a client announces may
+        # be chosen by others: its stream must begin where its SYN says
+        if active.helper.client_announces and not reply:
+            raise ParseError("the sequence number of the client's SYN is not known")
+    if not labels.first_payload(packet.labels, reply):
+        raise ParseError("the beginning of the stream was not seen")
+    return HalfStream(segment.seq, begins=True)

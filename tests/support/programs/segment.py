@@ -1,0 +1,25 @@
+"""Send one TCP segment over IPv4, whatever its state: python segment.py SRC SPORT DST DPORT FLAGS SEQ [HEX]."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from packets import tcp4
+
+
+def main(src: str, sport: str, dst: str, dport: str, flags: str, seq: str, data: str = "") -> None:
+    packet = tcp4(
+        bytes.fromhex(data), src=src, dst=dst, ports=(int(sport), int(dport)), seq=int(seq),
+        ack=int(seq), flags=int(flags),
+    )  # fmt: skip
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1)  # unlike the kernel's own resets
+        raw.sendto(packet, (dst, 0))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
