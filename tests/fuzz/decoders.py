@@ -21,7 +21,7 @@ from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.mangle import Edit, MangleError, rewrite
 from fwhelpers.firewalld import decode as firewalld
 from fwhelpers.firewalld import rich_rules
-from fwhelpers.kernel import conntrack, cthelper, expect, nfnl, nfqueue, nla, rtnl
+from fwhelpers.kernel import conntrack, cthelper, expect, nfnl, nfqueue, nla
 from fwhelpers.migrate import conntrackd, convert, firewall, render
 from fwhelpers.migrate.notes import MigrationError
 from fwhelpers.networkmanager import client as networkmanager
@@ -91,7 +91,6 @@ def netlink(data: bytes) -> None:
         conntrack.parse_help,
         expect.parse_expectation,
         cthelper.parse_helper,
-        rtnl.parse_addresses,
     ]
     for read in readers:
         with suppress(*NETLINK_ERRORS):
