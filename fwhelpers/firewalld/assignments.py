@@ -199,22 +199,20 @@ def _offer(
 
 
 def _opens(opened: Ports, port: tuple[int, str]) -> bool:
-    return any(
-        l4 == port[1] and int(text.partition("-")[0]) <= port[0] <= int(text.rpartition("-")[2])
-        for text, l4 in opened
-        if text.replace("-", "").isdecimal()
-    )
+    return any(l4 == port[1] and port[0] in _port_range(text) for text, l4 in opened)
 
 
 def _numbers(ports: Ports) -> tuple[tuple[int, str], ...]:
     """Ranges as single ports."""
-    found = []
-    for text, l4 in ports:
-        first, _, last = text.partition("-")
-        if first.isdecimal() and (last or first).isdecimal():
-            found += [(port, l4) for port in range(int(first), int(last or first) + 1)]
-    valid = [(port, l4) for port, l4 in found if 1 <= port <= 65535]
-    return tuple(valid[:_MAX_PORTS])
+    numbers = [(port, l4) for text, l4 in ports for port in _port_range(text)]
+    return tuple([(port, l4) for port, l4 in numbers if 1 <= port <= 65535][:_MAX_PORTS])
+
+
+def _port_range(text: str) -> range:
+    """A port or range as firewalld writes it; empty if it is neither."""
+    first, _, last = text.partition("-")
+    valid = all(number.isdecimal() and len(number) <= 5 for number in (first, last or first))
+    return range(int(first), int(last or first) + 1) if valid else range(0)
 
 
 def _act(offer: _Offer, why: str) -> Assignment:
@@ -253,7 +251,8 @@ def _leads(forward: ForwardPort, act: Assignment, port: tuple[int, str]) -> bool
     """Does a forward port lead to one of the ports of the act? With a range on both sides, position by position."""
     if not forward.to_port:
         return port in act.ports
-    base = int(forward.port.partition("-")[0])
-    first, _, last = forward.to_port.partition("-")
-    target = int(first) + (port[0] - base if last else 0)
-    return (target, port[1]) in act.ports
+    sources, targets = _port_range(forward.port), _port_range(forward.to_port)
+    if not sources or not targets:
+        return False
+    offset = port[0] - sources.start if "-" in forward.to_port else 0
+    return (targets.start + offset, port[1]) in act.ports

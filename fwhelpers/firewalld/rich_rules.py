@@ -29,7 +29,7 @@ _HARMLESS = {"log", "nflog", "audit"}
 
 
 def parse(rule: str) -> RichRule | None:
-    """Read a rule; None if it accepts no service. Raises NotFollowed."""
+    """Read a rule; None if it accepts no service. Raises UnsupportedRule."""
     try:
         words = shlex.split(rule)
     except ValueError:

@@ -312,3 +312,18 @@ def test_rules_decide_as_firewalld_does(
     zone = zone_of(snap, interface, address)
     wanted = f"in.{zone}" if known[zone].services else ""
     assert rule_of(text, interface, address) == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-", "1-", "-1", "abc", "0", "9" * 5000, "1-999999999999", "21-²"]
+)
+def test_malformed_ports_are_ignored(text: str) -> None:
+    service = Service("odd", ports=((text, "tcp"),), helpers=("odd",))
+    zone = Zone(
+        "i", ("lan",), services=("odd",),
+        forward_ports=(ForwardPort(text, "tcp", "21"), ForwardPort("21", "tcp", text)),
+    )  # fmt: skip
+    helper = FirewalldHelper("odd", "nf_conntrack_ftp", ((text, "tcp"),))
+    settings = Snapshot("i", {"i": zone}, services={"odd": service}, helpers={"odd": helper})
+    assignments = derive_assignments(settings, HELPERS).scope.acts
+    assert all(1 <= port <= 65535 for a in assignments for port, _ in a.ports)
