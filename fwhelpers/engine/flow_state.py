@@ -62,11 +62,10 @@ class FlowState:
         return client.due(now) or server.due(now)
 
     def snapshot(self) -> bytes | None:
-        """Return the 32 bytes to store, None within a message."""
-        if any(half and not half.complete for half in self.halves):
-            return self._with_gap()
-        if not (self.parser.boundary(False) and self.parser.boundary(True)):
-            return None
+        """Return the 32 bytes to store, None if there is no position yet at which a message begins."""
+        gap = any(half and not half.complete for half in self.halves)
+        if gap or not (self.parser.boundary(False) and self.parser.boundary(True)):
+            return self._with_notes()
         flags, positions = 0, [0, 0]
         for which, half in enumerate(self.halves):
             if half is not None:
@@ -78,14 +77,25 @@ class FlowState:
         own = self.parser.save()[: Parser.STATE_MAX]
         return (_HEAD.pack(_VERSION, flags, *positions, len(own)) + own).ljust(INFO_SIZE, b"\0")
 
-    def _with_gap(self) -> bytes | None:
-        """The stored bytes, with a note that later ones have passed: those must not be moved any more."""
+    def _with_notes(self) -> bytes | None:
+        """The stored bytes, with a note that later ones have passed: those can't be rewritten any more."""
         if not any(self.info):
             return None
-        version, flags, *_ = self.info
-        for half, flag in zip(self.halves, _AHEAD, strict=True):
-            flags |= flag * bool(half and not half.complete)
-        return bytes([version, flags]) + self.info[2:]
+        passed = [
+            half is not None and (not half.complete or half.next_seq != position)
+            for half, position in zip(self.halves, positions(self.info), strict=True)
+        ]
+        return self._noted(passed)
+
+    def without_notes(self) -> bytes:
+        """The stored bytes for a successor that gets all later bytes as well."""
+        return self._noted([False, False]) if any(self.info) else self.info
+
+    def _noted(self, passed: list[bool]) -> bytes:
+        flags = self.info[1] & ~sum(_AHEAD)
+        for note, ahead, flag in zip(passed, self.ahead, _AHEAD, strict=True):
+            flags |= flag * (note or ahead)
+        return bytes([self.info[0], flags]) + self.info[2:]
 
     def restore(self, info: bytes) -> bool:
         """Continue from stored bytes. Return False if there are none. Raises ParseError."""

@@ -125,7 +125,7 @@ def _memory_record(plain: dict[str, Any]) -> MemoryRecord:
 
 def record_of(key: Key, state: FlowState) -> FlowRecord | None:
     """Return a flow's record, None if its conntrack entry suffices."""
-    base = state.info or state.snapshot() or b""
+    base = state.without_notes() or state.snapshot() or b""
     segments = () if state.finished else _unread(state, base)
     rewritten = any(rewriter.pending or rewriter.past for rewriter in state.rewriters)
     if segments is None:  # the successor can only continue from the conntrack entry
