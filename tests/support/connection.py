@@ -53,7 +53,7 @@ class FakePacket:
 class FakeMaker:
     """The kernel's expectation table, as far as clashes go."""
 
-    expectations: list[Expectation] = field(default_factory=list)
+    made: list[Expectation] = field(default_factory=list)
     deleted: list[Tuple] = field(default_factory=list)
     released: list[Tuple] = field(default_factory=list)
     used: list[Expectation] = field(default_factory=list)
@@ -62,7 +62,7 @@ class FakeMaker:
     def create(self, expectation: Expectation) -> int:
         errno = self.errors(expectation)
         if not errno:
-            self.expectations.append(expectation)
+            self.made.append(expectation)
         return errno
 
     def replace(self, expectation: Expectation) -> int:
@@ -135,22 +135,22 @@ class Connection:
         make: Any = {("tcp", 4): tcp4, ("tcp", 16): tcp6, ("udp", 4): udp4, ("udp", 16): udp6}[
             self.l4, len(src.addr)
         ]
-        settings: dict[str, Any] = {"src": src.host, "dst": dst.host, "ports": (src.port, dst.port)}
+        given: dict[str, Any] = {"src": src.host, "dst": dst.host, "ports": (src.port, dst.port)}
         if self.l4 == "tcp":
-            settings |= {"seq": self.seq[reply] if seq is None else seq, "flags": flags}
+            given |= {"seq": self.seq[reply] if seq is None else seq, "flags": flags}
         return FakePacket(
-            make(data, **settings), self.orig, self.reply, 3 if reply else 0,
+            make(data, **given), self.orig, self.reply, 3 if reply else 0,
             self.helper.kernel_name, info=self.info, labels=self._labels(reply), **self.extra,
         )  # fmt: skip
 
     def _labels(self, reply: bool) -> bytes:
         self.payloads[reply] += 1
-        label_bits = [labels.BEGAN]
+        seen = [labels.BEGAN]
         for which, names in enumerate(
             [(labels.ORIG_SEEN, labels.ORIG_MORE), (labels.REPLY_SEEN, labels.REPLY_MORE)]
         ):
-            label_bits += names[: self.payloads[which]]
-        return labels.bits(*label_bits)
+            seen += names[: self.payloads[which]]
+        return labels.bits(*seen)
 
     def send(self, packet: FakePacket) -> Verdict:
         self.now += 0.001
@@ -174,7 +174,7 @@ class Connection:
 
     @property
     def expected(self) -> list[str]:
-        return [show(e.tuple) for e in self.maker.expectations]
+        return [show(e.tuple) for e in self.maker.made]
 
     @property
     def refused(self) -> list[str]:
