@@ -2,10 +2,10 @@
 
     client                                server
       RRQ or WRQ, port c  →  port 69
-      port c              ←  port t         DATA, ACK, OACK or ERROR: t is the server's transfer identifier
+      port c              ←  port t         DATA, ACK, OACK or ERROR; t is the server's transfer identifier
 
-RFC 1350 (§4 transfer identifiers, §5 packets), RFC 2347 (options). The requests name no address and no port: what
-comes is known from the control connection's own tuple, and nothing needs rewriting behind NAT.
+RFC 1350 (§4 transfer identifiers, §5 packets), RFC 2347 (options). A request contains no address and no port, so the
+control connection's tuple determines the expectation, and nothing is rewritten behind NAT.
 """
 
 from __future__ import annotations
@@ -19,26 +19,28 @@ from fwhelpers.api import DatagramParser, Event, Expect, Helper, Policy, hookimp
 MAX_REQUEST = 512
 
 _REQUEST = re.compile(
-    # RFC 1350 §5, fig. 5-1; RFC 2347 "Packet Formats": options and values in pairs
-    rb"\0(?P<opcode>[\1\2])[^\0]+\0(?i:netascii|octet|mail)\0(?:[^\0]+\0[^\0]*\0)*"
+    # RFC 1350 §5, fig. 5-1. RFC 2347 has options and values in pairs, but boot ROMs send binary values, which may
+    # contain NULs: the options are not checked, as nothing depends on them
+    rb"\0(?P<opcode>[\1\2])[^\0]+\0(?i:netascii|octet|mail)\0(?:[^\0].*\0)?",
+    re.DOTALL,
 )
-_WHAT = {b"\1": "RRQ", b"\2": "WRQ"}
+_NAMES = {b"\1": "RRQ", b"\2": "WRQ"}
 
 
 class Tftp(DatagramParser):
-    """Requests to port 69; nothing is remembered, each request stands for itself."""
+    """Parser of requests to port 69. It has no state: each request stands for itself."""
 
     def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
-        """Expect the server's answer to a request; any other datagram is passed over.
+        """Expect the server's answer to a request and ignore all other datagrams.
 
-        It never raises: anybody can forge a datagram, and the client may use its port again for a good one. For the
-        same reason there is no Done: a request sent again must renew an expectation that has run out.
+        Never raises ParseError: anybody can forge a datagram, and the client may use its port for another request.
+        There is no Done for the same reason: a repeated request must renew an expired expectation.
         """
         if reply or len(data) > MAX_REQUEST:
             return
         match = _REQUEST.fullmatch(data)
         if match:
-            yield Expect(self.flow.server, self.flow.client, what=_WHAT[match["opcode"]])
+            yield Expect(self.flow.server, self.flow.client, what=_NAMES[match["opcode"]])
 
 
 @hookimpl
@@ -50,9 +52,9 @@ def fwhelpers_helpers() -> list[Helper]:
             "udp",
             ports=[69],
             parser=Tftp,
-            # servers answer at once; a client that waits longer sends its request again.
+            # servers answer at once, and clients repeat their request
             policies=[Policy("data", max=1, timeout=30)],
             spec="RFC 1350, 2347",
-            doc="TFTP transfers: the server's answer from its own port",
+            doc="TFTP transfers: the server's answer from a port of its own",
         )
     ]

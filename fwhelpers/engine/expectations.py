@@ -19,6 +19,7 @@ from fwhelpers.engine.onlink import (
     judge_local,
     judge_request,
     judge_sender,
+    judge_source,
     source_prefixes,
 )
 from fwhelpers.engine.registry import Account, Claim, LiveExpectation, Registry
@@ -104,6 +105,8 @@ class ExpectationManager:
         check(judge(event, flow.flow, reply, announcement.policy, limits))
         if not event.sources:
             check(judge_local(event, flow.orig, flow.reply, self._links))
+            if flow.flow.l4 == "udp" and not reply:
+                check(judge_source(event, self._links(announcement.context.packet.outdev)))
             return [plan(event, flow.flow.l4, flow.orig, flow.reply)]
         if not announcement.helper.outgoing:
             raise Refused("G8", "the helper is not declared `outgoing`")

@@ -86,7 +86,7 @@ def judge(event: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits
     return (
         _family(event, flow)
         or _address(event.server, flow, reply != event.confirms_peer, limits)
-        or _port(event.server.port, policy, limits)
+        or (None if _to_asker(event, flow, reply) else _port(event.server.port, policy, limits))
         or _source(event.client, flow, limits)
     )
 
@@ -102,10 +102,15 @@ def _request(
             "G5", f"{flow.client.host} asked answers to another host, {event.server.host}"
         )
     family = _family(event, flow)
-    if family or (event.server == flow.client and (event.l4 or flow.l4) == flow.l4):
-        # the requesting socket waits for answers, and may have any port (137, 546, 5353)
+    if family or _to_asker(event, flow, reply):
         return family
     return _port(event.server.port, policy, limits)
+
+
+def _to_asker(event: Expect, flow: Flow, reply: bool) -> bool:
+    # the socket that sent the request waits for answers, and may have any port (69, 137, 546, 2049, 5353)
+    l4 = event.l4 or flow.l4
+    return not reply and l4 == flow.l4 == "udp" and event.server == flow.client
 
 
 def _family(event: Expect, flow: Flow) -> Refusal | None:
@@ -168,6 +173,8 @@ def _port(port: int, policy: Policy, limits: Limits) -> Refusal | None:
 
 
 def _source(client: Endpoint, flow: Flow, limits: Limits) -> Refusal | None:
+    if client.addr[0] >= (0xE0 if client.family == 4 else 0xFF):
+        return Refusal("G8", f"nobody answers from {client.host}, a group or broadcast address")
     if client.addr in (flow.client.addr, flow.server.addr) or limits.address == "any-src":
         return None
     return Refusal("G8", f"{client.host} is no end of the control connection")

@@ -88,6 +88,13 @@ def judge_sender(flow: Flow, prefixes: Sequence[Prefix]) -> Refusal | None:
     return Refusal("G8", f"{flow.client.host} is not on the link where its message arrived")
 
 
+def judge_source(event: Expect, prefixes: Sequence[Prefix]) -> Refusal | None:
+    """Apply G8: no connection comes from the broadcast address of a link."""
+    if any(event.client.addr == _broadcast(prefix) for prefix in prefixes):
+        return Refusal("G8", f"nobody answers from {event.client.host}, a broadcast address")
+    return None
+
+
 def source_prefixes(
     event: Expect, flow: Flow, prefixes: Sequence[Prefix]
 ) -> tuple[Prefix, ...] | Refusal:

@@ -44,6 +44,7 @@ Section = list[str]
 
 # only a connection's first packet can give it one (nft_ct.c: nft_ct_helper_obj_eval)
 _FIRST = "ct state != new return"
+_EXPECTED = "ct state != related return"
 
 #: conntrack takes any segment for the beginning of a connection that it does not know, the rules do not
 SYN = "tcp flags & (fin | syn | rst | ack) == syn"
@@ -62,6 +63,12 @@ def assignment(enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) 
         "assign-heard": [r for c, h in asking if h.listen_for for r in _assign_heard(c, h, label)],
     }
     sections = [block(f"chain {n}", [_FIRST, *rules]) for n, rules in chains.items() if rules]
+    chains["assign-redirected"] = [
+        rule for c, h in enabled if h.redirects for rule in _assign_redirected(c, h, scope, label)
+    ]
+    if chains["assign-redirected"]:
+        rules = [_EXPECTED, *chains["assign-redirected"]]
+        sections.append(block("chain assign-redirected", rules))
     zones = _ZoneChains(enabled, scope, label)
     sections += zones.sections
     for hook, jumps in _ASSIGNING.items():
@@ -72,9 +79,15 @@ def assignment(enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) 
 
 
 _ASSIGNING = {
-    "prerouting": ("assign", "assign-forwarded", "assign-heard", "zones-input"),
+    "prerouting": (
+        "assign",
+        "assign-redirected",
+        "assign-forwarded",
+        "assign-heard",
+        "zones-input",
+    ),
     "forward": ("zones-forward",),
-    "output": ("assign", "assign-outgoing", "zones-output"),
+    "output": ("assign", "assign-redirected", "assign-outgoing", "zones-output"),
 }
 
 
@@ -194,6 +207,21 @@ def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Itera
     for where in _targets(config, helper) if helper.outgoing else _where(config):
         match = [*incoming(config.interfaces), *where, ports]
         yield f'{" ".join(match)} counter{mark} ct helper set "{object_name(helper, l4)}"'
+
+
+def _assign_redirected(
+    config: HelperConfig, helper: Helper, scope: ZoneAssignments, label: bool
+) -> Iterator[str]:
+    """Expected connections to the helper's own ports, wherever the master was redirected to."""
+    ports = {*(config.ports if config.general else ()), *scope.ports(helper.name)}
+    mark = f" ct label set {labels.ASSIGNED}" if label else ""
+    # as a match `ct helper` is the master's (nft_ct.c, nft_ct_get_eval)
+    master = f'ct helper "{identifier(helper.kernel_name)}"'
+    for l4 in helper.l4s if ports else ():
+        match = f"{master} {transport(l4)} dport {anonymous_set(port_numbers(ports))}"
+        if l4 == "tcp":
+            match = f"{match} {SYN}"
+        yield f'{match} counter{mark} ct helper set "{object_name(helper, l4)}"'
 
 
 def _assign_heard(config: HelperConfig, helper: Helper, label: bool) -> Iterator[str]:

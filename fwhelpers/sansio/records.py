@@ -13,7 +13,7 @@ from fwhelpers.api import ParseError
 
 LAST = 0x80000000  #: the bit L
 
-MAX_RECORD = 64 * 1024  #: bytes; longer records are skipped
+MAX_RECORD = 64 * 1024  #: bytes
 MAX_FRAGMENTS = 32  #: of a record that is not skipped
 MAX_EMPTY = 4  #: empty fragments of a record, the last one not counted
 
@@ -38,8 +38,9 @@ class Record:
 class Records:
     """Splits one direction of a stream into records."""
 
-    #: skip records above MAX_RECORD instead of raising ParseError
+    #: skip fragments above MAX_RECORD instead of raising ParseError
     skip_long: bool = True
+    limit: int = MAX_RECORD  #: bytes; longer records are skipped
     _at: int = 0  # stream offset of the next byte
     _mark: bytearray = field(default_factory=bytearray)
     _data: bytearray = field(default_factory=bytearray)
@@ -48,6 +49,11 @@ class Records:
     _last: bool = False
     _skipping: bool = False
     _empty: int = 0
+
+    @property
+    def buffered(self) -> int:
+        """Number of buffered bytes."""
+        return len(self._mark) + len(self._data)
 
     @property
     def between(self) -> bool:
@@ -88,11 +94,11 @@ class Records:
         self._pieces.append((len(self._data), at))
         if self._empty > MAX_EMPTY or (len(self._pieces) > MAX_FRAGMENTS and not self._skipping):
             raise ParseError("record of too many fragments")
-        if len(self._data) + size > MAX_RECORD or self._skipping:
+        if len(self._data) + size > self.limit or self._skipping:
             self._skip(size)
 
     def _skip(self, size: int) -> None:
-        if not self.skip_long:
+        if not self.skip_long and size > MAX_RECORD:
             raise ParseError(f"fragment of {size} bytes, records have at most {MAX_RECORD}")
         self._skipping = True
         self._data.clear()

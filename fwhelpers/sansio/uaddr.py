@@ -29,10 +29,19 @@ def of_length(end: Endpoint, size: int) -> bytes | None:
     text = format_(end)
     if len(text) == size:
         return text
-    host = (
-        ip6text.of_length(end.addr, size - len(_joined(b"", end.port))) if end.family == 6 else None
-    )
+    if end.family == 4:
+        return _padded(text, size)
+    host = ip6text.of_length(end.addr, size - len(_joined(b"", end.port)))
     return None if host is None else _joined(host, end.port)
+
+
+def _padded(text: bytes, size: int) -> bytes | None:
+    # leading zeros of the port's numbers only: libtirpc and the kernel read those as decimal numbers
+    host, high, low = text.rsplit(b".", 2)
+    low = low.zfill(min(3, len(low) + max(0, size - len(text))))
+    high = high.zfill(min(3, size - len(host) - len(low) - 2))
+    text = b"%s.%s.%s" % (host, high, low)
+    return text if len(text) == size else None
 
 
 def _joined(host: bytes, port: int) -> bytes:

@@ -81,10 +81,18 @@ class Expected:
 
 
 class Conntrack:
-    """The table. `assign` gives a new connection's helper by its tuple, "" for none."""
+    """The table. `assign` returns a new connection's helper by its tuple, "" for none.
 
-    def __init__(self, assign: Callable[[Tuple, bool], str]) -> None:
+    `redirects` returns whether a helper may assign itself to expected connections (`Helper.redirects`).
+    """
+
+    def __init__(
+        self,
+        assign: Callable[[Tuple, bool], str],
+        redirects: Callable[[str], bool] = lambda helper: False,
+    ) -> None:
         self._assign = assign
+        self._redirects = redirects
         self._connections: dict[Tuple, Connection] = {}
         self._expected: dict[Tuple, list[Expected]] = {}
         self._ids = count(1)
@@ -181,7 +189,13 @@ class Conntrack:
             self._remove(found)
         connection.status |= IPS_EXPECTED
         connection.master = found.expectation.master
-        connection.helper = found.expectation.helper
+        connection.helper = found.expectation.helper or self._redirected(connection)
+
+    def _redirected(self, connection: Connection) -> str:
+        """The helper that the rules assign to an expected connection: its master's, if that redirects."""
+        master = self._connections.get(connection.master) if connection.master else None
+        same = master is not None and master.helper == connection.helper
+        return connection.helper if same and self._redirects(connection.helper) else ""
 
     def _find(self, seen: Tuple) -> Expected | None:
         for one in self._expected.get(_key(seen), []):

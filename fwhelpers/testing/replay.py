@@ -193,7 +193,7 @@ class Replay:
         self._by_port: dict[tuple[str, int], list[Helper]] = {}
         for name, helper in helpers.items():
             self._enable(name, helper, settings.get(name, {}), limits.get(name, Limits()))
-        self._table = Conntrack(self._assign)
+        self._table = Conntrack(self._assign, self._redirects)
         self._inspector = Inspector(self._active, self, self._tell, links=_Links(self._now))
         self._reassembly = Reassembly()
         self._found: list[Announcement] = []
@@ -220,6 +220,9 @@ class Replay:
         if name and midway:
             return name + _PICKUP if name + _PICKUP in self._active else ""
         return name
+
+    def _redirects(self, helper: str) -> bool:
+        return helper in self._active and self._active[helper].helper.redirects
 
     # packets
 

@@ -1,17 +1,17 @@
-"""Amanda with `bsd` authentication: a service's reply names the TCP ports where its streams wait.
+"""Amanda with `bsd` authentication: the reply of a service contains the TCP ports of its streams.
 
-    requester (backup server)              asked host (backup client), udp/10080
+    client (backup server)                 server (backup client), udp/10080
       REQ   SERVICE sendbackup        →
                                       ←    ACK
                                       ←    REP   CONNECT DATA p1 MESG p2 INDEX p3 STATE p4
       ACK                             →
       tcp   any port                  →    p1, p2, p3, p4
 
-amrecover asks the same way, of the backup server. What is no answer yet (ACK, PREP) or none (NAK) opens nothing: a
-PREP carries what sendsize wrote so far, word for word. The other authentications need no helper, as they carry the
-streams in one connection; `bsdudp` does so from the first stream on.
+amrecover sends such requests to the backup server. ACK, NAK and preliminary replies (PREP) open nothing; a PREP
+contains the output of sendsize so far. `bsdudp` carries all further streams in the connection of the first one, and
+the other authentications need no helper, because they use a single connection.
 
-There is no RFC: Amanda's protocol.c, amandad.c and security-util.c are the description; amanda-auth(7).
+There is no RFC: see protocol.c, amandad.c and security-util.c of Amanda, and amanda-auth(7).
 """
 
 from __future__ import annotations
@@ -35,9 +35,16 @@ from fwhelpers.api import (
     hookimpl,
 )
 
-from .packets import MAX_STREAMS, Datagram, Stream, header_of, service_of, streams_of
+from .packets import (
+    MAX_STREAMS,
+    Datagram,
+    Stream,
+    parse_header,
+    parse_service,
+    parse_streams,
+)
 
-#: the services that have streams, and which; noop, selfcheck, sendsize and senddiscover have none
+#: services and their streams; noop, selfcheck, sendsize and senddiscover have none
 SERVICES = {
     "sendbackup": frozenset({"DATA", "MESG", "INDEX", "STATE", "CMD"}),
     "ambackupd": frozenset({"DATA", "MESG", "INDEX", "STATE"}),
@@ -48,74 +55,74 @@ SERVICES = {
 }
 _NAMES = list(SERVICES)
 
-MAX_ASKED = 16  #: requests of one socket that wait for their replies
+MAX_PENDING = 16  #: requests of one socket without a reply
 
 
-class Asked(NamedTuple):
-    """A request that waits for its reply, or whose reply waits for its ACK."""
+class Request(NamedTuple):
+    """A request without a reply, or with a reply that is not acknowledged yet."""
 
     service: str
-    answer: bytes = b""  #: digest of the reply
+    reply: bytes = b""  #: digest of the reply
 
 
 class Amanda(DatagramParser):
-    """Requests from one socket to one host."""
+    """Parser of the requests from one socket to one host."""
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)
-        self._asked: OrderedDict[bytes, Asked] = OrderedDict()
+        self._pending: OrderedDict[bytes, Request] = OrderedDict()
 
     def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
-        """Remember requests, expect what replies announce.
+        """Remember requests and expect the streams in their replies.
 
-        It never raises: anybody can forge a datagram, and the flow goes on with the next good one.
+        Never raises ParseError: anybody can forge a datagram, and the flow goes on with the next valid one.
         """
         try:
-            header = header_of(data)
+            header = parse_header(data)
             if reply:
-                return self._answered(header, data)
-            self._heard(header, data)
+                return self._reply(header, data)
+            self._request(header, data)
         except ParseError:
             pass
         return ()
 
-    # the requester
+    # requests
 
-    def _heard(self, header: Datagram, data: bytes) -> None:
-        asked = self._asked.get(header.key)
+    def _request(self, header: Datagram, data: bytes) -> None:
+        request = self._pending.get(header.key)
         if header.kind == "REQ":
-            service = service_of(data, header.body)
-            if service in SERVICES and (asked is None or asked.service != service):
-                self._remember(header.key, Asked(service))
-        elif header.kind == "ACK" and asked and asked.answer:
-            del self._asked[header.key]  # it has the reply, and listens to no other
+            service = parse_service(data, header.body)
+            if service in SERVICES and (request is None or request.service != service):
+                self._remember(header.key, Request(service))
+        elif header.kind == "ACK" and request and request.reply:
+            del self._pending[header.key]  # the client accepts no other reply
 
-    def _remember(self, key: bytes, asked: Asked) -> None:
-        self._asked.pop(key, None)
-        self._asked[key] = asked
-        if len(self._asked) > MAX_ASKED:
-            self._asked.popitem(last=False)
+    def _remember(self, key: bytes, request: Request) -> None:
+        self._pending.pop(key, None)
+        self._pending[key] = request
+        if len(self._pending) > MAX_PENDING:
+            self._pending.popitem(last=False)
 
-    # the asked host
+    # replies
 
-    def _answered(self, header: Datagram, data: bytes) -> Iterable[Event]:
+    def _reply(self, header: Datagram, data: bytes) -> Iterable[Event]:
         if header.kind == "NAK":
-            self._asked.pop(header.key, None)
+            self._pending.pop(header.key, None)
         if header.kind != "REP":
             return ()
         try:
-            streams = streams_of(data, header.body)
+            streams = parse_streams(data, header.body)
         except ParseError as error:
             return [Refuse("G11", f"REP: {error}")]
-        asked = self._asked.get(header.key)
-        # until the ACK comes the reply is sent again, and again has to be rewritten; but not another one
-        answer = blake2b(data, digest_size=_ANSWER).digest()
-        if asked is None or asked.answer not in (b"", answer):
-            return [Refuse("G4", "REP: no REQ that waits for it")] if streams else ()
-        self._asked[header.key] = asked._replace(answer=answer)
-        return self._announced(asked.service, streams)
+        request = self._pending.get(header.key)
+        # the server repeats the reply until the ACK comes, and each copy must be rewritten; other replies are refused
+        digest = blake2b(data, digest_size=_DIGEST).digest()
+        if request is None or request.reply not in (b"", digest):
+            return [Refuse("G4", "REP: no REQ is waiting for it")] if streams else ()
+        self._pending[header.key] = request._replace(reply=digest)
+        return self._announce(request.service, streams)
 
-    def _announced(self, service: str, streams: list[Stream]) -> Iterator[Event]:
+    def _announce(self, service: str, streams: list[Stream]) -> Iterator[Event]:
         for stream in streams:
             end = self.flow.server.at(stream.port)
             if stream.name not in SERVICES[service]:
@@ -126,34 +133,36 @@ class Amanda(DatagramParser):
                 end,
                 "tcp",
                 span=stream.span,
-                encode=_port,
+                encode=_encode_port,
                 what=f"{service} {stream.name}",
             )
 
-    # what outlives the worker: the two newest requests,  | key (6) | answered (1 bit), service | answer (3) |
+    # state for another worker: the two newest requests,  | key (6) | replied (1 bit), service | reply (3) |
 
     def save(self) -> bytes:
-        newest = list(self._asked.items())[-2:]
+        newest = list(self._pending.items())[-2:]
         return b"".join(
-            _SAVED.pack(key, bool(a.answer) << 7 | _NAMES.index(a.service), a.answer)
-            for key, a in newest
+            _SAVED.pack(
+                key, bool(request.reply) << 7 | _NAMES.index(request.service), request.reply
+            )
+            for key, request in newest
         )
 
     def restore(self, state: bytes) -> None:
         if len(state) % _SAVED.size:
-            raise ParseError("stored state makes no sense")
-        for key, flags, answer in _SAVED.iter_unpack(state):
+            raise ParseError("invalid stored state")
+        for key, flags, digest in _SAVED.iter_unpack(state):
             if flags & 0x7F >= len(_NAMES):
-                raise ParseError("stored state makes no sense")
-            self._asked[key] = Asked(_NAMES[flags & 0x7F], answer if flags & 0x80 else b"")
+                raise ParseError("invalid stored state")
+            self._pending[key] = Request(_NAMES[flags & 0x7F], digest if flags & 0x80 else b"")
 
 
-_ANSWER = 3
-_SAVED = Struct(f"!6sB{_ANSWER}s")
+_DIGEST = 3
+_SAVED = Struct(f"!6sB{_DIGEST}s")
 
 
-def _port(end: Endpoint) -> bytes:
-    # of any length: nothing in a datagram counts its bytes but UDP itself
+def _encode_port(end: Endpoint) -> bytes:
+    # the length may change: only UDP counts the bytes of a datagram
     return b"%d" % end.port
 
 
@@ -166,7 +175,7 @@ def fwhelpers_helpers() -> list[Helper]:
             "udp",
             ports=[10080],
             parser=Amanda,
-            # both ends take one stream after the other, and amandad waits 30 s for each
+            # the streams are connected one after the other, and amandad waits 30 s for each
             policies=[Policy("stream", max=MAX_STREAMS, timeout=60)],
             spec="Amanda 2.4 to 3.5 (no RFC)",
             doc="Amanda backups with bsd or bsdudp authentication",

@@ -1,4 +1,4 @@
-"""Sun RPC: portmap and rpcbind tell at which port a program listens.
+"""Sun RPC: portmap and rpcbind answer with the port of a program.
 
     call   | xid | 0 | 2 | 100000 | version | procedure | credentials | verifier | arguments |
     reply  | xid | 1 | 0 (accepted) | verifier | 0 (success) | result |
@@ -6,8 +6,8 @@
 RFC 5531 (§9 messages, §11 record marking over TCP), RFC 1833 (§2 rpcbind 3 and 4, §3 portmap 2), RFC 5665 (§5 universal
 addresses), RFC 4506 (XDR).
 
-A reply tells nothing but a port: what was asked stands in the call, so calls are remembered by xid until their reply.
-A broadcast CALLIT is answered by hosts that nobody knows beforehand; nothing opens for those.
+A reply contains only a port; the program is in the call. Calls are therefore remembered by xid until their reply. The
+answers to a broadcast CALLIT come from hosts that are not known beforehand; nothing opens for them.
 """
 
 from __future__ import annotations
@@ -36,39 +36,42 @@ from fwhelpers.sansio import records, uaddr, xdr
 from fwhelpers.sansio.records import Record, Records
 from fwhelpers.sansio.xdr import Xdr
 
-from .programs import DEFAULT_PROGRAMS, listed, name, programs
+from .programs import DEFAULT_PROGRAMS, check_programs, is_listed, program_name
 from .results import (
     MAX_ARGUMENTS,
     MAX_STRING,
     PROCEDURES,
     PROTOCOLS,
-    Ask,
     Call,
-    Found,
-    read,
+    Result,
+    Service,
+    read_services,
 )
 
 RPCBIND = 100000
 
-MAX_CALLS = 32  #: that wait for their replies
+MAX_CALLS = 32  #: calls without a reply
 MAX_AUTH = 400  #: RFC 5531 §8.2
-MAX_SERVICES = 8  #: alive for one control connection
-_DUMPS = (Ask.DUMP_PORTS, Ask.DUMP_ADDRESSES)
+MAX_SERVICES = 8  #: expectations of one control connection
+MAX_RECORD = 8192  #: bytes of a call or reply that are buffered; only a DUMP is longer
+_DUMPS = (Result.PORT_LIST, Result.ADDRESS_LIST)
 
 
 class Portmap:
-    """Calls and replies, whatever carries them."""
+    """Matches calls and replies of either transport."""
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         self._flow = flow
-        self._programs: frozenset[int] = settings.get("programs") or programs(DEFAULT_PROGRAMS)
+        self._programs: frozenset[int] = settings.get("programs") or check_programs(
+            DEFAULT_PROGRAMS
+        )
         self._dump = bool(settings.get("dump", False))
         self._calls: OrderedDict[int, Call] = OrderedDict()
 
     # calls
 
     def call(self, data: bytes) -> None:
-        """Remember a call, if its reply may open something."""
+        """Remember a call if its reply may open something. Raises ParseError."""
         message = Xdr(data)
         xid = message.u32()
         if message.u32() != 0 or message.u32() != 2:
@@ -77,29 +80,29 @@ class Portmap:
         for _ in ("credentials", "verifier"):
             message.u32()
             message.opaque(MAX_AUTH)
-        ask = PROCEDURES.get((version, procedure))
-        if program == RPCBIND and ask is not None:
-            self._remember(xid, self._asked(ask, message))
+        result = PROCEDURES.get((version, procedure))
+        if program == RPCBIND and result is not None:
+            self._remember(xid, self._parse_arguments(result, message))
 
-    def _asked(self, ask: Ask, message: Xdr) -> Call | None:
-        if ask in _DUMPS:
+    def _parse_arguments(self, result: Result, message: Xdr) -> Call | None:
+        if result in _DUMPS:
             message.end()
-            return Call(ask) if self._dump else None
+            return Call(result) if self._dump else None
         program, version = message.u32(), message.u32()
-        if ask is Ask.PORT:
+        if result is Result.PORT:
             l4 = PROTOCOLS.get(message.u32(), "")
             message.u32()
-        elif ask in (Ask.ADDRESS, Ask.LIST):
-            # rpcbind answers for the transport that the question came by, whatever net id it names
+        elif result in (Result.ADDRESS, Result.TRANSPORT_LIST):
+            # rpcbind answers for the transport of the call, whatever net id the call contains
             l4 = self._flow.l4
             for _ in ("netid", "address", "owner"):
                 message.opaque(MAX_STRING)
         else:
-            l4 = "udp"  # RFC 1833 §2.2.1: CALLIT and its like reach the program by UDP
+            l4 = "udp"  # RFC 1833 §2.2.1: CALLIT and similar procedures call the program over UDP
             message.u32()
             message.opaque(MAX_ARGUMENTS)
         message.end()
-        return Call(ask, program, l4, version) if l4 else None
+        return Call(result, program, l4, version) if l4 else None
 
     def _remember(self, xid: int, call: Call | None) -> None:
         self._calls.pop(xid, None)
@@ -111,7 +114,7 @@ class Portmap:
     # replies
 
     def reply(self, data: bytes) -> Iterator[Event]:
-        """What a reply opens; spans count from its first byte."""
+        """Yield events for the services in a reply; spans count from its first byte. Raises ParseError."""
         message = Xdr(data)
         call = self._calls.pop(message.u32(), None)
         if message.u32() != 1:
@@ -122,78 +125,83 @@ class Portmap:
         message.opaque(MAX_AUTH)
         if message.u32() != 0:
             return
-        found = list(read(call, message))
-        yield from self._dumped(found) if call.ask in _DUMPS else map(self._answered, found)
+        services = list(read_services(call, message))
+        yield from (
+            self._dump_events(services) if call.result in _DUMPS else map(self._event, services)
+        )
 
-    def _answered(self, found: Found) -> Event:
-        end = self._resolved(found.end)
-        if not listed(found.program, self._programs):
-            return Refuse("G6", f"program {name(found.program)} is not in `programs`", end)
-        encode, fit = (_address, _fit_address) if found.text else (_port, None)
-        version = f" v{found.version}" if found.version else ""
+    def _event(self, service: Service) -> Event:
+        end = self._resolve(service.end)
+        name = program_name(service.program)
+        if not is_listed(service.program, self._programs):
+            return Refuse("G6", f"program {name} is not in `programs`", end)
+        encode, fit = (_encode_address, _fit_address) if service.text else (_encode_port, None)
         return Expect(
             self._flow.client,
             end,
-            found.l4,
-            span=(found.start, found.stop),
+            service.l4,
+            span=(service.start, service.stop),
             encode=encode,
             fit=fit,
-            permanent=True,  # mount asks first whether the service lives, then connects again
-            what=name(found.program) + version,
+            permanent=True,  # mount pings the service first, then connects again
+            what=f"{name} v{service.version}" if service.version else name,
         )
 
-    def _dumped(self, found: list[Found]) -> Iterator[Event]:
-        ends: dict[tuple[str, Endpoint], Found] = {}
-        for one in found:
-            end = self._resolved(one.end)
-            if listed(one.program, self._programs) and end.family == self._flow.server.family:
-                ends.setdefault((one.l4, end), one)
-        yield from map(self._answered, list(ends.values())[:MAX_SERVICES])
+    def _dump_events(self, services: list[Service]) -> Iterator[Event]:
+        ends: dict[tuple[str, Endpoint], Service] = {}
+        for service in services:
+            end = self._resolve(service.end)
+            if (
+                is_listed(service.program, self._programs)
+                and end.family == self._flow.server.family
+            ):
+                ends.setdefault((service.l4, end), service)
+        yield from map(self._event, list(ends.values())[:MAX_SERVICES])
         if len(ends) > MAX_SERVICES:
-            yield Refuse("G9", f"DUMP names more than {MAX_SERVICES} services")
+            yield Refuse("G9", f"DUMP lists more than {MAX_SERVICES} services")
 
-    def _resolved(self, end: Endpoint) -> Endpoint:
-        # GETPORT names no address; a service that is bound to all addresses is at the server's too
+    def _resolve(self, end: Endpoint) -> Endpoint:
+        # GETPORT has no address; a service that is bound to all addresses has the server's too
         return end if any(end.addr) else self._flow.server.at(end.port)
 
-    # what outlives the worker: the two newest calls,  | xid | program | version (1) | udp (1 bit), ask |
+    # state for another worker: the two newest calls,  | xid | program | version (1) | udp (1 bit), result |
 
     def save(self) -> bytes:
-        """The state to keep."""
+        """See `Parser.save`."""
         newest = list(self._calls.items())[-2:]
         return b"".join(
-            _SAVED.pack(xid, c.program, min(c.version, 255), c.ask | (c.l4 == "udp") << 7)
+            _SAVED.pack(xid, c.program, min(c.version, 255), c.result | (c.l4 == "udp") << 7)
             for xid, c in newest
         )
 
     def restore(self, state: bytes) -> None:
-        """Take it back."""
+        """See `Parser.restore`."""
         if len(state) % _SAVED.size:
-            raise ParseError("stored state makes no sense")
+            raise ParseError("invalid stored state")
         for xid, program, version, flags in _SAVED.iter_unpack(state):
             try:
-                ask = Ask(flags & 0x7F)
+                result = Result(flags & 0x7F)
             except ValueError:
-                raise ParseError("stored state makes no sense") from None
-            self._calls[xid] = Call(ask, program, "udp" if flags & 0x80 else "tcp", version)
+                raise ParseError("invalid stored state") from None
+            self._calls[xid] = Call(result, program, "udp" if flags & 0x80 else "tcp", version)
 
 
 _SAVED = Struct("!IIBB")
 
 
-# other endpoints in the place of those found
+# replacing an endpoint
 
 
-def _port(end: Endpoint) -> bytes:
+def _encode_port(end: Endpoint) -> bytes:
     return end.port.to_bytes(4, "big")
 
 
-def _address(end: Endpoint) -> bytes:
+def _encode_address(end: Endpoint) -> bytes:
     return xdr.string(uaddr.format_(end))
 
 
 def _fit_address(end: Endpoint, size: int) -> bytes | None:
-    # length, text and padding together: four lengths of the text are as good
+    # `size` includes the length, the text and its padding, so four lengths of the text are equally good
     for length in range(size - 7, size - 3):
         text = uaddr.of_length(end, length)
         if text is not None:
@@ -202,14 +210,14 @@ def _fit_address(end: Endpoint, size: int) -> bytes | None:
 
 
 class RpcDatagram(DatagramParser):
-    """One message a datagram."""
+    """Parser of datagrams."""
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)
         self._portmap = Portmap(flow, settings)
 
     def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
-        # anybody can send a forged datagram: it is passed over, the flow goes on
+        # anybody can forge a datagram: ignore it, the flow goes on
         try:
             if reply:
                 return list(self._portmap.reply(data))
@@ -226,13 +234,21 @@ class RpcDatagram(DatagramParser):
 
 
 class RpcStream(Parser):
-    """Records in a TCP stream."""
+    """Parser of a TCP stream of records."""
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)
         self._portmap = Portmap(flow, settings)
-        # no question is long; other protocols, read as a record mark, begin with a huge length
-        self._records = (Records(skip_long=False), Records(skip_long=True))
+        # the first bytes of other protocols, read as a record mark, are a huge length: an error from the client
+        limit = records.MAX_RECORD if self.settings.get("dump", False) else MAX_RECORD
+        self._records = (
+            Records(skip_long=False, limit=MAX_RECORD),
+            Records(skip_long=True, limit=limit),
+        )
+
+    @property
+    def buffered(self) -> int:
+        return sum(records.buffered for records in self._records)
 
     def feed(self, data: bytes, reply: bool) -> Iterator[Event]:
         for record in self._records[reply].feed(data):
@@ -262,27 +278,32 @@ def _in_stream(events: list[Event], record: Record) -> Iterator[Event]:
 
 
 def _placed(event: Expect, span: tuple[int, int], record: Record, resizable: bool) -> Expect:
-    """The announcement with its span in the stream.
+    """Convert the span into offsets of the stream.
 
-    An address of another length changes the record mark too, so the span begins there; where that can't be (several
-    fragments, several addresses in one record) the bytes can't be rewritten.
+    An address of another length changes the record mark, so the span begins there. With several fragments or several
+    addresses in a record an address can't be replaced.
     """
     place = record.span(*span)
     if event.fit is None or event.server.family == 6:
-        # a port keeps its length, and so must whatever stands in IPv6
+        # a port has a fixed length, and for IPv6 the length can't change
         return replace(event, span=place or (0, 0), encode=event.encode if place else None)
     if place is None or not resizable or event.encode is None:
         return replace(event, span=place or (0, 0), encode=None, fit=None)
-    mark = place[0] - span[0] - 4
+    start = place[0] - span[0] - 4  # of the record mark
     before, after = record.data[: span[0]], record.data[span[1] :]
-    encode_address = event.encode
+    encode_address, fit_address = event.encode, event.fit
 
     def encode(end: Endpoint) -> bytes:
         text = encode_address(end)
         size = len(before) + len(text) + len(after)
         return (records.LAST | size).to_bytes(4, "big") + before + text
 
-    return replace(event, span=(mark, place[1]), encode=encode, fit=None)
+    def fit(end: Endpoint, size: int) -> bytes | None:
+        text = fit_address(end, size - 4 - len(before))
+        return None if text is None else old_mark + before + text
+
+    old_mark = (records.LAST | len(record.data)).to_bytes(4, "big")
+    return replace(event, span=(start, place[1]), encode=encode, fit=fit)
 
 
 # configuration
@@ -292,10 +313,10 @@ SETTINGS = (
     Setting(
         "programs",
         DEFAULT_PROGRAMS,
-        'programs that may be opened, by name or number; ["any"]: all',
-        programs,
+        'programs that may open, by name or number; ["any"]: all',
+        check_programs,
     ),
-    Setting("dump", False, "a list of all programs opens those in `programs` too"),
+    Setting("dump", False, "the answer to DUMP also opens the listed `programs`"),
 )
 
 
@@ -312,16 +333,16 @@ def fwhelpers_helpers() -> list[Helper]:
                 Policy(
                     "service",
                     max=MAX_SERVICES,
-                    # a mount asks, pings and connects within moments, but TCP tries for a minute; who comes
-                    # later asks again
+                    # mount asks, pings and connects within moments, but TCP retries for a minute; later clients
+                    # ask again
                     timeout=60,
-                    # statd and its like take ports that bindresvport() finds: 600 to 1023
+                    # statd and others use ports of bindresvport(3): 600 to 1023
                     min_port=512,
                     ports=frozenset({2049}),
                 )
             ],
             settings=SETTINGS,
             spec="RFC 1833, 5531, 5665",
-            doc="Sun RPC services that portmap and rpcbind name: NFS 3, NIS …",
+            doc="Sun RPC services of portmap and rpcbind: NFS 3, NIS …",
         )
     ]

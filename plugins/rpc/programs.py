@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-#: RPC program numbers, as IANA keeps them
+#: program numbers assigned by IANA
 PROGRAMS: Mapping[str, int] = {
     "amd": 300019,
     "bootparam": 100026,
@@ -30,7 +30,7 @@ PROGRAMS: Mapping[str, int] = {
 }
 _NAMES = {number: name for name, number in PROGRAMS.items()}
 
-#: NFS 3 and what belongs to it, NIS, and test instruments
+#: NFS 3 and its companions, NIS, and test instruments
 DEFAULT_PROGRAMS = [
     "mountd",
     "nfs",
@@ -45,17 +45,17 @@ DEFAULT_PROGRAMS = [
     "vxi11_core",
     "vxi11_intr",
 ]
-ANY = frozenset({-1})  #: stands for "any" in the checked setting
+ANY = frozenset({-1})  #: "any" in the checked setting
 
 
-def programs(value: object) -> frozenset[int]:
-    """The setting `programs`: names and numbers, or "any". Raises ValueError."""
+def check_programs(value: object) -> frozenset[int]:
+    """Check the setting `programs`: names and numbers, or "any". Raises ValueError."""
     if not isinstance(value, (list, tuple)) or not value:
         raise ValueError('must be a list of program names and numbers, or ["any"]')
-    return frozenset(map(_program, value))
+    return frozenset(map(_program_number, value))
 
 
-def _program(item: object) -> int:
+def _program_number(item: object) -> int:
     if item == "any":
         return min(ANY)
     if isinstance(item, str) and item in PROGRAMS:
@@ -69,11 +69,11 @@ def _program(item: object) -> int:
     raise ValueError(f"{item!r} is not an RPC program", hint)
 
 
-def listed(program: int, chosen: frozenset[int]) -> bool:
-    """True if the setting names this program."""
-    return program in chosen or chosen >= ANY
+def is_listed(program: int, programs: frozenset[int]) -> bool:
+    """Return True if the checked setting contains this program."""
+    return program in programs or programs >= ANY
 
 
-def name(program: int) -> str:
-    """For people."""
+def program_name(program: int) -> str:
+    """Return the name of a program, or its number."""
     return _NAMES.get(program, str(program))

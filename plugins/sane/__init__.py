@@ -1,13 +1,12 @@
-"""SANE network protocol: a scanner's pictures come by a connection of their own.
+"""SANE network protocol: each image has a data connection of its own.
 
     client                       saned, port 6566
       START handle          →
                             ←    status, port, byte order, resource
-      connects to port      →                                            the picture
+      connects to port      →                                            the image
 
-The picture's port is told by the reply to START alone. A reply can only be read by who knows which request it answers,
-and a request only begins where the one before has ended, so all of both are read. SANE Standard 1.06 chapter 5; saned.c
-and net.c of sane-backends.
+Only the reply to START contains the port. Replies can be parsed only with their requests, and requests have no common
+framing, so all requests and replies are parsed. SANE Standard 1.06 chapter 5; saned.c and net.c of sane-backends.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from fwhelpers.api import (
 from . import wire
 from .wire import Reading, Wire
 
-MAX_PENDING = 16  #: requests whose replies have not come
+MAX_PENDING = 16  #: requests without a reply
 
 _MAJOR = 1  # SANE Standard §4.1
 _SET_AUTO = 2  # §4.4.5
@@ -59,20 +58,24 @@ class Request(IntEnum):
 
 
 class Sane(Parser):
-    """A control connection to saned."""
+    """Parser of a control connection to saned."""
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)
         self._pending: deque[Request] = deque()
-        self._authorizing = False  # the first of them waits for a name and a password
-        self._version = 0  # of the network protocol, as agreed in INIT
-        self._begun = False
+        self._authorizing = False  # the first pending request waits for a name and a password
+        self._version = 0  # of the network protocol, from the reply to INIT
+        self._initialized = False
         self._between = [True, True]
         self._events: list[Event] = []
         self._wires = (Wire(self._requests()), Wire(self._replies()))
 
+    @property
+    def buffered(self) -> int:
+        return sum(wire.buffered for wire in self._wires)
+
     def feed(self, data: bytes, reply: bool) -> Iterator[Event]:
-        for _ in self._wires[reply].put(data):
+        for _ in self._wires[reply].feed(data):
             events, self._events = self._events, []
             yield from events
 
@@ -81,24 +84,24 @@ class Sane(Parser):
     def _requests(self) -> Reading[None]:
         while True:
             self._between[False] = True
-            request = self._known((yield from wire.word()))
+            request = self._check_number((yield from wire.word()))
             self._between[False] = False
             yield from self._arguments(request)
-            self._asked(request)
+            self._add(request)
 
-    def _known(self, number: int) -> Request:
-        if not self._begun and number != Request.INIT:
+    def _check_number(self, number: int) -> Request:
+        if not self._initialized and number != Request.INIT:
             raise ParseError("it does not begin with INIT")
         try:
             return Request(number)
         except ValueError:
-            raise ParseError(f"request {number} is not known") from None
+            raise ParseError(f"unknown request {number}") from None
 
     def _arguments(self, request: Request) -> Reading[None]:
         if request is Request.INIT:
             version = yield from wire.word()
             if version >> 24 != _MAJOR:
-                raise ParseError(f"version {version >> 24} is not known")
+                raise ParseError(f"unknown version {version >> 24}")
             yield from wire.string()
         elif request is Request.OPEN:
             yield from wire.string()
@@ -113,8 +116,8 @@ class Sane(Parser):
         elif request not in (Request.GET_DEVICES, Request.EXIT):
             yield from wire.word()  # the handle
 
-    def _asked(self, request: Request) -> None:
-        self._begun = True
+    def _add(self, request: Request) -> None:
+        self._initialized = True
         if request is Request.EXIT:
             self._events.append(Done("exit"))
         elif len(self._pending) >= MAX_PENDING:
@@ -135,11 +138,11 @@ class Sane(Parser):
             first = yield from wire.word()
             self._between[True] = False
             if not self._pending or self._authorizing:
-                raise ParseError("a reply to no request")
+                raise ParseError("a reply without a request")
             yield from self._reply(self._pending.popleft(), first)
 
     def _reply(self, request: Request, first: int) -> Reading[None]:
-        """`first` is the status, or what stands in its place."""
+        """Parse the rest of a reply. `first` is its first word, in most replies the status."""
         resource = 0
         if request is Request.INIT:
             self._version = (yield from wire.word()) & 0xFFFF
@@ -157,32 +160,31 @@ class Sane(Parser):
         elif request is Request.GET_PARAMETERS:
             yield from wire.words(6)
         elif request is Request.START:
-            resource = yield from self._started(first)
-        if (
-            resource > 1
-        ):  # more than a NUL: saned wants a name and a password, then says the reply again
+            resource = yield from self._start(first)
+        # more than a NUL: saned asks for a name and a password, then sends the reply again
+        if resource > 1:
             self._pending.appendleft(request)
             self._authorizing = True
 
     def _options(self, count: int) -> Reading[None]:
-        # this reply has no status, the array's length comes first
+        # this reply begins with the length of the array, not with a status
         if count > wire.MAX_ELEMENTS:
             raise ParseError(f"an array of {count} elements")
         for _ in range(count):
             yield from wire.pointer(wire.option)
 
-    def _started(self, status: int) -> Reading[int]:
+    def _start(self, status: int) -> Reading[int]:
         at = self._wires[True].position
         port = yield from wire.word()
         order = yield from wire.word()
         resource = yield from wire.string()
         if status == 0 and resource <= 1:
             if order not in _BYTE_ORDERS:
-                raise ParseError(f"byte order {order:#x} is not known")
-            self._events.append(self._announced(port, at))
+                raise ParseError(f"unknown byte order {order:#x}")
+            self._events.append(self._announce(port, at))
         return resource
 
-    def _announced(self, port: int, at: int) -> Event:
+    def _announce(self, port: int, at: int) -> Event:
         if not 0 < port <= 0xFFFF:
             return Refuse("G11", f"port {port} does not exist", self.flow.server)
         return Expect(
@@ -193,22 +195,22 @@ class Sane(Parser):
             what="START",
         )
 
-    # what outlives the worker:  | begun, authorizing | version (2 bytes) | requests without reply |
+    # state for another worker:  | initialized, authorizing | version (2 bytes) | pending requests |
 
     def boundary(self, reply: bool) -> bool:
         return self._between[reply] and self._wires[reply].between
 
     def save(self) -> bytes:
-        flags = self._begun | self._authorizing << 1
+        flags = self._initialized | self._authorizing << 1
         return bytes((flags, *self._version.to_bytes(2, "big"), *self._pending))
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
-        known = all(number <= max(Request) for number in state[3:])
-        if not 3 <= len(state) <= 3 + MAX_PENDING or state[0] > 3 or not known:
-            raise ParseError("stored state makes no sense")
-        self._begun, self._authorizing = bool(state[0] & 1), bool(state[0] & 2)
+        valid = all(number <= max(Request) for number in state[3:])
+        if not 3 <= len(state) <= 3 + MAX_PENDING or state[0] > 3 or not valid:
+            raise ParseError("invalid stored state")
+        self._initialized, self._authorizing = bool(state[0] & 1), bool(state[0] & 2)
         self._version = int.from_bytes(state[1:3], "big")
         self._pending = deque(map(Request, state[3:]))
 
@@ -222,9 +224,9 @@ def fwhelpers_helpers() -> list[Helper]:
             "tcp",
             ports=[6566],
             parser=Sane,
-            # saned itself waits for four seconds: saned.c, DATA_CONNECT_TIMEOUT
+            # saned waits for four seconds: saned.c, DATA_CONNECT_TIMEOUT
             policies=[Policy("data", max=1, timeout=30)],
             spec="SANE Standard 1.06 §5",
-            doc="scanners of other machines: the connection for the picture",
+            doc="network scanners: the data connection of an image",
         )
     ]

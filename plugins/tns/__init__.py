@@ -1,26 +1,26 @@
-"""Oracle Net (TNS): a listener redirects the client to the port of a dispatcher, or to another node.
+"""Oracle Net (TNS): a listener redirects the client to a dispatcher's port, or to another node's listener.
 
     client                     listener
       CONNECT             →
-                          ←    RESEND           the client says it again
-                          ←    REDIRECT         the client connects to the address in it
-                          ←    ACCEPT, REFUSE   nothing more to see
+                          ←    RESEND           the client sends it again
+                          ←    REDIRECT         the client connects to the address in the text
+                          ←    ACCEPT, REFUSE   end of the inspection
 
-The text stands in the REDIRECT itself, or in the DATA that follow it.
+The text follows the REDIRECT in DATA packets, or is in the REDIRECT itself. A listener may send both, because clients
+differ about which they read. The next listener may redirect again: an expected connection to one of the helper's own
+ports is a control connection as well.
 
-There is no RFC: Wireshark's packet-tns.c and Oracle's own python-oracledb (thin mode, messages/connect.pyx) are the
-public descriptions.
+There is no RFC. Wireshark's packet-tns.c and Oracle's python-oracledb (thin mode, messages/connect.pyx) are the public
+descriptions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from enum import IntEnum
-from functools import partial
 from struct import Struct
 from struct import error as StructError
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from fwhelpers.api import (
     Done,
@@ -40,66 +40,73 @@ from fwhelpers.sansio.digits import decimal
 from fwhelpers.sansio.hostport import parse_host
 
 from .descriptor import Address, addresses
-from .packets import HEADER, MAX_PACKET, Header, Kind, check_connect, header_of
+from .packets import CONNECT_HEAD, HEADER, Header, Kind, check_connect, parse_header
+from .rewriting import Piece, fixed, resizable
 
-MAX_TEXT = 8192  #: of a redirect, the connect data included
-MAX_PIECES = 32  #: packets that one text comes in
-MAX_ADDRESSES = 4  #: opened by one redirect
+MAX_TEXT = 8192  #: bytes of a redirect's text, including the connect data
+MAX_PIECES = 32  #: packets that carry one text
 
 
 class Stage(IntEnum):
-    """How far a connection is."""
+    """State of the connection."""
 
     NEW = 0
     ASKED = 1  #: a CONNECT waits for its answer
-    TEXT = 2  #: a REDIRECT's text is to come
+    TEXT = 2  #: the text of a REDIRECT is incomplete
     ANSWERED = 3
-
-
-class Piece(NamedTuple):
-    """A part of a redirect's text: its first byte's offsets in the text and in the stream."""
-
-    at: int
-    stream: int
+    INLINE = 4  #: the REDIRECT contained its text, which may follow once more in DATA
 
 
 class Tns(StreamParser):
-    """A connection to a listener."""
+    """Parser of a connection to a listener."""
 
-    max_message: ClassVar[int] = MAX_PACKET
+    max_message: ClassVar[int] = HEADER + 2 + MAX_TEXT
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)
         self._stage = Stage.NEW
-        self._wanted = 0  # bytes of the text, 0: whatever the next DATA carries
+        self._text_size = 0  # as stated by the REDIRECT; 0: the next DATA packet is the text
         self._text = bytearray()
         self._pieces: list[Piece] = []
-        self._at = 0  # stream offset of the server's packet in hand
+
+    @property
+    def buffered(self) -> int:
+        return super().buffered + len(self._text)
 
     def message_size(self, data: bytearray, reply: bool) -> int:
         if len(data) < HEADER:
             return 0
-        header = header_of(data)
+        header = parse_header(data)
         if not reply and self._stage is Stage.NEW and header.kind is not Kind.CONNECT:
             raise ParseError("it does not begin with CONNECT")
-        return header.size
+        return min(header.size, self._relevant_size(header, reply))
+
+    def _relevant_size(self, header: Header, reply: bool) -> int:
+        if not reply:
+            return CONNECT_HEAD if header.kind is Kind.CONNECT else HEADER
+        if header.kind is Kind.REDIRECT or (
+            header.kind is Kind.DATA and self._stage in (Stage.TEXT, Stage.INLINE)
+        ):
+            _check_size(header.size - HEADER - 2)
+            return header.size
+        return HEADER
 
     def message(self, data: bytes, reply: bool) -> Iterator[Event]:
-        header = header_of(data)
+        header = parse_header(data)
+        self.skip(header.size - len(data), reply)
         if reply:
             yield from self._answer(header, data)
-            self._at += len(data)
         elif header.kind is Kind.CONNECT:
             check_connect(header, data)
-            self._forget()
+            self._forget_text()
             self._stage = Stage.ASKED
-        # what else the client sends before ACCEPT is the connect data that did not fit into CONNECT
+        # before ACCEPT other packets carry the connect data that did not fit into CONNECT
 
     # answers
 
     def _answer(self, header: Header, data: bytes) -> Iterator[Event]:
         if self._stage is Stage.NEW:
-            raise ParseError("the server speaks first")
+            raise ParseError("the server sends first")
         if header.kind in (Kind.ACCEPT, Kind.REFUSE, Kind.ABORT):
             yield Done(header.kind.name.lower())
         elif header.kind is Kind.REDIRECT:
@@ -109,199 +116,146 @@ class Tns(StreamParser):
 
     def _redirect(self, header: Header, data: bytes) -> Iterator[Event]:
         if self._stage is not Stage.ASKED:
-            yield Refuse("G4", "REDIRECT: no CONNECT that waits for it")
+            yield Refuse("G4", "REDIRECT: no CONNECT is waiting for it")
             return
         if len(data) < HEADER + 2:
-            raise ParseError("REDIRECT without its text's length")
+            raise ParseError("REDIRECT without the length of its text")
+        self._text_size = int.from_bytes(data[HEADER : HEADER + 2], "big")
+        _check_size(self._text_size)
+        text = data[HEADER + 2 :][: self._text_size]
+        if self._text_size and len(text) == self._text_size:
+            self._stage = Stage.INLINE
+            event, address = self._read(text)
+            if isinstance(event, Expect) and address:
+                event = resizable(event, address, text, header, data)
+            yield event
+            return
         self._stage = Stage.TEXT
-        self._wanted = _checked(int.from_bytes(data[HEADER : HEADER + 2], "big"))
-        text = data[HEADER + 2 :][: self._wanted]
-        if self._wanted and len(text) == self._wanted:
-            self._forget()
-            yield from self._announced(text, header, data)
-        elif text:
-            self._collect(text, HEADER + 2)
+        if text:
+            self._collect(text)
 
     def _data(self, data: bytes) -> Iterator[Event]:
-        if self._stage is not Stage.TEXT or len(data) < HEADER + 2:
-            raise ParseError("DATA that nothing waits for")
-        # the first two bytes are flags
-        text = data[HEADER + 2 :]
-        if self._wanted:
-            text = text[: self._wanted - len(self._text)]
-        if text:
-            self._collect(text, HEADER + 2)
-        if self._text and len(self._text) >= self._wanted:
-            yield from self._announced(bytes(self._text), None, b"")
-            self._forget()
-
-    def _collect(self, text: bytes, offset: int) -> None:
-        if len(self._pieces) == MAX_PIECES:
-            raise ParseError(f"a REDIRECT's text in more than {MAX_PIECES} packets")
-        self._pieces.append(Piece(len(self._text), self._at + offset))
-        self._text += text
-        _checked(len(self._text))
-
-    def _forget(self) -> None:
-        self._wanted = 0
-        self._text.clear()
-        self._pieces.clear()
-
-    # announcements
-
-    def _announced(self, text: bytes, header: Header | None, packet: bytes) -> Iterator[Event]:
-        """`header` and `packet`: the REDIRECT that has the whole text, if one has."""
-        self._stage = Stage.ANSWERED
-        try:
-            # what follows a NUL is not for us: the client hands it to the next listener
-            found = addresses(text.partition(b"\0")[0])
-        except ParseError as error:
-            yield Refuse("G11", f"REDIRECT: {error}")
+        if self._stage is Stage.ANSWERED:
             return
-        if not found:
-            yield Refuse("G11", "REDIRECT without an address")
-        if len(found) > MAX_ADDRESSES:
-            yield Refuse("G9", f"REDIRECT names more than {MAX_ADDRESSES} addresses")
-        for address in found[:MAX_ADDRESSES]:
-            event = self._event(address)
-            if isinstance(address, str) or isinstance(event, Refuse):
-                yield event
-            elif header and len(found) == 1:
-                yield _resizable(event, address, text, header, packet)
-            else:
-                yield self._fixed(event, address, text, packet)
+        if self._stage is Stage.ASKED:
+            raise ParseError("DATA without a REDIRECT")
+        if len(data) < HEADER + 2:
+            raise ParseError("DATA without flags")
+        text = data[HEADER + 2 :]
+        if self._text_size:
+            text = text[: self._text_size - len(self._text)]
+        if text:
+            self._collect(text)
+        if self._text and len(self._text) >= self._text_size:
+            text = bytes(self._text)
+            event, address = self._read(text)
+            if isinstance(event, Expect) and address:
+                event = fixed(event, address, text, self._pieces, self.position(True))
+            self._stage = Stage.ANSWERED
+            self._forget_text()
+            yield event
 
-    def _event(self, address: Address | str) -> Expect | Refuse:
-        if isinstance(address, str):
-            return Refuse("G7", f"REDIRECT: {address}")
+    def _collect(self, text: bytes) -> None:
+        if len(self._pieces) == MAX_PIECES:
+            raise ParseError(f"the text of a REDIRECT in more than {MAX_PIECES} packets")
+        self._pieces.append(Piece(len(self._text), self.position(True) + HEADER + 2))
+        self._text += text
+        _check_size(len(self._text))
+
+    def _forget_text(self) -> None:
+        self._text_size = 0
+        self._text.clear()
+        self._pieces = []
+
+    # the text
+
+    def _read(self, text: bytes) -> tuple[Expect | Refuse, Address | None]:
+        """Read the first address; clients try no other one.
+
+        Old clients send what follows a NUL to the next listener; nothing in it announces an address.
+        """
         try:
-            port = decimal(address.port.text, 65535)
+            address = next(iter(addresses(text.partition(b"\0")[0])), None)
+            if isinstance(address, Address):
+                return self._judge(address), address
         except ParseError as error:
-            return Refuse("G11", f"REDIRECT: {error}")
-        host = self._host(address.host.text)
+            return Refuse("G11", f"REDIRECT: {error}"), None
+        if address is None:
+            return Refuse("G11", "REDIRECT without an address"), None
+        return Refuse("G7", f"REDIRECT: {address}"), None
+
+    def _judge(self, address: Address) -> Expect | Refuse:
+        port = decimal(address.port.text, 65535)
+        host = self._resolve(address.host.text)
         if host is None:
             return Refuse("G5", f"REDIRECT to {address.host.text[:64]!r}, which is not in `hosts`")
         return Expect(self.flow.client, Endpoint(host, port), what="REDIRECT")
 
-    def _host(self, text: bytes) -> bytes | None:
+    def _resolve(self, text: bytes) -> bytes | None:
         try:
             return parse_host(text)
         except ParseError:
             hosts: Mapping[str, bytes] = self.settings.get("hosts", {})
-            return hosts.get(_name(text.decode("latin-1")))
+            return hosts.get(_normalize(text.decode("latin-1")))
 
-    def _fixed(self, event: Expect, address: Address, text: bytes, packet: bytes) -> Expect:
-        """One of several, or in packets of its own: no length before it can be changed, so its own must stay."""
-        pieces = [Piece(0, self._at + HEADER + 2)] if packet else self._pieces
-        at = _place(pieces, len(text), address)
-        if at is None:
-            return replace(event, span=(0, 0))  # cut in two: it can't be rewritten
-        size = address.end - address.start
-
-        def encode(end: Endpoint) -> bytes:
-            new = address.fitted(text, end, size)
-            if new is None and end.family == 4:
-                raise ParseError(f"{end} has no room in a REDIRECT whose length can't change")
-            return new or address.rewritten(text, end)
-
-        return replace(
-            event,
-            # spans count from the packet in hand, the text may have begun before it
-            span=(at - self._at, at - self._at + size),
-            encode=encode,
-            fit=partial(address.fitted, text),
-        )
-
-    # what outlives the worker:  | stage | bytes of the text that are to come (2) |
+    # state for another worker:  | stage | size of the text that is still to come (2) |
 
     def boundary(self, reply: bool) -> bool:
         return super().boundary(reply) and not (reply and self._pieces)
 
     def save(self) -> bytes:
-        return _SAVED.pack(self._stage, self._wanted) if self._stage else b""
+        return _STATE.pack(self._stage, self._text_size) if self._stage else b""
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
         try:
-            stage, wanted = _SAVED.unpack(state)
-            self._stage, self._wanted = Stage(stage), _checked(wanted)
+            stage, size = _STATE.unpack(state)
+            self._stage, self._text_size = Stage(stage), size
+            _check_size(size)
         except (StructError, ValueError):
-            raise ParseError("stored state makes no sense") from None
+            raise ParseError("invalid stored state") from None
 
 
-_SAVED = Struct("!BH")
+_STATE = Struct("!BH")
 
 
-def _checked(size: int) -> int:
+def _check_size(size: int) -> None:
     if size > MAX_TEXT:
-        raise ParseError(f"a REDIRECT's text of {size} bytes, they have at most {MAX_TEXT}")
-    return size
-
-
-# other endpoints in the place of those found
-
-
-def _place(pieces: list[Piece], size: int, address: Address) -> int | None:
-    """Where an address begins in the stream, None if it stands in two pieces."""
-    stops = [piece.at for piece in pieces[1:]] + [size]
-    for piece, stop in zip(pieces, stops, strict=True):
-        if piece.at <= address.start and address.end <= stop:
-            return piece.stream + address.start - piece.at
-    return None
-
-
-def _resizable(
-    event: Expect, address: Address, text: bytes, header: Header, packet: bytes
-) -> Expect:
-    """The only one, in the REDIRECT itself: the rewriting begins at the packet's lengths and sets them too."""
-    before = text[: address.start]
-
-    def encode(end: Endpoint) -> bytes:
-        new = address.rewritten(text, end)
-        grown = len(new) - (address.end - address.start)
-        size = (header.size + grown).to_bytes(4 if header.wide else 2, "big")
-        wanted = (len(text) + grown).to_bytes(2, "big")
-        return size + packet[len(size) : HEADER] + wanted + before + new
-
-    def fit(end: Endpoint, size: int) -> bytes | None:
-        new = address.fitted(text, end, size - HEADER - 2 - len(before))
-        return None if new is None else packet[: HEADER + 2] + before + new
-
-    return replace(event, span=(0, HEADER + 2 + address.end), encode=encode, fit=fit)
+        raise ParseError(f"a REDIRECT's text of {size} bytes, more than {MAX_TEXT}")
 
 
 # configuration
 
 
-def _name(text: str) -> str:
-    return text.lower().rstrip(".")
+def _normalize(name: str) -> str:
+    return name.lower().rstrip(".")
 
 
-def _hosts(value: object) -> dict[str, bytes]:
+def _check_hosts(value: object) -> dict[str, bytes]:
     if not isinstance(value, dict):
         raise ValueError('must be a table: { name = "address" }')
-    found = {}
+    hosts = {}
     for name, address in value.items():
         if not isinstance(address, str):
             raise ValueError(f"{name}: the address must be a string")
-        found[_name(name)] = Endpoint.parse(address).addr
-    return found
+        hosts[_normalize(name)] = Endpoint.parse(address).addr
+    return hosts
 
 
 SETTINGS = (
     Setting(
         "hosts",
         {},
-        "addresses of the host names that listeners redirect to; nothing is looked up",
-        _hosts,
+        "addresses of host names in redirects; names are not looked up",
+        _check_hosts,
     ),
 )
 
 
 @hookimpl
 def fwhelpers_helpers() -> list[Helper]:
-    """Oracle's listener on tcp/1521."""
+    """Oracle listeners on tcp/1521."""
     return [
         Helper(
             "tns",
@@ -311,9 +265,8 @@ def fwhelpers_helpers() -> list[Helper]:
             policies=[
                 Policy(
                     "redirect",
-                    max=MAX_ADDRESSES,
-                    # the client follows at once, and tries one address after the other
-                    timeout=60,
+                    max=2,  # the text in a REDIRECT and the one in DATA may differ
+                    timeout=60,  # the client connects at once, or begins again at the listener
                     # a cluster's common listener redirects to a node's own, which has the same port
                     ports=frozenset({1521}),
                 )
@@ -321,5 +274,6 @@ def fwhelpers_helpers() -> list[Helper]:
             settings=SETTINGS,
             spec="Oracle Net (no RFC)",
             doc="Oracle Net listeners that redirect: shared servers, clusters",
+            redirects=True,
         )
     ]

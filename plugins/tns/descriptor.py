@@ -1,4 +1,4 @@
-"""Oracle Net descriptors: the text in which a listener names addresses.
+"""Oracle Net descriptors: the text that contains the addresses of a redirect.
 
     (DESCRIPTION=(ADDRESS_LIST=(ADDRESS=(PROTOCOL=tcp)(HOST=10.0.2.2)(PORT=1522))(ADDRESS=…)))
 
@@ -28,7 +28,7 @@ _CLOSE = re.compile(rb"\s*\)")
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A value and where it stands in the text, without quotes and blanks around it."""
+    """A value and its offsets in the text, without quotes and surrounding blanks."""
 
     text: bytes
     start: int
@@ -37,29 +37,28 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An `ADDRESS` group that names a TCP port."""
+    """An `ADDRESS` group with a TCP endpoint."""
 
-    protocol: bytes  #: in lower case
     host: Word
     port: Word
 
     @property
     def start(self) -> int:
-        """Where the first of host and port begins."""
+        """Offset of host or port, whichever is first."""
         return min(self.host.start, self.port.start)
 
     @property
     def end(self) -> int:
-        """Where the last of them ends."""
+        """Offset behind host or port, whichever is last."""
         return max(self.host.end, self.port.end)
 
     def rewritten(self, text: bytes, end: Endpoint) -> bytes:
-        """text[start:end] with another endpoint in it."""
+        """Return text[start:end] with another endpoint."""
         before, between, after = self._parts(text, end)
         return before + between + after
 
     def fitted(self, text: bytes, end: Endpoint, size: int) -> bytes | None:
-        """The same with exactly `size` bytes: blanks fill it up, between the two groups. None if it is too long."""
+        """Like `rewritten`, padded to `size` bytes with blanks between the two groups; None if it is too long."""
         before, between, after = self._parts(text, end)
         missing = size - len(before) - len(between) - len(after)
         if missing < 0:
@@ -80,38 +79,38 @@ class _Group:
 
 
 def addresses(text: bytes) -> list[Address | str]:
-    """All addresses of a descriptor, in order; in the place of one that can't be TCP stands the reason.
+    """Return the addresses of a descriptor in order; one that is not TCP is replaced by the reason.
 
-    Raises ParseError if the text is no descriptor.
+    Raises ParseError if the text is not a descriptor.
     """
-    found: list[Address | str] = []
+    result: list[Address | str] = []
     groups: list[_Group] = []
     at = 0
     for _ in range(2 * MAX_ITEMS):
         if match := _OPEN.match(text, at):
-            at = _opened(text, match, groups)
+            at = _open(text, match, groups)
         elif groups and (match := _CLOSE.match(text, at)):
             at = match.end()
-            found += _closed(groups.pop())
+            result += _close(groups.pop())
         else:
             break
     if groups or text[at:].strip():
         raise ParseError(f"not a descriptor at {at}: {text[at : at + 32]!r}")
-    return found
+    return result
 
 
-def _opened(text: bytes, match: re.Match[bytes], groups: list[_Group]) -> int:
+def _open(text: bytes, match: re.Match[bytes], groups: list[_Group]) -> int:
     key, at = match["key"].upper(), match.end()
     if match["nested"] is not None:
         if len(groups) == MAX_DEPTH:
-            raise ParseError(f"more than {MAX_DEPTH} groups within each other")
+            raise ParseError(f"more than {MAX_DEPTH} nested groups")
         groups.append(_Group(key))
         return at
     value = _VALUE.match(text, at)
     if not value:
         raise ParseError(f"no value for {key[:32]!r} at {at}")
     if groups and groups[-1].key == b"ADDRESS":
-        # two hosts in one address: whoever reads them may take the other one
+        # clients may differ about which of two hosts in one address they use
         if key in groups[-1].words:
             raise ParseError(f"{key!r} twice in one address")
         groups[-1].words[key] = _word(text, value)
@@ -126,16 +125,17 @@ def _word(text: bytes, match: re.Match[bytes]) -> Word:
     return Word(text[start:end], start, end)
 
 
-def _closed(group: _Group) -> list[Address | str]:
+def _close(group: _Group) -> list[Address | str]:
     if group.key != b"ADDRESS":
         return []
     protocol, host, port = (group.words.get(key) for key in (b"PROTOCOL", b"HOST", b"PORT"))
-    name = protocol.text.lower() if protocol else b""
+    # python-oracledb takes TCP for granted where PROTOCOL is missing
+    name = protocol.text.lower() if protocol else b"tcp"
     if name != b"tcp":
         return [f"protocol {name[:16]!r} instead of tcp"]
     if host is None or port is None:
         return ["no host or no port"]
-    return [Address(name, _unbracketed(host), port)]
+    return [Address(_unbracketed(host), port)]
 
 
 def _unbracketed(host: Word) -> Word:

@@ -1,11 +1,11 @@
-"""How Oracle Net's packets begin.
+"""The headers of Oracle Net packets.
 
      0        2        4      5       6        8         10
-    | length | 0      | type | flags | 0      | of REDIRECT: length of the text | text, "\\0", connect data |
-    | length (32 bit) | type | flags | 0      | of DATA: flags | data |
+    | length | 0      | type | flags | 0      | REDIRECT: length of the text | text, "\\0", connect data |
+    | length (32 bits)| type | flags | 0      | DATA: flags | data |
 
-A length has 32 bits only between two ends that agreed upon version 315 or later, so after ACCEPT; since no packet is of
-length 0, and none that is looked at of more than 65535, the form shows by itself.
+A REDIRECT usually ends after the length, and the text follows in DATA. Both ends use 32-bit lengths after they have
+agreed on version 315 or later. The form is evident: no packet has length 0, and none that is read is longer than 65535.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import NamedTuple
 from fwhelpers.api import ParseError
 
 HEADER = 8
+CONNECT_HEAD = 26  #: bytes of a CONNECT that are checked, up to the length of the connect data
 MAX_PACKET = 65535
 
 _NARROW = Struct("!HHBBH")  # length, packet checksum, type, flags, header checksum
 _WIDE = Struct("!I")
 _CONNECT = Struct("!HH")  # version, lowest version
-_CONNECT_END = 26  # up to the length of the connect data
 
 
 class Kind(IntEnum):
@@ -43,20 +43,20 @@ class Kind(IntEnum):
 
 
 class Header(NamedTuple):
-    """What every packet begins with."""
+    """The common part of all packets."""
 
     size: int
     kind: Kind
     wide: bool  #: the length has 32 bits
 
 
-def header_of(data: bytes | bytearray) -> Header:
-    """Read the first eight bytes; raises ParseError if no packet begins so."""
+def parse_header(data: bytes | bytearray) -> Header:
+    """Parse the first eight bytes. Raises ParseError."""
     size, checksum, kind, _, header_checksum = _NARROW.unpack_from(data)
     wide = size == 0
     if wide:
         size, checksum = _WIDE.unpack_from(data)[0], 0
-    # checksums were never put to use: both are 0 in every capture that we know
+    # checksums are not in use: both are 0 in every known capture
     if checksum or header_checksum or not HEADER <= size <= MAX_PACKET:
         raise ParseError(f"not a TNS packet: {bytes(data[:HEADER])!r}")
     try:
@@ -66,9 +66,9 @@ def header_of(data: bytes | bytearray) -> Header:
 
 
 def check_connect(header: Header, data: bytes) -> None:
-    """Check that a CONNECT is one; raises ParseError if not."""
-    if header.wide or len(data) < _CONNECT_END:
-        raise ParseError("CONNECT is too short, or has a long length")
+    """Check the beginning of a CONNECT. Raises ParseError."""
+    if header.wide or len(data) < CONNECT_HEAD:
+        raise ParseError("CONNECT is too short, or has a 32-bit length")
     version, lowest = _CONNECT.unpack_from(data, HEADER)
     if version < lowest:
-        raise ParseError(f"CONNECT with version {version}, but at least {lowest}")
+        raise ParseError(f"CONNECT with version {version}, but lowest version {lowest}")

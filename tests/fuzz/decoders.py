@@ -49,7 +49,7 @@ def packet(data: bytes) -> None:
         assert 0 <= segment.data <= segment.end <= len(data)
         with suppress(MangleError):
             edits = [Edit(0, min(4, segment.end - segment.data), b"12345")]
-            assert len(rewrite(bytes(data), segment, 0, edits)) >= 20
+            assert len(rewrite(bytes(data), segment, edits)) >= 20
 
 
 def segments(data: bytes) -> None:

@@ -14,7 +14,7 @@ from amanda_messages import (
     rep,
     req,
 )
-from fwhelpers_plugins.amanda import MAX_ASKED, SERVICES, fwhelpers_helpers
+from fwhelpers_plugins.amanda import MAX_PENDING, SERVICES, fwhelpers_helpers
 from fwhelpers_plugins.amanda.packets import MAX_STREAMS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,7 +119,7 @@ def test_ways_to_ask(request_: bytes) -> None:
 @pytest.mark.parametrize("service", ["noop", "selfcheck", "sendsize", "senddiscover", "sh"])
 def test_services_without_streams(service: str) -> None:
     assert asked(service) >> server(rep("OPTIONS features=ff;\n"))
-    assert asked(service) >> server(rep()) << Refuse("G4", "REP: no REQ that waits for it")
+    assert asked(service) >> server(rep()) << Refuse("G4", "REP: no REQ is waiting for it")
 
 
 def test_errors_open_nothing() -> None:
@@ -144,14 +144,14 @@ def test_many_requests_from_one_socket() -> None:
 
 def test_requests_in_between_do_no_harm() -> None:
     play = asked()
-    for number in range(MAX_ASKED - 1):
+    for number in range(MAX_PENDING - 1):
         play >> client(req(handle=f"001-{number:08x}"))
     assert opens(play >> server(rep()), **PORTS)
 
 
 def test_too_many_requests_push_out_the_oldest() -> None:
     play = asked()
-    for number in range(MAX_ASKED):
+    for number in range(MAX_PENDING):
         play >> client(req(handle=f"001-{number:08x}"))
     assert play >> server(rep()) << Refuse
     assert opens(play >> server(rep(handle="001-00000000")), **PORTS)
@@ -165,11 +165,11 @@ def test_too_many_requests_push_out_the_oldest() -> None:
     [rep(handle="000-00000001"), rep(seq="1795378738"), rep(handle=HANDLE + "0"), rep(handle="0")],
 )
 def test_a_reply_to_another_request(said: bytes) -> None:
-    assert asked() >> server(said) << Refuse("G4", "REP: no REQ that waits for it")
+    assert asked() >> server(said) << Refuse("G4", "REP: no REQ is waiting for it")
 
 
 def test_a_reply_to_nothing() -> None:
-    assert Playbook(AMANDA) >> server(rep()) << Refuse("G4", "REP: no REQ that waits for it")
+    assert Playbook(AMANDA) >> server(rep()) << Refuse("G4", "REP: no REQ is waiting for it")
 
 
 def test_the_requesters_side_announces_nothing() -> None:
@@ -190,12 +190,12 @@ def test_a_reply_sent_again_until_it_is_acknowledged() -> None:
     play = asked() >> server(rep())
     opens(play, **PORTS) >> server(rep())
     opens(play, **PORTS) >> client(ack()) >> server(rep())
-    assert play << Refuse("G4", "REP: no REQ that waits for it")
+    assert play << Refuse("G4", "REP: no REQ is waiting for it")
 
 
 def test_a_second_reply_that_says_something_else() -> None:
     play = opens(asked() >> server(rep()), **PORTS) >> server(rep("CONNECT DATA 50099\n"))
-    assert play << Refuse("G4", "REP: no REQ that waits for it")
+    assert play << Refuse("G4", "REP: no REQ is waiting for it")
 
 
 def test_a_request_sent_again_asks_for_the_same_reply() -> None:
@@ -210,7 +210,7 @@ def test_an_early_ack_of_the_requester_ends_nothing() -> None:
 
 def test_a_refused_request() -> None:
     play = (
-        asked() >> server(nak()) >> server(rep()) << Refuse("G4", "REP: no REQ that waits for it")
+        asked() >> server(nak()) >> server(rep()) << Refuse("G4", "REP: no REQ is waiting for it")
     )
     assert opens(play >> client(req()) >> server(rep()), **PORTS)
 

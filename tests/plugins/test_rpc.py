@@ -6,7 +6,7 @@ from struct import pack
 
 import pytest
 from fwhelpers_plugins.rpc import MAX_CALLS, MAX_SERVICES, RpcStream, fwhelpers_helpers
-from fwhelpers_plugins.rpc.programs import programs
+from fwhelpers_plugins.rpc.programs import check_programs
 from hypothesis import given
 from hypothesis import strategies as st
 from rpc_messages import (
@@ -214,7 +214,7 @@ def test_dump_of_too_many() -> None:
     play = udp(dump=True) >> client(call(7, 2, 4)) >> server(reply(7, answer))
     for n in range(MAX_SERVICES):
         play << service(play, 20000 + n)
-    assert play << Refuse("G9", f"DUMP names more than {MAX_SERVICES} services")
+    assert play << Refuse("G9", f"DUMP lists more than {MAX_SERVICES} services")
 
 
 def test_a_list_without_end() -> None:
@@ -239,7 +239,7 @@ def test_a_program_that_is_listed(listed: list[object]) -> None:
 
 
 def test_names_and_numbers() -> None:
-    assert programs(["nfs", 100005, "mountd"]) == {100003, 100005}
+    assert check_programs(["nfs", 100005, "mountd"]) == {100003, 100005}
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_names_and_numbers() -> None:
 )
 def test_invalid_programs_are_rejected(value: object) -> None:
     with pytest.raises(ValueError, match=r"list of program names|not an RPC program"):
-        programs(value)
+        check_programs(value)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_invalid_programs_are_rejected(value: object) -> None:
 )
 def test_an_unknown_program_gets_a_suggestion(value: str, hint: str) -> None:
     with pytest.raises(ValueError, match=f"{value!r} is not an RPC program") as caught:
-        programs([value])
+        check_programs([value])
     assert caught.value.args[1].startswith(hint)
 
 

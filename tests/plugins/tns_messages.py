@@ -36,15 +36,15 @@ def address(host: str = "10.0.2.2", port: object = 2143, protocol: str = "tcp") 
     return f"(ADDRESS=(PROTOCOL={protocol})(HOST={host})(PORT={port}))".encode()
 
 
-def redirect(text: bytes, **given: bool) -> bytes:
+def redirect(text: bytes, **options: bool) -> bytes:
     """All in one packet."""
-    return packet(REDIRECT, pack("!H", len(text)) + text, **given)
+    return packet(REDIRECT, pack("!H", len(text)) + text, **options)
 
 
-def redirect_apart(text: bytes, *, parts: int = 1, told: bool = True, **given: bool) -> bytes:
-    """The text in DATA packets of its own; `told`: the REDIRECT says how long it will be."""
-    first = packet(REDIRECT, pack("!H", len(text) if told else 0), **given)
+def redirect_apart(text: bytes, *, parts: int = 1, stated: bool = True, **options: bool) -> bytes:
+    """The text in DATA packets of its own; `stated`: the REDIRECT contains the length."""
+    first = packet(REDIRECT, pack("!H", len(text) if stated else 0), **options)
     step = max(1, -(-len(text) // parts))
     return first + b"".join(
-        packet(DATA, b"\0\0" + text[at : at + step], **given) for at in range(0, len(text), step)
+        packet(DATA, b"\0\0" + text[at : at + step], **options) for at in range(0, len(text), step)
     )

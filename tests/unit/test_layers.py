@@ -213,7 +213,7 @@ def test_the_worker_loads_only_what_the_sandbox_needs() -> None:
     enabled = "".join(f"[helpers.{name}]\n" for name in plugins.helpers)
     configuration = config.resolve(config.parse([("f", enabled)]), plugins.helpers)
     # unpickling a configuration imports the modules of its classes
-    command = pickle.dumps(make_worker_config(configuration, plugins.helpers, plugins))
+    command = pickle.dumps(make_worker_config(configuration, plugins.helpers, plugins, 1))
     argv = [sys.executable, "-W", "ignore", "-c", _WORKER]
     done = subprocess.run(argv, input=command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

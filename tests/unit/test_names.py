@@ -15,8 +15,7 @@ PENDING = {
     *("fwhelpers/dbus/service", "fwhelpers/engine", "fwhelpers/firewalld"),
     *("fwhelpers/kernel", "fwhelpers/migrate", "fwhelpers/networkmanager", "fwhelpers/plugin"),
     *("fwhelpers/ruleset", "fwhelpers/sansio", "fwhelpers/testing"),
-    *("plugins", "plugins/amanda"),
-    *("plugins/discovery/validators", "plugins/rpc", "plugins/sane", "plugins/tns"),
+    *("plugins", "plugins/discovery/validators"),
 }
 SOURCES = [
     path.relative_to(ROOT)

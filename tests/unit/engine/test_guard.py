@@ -79,6 +79,19 @@ def test_g6_exceptions_have_names() -> None:
     assert refused(passive(port=892), True, limits=Limits(min_port=800)) == ""
 
 
+@pytest.mark.parametrize("port", [69, 2049, 3389])
+def test_g6_the_requesting_socket_may_have_any_port(port: int) -> None:
+    flow = Flow("udp", C.at(port), S.at(69))
+    assert judge(Expect(S, C.at(port)), flow, False, DATA, Limits()) is None
+    for event, reply in ((Expect(S, C.at(port + 1)), False), (Expect(S, C.at(port), "tcp"), False)):
+        refusal = judge(event, flow, reply, DATA, Limits())
+        assert (refusal and refusal.rule) == ("G6" if event.l4 or port < 1023 else None)
+    stream = Flow("tcp", C.at(port), S.at(69))
+    refusal = judge(Expect(S, C.at(port)), stream, False, DATA, Limits())
+    assert refusal
+    assert refusal.rule == "G6"
+
+
 def test_g7_family_and_transport() -> None:
     assert refused(Expect(C, Endpoint.parse("fd02::2", 30000)), True) == "G7"
     assert refused(Expect(C, S.at(30000), l4="sctp"), True) == "G7"
@@ -88,6 +101,15 @@ def test_g8_third_party_opener() -> None:
     stranger = Endpoint.parse("10.0.9.9")
     assert refused(Expect(stranger, S.at(30000)), True) == "G8"
     assert refused(Expect(stranger, S.at(30000)), True, limits=Limits(address="any-src")) == ""
+
+
+@pytest.mark.parametrize("host", ["255.255.255.255", "224.0.0.1", "ff02::1"])
+def test_g8_groups_and_broadcast_addresses_answer_nothing(host: str) -> None:
+    group = Endpoint.parse(host, 69)
+    asker = C if group.family == 4 else Endpoint.parse("fd01::2", 2000)
+    refusal = judge(Expect(group, asker), Flow("udp", asker, group), False, DATA, Limits())
+    assert refusal
+    assert refusal.rule == "G8"
 
 
 @given(st.integers(-5, 70000), st.binary(min_size=4, max_size=4), st.booleans())

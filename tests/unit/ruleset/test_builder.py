@@ -42,6 +42,7 @@ HELPERS = {
     "kin": Helper(
         "kin", "tcp", [1400], Parser, same_worker_per_client=True, client_announces=True
     ),
+    "lead": Helper("lead", "tcp", [1521], Parser, redirects=True),
     "shout": Helper("shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True),
 }  # fmt: skip
 
@@ -82,6 +83,7 @@ CASES = {
         2,
     ),
     "children-alone": ("[helpers.hear]", 1),
+    "redirects": ('[helpers.lead]\nports = [1521, 1526]\ndestinations = ["10.0.2.0/24"]', 1),
     "limits": (
         """
         [helpers.rpc]

@@ -55,11 +55,18 @@ def test_of_length(end: Endpoint, size: int) -> None:
         assert uaddr.parse(text) == end
 
 
-def test_ipv4_has_one_form() -> None:
-    # libtirpc reads IPv4 with inet_pton(), which takes no leading zeros
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (11, None), (12, b"10.0.2.2.8.1"), (13, b"10.0.2.2.8.01"), (15, b"10.0.2.2.08.001"),
+        (16, b"10.0.2.2.008.001"), (17, None),
+    ],
+)  # fmt: skip
+def test_ipv4_ports_may_have_leading_zeros(size: int, text: bytes | None) -> None:
+    # libtirpc reads the port with atoi(), but the address with inet_pton(), which rejects leading zeros
     end = Endpoint.parse("10.0.2.2", 2049)
-    assert uaddr.of_length(end, 12) == b"10.0.2.2.8.1"
-    assert uaddr.of_length(end, 13) is None
+    assert uaddr.of_length(end, size) == text
+    assert text is None or uaddr.parse(text) == end
 
 
 @given(st.binary(max_size=60))

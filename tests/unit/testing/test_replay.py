@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from struct import pack
 
@@ -109,6 +110,22 @@ def test_an_announcement_and_what_followed(tmp_path: Path) -> None:
             "refused": None,
         }
     ]
+
+
+@pytest.mark.parametrize(("redirects", "ports"), [(True, [7777, 5000]), (False, [7777])])
+def test_a_redirect_to_the_helpers_own_port(
+    tmp_path: Path, redirects: bool, ports: list[int]
+) -> None:
+    capture = Capture().says(b"DATA 7777\n").data(7777, 40001)
+    answer = {"src": S, "dst": C, "ports": (7777, 40001)}
+    capture.add(tcp4(b"", 1, 0x12, **answer))
+    capture.add(tcp4(b"HELLO\n", 2, 0x18, ports=(40001, 7777)))
+    capture.add(tcp4(b"DATA 5000\n", 2, 0x18, **answer))
+    file = tmp_path / "x.pcap"
+    pcap.write(file, capture.packets)
+    helpers = {"foo": replace(FOO, redirects=redirects)}
+    items = list(replay_file(file, helpers, {"foo": {"pickup": False}}))
+    assert [item["expected"]["dport"] for item in items] == ports
 
 
 def test_an_announcement_that_nobody_used(tmp_path: Path) -> None:
