@@ -56,7 +56,7 @@ def test_suggest_returns_the_nearest_choice_or_all() -> None:
         (validators.choice("open", "closed"), "zzz", "values: open, closed"),
         (validators.port_or("same", "any"), "sme", "did you mean same?"),
         (validators.port_or("same", "any"), "zzz", 'use "same", "any" or a port number'),
-        (validators.interfaces, ["conection:Office"], "did you mean connection?"),
+        (validators.interfaces, ["profle:Office"], "did you mean profile?"),
     ],
 )
 def test_a_misspelled_value_gets_a_suggestion(

@@ -228,7 +228,7 @@ def test_what_zones_enabled_is_inspected_on() -> None:
     assert {n: m.ports for n, m in gone.inspected.items()} == {"rpc": (111,), "ftp": (21, 2121)}
     text = ruleset.build(gone, {n: HELPERS[n] for n in gone.inspected}, range(2))
     assert "ct helper set" not in text
-    assert text.count("proto-dst { 21, 111, 2121 } @ih") == 1
+    assert text.count("proto-dst { 21, 111, 2121 } tcp flags & syn == 0x0 @ih") == 1
 
 
 @pytest.mark.parametrize(
@@ -325,5 +325,5 @@ def test_malformed_ports_are_ignored(text: str) -> None:
     )  # fmt: skip
     helper = FirewalldHelper("odd", "nf_conntrack_ftp", ((text, "tcp"),))
     settings = Snapshot("i", {"i": zone}, services={"odd": service}, helpers={"odd": helper})
-    assignments = derive_assignments(settings, HELPERS).scope.acts
+    assignments = derive_assignments(settings, HELPERS).scope.assignments
     assert all(1 <= port <= 65535 for a in assignments for port, _ in a.ports)
