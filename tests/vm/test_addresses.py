@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import sys
 
-from lab import FWHELPERS, PROGRAMS
+from lab import PROGRAMS
 from lab.process import Process, wait_until
-from lab.topology import Lab
+from lab.topology import FWHELPERS, Lab
 
 SEARCHES = str(PROGRAMS / "searches.py")
 LAN, ADDED = "10.0.1.0/24", "10.9.0.0/24"
