@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 from fwhelpers import config
@@ -12,6 +13,7 @@ from fwhelpers.api import Helper
 from fwhelpers.cli.common import Setup, print_line, warn
 from fwhelpers.cli.errors import CliError
 from fwhelpers.config.validators import suggest
+from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.plugin import manager as plugins
 
 
@@ -20,12 +22,13 @@ def replay(arguments: argparse.Namespace) -> int:
     from fwhelpers.testing.replay import replay_file
 
     if not arguments.file.is_file():
-        raise CliError(f"{arguments.file}: there is no such file", "give a pcap or pcapng file")
-    helpers, settings = _chosen(arguments)
-    found = False
+        raise CliError(f"{arguments.file}: no such file", "name a pcap, pcapng or snoop file")
+    helpers, settings, limits = _chosen(arguments)
+    links = [_prefix(text) for text in arguments.link]
+    empty = True
     try:
-        for item in replay_file(arguments.file, helpers, settings):
-            found = True
+        for item in replay_file(arguments.file, helpers, settings, limits, links):
+            empty = False
             if arguments.json:
                 print_line(item)
             else:
@@ -33,7 +36,7 @@ def replay(arguments: argparse.Namespace) -> int:
     except ValueError as error:
         hint = "convert it: editcap -F pcapng"
         raise CliError(f"{arguments.file}: {error}", hint) from error
-    if not found and not arguments.json:
+    if empty and not arguments.json:
         warn(f"{', '.join(helpers)}: no expectation from this capture")
     return 0
 
@@ -48,6 +51,14 @@ def describe(item: Mapping[str, Any]) -> str:
     return f"{text}expects {_tuple(expected)}, {seen}"
 
 
+def _prefix(text: str) -> Prefix:
+    try:
+        network = ip_network(text)
+    except ValueError as error:
+        raise CliError(f"--link: {error}", "for example --link 10.0.0.0/16") from error
+    return Prefix(network.network_address.packed, network.prefixlen)
+
+
 def _tuple(ends: Mapping[str, Any]) -> str:
     source = _end(ends["src"], ends["sport"])
     return f"{ends['l4']} {source} → {_end(ends['dst'], ends['dport'])}"
@@ -60,18 +71,25 @@ def _end(address: str | None, port: int | None) -> str:
 
 def _chosen(
     arguments: argparse.Namespace,
-) -> tuple[dict[str, Helper], dict[str, Mapping[str, Any]]]:
+) -> tuple[dict[str, Helper], dict[str, Mapping[str, Any]], dict[str, Limits]]:
+    from fwhelpers.daemon.worker_config import limits
+
     setup, enabled = _setup(arguments)
     known = setup.plugins.helpers
     names = arguments.helper or enabled or list(known)
     for name in names:
         if name not in known:
             hint = suggest(name, sorted(known), "installed helpers")
-            raise CliError(f"there is no helper {name}", hint)
+            raise CliError(f"no such helper: {name}", hint)
     if arguments.port and len(names) != 1:
-        raise CliError("--port needs exactly one --helper")
+        raise CliError("--port requires exactly one --helper")
     chosen = {name: replace(known[name], ports=_ports(arguments, setup, name)) for name in names}
-    return chosen, {name: setup.config.helpers[name].settings for name in names}
+    options = {name: setup.config.helpers[name] for name in names}
+    settings: dict[str, Mapping[str, Any]] = {
+        name: {**helper.settings, "destinations": helper.destinations}
+        for name, helper in options.items()
+    }
+    return chosen, settings, {name: limits(helper.guard) for name, helper in options.items()}
 
 
 def _setup(arguments: argparse.Namespace) -> tuple[Setup, list[str]]:

@@ -27,6 +27,11 @@ def ip_packet(link: int, data: bytes) -> bytes | None:
     return None
 
 
+def is_broadcast(link: int, data: bytes) -> bool:
+    """Return True if the frame went to the broadcast address of an Ethernet."""
+    return link == _ETHERNET and data[:6] == b"\xff" * 6
+
+
 def _start(link: int, data: bytes) -> int | None:
     if link in (_RAW, _RAW_BSD, _RAW_OPENBSD, _IPV4, _IPV6):
         return 0

@@ -1,15 +1,19 @@
-"""Read capture files, pcap and pcapng, without libpcap.
+"""Read capture files, pcap, pcapng and snoop, compressed with gzip or not, without libpcap.
 
 pcap:    | magic | version | … | snaplen | link type |  then  | seconds | fraction | captured | original | bytes … |
 pcapng:  blocks of  | type | length | body … | length |;  IETF draft-ietf-opsawg-pcapng
+snoop:   | magic | version | link type |  then  | original | captured | record length | drops | time | bytes … |;
+         RFC 1761
 """
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from struct import Struct
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 MAX_BLOCK = 64 * 1024 * 1024
 
@@ -17,6 +21,10 @@ _MAGICS = {0xA1B2C3D4: 10**-6, 0xA1B23C4D: 10**-9}
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE, _ENHANCED = 0x0A0D0D0A, 1, 2, 3, 6
 _BYTE_ORDER = 0x1A2B3C4D
 _TSRESOL, _TSOFFSET = 9, 14
+_GZIP = b"\x1f\x8b"
+_SNOOP = b"snoop\0\0\0"
+#: link types of snoop (RFC 1761) as those of pcap
+_SNOOP_LINKS = {0: 1, 4: 1}
 
 RAW_IP = 101  #: link type: the packet begins with its IP header
 
@@ -37,18 +45,52 @@ class _Interface(NamedTuple):
 
 
 def read(path: Path | str) -> Iterator[Frame]:
-    """The frames of a file; one that is cut short ends the list. Raises ValueError, OSError."""
-    with open(path, "rb") as file:
-        magic = file.read(4)
-        file.seek(0)
-        for order in "<>":
-            (number,) = Struct(order + "I").unpack(magic.ljust(4, b"\0"))
-            if number in _MAGICS:
-                yield from _pcap(file, order, _MAGICS[number])
-                return
-        if number != _SECTION:
-            raise ValueError("neither pcap nor pcapng")
-        yield from _pcapng(file)
+    """Yield the frames of a file up to the first one that is cut short. Raises ValueError, OSError."""
+    with open(path, "rb") as plain:
+        compressed = plain.read(2) == _GZIP
+        plain.seek(0)
+        if not compressed:
+            yield from _frames(plain)
+            return
+        try:
+            with gzip.open(plain) as file:
+                yield from _frames(cast(IO[bytes], file))
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"the compressed file is damaged: {error}") from error
+
+
+def _frames(file: IO[bytes]) -> Iterator[Frame]:
+    magic = file.read(8)
+    file.seek(0)
+    if magic == _SNOOP:
+        yield from _snoop(file)
+        return
+    for order in "<>":
+        (number,) = Struct(order + "I").unpack(magic[:4].ljust(4, b"\0"))
+        if number in _MAGICS:
+            yield from _pcap(file, order, _MAGICS[number])
+            return
+    if number != _SECTION:
+        raise ValueError("neither pcap, pcapng nor snoop")
+    yield from _pcapng(file)
+
+
+def _snoop(file: IO[bytes]) -> Iterator[Frame]:
+    header = file.read(16)
+    if len(header) < 16:
+        raise ValueError("the file header is cut short")
+    kind = Struct("!I").unpack_from(header, 12)[0]
+    if kind not in _SNOOP_LINKS:
+        raise ValueError(f"link type {kind} of snoop is not supported")
+    record = Struct("!6I")
+    number = 0
+    while len(head := file.read(record.size)) == record.size:
+        _, captured, size, _, seconds, micros = record.unpack(head)
+        data = _exactly(file, size - record.size)
+        if size < record.size + captured or data is None:
+            return
+        number += 1
+        yield Frame(number, seconds + micros * 10**-6, _SNOOP_LINKS[kind], data[:captured])
 
 
 def write(path: Path | str, packets: Iterable[tuple[float, bytes]], link: int = RAW_IP) -> None:
@@ -61,7 +103,7 @@ def write(path: Path | str, packets: Iterable[tuple[float, bytes]], link: int = 
             file.write(record.pack(seconds, micros, len(data), len(data)) + data)
 
 
-def _pcap(file: BinaryIO, order: str, unit: float) -> Iterator[Frame]:
+def _pcap(file: IO[bytes], order: str, unit: float) -> Iterator[Frame]:
     header = file.read(24)
     if len(header) < 24:
         raise ValueError("the file header is cut short")
@@ -78,14 +120,14 @@ def _pcap(file: BinaryIO, order: str, unit: float) -> Iterator[Frame]:
         yield Frame(number, seconds + fraction * unit, link, data)
 
 
-def _exactly(file: BinaryIO, size: int) -> bytes | None:
-    if size > MAX_BLOCK:
+def _exactly(file: IO[bytes], size: int) -> bytes | None:
+    if not 0 <= size <= MAX_BLOCK:
         raise ValueError(f"a record of {size} bytes: the file is damaged")
     data = file.read(size)
     return data if len(data) == size else None
 
 
-def _pcapng(file: BinaryIO) -> Iterator[Frame]:
+def _pcapng(file: IO[bytes]) -> Iterator[Frame]:
     order = "<"
     interfaces: list[_Interface] = []
     number = 0
@@ -100,7 +142,7 @@ def _pcapng(file: BinaryIO) -> Iterator[Frame]:
             yield _packet(kind, body, order, interfaces, number)
 
 
-def _block(file: BinaryIO, order: str) -> tuple[int, str, bytes] | None:
+def _block(file: IO[bytes], order: str) -> tuple[int, str, bytes] | None:
     head = file.read(8)
     if len(head) < 8:
         return None

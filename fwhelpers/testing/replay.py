@@ -1,13 +1,13 @@
 """Replay a capture: which connections would the helpers have expected, and did those come?
 
 The engine and its guard are the real ones; conntrack and the steering rules are simulated. A capture does not tell
-which networks are on-link where it was made: the asker's /24 or /64 is assumed.
+which networks were on-link; `_Links` says what is assumed.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +24,7 @@ from fwhelpers.kernel.nfqueue import LOCAL_IN, POST_ROUTING, Packet
 from fwhelpers.testing import pcap
 from fwhelpers.testing.fake_conntrack import Connection, Conntrack, Expected, confirm
 from fwhelpers.testing.fragments import Reassembly
-from fwhelpers.testing.link_layer import ip_packet
+from fwhelpers.testing.link_layer import ip_packet, is_broadcast
 
 _L4 = {6: "tcp", 17: "udp"}
 _PICKUP = "pickup"  #: a helper's setting: parse connections that have begun already
@@ -36,12 +36,13 @@ def replay_file(
     helpers: Mapping[str, Helper],
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     limits: Mapping[str, Limits] | None = None,
+    links: Sequence[Prefix] = (),
 ) -> Iterator[dict[str, Any]]:
-    """All announcements of a capture file, in order: what was expected and what was refused.
+    """Yield the announcements of a capture file in order, expected or refused.
 
-    Raises ValueError if the file is no capture.
+    `links` are networks that were on-link; see `_Links`. Raises ValueError if the file is no capture.
     """
-    gateway = Replay(helpers, settings or {}, limits or {})
+    gateway = Replay(helpers, settings or {}, limits or {}, links)
     for frame in pcap.read(path):
         gateway.frame(frame)
     yield from gateway.results()
@@ -158,21 +159,40 @@ class _Now:
 
     frame: int = 0
     time: float = float("-inf")
+    broadcast: bool = False  #: the frame went to the link layer's broadcast address
     connection: Connection | None = None
     want: Expect | None = None
     made: dict[Tuple, Expected] = field(default_factory=dict)
 
 
-class _Links:
-    """A capture does not tell of interfaces: the asker's neighbourhood is taken for its link, nothing for our own."""
+_AUTOCONF = Prefix(bytes([169, 254, 0, 0]), 16)  # RFC 3927
 
-    def __init__(self, now: _Now) -> None:
+
+class _Links:
+    """The on-link prefixes, which a capture does not record; nothing is this machine's own address.
+
+    A configured prefix that contains the client wins. A frame to the link's broadcast address reveals the prefix by
+    its IPv4 destination. Otherwise the client's /24 (/16 in 169.254/16) or /64 is assumed.
+    """
+
+    def __init__(self, now: _Now, configured: Sequence[Prefix]) -> None:
         self._now = now
+        self._configured = configured
 
     def __call__(self, index: int) -> list[Prefix]:
         connection = self._now.connection
         source = connection.orig.src if connection else bytes(4)
-        return [Prefix.around(source, 24 if len(source) == 4 else 64)]
+        configured = [prefix for prefix in self._configured if source in prefix]
+        if configured:
+            return configured
+        if len(source) == 16:
+            return [Prefix.around(source, 64)]
+        if source in _AUTOCONF:
+            return [_AUTOCONF]
+        length = 24
+        if connection is not None and self._now.broadcast:
+            length = _prefix_length(source, connection.orig.dst) or length
+        return [Prefix.around(source, length)]
 
     def own(self, addr: bytes) -> bool:
         return False
@@ -186,6 +206,7 @@ class Replay:
         helpers: Mapping[str, Helper],
         settings: Mapping[str, Mapping[str, Any]],
         limits: Mapping[str, Limits],
+        links: Sequence[Prefix] = (),
     ) -> None:
         self._now = _Now()
         self._active: dict[str, Active] = {}
@@ -194,7 +215,7 @@ class Replay:
         for name, helper in helpers.items():
             self._enable(name, helper, settings.get(name, {}), limits.get(name, Limits()))
         self._table = Conntrack(self._assign, self._redirects)
-        self._inspector = Inspector(self._active, self, self._tell, links=_Links(self._now))
+        self._inspector = Inspector(self._active, self, self._tell, links=_Links(self._now, links))
         self._reassembly = Reassembly()
         self._found: list[Announcement] = []
 
@@ -215,7 +236,11 @@ class Replay:
             self._names[helper.kernel_name + _PICKUP] = name
 
     def _assign(self, seen: Tuple, midway: bool) -> str:
-        fitting = (h for h in self._by_port.get((_L4[seen.l4], seen.dport), ()) if _meant(h, seen))
+        fitting = (
+            h
+            for h in self._by_port.get((_L4[seen.l4], seen.dport), ())
+            if _steered(h, seen, self._now.broadcast)
+        )
         name = next((helper.kernel_name for helper in fitting), "")
         if name and midway:
             return name + _PICKUP if name + _PICKUP in self._active else ""
@@ -230,6 +255,7 @@ class Replay:
         """Take the next frame."""
         self._now.frame = frame.number
         self._now.time = max(self._now.time, frame.time)  # some captures step back
+        self._now.broadcast = is_broadcast(frame.link, frame.data)
         packet = ip_packet(frame.link, frame.data)
         whole = self._reassembly.feed(packet, self._now.time) if packet else None
         segment = locate(whole) if whole else None
@@ -335,14 +361,26 @@ class Replay:
             yield announcement.as_dict()
 
 
-def _meant(helper: Helper, seen: Tuple) -> bool:
-    """Do the steering rules give such a connection this helper?"""
+def _prefix_length(source: bytes, destination: bytes) -> int | None:
+    """Return the length of the longest prefix, /30 to /8, of which `destination` is the broadcast address."""
+    client, broadcast = (int.from_bytes(addr, "big") for addr in (source, destination))
+    for length in range(30, 7, -1):
+        host = (1 << 32 - length) - 1
+        if broadcast & host == host and (client ^ broadcast) & ~host == 0:
+            return length
+    return None
+
+
+def _steered(helper: Helper, seen: Tuple, broadcast: bool) -> bool:
+    """Return True if the steering rules assign the helper; `broadcast` is that of the frame."""
     if not helper.outgoing:
         return True
     address = ipaddress.ip_address(seen.dst)
     if any(address in ipaddress.ip_network(group) for group in helper.groups):
         return True
-    return helper.broadcast and len(seen.dst) == 4 and seen.dst[3] == 255 and seen.dst != seen.src
+    if not helper.broadcast or len(seen.dst) != 4 or seen.dst == seen.src:
+        return False
+    return broadcast or seen.dst[3] == 255
 
 
 def _listening(parser: type[Parser], now: _Now) -> type[Parser]:

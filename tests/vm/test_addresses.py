@@ -9,6 +9,7 @@ from lab import PROGRAMS
 from lab.process import Process, wait_until
 from lab.topology import FWHELPERS, Lab
 
+SERVICE = (*FWHELPERS, "run", "--config")
 SEARCHES = str(PROGRAMS / "searches.py")
 LAN, ADDED = "10.0.1.0/24", "10.9.0.0/24"
 LOG_LINE = re.compile(r"ssdp: \S+:(\d+) → .*: expecting .*udp (\S+) → ")
@@ -39,7 +40,7 @@ def test_without_pyroute2_the_service_works_and_on_link_helpers_refuse() -> None
         hidden = lab.namespaces["c"].path("/run/lab/hidden")
         hidden.mkdir()
         (hidden / "pyroute2.py").write_text("raise ImportError('not installed')\n")
-        command = ["env", "PYTHONPATH=/run/lab/hidden", *FWHELPERS, "run", "--config"]
+        command = ["env", "PYTHONPATH=/run/lab/hidden", *SERVICE]
         daemon = lab.popen("c", *command, lab.config("[helpers.ssdp]\n", "c"), name="fwhelpers")
         daemon.wait_line("^fwhelpers: ready")
         daemon.wait_line("pyroute2 is missing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ from fwhelpers import config
 from fwhelpers.api import Helper
 from fwhelpers.cli import replay
 from fwhelpers.cli.main import main
+from fwhelpers.engine.guard import Limits, Prefix
 
 pytestmark = pytest.mark.usefixtures("installed")
 
@@ -33,9 +34,13 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     state.file.touch()
 
     def replay_file(
-        file: Path, helpers: Mapping[str, Helper], settings: Mapping[str, Mapping[str, Any]]
+        file: Path,
+        helpers: Mapping[str, Helper],
+        settings: Mapping[str, Mapping[str, Any]],
+        limits: Mapping[str, Limits],
+        links: Sequence[Prefix],
     ) -> Iterator[dict[str, Any]]:
-        state.helpers, state.settings = helpers, settings
+        state.helpers, state.settings, state.limits, state.links = helpers, settings, limits, links
         yield from state.items
         if state.error:
             raise state.error
@@ -77,7 +82,7 @@ def test_the_configured_helpers_are_run(given: SimpleNamespace, config_dir: Path
     (config_dir / "fwhelpers.toml").write_text("[helpers.foo]\nports = [70]\nloose = true")
     assert run(given, "--config", str(config_dir)) == 0
     assert {name: list(h.ports) for name, h in given.helpers.items()} == {"foo": [70]}
-    assert given.settings == {"foo": {"loose": True}}
+    assert given.settings == {"foo": {"loose": True, "destinations": ()}}
 
 
 def test_another_helper_can_be_named(given: SimpleNamespace, config_dir: Path) -> None:
@@ -88,10 +93,10 @@ def test_another_helper_can_be_named(given: SimpleNamespace, config_dir: Path) -
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--helper", "fo"], "there is no helper fo\nhint: did you mean foo?"),
+        (["--helper", "fo"], "no such helper: fo\nhint: did you mean foo?"),
         (
             ["--port", "1", "--helper", "foo", "--helper", "bar"],
-            "--port needs exactly one --helper",
+            "--port requires exactly one --helper",
         ),
     ],
 )
@@ -105,7 +110,7 @@ def test_mistakes(
 def test_a_missing_file(given: SimpleNamespace, capsys: Any) -> None:
     given.file.unlink()
     assert run(given) == 1
-    assert "there is no such file\nhint: " in capsys.readouterr().err
+    assert "no such file\nhint: " in capsys.readouterr().err
 
 
 def test_a_file_that_is_no_capture(given: SimpleNamespace, config_dir: Path, capsys: Any) -> None:
@@ -120,3 +125,22 @@ def test_nothing_found_is_said(given: SimpleNamespace, config_dir: Path, capsys:
     given.items = []
     assert run(given, "--config", str(config_dir)) == 0
     assert capsys.readouterr() == ("", "fwhelpers: foo: no expectation from this capture\n")
+
+
+def test_the_limits_of_the_configuration_apply(config_dir: Path, given: SimpleNamespace) -> None:
+    (config_dir / "fwhelpers.toml").write_text("[helpers.foo.guard]\nmax_per_source = 7\n")
+    assert run(given, "--helper", "foo", "--config", str(config_dir)) == 0
+    assert given.limits["foo"].max_per_source == 7
+
+
+def test_links_are_prefixes(config_dir: Path, given: SimpleNamespace) -> None:
+    arguments = ["--link", "10.0.0.0/16", "--link", "fd00::/48", "--config", str(config_dir)]
+    assert run(given, *arguments) == 0
+    assert given.links == [Prefix(bytes([10, 0, 0, 0]), 16), Prefix(b"\xfd" + bytes(15), 48)]
+
+
+def test_a_link_with_host_bits_is_an_error(
+    config_dir: Path, given: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(given, "--link", "10.0.0.1/16", "--config", str(config_dir)) == 1
+    assert "10.0.0.1/16 has host bits set" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 from pathlib import Path
 from struct import pack
 
@@ -124,3 +125,34 @@ def test_only_value_errors(
 ) -> None:
     with contextlib.suppress(ValueError):
         read(tmp_path_factory.getbasetemp(), magic + data)
+
+
+def test_a_compressed_file(tmp_path: Path) -> None:
+    plain, compressed = tmp_path / "a.pcap", tmp_path / "a.pcap.gz"
+    pcap.write(plain, [(1.5, b"one"), (2.5, b"two")])
+    compressed.write_bytes(gzip.compress(plain.read_bytes()))
+    assert list(pcap.read(compressed)) == list(pcap.read(plain))
+
+
+def test_a_damaged_compressed_file_is_no_capture(tmp_path: Path) -> None:
+    file = tmp_path / "a.pcap.gz"
+    pcap.write(file, [(1.5, bytes(1000))])
+    file.write_bytes(gzip.compress(file.read_bytes())[:-12])
+    with pytest.raises(ValueError, match="damaged"):
+        list(pcap.read(file))
+
+
+def test_snoop(tmp_path: Path) -> None:
+    # RFC 1761: header, then records padded to four bytes
+    header = b"snoop\0\0\0" + pack("!II", 2, 4)
+    record = pack("!6I", 5, 5, 32, 0, 7, 500_000) + b"frame" + bytes(3)
+    file = tmp_path / "a.snoop"
+    file.write_bytes(header + record + record[:20])
+    assert list(pcap.read(file)) == [pcap.Frame(1, 7.5, 1, b"frame")]
+
+
+def test_snoop_of_another_medium_is_no_capture(tmp_path: Path) -> None:
+    file = tmp_path / "a.snoop"
+    file.write_bytes(b"snoop\0\0\0" + pack("!II", 2, 9))
+    with pytest.raises(ValueError, match="link type 9"):
+        list(pcap.read(file))

@@ -21,7 +21,7 @@ from fwhelpers.api import (
     Refuse,
     Setting,
 )
-from fwhelpers.engine.guard import Limits
+from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.testing import pcap
 from fwhelpers.testing.playbook import settings_of
 from fwhelpers.testing.replay import replay_file
@@ -212,5 +212,40 @@ def test_other_traffic(tmp_path: Path) -> None:
 def test_no_capture(tmp_path: Path) -> None:
     file = tmp_path / "x.pcap"
     file.write_bytes(b"hello")
-    with pytest.raises(ValueError, match="neither pcap nor pcapng"):
+    with pytest.raises(ValueError, match="neither pcap, pcapng nor snoop"):
         list(replay_file(file, HELPERS))
+
+
+class Shout(DatagramParser):
+    """A request to everybody on the link; the answer comes back to the same port."""
+
+    def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
+        yield Expect(self.flow.server, self.flow.client, sources="on-link", permanent=True)
+
+
+SHOUT = Helper("shout", "udp", [137], Shout, families=(4,), outgoing=True, broadcast=True)
+
+
+def sources(
+    tmp_path: Path, client: str, destination: str, *, links: tuple[Prefix, ...] = ()
+) -> list[str]:
+    """The prefixes that may answer an Ethernet broadcast."""
+    packet = udp4(b"who", client, destination, (137, 137))
+    frame = b"\xff" * 6 + bytes(6) + b"\x08\x00" + packet
+    pcap.write(tmp_path / "a.pcap", [(1.0, frame)], link=1)
+    items = replay_file(tmp_path / "a.pcap", {"shout": SHOUT}, links=links)
+    return [item["expected"]["src"] for item in items]
+
+
+def test_a_broadcast_reveals_the_prefix_of_its_link(tmp_path: Path) -> None:
+    assert sources(tmp_path, "10.0.0.4", "10.0.0.15") == ["10.0.0.0/28"]
+    assert sources(tmp_path, "10.1.2.4", "10.1.255.255") == ["10.1.0.0/16"]
+
+
+def test_autoconfigured_addresses_share_a_16(tmp_path: Path) -> None:
+    assert sources(tmp_path, "169.254.7.8", "169.254.255.255") == ["169.254.0.0/16"]
+
+
+def test_a_configured_link_comes_first(tmp_path: Path) -> None:
+    link = Prefix(bytes([10, 0, 0, 0]), 8)
+    assert sources(tmp_path, "10.0.0.4", "10.255.255.255", links=(link,)) == ["10.0.0.0/8"]
