@@ -1,7 +1,7 @@
 """Replay a capture: which connections would the helpers have expected, and did those come?
 
 The engine and its guard are the real ones; conntrack and the steering rules are simulated. A capture does not tell
-which networks were on-link; `_Links` says what is assumed.
+which networks were on-link; `replay_links` says what is assumed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fwhelpers.testing import pcap
 from fwhelpers.testing.fake_conntrack import Connection, Conntrack, Expected, confirm
 from fwhelpers.testing.fragments import Reassembly
 from fwhelpers.testing.link_layer import ip_packet, is_broadcast
+from fwhelpers.testing.replay_links import ReplayLinks
 
 _L4 = {6: "tcp", 17: "udp"}
 _PICKUP = "pickup"  #: a helper's setting: parse connections that have begun already
@@ -40,7 +41,7 @@ def replay_file(
 ) -> Iterator[dict[str, Any]]:
     """Yield the announcements of a capture file in order, expected or refused.
 
-    `links` are networks that were on-link; see `_Links`. Raises ValueError if the file is no capture.
+    `links` are networks that were on-link; see `ReplayLinks`. Raises ValueError if the file is no capture.
     """
     gateway = Replay(helpers, settings or {}, limits or {}, links)
     for frame in pcap.read(path):
@@ -165,39 +166,6 @@ class _Now:
     made: dict[Tuple, Expected] = field(default_factory=dict)
 
 
-_AUTOCONF = Prefix(bytes([169, 254, 0, 0]), 16)  # RFC 3927
-
-
-class _Links:
-    """The on-link prefixes, which a capture does not record; nothing is this machine's own address.
-
-    A configured prefix that contains the client wins. A frame to the link's broadcast address reveals the prefix by
-    its IPv4 destination. Otherwise the client's /24 (/16 in 169.254/16) or /64 is assumed.
-    """
-
-    def __init__(self, now: _Now, configured: Sequence[Prefix]) -> None:
-        self._now = now
-        self._configured = configured
-
-    def __call__(self, index: int) -> list[Prefix]:
-        connection = self._now.connection
-        source = connection.orig.src if connection else bytes(4)
-        configured = [prefix for prefix in self._configured if source in prefix]
-        if configured:
-            return configured
-        if len(source) == 16:
-            return [Prefix.around(source, 64)]
-        if source in _AUTOCONF:
-            return [_AUTOCONF]
-        length = 24
-        if connection is not None and self._now.broadcast:
-            length = _prefix_length(source, connection.orig.dst) or length
-        return [Prefix.around(source, length)]
-
-    def own(self, addr: bytes) -> bool:
-        return False
-
-
 class Replay:
     """A simulated gateway."""
 
@@ -215,7 +183,9 @@ class Replay:
         for name, helper in helpers.items():
             self._enable(name, helper, settings.get(name, {}), limits.get(name, Limits()))
         self._table = Conntrack(self._assign, self._redirects)
-        self._inspector = Inspector(self._active, self, self._tell, links=_Links(self._now, links))
+        self._inspector = Inspector(
+            self._active, self, self._tell, links=ReplayLinks(self._now, links)
+        )
         self._reassembly = Reassembly()
         self._found: list[Announcement] = []
 
@@ -359,16 +329,6 @@ class Replay:
         """What was found so far."""
         for announcement in self._found:
             yield announcement.as_dict()
-
-
-def _prefix_length(source: bytes, destination: bytes) -> int | None:
-    """Return the length of the longest prefix, /30 to /8, of which `destination` is the broadcast address."""
-    client, broadcast = (int.from_bytes(addr, "big") for addr in (source, destination))
-    for length in range(30, 7, -1):
-        host = (1 << 32 - length) - 1
-        if broadcast & host == host and (client ^ broadcast) & ~host == 0:
-            return length
-    return None
 
 
 def _steered(helper: Helper, seen: Tuple, broadcast: bool) -> bool:

@@ -156,6 +156,7 @@ NO_OWN_TEST = {"__main__", "plugin.hookspecs", "kernel.labels"}
 
 #: parts of one mechanism, tested as a whole
 TESTED_IN = {
+    "testing.replay_links": "replay",
     "config.files": "loader", "config.tables": "loader", "config.assignments": "loader",
     "ruleset.syntax": "builder", "ruleset.assign": "builder",
     "firewalld.model": "assignments", "firewalld.merge": "assignments", "firewalld.rich_rules": "sources",
