@@ -49,10 +49,14 @@ class ReplayLinks:
         return False
 
 
+#: a /24 where it fits, else the widest subnet of one, else the narrowest network of several
+_LENGTHS = (24, *range(25, 31), *range(23, 7, -1))
+
+
 def _prefix_length(source: bytes, destination: bytes) -> int | None:
-    """Return the length of the longest prefix, /30 to /8, of which `destination` is the broadcast address."""
+    """Return the length of a prefix with `source` of which `destination` is the broadcast address, or None."""
     client, broadcast = (int.from_bytes(addr, "big") for addr in (source, destination))
-    for length in range(30, 7, -1):
+    for length in _LENGTHS:
         host = (1 << 32 - length) - 1
         if broadcast & host == host and (client ^ broadcast) & ~host == 0:
             return length
