@@ -50,7 +50,7 @@ class ReplayLinks:
 
 
 #: a /24 where it fits, else the widest subnet of one, else the narrowest network of several
-_LENGTHS = (24, *range(25, 31), *range(23, 7, -1))
+_LENGTHS: tuple[int, ...] = (24, *range(25, 31), *range(23, 7, -1))
 
 
 def _prefix_length(source: bytes, destination: bytes) -> int | None:

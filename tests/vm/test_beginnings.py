@@ -65,9 +65,9 @@ def gateway(request: pytest.FixtureRequest) -> object:
         servers.start_ftp(lab)
         for name in ("c", "s"):  # their kernels have no such connection and would reset it
             chain = (
-                "chain output { type filter hook output priority 0; tcp flags & rst == rst drop; }"
+                "chain output { type filter hook output priority 0\ntcp flags & rst == rst drop; }"
             )
-            lab.nft(f"table inet quiet {{ {chain} }}", ns=name)
+            lab.nft(f"table inet quiet {{ {chain}\n}}", ns=name)
         yield lab, lab.start_fwhelpers(CONFIG)
 
 
