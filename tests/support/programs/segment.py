@@ -1,4 +1,4 @@
-"""Send one TCP segment over IPv4, whatever its state: python segment.py SRC SPORT DST DPORT FLAGS SEQ [HEX]."""
+"""Send one TCP segment over IPv4, whatever its state: segment.py SRC SPORT DST DPORT FLAGS SEQ ACK [HEX]."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from packets import tcp4
 
 
-def main(src: str, sport: str, dst: str, dport: str, flags: str, seq: str, data: str = "") -> None:
-    packet = tcp4(
-        bytes.fromhex(data), src=src, dst=dst, ports=(int(sport), int(dport)), seq=int(seq),
-        ack=int(seq), flags=int(flags),
-    )  # fmt: skip
+def main(
+    src: str, sport: str, dst: str, dport: str, flags: str, seq: str, ack: str, data: str = ""
+) -> None:
+    ports = int(sport), int(dport)
+    packet = tcp4(bytes.fromhex(data), int(seq), int(flags), src, dst, ports, int(ack))
     with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 1)  # unlike the kernel's own resets
         raw.sendto(packet, (dst, 0))
