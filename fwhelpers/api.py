@@ -164,7 +164,7 @@ class Parser:
     """Base class of `DatagramParser`, `StreamParser` and `LineParser`, which are easier to use.
 
     Plugins may read `self.flow` and `self.settings` (validated), and read and write `self.memory`, a mapping that the
-    control connections of a client share (`Helper.same_worker_per_client`). It is bounded and may be cleared anytime.
+    control connections of a client share, as they meet the same worker. It is bounded and may be cleared anytime.
     """
 
     #: bytes that `save` may return (stream positions take the rest of conntrack's 32)
@@ -367,8 +367,6 @@ class Helper:
     client_announces: bool = False
     #: an expected connection to one of the helper's own ports is a control connection as well
     redirects: bool = False
-    #: all control connections of a client meet the same worker and share `Parser.memory`; children always do
-    same_worker_per_client: bool = False
 
     @property
     def l4s(self) -> tuple[str, ...]:

@@ -283,7 +283,6 @@ def fwhelpers_helpers() -> list[Helper]:
             policies=[EVENT],
             spec="UPnP Device Architecture 2.0 §4",
             doc="events of UPnP devices at fixed ports",
-            same_worker_per_client=True,
             client_announces=True,
         )
     ]

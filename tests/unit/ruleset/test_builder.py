@@ -40,7 +40,7 @@ HELPERS = {
         listen_for=b"NOTIFY", children=("udp", "tcp"),
     ),
     "kin": Helper(
-        "kin", "tcp", [1400], Parser, same_worker_per_client=True, client_announces=True
+        "kin", "tcp", [1400], Parser, client_announces=True
     ),
     "lead": Helper("lead", "tcp", [1521], Parser, redirects=True),
     "shout": Helper("shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True),
