@@ -4,6 +4,13 @@ from __future__ import annotations
 
 #: (case, announcement, candidate, field) → reason; * matches anything
 REASONS: dict[tuple[str, str, str, str], str] = {
+    ("FTP*", "*RT, IPv?", "*", "timeout"): (
+        "a server that fetches the file from tape connects late; the expectation ends with the "
+        "control connection, conntrackd's and the kernel's after 300 s"
+    ),
+    ("FTP*", "*RT, IPv?", "*", "klass"): (
+        "active data connections are a class of their own, with a lifetime of their own"
+    ),
     ("FTP*", "*", "*", "timeout"): (
         "a data connection arrives within seconds; conntrackd and the kernel use 300 s for "
         "everything"

@@ -38,7 +38,7 @@ class Person:
 
 def refused(done: CompletedProcess[str]) -> bool:
     assert "Traceback" not in done.stderr
-    return done.returncode == 1 and "needs authentication" in done.stderr
+    return done.returncode == 1 and "requires authentication" in done.stderr
 
 
 def parsed(done: CompletedProcess[str]) -> Any:
@@ -60,7 +60,7 @@ def test_who_may_what(system: System) -> None:
     for command in (["expectations"], ["enable", "rpc"], ["disable", "ftp"], ["reload"]):
         assert refused(alice.says(*command)), command
     # busctl allows a password dialogue, but nobody is there to show one
-    assert f"you are not authorized: {names.DETAILS}" in alice.calls("GetRuleset").stderr
+    assert f"not authorized: {names.DETAILS}" in alice.calls("GetRuleset").stderr
 
     system.write("/etc/polkit-1/rules.d/50-alice.rules", RULE)
     wait_until(

@@ -148,7 +148,7 @@ def test_reload_goes_over_by_difference(lab: Lab) -> None:
     assert [q.split()[:2] for q in queues(lab)] == [q.split()[:2] for q in before]
     lab.config("[helpers.ftp]\nprots = [21]\n")
     daemon.signal(signal.SIGHUP)
-    daemon.wait_line("reload: .*helpers.ftp.prots: unknown key .*did you mean ports")
+    daemon.wait_line("reload failed, .*helpers.ftp.prots: unknown key .*did you mean ports")
     assert download(lab, "PASV", 4).returncode == 0
 
 

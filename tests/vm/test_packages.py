@@ -141,7 +141,7 @@ def test_what_a_ruleset_names_stays_registered_and_is_told(
     lab.nft('table inet mine {\nct helper r {\ntype "rpc" protocol tcp;\n}\n}\n')
     output = packages.dpkg("--purge", *PACKAGES)
     assert "helpers are in use by nftables table inet mine" in output
-    assert "A ruleset that names one can't be loaded then" in output
+    assert "a ruleset that names one cannot be loaded" in output
     assert "rpc" in registered()
     lab.nft("delete table inet mine\n")
 
