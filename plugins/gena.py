@@ -180,7 +180,7 @@ class Gena(Parser):
                 fit=fit_authority,
                 permanent=True,
                 timeout=_RESPONSE_TIME,
-                what="SUBSCRIBE",
+                trigger="SUBSCRIBE",
             )
         )
         return Request(Kind.SUBSCRIBE, url.end)
@@ -253,7 +253,7 @@ class Gena(Parser):
             confirms_peer=True,
             keep_after_master=True,
             timeout=timeout,
-            what="events",
+            trigger="events",
         )
 
 

@@ -24,7 +24,7 @@ SENDERS = 1024  #: sources whose windows are remembered
 _LEVELS = {ReportKind.REFUSED: logging.WARNING, ReportKind.FAILED: logging.ERROR}
 _FIELDS = {
     "EVENT": "kind", "HELPER": "helper", "CLIENT": "client", "SERVER": "server", "RULE": "rule", "REASON": "reason",
-    "ENDPOINT": "endpoint", "EXPECTATION": "expected", "WHAT": "trigger",
+    "ENDPOINT": "endpoint", "EXPECTATION": "expected", "TRIGGER": "trigger",
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check
-from fwhelpers.testing.playbook import Said
+from fwhelpers.testing.playbook import Message
 
 (GENA,) = fwhelpers_helpers()
 
@@ -40,13 +40,15 @@ responses = st.one_of(
     st.binary(max_size=40),
 )
 scripts = st.lists(
-    st.one_of(st.builds(Said, requests, st.just(False)), st.builds(Said, responses, st.just(True))),
+    st.one_of(
+        st.builds(Message, requests, st.just(False)), st.builds(Message, responses, st.just(True))
+    ),
     max_size=10,
 )
 
 
 @given(scripts, st.sampled_from([4, 6]), st.integers(0, 50))
-def test_fuzz(script: list[Said], family: int, seed: int) -> None:
+def test_fuzz(script: list[Message], family: int, seed: int) -> None:
     check(GENA, script, family=family, seed=seed)
 
 
@@ -56,7 +58,7 @@ def events(play: Playbook, port: int = 49200, **changes: object) -> Expect:
         "permanent": True,
         "confirms_peer": True,
         "keep_after_master": True,
-        "what": "events",
+        "trigger": "events",
     } | changes
     return Expect(play.server, play.client.at(port), **fields)  # type: ignore[arg-type]
 
@@ -68,7 +70,7 @@ def provisional(play: Playbook, port: int = 49200) -> Expect:
         policy="event",
         permanent=True,
         timeout=30,
-        what="SUBSCRIBE",
+        trigger="SUBSCRIBE",
     )
 
 

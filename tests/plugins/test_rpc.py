@@ -31,7 +31,7 @@ from fwhelpers.api import Endpoint, Expect, ParseError, Refuse
 from fwhelpers.sansio.xdr import string
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check, check_restart
-from fwhelpers.testing.playbook import Said
+from fwhelpers.testing.playbook import Message
 
 (RPC,) = fwhelpers_helpers()
 
@@ -48,11 +48,11 @@ messages = st.sampled_from(
     ]
 )  # fmt: skip
 datagrams = st.lists(
-    st.builds(Said, st.one_of(messages, st.binary(max_size=60)), st.booleans()), max_size=20
+    st.builds(Message, st.one_of(messages, st.binary(max_size=60)), st.booleans()), max_size=20
 )
 streams = st.lists(
     st.builds(
-        Said,
+        Message,
         st.one_of(
             messages.map(record),
             messages.map(lambda m: record(m[:8], b"", m[8:20], m[20:])),
@@ -65,25 +65,25 @@ streams = st.lists(
 
 
 @given(datagrams, st.sampled_from([4, 6]), st.booleans())
-def test_fuzz_datagrams(script: list[Said], family: int, dump: bool) -> None:
+def test_fuzz_datagrams(script: list[Message], family: int, dump: bool) -> None:
     assert "ParseError" not in check(RPC, script, "udp", family, {"dump": dump})
 
 
 @given(streams, st.sampled_from([4, 6]), st.booleans(), st.integers(0, 100))
-def test_fuzz_streams(script: list[Said], family: int, dump: bool, seed: int) -> None:
+def test_fuzz_streams(script: list[Message], family: int, dump: bool, seed: int) -> None:
     check(RPC, script, "tcp", family, {"dump": dump}, seed)
 
 
 @given(st.lists(st.sampled_from([getport(1), reply(1, port(900)), reply(2, port(901))])))
 def test_another_worker_can_take_over(said: list[bytes]) -> None:
-    check_restart(RPC, [Said(m, m[7] == 1) for m in said], "udp")
-    check_restart(RPC, [Said(record(m), m[7] == 1) for m in said], "tcp")
+    check_restart(RPC, [Message(m, m[7] == 1) for m in said], "udp")
+    check_restart(RPC, [Message(record(m), m[7] == 1) for m in said], "tcp")
 
 
 def service(
-    play: Playbook, number: int = 20048, l4: str = "udp", what: str = "mountd v3"
+    play: Playbook, number: int = 20048, l4: str = "udp", trigger: str = "mountd v3"
 ) -> Expect:
-    return Expect(play.client, play.server.at(number), l4, permanent=True, what=what)
+    return Expect(play.client, play.server.at(number), l4, permanent=True, trigger=trigger)
 
 
 def udp(family: int = 4, **settings: object) -> Playbook:
@@ -158,7 +158,7 @@ def test_a_service_bound_to_all_addresses() -> None:
 def test_another_address_is_named_as_announced() -> None:
     play = udp() >> client(getaddr(7)) >> server(reply(7, string(b"192.0.2.1.78.80")))
     end = Endpoint.parse("192.0.2.1", 20048)
-    assert play << Expect(play.client, end, "udp", permanent=True, what="mountd v3")
+    assert play << Expect(play.client, end, "udp", permanent=True, trigger="mountd v3")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_program_that_is_not_listed() -> None:
 @pytest.mark.parametrize("listed", [[100232], ["nfs", 100232], ["any"]])
 def test_a_program_that_is_listed(listed: list[object]) -> None:
     play = udp(programs=listed) >> client(getport(7, 100232)) >> server(reply(7, port(32773)))
-    assert play << service(play, 32773, what="100232 v3")
+    assert play << service(play, 32773, trigger="100232 v3")
 
 
 def test_names_and_numbers() -> None:

@@ -29,7 +29,7 @@ from tns_messages import (
 from fwhelpers.api import Done, Endpoint, Expect, ParseError, Refuse
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check, check_restart
-from fwhelpers.testing.playbook import Said
+from fwhelpers.testing.playbook import Message
 
 (TNS,) = fwhelpers_helpers()
 
@@ -55,25 +55,25 @@ client_data = st.one_of(
     st.sampled_from([connect(), connect(separate=True), packet(DATA, b"\0\0x")]), st.binary(max_size=30)
 )  # fmt: skip
 lines = st.one_of(
-    st.builds(Said, client_data, st.just(False)), st.builds(Said, server_data, st.just(True))
+    st.builds(Message, client_data, st.just(False)), st.builds(Message, server_data, st.just(True))
 )
 plays = st.lists(lines, max_size=6).map(lambda script: [client(connect()), *script])
 HOSTS = {"hosts": {"rac1": "10.0.2.5"}}
 
 
 @given(plays, st.sampled_from([4, 6]), st.sampled_from([{}, HOSTS]), st.integers(0, 100))
-def test_fuzz(script: list[Said], family: int, settings: dict[str, object], seed: int) -> None:
+def test_fuzz(script: list[Message], family: int, settings: dict[str, object], seed: int) -> None:
     check(TNS, script, "tcp", family, settings, seed)
 
 
-@given(st.lists(st.builds(Said, st.binary(max_size=60), st.booleans()), max_size=5))
-def test_fuzz_garbage(script: list[Said]) -> None:
+@given(st.lists(st.builds(Message, st.binary(max_size=60), st.booleans()), max_size=5))
+def test_fuzz_garbage(script: list[Message]) -> None:
     outcome = check(TNS, script, "tcp")
     assert outcome in ([], ["ParseError"])
 
 
 @given(plays)
-def test_another_worker_can_take_over(script: list[Said]) -> None:
+def test_another_worker_can_take_over(script: list[Message]) -> None:
     check_restart(TNS, script, "tcp", settings=HOSTS)
 
 
@@ -97,7 +97,7 @@ def connected(family: int = 4, **settings: object) -> Playbook:
 
 def to(play: Playbook, port: int = 2143, host: str = "") -> Expect:
     end = Endpoint.parse(host, port) if host else play.server.at(port)
-    return Expect(play.client, end, what="REDIRECT")
+    return Expect(play.client, end, trigger="REDIRECT")
 
 
 # framing
