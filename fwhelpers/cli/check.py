@@ -122,7 +122,7 @@ def _other_firewall(section: str, diagnostics: Iterable[Diagnostic | str]) -> It
             if isinstance(item, str):
                 yield Row(section, "state", True, item)
             else:
-                yield Row(section, item.where, False, item.what, item.hint)
+                yield Row(section, item.where, False, item.problem, item.hint)
 
     yield from _guarded(section, rows)
 

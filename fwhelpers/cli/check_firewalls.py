@@ -64,7 +64,7 @@ def networkmanager(setup: Setup) -> Iterator[Diagnostic | str]:
 
 
 def _diagnose(reference: str, manager: NetworkManager) -> Diagnostic | None:
-    """A reference that can never match; one that matches nothing at the moment is no mistake."""
+    """Diagnose a reference that can never match; one without a match at the moment is no mistake."""
     kind, _, name = reference.partition(":")
     profiles = kind == "profile"
     names = set(manager.profiles.values()) if profiles else {*TYPES.values(), *GROUPS}
