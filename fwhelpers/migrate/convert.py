@@ -173,8 +173,8 @@ def _unmatched(groups: Mapping[str, object], rules: Rules) -> Iterator[Migration
     named: tuple[Assignment | Registration, ...] = (*rules.assignments, *rules.registrations)
     for rule in named:
         if rule.helper not in groups:
-            owner = "the kernel's own" if rule.helper in KERNEL_HELPERS else "without a Type"
-            yield MigrationNote(rule.origin, f"omitted helper {shown(rule.helper)}: it is {owner}")
+            reason = "is the kernel's own" if rule.helper in KERNEL_HELPERS else "has no Type"
+            yield MigrationNote(rule.origin, f"omitted helper {shown(rule.helper)}: it {reason}")
 
 
 def _renamed(

@@ -30,7 +30,7 @@ def test_helpers_that_we_have() -> None:
         (f"{FTP}\n}}\nStats {{ }}\nSync {{ }}\nGeneral {{", "",
          "c:1: omitted sections that do not concern helpers: Stats, Sync, General"),
         ("", "nfct helper add ftp inet tcp", "r:1: omitted helper ftp: it is the kernel's own"),
-        ("", "nfct helper add rpc inet tcp", "r:1: omitted helper rpc: it is without a Type"),
+        ("", "nfct helper add rpc inet tcp", "r:1: omitted helper rpc: it has no Type"),
         (FTP, "-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\n-A F -m helper --helper ftp -j ACCEPT",
          'r:2: change this rule: it matches helper "ftp", ours is "fw-ftp"'),
     ],
