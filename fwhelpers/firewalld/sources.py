@@ -29,7 +29,9 @@ def networks(text: str) -> tuple[Network, ...]:
 
 def member(zone: str, source: str, ipsets: Mapping[str, tuple[str, ...]]) -> ZoneMember | None:
     """Return the member for a source, or None if it has entries of another kind."""
-    entries = ipsets.get(source.removeprefix("ipset:"), ()) if _is_set(source) else (source,)
+    entries = (
+        ipsets.get(source.removeprefix("ipset:"), ()) if source.startswith("ipset:") else (source,)
+    )
     prefixes = tuple(network for entry in entries for network in networks(entry))
     macs = tuple(sorted(entry.lower() for entry in entries if _MAC.fullmatch(entry)))
     # a partly parsed ipset would put hosts into the wrong zone
@@ -37,10 +39,6 @@ def member(zone: str, source: str, ipsets: Mapping[str, tuple[str, ...]]) -> Zon
     if unsupported or not (prefixes or macs):
         return None
     return ZoneMember(zone, networks=_collapsed(prefixes), macs=macs)
-
-
-def _is_set(source: str) -> bool:
-    return source.startswith("ipset:")
 
 
 def _collapsed(prefixes: Iterable[Network]) -> tuple[Network, ...]:

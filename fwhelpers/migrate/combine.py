@@ -50,7 +50,11 @@ class _Box:
 
 def combine(rules: Iterable[Assignment]) -> list[Limits]:
     """Return as few tables as the merging finds; the first one contains the first rule."""
-    boxes = [_box(rule, family) for rule in rules for family in sorted(rule.families)]
+    boxes = [
+        _Box(rule.ports, rule.interfaces, family, rule.sources, rule.destinations, (rule.origin,))
+        for rule in rules
+        for family in sorted(rule.families)
+    ]
     for _ in range(2):
         boxes = _merged(
             boxes, lambda b: (b.ports, b.interfaces, b.family, b.sources), _destinations
@@ -65,12 +69,6 @@ def combine(rules: Iterable[Assignment]) -> list[Limits]:
             boxes, lambda b: (b.interfaces, b.family, b.sources, b.destinations), _ports
         )
     return _families(boxes)
-
-
-def _box(rule: Assignment, family: int) -> _Box:
-    return _Box(
-        rule.ports, rule.interfaces, family, rule.sources, rule.destinations, (rule.origin,)
-    )
 
 
 def _merged(

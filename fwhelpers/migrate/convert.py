@@ -7,7 +7,7 @@ helper of ours covers more than conntrackd's (both transports, incoming connecti
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fwhelpers.api import KERNEL_HELPERS, Helper
 from fwhelpers.migrate import policies
@@ -143,17 +143,10 @@ def _alive(
     for rule in assignments:
         families = {type_.family for type_ in types if type_.l4 == rule.l4} & rule.families
         if families:
-            yield _for(rule, families)
+            yield replace(rule, families=frozenset(families))
         else:
             text = f"omitted the rule for {shown(rule.helper)} over {rule.l4}: it has no Type"
             result.notes.append(MigrationNote(rule.origin, text))
-
-
-def _for(rule: Assignment, families: Iterable[int]) -> Assignment:
-    return Assignment(
-        rule.helper, rule.l4, rule.origin, frozenset(families), rule.ports, rule.interfaces,
-        rule.sources, rule.destinations,
-    )  # fmt: skip
 
 
 def _guard(types: list[Type]) -> Iterator[Entry]:

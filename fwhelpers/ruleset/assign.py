@@ -74,11 +74,11 @@ def assignment(enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) 
             for rule in _assign_redirected(c, h, scope, label)
         ],
     }
-    sections = [
-        chain(name, _PURPOSES[name], [_states(name), *rules])
-        for name, rules in chains.items()
-        if rules
-    ]
+    sections = []
+    for name, rules in chains.items():
+        if rules:
+            state = _EXPECTED if name == "assign-redirected" else _FIRST
+            sections.append(chain(name, _PURPOSES[name], [state, *rules]))
     zones = _ZoneChains(enabled, scope, label)
     sections += zones.sections
     for hook, jumps in _BASE_CHAINS.items():
@@ -87,10 +87,6 @@ def assignment(enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) 
             name = f"assign-{hook}"
             sections.append(base_chain(name, hook, -150, _PURPOSES[name], rules))
     return sections
-
-
-def _states(name: str) -> str:
-    return _EXPECTED if name == "assign-redirected" else _FIRST
 
 
 _BASE_CHAINS = {
