@@ -86,6 +86,7 @@ def rulesets() -> Iterator[Diagnostic | str]:
     yield from of_rulesets(objects)
     if AUTOMATIC.exists() and AUTOMATIC.read_text().strip() == "1":
         yield Diagnostic(
-            "nf_conntrack_helper", "the kernel assigns its own helpers by port, before ours",
+            "nf_conntrack_helper",
+            "the kernel assigns its own helpers by port, before ours",
             "sysctl -w net.netfilter.nf_conntrack_helper=0, and the same in /etc/sysctl.d",
-        )  # fmt: skip
+        )

@@ -114,9 +114,13 @@ def _write_summary(source: Source, count: int) -> None:
     fields = {"EVENT": source.kind, "HELPER": source.helper, "CLIENT": source.client, "MORE": count}
     log.log(
         _level(source.kind),
-        "%s: %s: %d more %s events suppressed", source.helper, source.client, count, source.kind,
+        "%s: %s: %d more %s events suppressed",
+        source.helper,
+        source.client,
+        count,
+        source.kind,
         extra={"fields": fields},
-    )  # fmt: skip
+    )
 
 
 def _level(kind: ReportKind) -> int:

@@ -220,16 +220,22 @@ def _port_range(text: str) -> range:
 
 def _act(offer: _Offer, why: str) -> Assignment:
     return Assignment(
-        offer.helper.name, INPUT, offer.ports, destinations=offer.destinations,
-        families=offer.families, reason=why,
-    )  # fmt: skip
+        offer.helper.name,
+        INPUT,
+        offer.ports,
+        destinations=offer.destinations,
+        families=offer.families,
+        reason=why,
+    )
 
 
 def _narrowed(act: Assignment, rule: rich_rules.RichRule) -> Assignment:
     return replace(
-        act, sources=rule.sources, destinations=rule.destinations or act.destinations,
+        act,
+        sources=rule.sources,
+        destinations=rule.destinations or act.destinations,
         families=tuple(f for f in act.families if f in rule.families),
-    )  # fmt: skip
+    )
 
 
 def _arriving(zone: Zone, act: Assignment) -> Iterator[Assignment]:

@@ -29,14 +29,19 @@ class Diagnostic:
 
 
 def of_firewalld(
-    snapshot: Snapshot, result: ZoneResult, backend: str, services: Collection[str], helpers: Mapping[str, Helper]
-) -> Iterator[Diagnostic]:  # fmt: skip
+    snapshot: Snapshot,
+    result: ZoneResult,
+    backend: str,
+    services: Collection[str],
+    helpers: Mapping[str, Helper],
+) -> Iterator[Diagnostic]:
     """Yield the mistakes of firewalld's state, zones and policies."""
     if snapshot.state == "FAILED":
         yield Diagnostic(
-            "state", "FAILED: its rules could not be loaded",
+            "state",
+            "FAILED: its rules could not be loaded",
             "see journalctl -u firewalld; if a helper was missing: fwhelpers register, then firewall-cmd --reload",
-        )  # fmt: skip
+        )
     if backend not in ("nftables", ""):
         hint = "FirewallBackend=nftables in /etc/firewalld/firewalld.conf, then restart firewalld"
         yield Diagnostic("backend", f"{backend}: untested together with our rules", hint)
@@ -92,18 +97,20 @@ def of_rulesets(objects: Iterable[Mapping[str, Any]]) -> Iterator[Diagnostic]:
             if isinstance(helper, str) and chain.get("prio", 0) < ASSIGN:
                 kind = types.get((rule["family"], rule["table"], helper), helper)
                 yield Diagnostic(
-                    _name(chain), f"assigns helper {kind} at priority {chain['prio']}, before ours",
+                    _name(chain),
+                    f"assigns helper {kind} at priority {chain['prio']}, before ours",
                     f"remove the rule, or move it behind {ASSIGN}: the first assignment wins",
-                )  # fmt: skip
+                )
     # nft shows no details of iptables-nft's matches, so their tables are exempt
     related = {(r["family"], r["table"]) for r in rules if _RELATED.search(json.dumps(r["expr"]))}
     for (family, table, _), chain in chains.items():
         drops = chain.get("policy") == "drop" and chain.get("type") == "filter"
         if drops and chain.get("hook") in ("input", "forward") and (family, table) not in related:
             yield Diagnostic(
-                _name(chain), "has policy drop and no rule that accepts related connections",
+                _name(chain),
+                "has policy drop and no rule that accepts related connections",
                 f"nft insert rule {_name(chain)} ct state established,related accept",
-            )  # fmt: skip
+            )
 
 
 def _place(item: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -44,7 +44,11 @@ def _acting(config: Config, before: Mapping[str, HelperConfig]) -> dict[str, Hel
         former = before[name].ports if name in before else ()
         ports = tuple(sorted({*former, *config.scope.ports(name)}))
         acting[name] = replace(
-            config.helpers[name], ports=ports, interfaces=(), sources=(), destinations=(),
+            config.helpers[name],
+            ports=ports,
+            interfaces=(),
+            sources=(),
+            destinations=(),
             general=False,
-        )  # fmt: skip
+        )
     return acting

@@ -76,9 +76,15 @@ class Conditions:
         if not self.l4:
             raise Unfit("it has neither tcp nor udp")
         return Assignment(
-            helper, self.l4, origin, frozenset(self.families), frozenset(self.ports), where,
-            frozenset(self.sources), frozenset(self.destinations),
-        )  # fmt: skip
+            helper,
+            self.l4,
+            origin,
+            frozenset(self.families),
+            frozenset(self.ports),
+            where,
+            frozenset(self.sources),
+            frozenset(self.destinations),
+        )
 
 
 def _interfaces(hook: str, named: set[str]) -> frozenset[str]:

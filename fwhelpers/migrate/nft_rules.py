@@ -50,9 +50,12 @@ def _matched(words: tuple[str, ...]) -> Iterator[str]:
 
 
 def _rule(
-    table: Table, hook: str, statement: Statement, objects: dict[tuple[Table, str], _Object],
+    table: Table,
+    hook: str,
+    statement: Statement,
+    objects: dict[tuple[Table, str], _Object],
     origin: Origin,
-) -> Finding:  # fmt: skip
+) -> Finding:
     named = statement.words[statement.words.index("set") + 1 :][:1]
     object_ = objects.get((table, "".join(named).strip('"')))
     try:

@@ -173,9 +173,12 @@ class _ZoneChains:
     def _rules(self, act: Assignment) -> Iterator[str]:
         config, helper = self._enabled[act.helper]
         limits = replace(
-            config, interfaces=(), sources=act.sources, destinations=act.destinations,
+            config,
+            interfaces=(),
+            sources=act.sources,
+            destinations=act.destinations,
             families=tuple(f for f in act.families if f in config.families),
-        )  # fmt: skip
+        )
         for l4 in helper.l4s:
             ports = tuple(port for port, over in act.ports if over == l4)
             if ports:
