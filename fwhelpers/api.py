@@ -108,7 +108,7 @@ class Expect:
     #: one end names itself in its answer to an announcement of the other end
     confirms_peer: bool = False
     keep_after_master: bool = False  #: the expectation stays when its TCP control connection ends
-    what: str = ""  #: description for logs: "mountd v3", "PASV"
+    trigger: str = ""  #: the announcing message, for logs: "PASV", "mountd v3"
     timeout: int | None = None  #: seconds, at most the policy's; None: the policy's
     #: Who may open the connection. "": `client`. "on-link": any host on the link by which the packet left (`client` is
     #: ignored). "link-local": any fe80:: address on that link. The last two serve requests to a group or a broadcast

@@ -132,7 +132,7 @@ class Discovery(DatagramParser):
             permanent=True,  # the number of answers is unknown
             timeout=query.window or row.window,
             sources=row.sources,
-            what=query.summary or row.name,
+            trigger=query.summary or row.name,
         )
 
 

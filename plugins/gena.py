@@ -138,7 +138,14 @@ class Gena(Parser):
             raise ParseError(f"not a request: {head.start[:32]!r}")
         if len(self._pending) >= MAX_PENDING:
             raise ParseError(f"more than {MAX_PENDING} requests without a response")
-        browser_field = next((field.name for field in head.fields if _of_browser(field)), None)
+        browser_field = next(
+            (
+                field.name
+                for field in head.fields
+                if field.name in _BROWSER_FIELDS or field.name.startswith(_BROWSER_PREFIXES)
+            ),
+            None,
+        )
         if browser_field:
             self._give_up(match[1], "G2", f"browser request ({browser_field.decode().title()})")
         elif match[1] == b"SUBSCRIBE" and not self.is_local():
@@ -180,7 +187,7 @@ class Gena(Parser):
                 fit=fit_authority,
                 permanent=True,
                 timeout=_RESPONSE_TIME,
-                what="SUBSCRIBE",
+                trigger="SUBSCRIBE",
             )
         )
         return Request(Kind.SUBSCRIBE, url.end)
@@ -253,12 +260,8 @@ class Gena(Parser):
             confirms_peer=True,
             keep_after_master=True,
             timeout=timeout,
-            what="events",
+            trigger="events",
         )
-
-
-def _of_browser(field: Field) -> bool:
-    return field.name in _BROWSER_FIELDS or field.name.startswith(_BROWSER_PREFIXES)
 
 
 def _lifetime(timeout: Field | None) -> int:

@@ -40,7 +40,7 @@ class Tftp(DatagramParser):
             return
         match = _REQUEST.fullmatch(data)
         if match:
-            yield Expect(self.flow.server, self.flow.client, what=_NAMES[match["opcode"]])
+            yield Expect(self.flow.server, self.flow.client, trigger=_NAMES[match["opcode"]])
 
 
 @hookimpl

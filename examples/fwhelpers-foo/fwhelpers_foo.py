@@ -21,7 +21,7 @@ class Foo(LineParser):
             raise ParseError(f"no port: {port}")
         yield Expect(
             client=self.flow.client, server=self.flow.server.at(port),
-            span=match.span(1), encode=lambda end: b"%d" % end.port, what="DATA",
+            span=match.span(1), encode=lambda end: b"%d" % end.port, trigger="DATA",
         )  # fmt: skip
 
 

@@ -53,7 +53,10 @@ def report(path: Path) -> Iterator[Row]:
     try:
         files = Setup(resolve(draft, available), available)
     except config.ConfigError as error:
-        yield from (Row("config", p.file, False, _problem(p), p.hint) for p in error.problems)
+        yield from (
+            Row("config", p.file, False, f"{p.key}: {p.message}" if p.key else p.message, p.hint)
+            for p in error.problems
+        )
         yield Row("ruleset", "dry run", False, "skipped because the configuration is invalid")
         return
     yield Row("config", str(path), True, _enabled(files))
@@ -92,10 +95,6 @@ def _plugins(available: Plugins) -> Iterator[Row]:
             yield Row("plugins", "block list", False, problem.message, hint)
 
 
-def _problem(problem: config.Problem) -> str:
-    return f"{problem.key}: {problem.message}" if problem.key else problem.message
-
-
 def _enabled(setup: Setup) -> str:
     helpers = [
         f"{name} ({'+'.join(setup.enabled[name].l4s)} {','.join(map(str, helper.ports))})"
@@ -122,7 +121,7 @@ def _other_firewall(section: str, diagnostics: Iterable[Diagnostic | str]) -> It
             if isinstance(item, str):
                 yield Row(section, "state", True, item)
             else:
-                yield Row(section, item.where, False, item.what, item.hint)
+                yield Row(section, item.where, False, item.problem, item.hint)
 
     yield from _guarded(section, rows)
 

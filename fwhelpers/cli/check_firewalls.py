@@ -64,7 +64,7 @@ def networkmanager(setup: Setup) -> Iterator[Diagnostic | str]:
 
 
 def _diagnose(reference: str, manager: NetworkManager) -> Diagnostic | None:
-    """A reference that can never match; one that matches nothing at the moment is no mistake."""
+    """Diagnose a reference that can never match; one without a match at the moment is no mistake."""
     kind, _, name = reference.partition(":")
     profiles = kind == "profile"
     names = set(manager.profiles.values()) if profiles else {*TYPES.values(), *GROUPS}
@@ -86,6 +86,7 @@ def rulesets() -> Iterator[Diagnostic | str]:
     yield from of_rulesets(objects)
     if AUTOMATIC.exists() and AUTOMATIC.read_text().strip() == "1":
         yield Diagnostic(
-            "nf_conntrack_helper", "the kernel assigns its own helpers by port, before ours",
+            "nf_conntrack_helper",
+            "the kernel assigns its own helpers by port, before ours",
             "sysctl -w net.netfilter.nf_conntrack_helper=0, and the same in /etc/sysctl.d",
-        )  # fmt: skip
+        )

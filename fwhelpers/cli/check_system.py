@@ -29,10 +29,11 @@ _PACKAGE_DIRECTORIES = ("usr/lib/python3/dist-packages", "usr/lib/python3*/site-
 
 
 def findings(release: str, root: Path = Path("/")) -> Iterator[Finding]:
-    """Check Python's nftables binding, libnftables, D-Bus and the modules of kernel `release`."""
+    """Check Python's packages, libnftables and the modules of kernel `release`."""
     yield _binding(root)
     yield _library()
-    yield _dbus()
+    for package in _PACKAGES:
+        yield _package(*package)
     yield from _modules(Kernel(release, root))
 
 
@@ -61,12 +62,24 @@ def _library() -> Finding:
     return Finding("libnftables", True)
 
 
-def _dbus() -> Finding:
-    if find_spec("dbus_fast"):
-        return Finding("D-Bus for Python", True, "dbus-fast")
-    hint = "apt install python3-dbus-fast (Debian), dnf install python3-dbus-fast (Fedora)"
-    detail = "dbus-fast is not installed; the service works, but without its D-Bus interface"
-    return Finding("D-Bus for Python", False, detail, hint)
+#: purpose, module, package of the distributions, result of its absence
+_PACKAGES = (
+    (
+        "D-Bus for Python", "dbus_fast", "python3-dbus-fast",
+        "dbus-fast is not installed; the service works, but without its D-Bus interface",
+    ),
+    (
+        "addresses of this host", "pyroute2", "python3-pyroute2",
+        "pyroute2 is not installed; discovery helpers refuse answers of hosts on the link",
+    ),
+)  # fmt: skip
+
+
+def _package(name: str, module: str, package: str, absence: str) -> Finding:
+    if find_spec(module):
+        return Finding(name, True, module.replace("_", "-"))
+    hint = f"apt install {package} (Debian), dnf install {package} (Fedora)"
+    return Finding(name, False, absence, hint)
 
 
 def _modules(kernel: Kernel) -> Iterator[Finding]:

@@ -68,9 +68,13 @@ class Service:
     async def _call(self, target: Target, member: str, signature: str, *body: Any) -> Any:
         interactive = sys.stdin is not None and sys.stdin.isatty()
         return await self.client.call(
-            target, member, signature, *body,
-            interactive=interactive, reply_timeout=None if interactive else TIMEOUT,
-        )  # fmt: skip
+            target,
+            member,
+            signature,
+            *body,
+            interactive=interactive,
+            reply_timeout=None if interactive else TIMEOUT,
+        )
 
     def _on_signal(self, signal: Message) -> None:
         if self._watcher.update(signal):

@@ -143,15 +143,15 @@ def _fish(tree: list[Command]) -> Iterator[str]:
     for command in tree:
         yield f"complete -c fwhelpers {first} -a {command.name} -d {_quote(command.help)}"
     for command in tree:
-        seen = _quote(f"__fish_seen_subcommand_from {command.name}")
+        condition = _quote(f"__fish_seen_subcommand_from {command.name}")
         for option in command.options:
             value = {"": "", "file": " -rF", "word": " -x"}[option.value]
             name = option.flag.removeprefix("--")
-            yield f"complete -c fwhelpers -n {seen} -l {name}{value} -d {_quote(option.help)}"
+            yield f"complete -c fwhelpers -n {condition} -l {name}{value} -d {_quote(option.help)}"
         if command.words:
-            yield f"complete -c fwhelpers -n {seen} -a {_quote(' '.join(command.words))}"
+            yield f"complete -c fwhelpers -n {condition} -a {_quote(' '.join(command.words))}"
         if command.files:
-            yield f"complete -c fwhelpers -n {seen} -F"
+            yield f"complete -c fwhelpers -n {condition} -F"
 
 
 def _quote(text: str) -> str:

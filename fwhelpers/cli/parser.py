@@ -82,9 +82,12 @@ def build() -> Parser:
     _add_firewalld(commands)
     _add_import(commands)
     completion = _add(
-        commands, "completion", "completion:show", "print a shell completion script",
+        commands,
+        "completion",
+        "completion:show",
+        "print a shell completion script",
         help_texts.COMPLETION,
-    )  # fmt: skip
+    )
     completion.add_argument("shell", choices=("bash", "zsh", "fish"), help="shell to print it for")
     return parser
 
@@ -94,9 +97,12 @@ _Commands = argparse._SubParsersAction  # argparse has no public name for it
 
 def _add_service(commands: _Commands[Parser]) -> None:
     run = _add(
-        commands, "run", "run:run", "run the service in the foreground until SIGTERM",
+        commands,
+        "run",
+        "run:run",
+        "run the service in the foreground until SIGTERM",
         help_texts.RUN,
-    )  # fmt: skip
+    )
     _add_config(run)
     check = _add(
         commands, "check", "check:check", "check prerequisites and suggest fixes", help_texts.CHECK
@@ -109,9 +115,12 @@ def _add_control(commands: _Commands[Parser]) -> None:
     status = _add(commands, "status", "status:status", "show service status", help_texts.STATUS)
     _add_json(status)
     expectations = _add(
-        commands, "expectations", "status:expectations", "list current expectations",
+        commands,
+        "expectations",
+        "status:expectations",
+        "list current expectations",
         help_texts.EXPECTATIONS,
-    )  # fmt: skip
+    )
     expectations.add_argument("--helper", metavar="NAME", help="only those of this helper")
     _add_json(expectations)
     for name, text in (("enable", help_texts.ENABLE), ("disable", help_texts.DISABLE)):
@@ -133,23 +142,31 @@ def _add_inspection(commands: _Commands[Parser]) -> None:
     )
     listing.add_argument("helper", nargs="?", metavar="NAME", help="show the details of one helper")
     listing.add_argument(
-        "--config", type=Path, metavar="DIR",
+        "--config",
+        type=Path,
+        metavar="DIR",
         help="show what this configuration directory (or single file) enables",
-    )  # fmt: skip
+    )
     _add_json(listing)
     ruleset = _add(
-        commands, "ruleset", "ruleset:ruleset", "print the nftables rules that `run` loads",
+        commands,
+        "ruleset",
+        "ruleset:ruleset",
+        "print the nftables rules that `run` loads",
         help_texts.RULESET,
-    )  # fmt: skip
+    )
     _add_config(ruleset)
     counters = _add(
         commands, "counters", "ruleset:counters", "print the running service's counters"
     )
     _add_json(counters)
     monitor = _add(
-        commands, "monitor", "monitor:monitor", "print expectation events as they happen",
+        commands,
+        "monitor",
+        "monitor:monitor",
+        "print expectation events as they happen",
         help_texts.MONITOR,
-    )  # fmt: skip
+    )
     monitor.add_argument(
         "--kernel", action="store_true", help="show the kernel's events instead of the service's"
     )
@@ -163,76 +180,111 @@ def _add_replay(commands: _Commands[Parser]) -> None:
     )
     replay.add_argument("file", type=Path, metavar="FILE", help="a pcap, pcapng or snoop file")
     replay.add_argument(
-        "--helper", action="append", metavar="NAME",
+        "--helper",
+        action="append",
+        metavar="NAME",
         help="run only this helper (repeatable; default: the enabled ones, or all without a"
         " configuration)",
-    )  # fmt: skip
+    )
     replay.add_argument(
-        "--port", action="append", type=int, metavar="PORT",
+        "--port",
+        action="append",
+        type=int,
+        metavar="PORT",
         help="server port of control connections (repeatable; requires exactly one --helper)",
-    )  # fmt: skip
+    )
     replay.add_argument(
-        "--link", action="append", default=[], metavar="PREFIX",
+        "--link",
+        action="append",
+        default=[],
+        metavar="PREFIX",
         help="a network that was on-link (repeatable; default: the /24 or /64 of the client)",
-    )  # fmt: skip
+    )
     _add_config(replay)
     _add_json(replay)
 
 
 def _add_kernel(commands: _Commands[Parser]) -> None:
     register = _add(
-        commands, "register", "run:register", "register all helpers with the kernel",
+        commands,
+        "register",
+        "run:register",
+        "register all helpers with the kernel",
         help_texts.REGISTER,
-    )  # fmt: skip
+    )
     _add_config(register)
     register.add_argument(
-        "--no-pin", action="store_true",
+        "--no-pin",
+        action="store_true",
         help="register only; for modprobe, which runs while a ruleset is being loaded",
-    )  # fmt: skip
+    )
     _add(
-        commands, "release", "run:release", "disable our helpers in the kernel (after a crash)",
+        commands,
+        "release",
+        "run:release",
+        "disable our helpers in the kernel (after a crash)",
         help_texts.RELEASE,
-    )  # fmt: skip
+    )
     _add(
-        commands, "unregister", "run:unregister", "remove all helpers from the kernel",
+        commands,
+        "unregister",
+        "run:unregister",
+        "remove all helpers from the kernel",
         help_texts.UNREGISTER,
-    )  # fmt: skip
+    )
 
 
 def _add_firewalld(commands: _Commands[Parser]) -> None:
     zones = _add(
-        commands, "zones", "zones:zones", "show the helpers of each firewalld zone",
+        commands,
+        "zones",
+        "zones:zones",
+        "show the helpers of each firewalld zone",
         help_texts.ZONES,
-    )  # fmt: skip
+    )
     _add_config(zones)
     _add_json(zones)
     files = _add(
-        commands, "firewalld-files", "zones:files", "write firewalld's files for helpers",
+        commands,
+        "firewalld-files",
+        "zones:files",
+        "write firewalld's files for helpers",
         help_texts.FILES,
-    )  # fmt: skip
+    )
     files.add_argument("directory", type=Path, metavar="DIR", help="target, created if missing")
     files.add_argument(
-        "--helper", action="append", metavar="NAME",
+        "--helper",
+        action="append",
+        metavar="NAME",
         help="only this helper (repeatable; default: all installed helpers)",
-    )  # fmt: skip
+    )
 
 
 def _add_import(commands: _Commands[Parser]) -> None:
     command = _add(
-        commands, "import-conntrackd", "import_conntrackd:import_conntrackd",
-        "convert a conntrackd configuration", help_texts.IMPORT,
-    )  # fmt: skip
+        commands,
+        "import-conntrackd",
+        "import_conntrackd:import_conntrackd",
+        "convert a conntrackd configuration",
+        help_texts.IMPORT,
+    )
     command.add_argument("file", type=Path, metavar="FILE", help="a conntrackd.conf")
     command.add_argument(
-        "--rules", action="append", type=Path, default=[], metavar="FILE",
+        "--rules",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
         help="firewall rules that assign its helpers: a script with iptables, nft and nfct"
         " commands, or the output of iptables-save, ip6tables-save or `nft list ruleset`"
         " (repeatable)",
-    )  # fmt: skip
+    )
     command.add_argument(
-        "--output", type=Path, metavar="FILE",
+        "--output",
+        type=Path,
+        metavar="FILE",
         help="write to this file, which must not exist (default: standard output)",
-    )  # fmt: skip
+    )
 
 
 def _add(
@@ -246,9 +298,12 @@ def _add(
 
 def _add_config(command: Parser) -> None:
     command.add_argument(
-        "--config", type=Path, default=_DIRECTORY, metavar="DIR",
+        "--config",
+        type=Path,
+        default=_DIRECTORY,
+        metavar="DIR",
         help="configuration directory or single file (default: %(default)s)",
-    )  # fmt: skip
+    )
 
 
 def _add_json(command: Parser) -> None:

@@ -1,4 +1,4 @@
-"""`fwhelpers replay`: what would the helpers have opened, seeing this capture?"""
+"""`fwhelpers replay`: print the expectations that helpers create from a capture."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from fwhelpers.plugin import manager as plugins
 
 
 def replay(arguments: argparse.Namespace) -> int:
-    """Print an expectation a line."""
+    """Print one expectation per line."""
     from fwhelpers.testing.replay import replay_file
 
     if not arguments.file.is_file():
-        raise CliError(f"{arguments.file}: no such file", "name a pcap, pcapng or snoop file")
+        raise CliError(f"{arguments.file}: no such file", "give a pcap, pcapng or snoop file")
     helpers, settings, limits = _chosen(arguments)
     links = [_prefix(text) for text in arguments.link]
     empty = True
@@ -42,13 +42,13 @@ def replay(arguments: argparse.Namespace) -> int:
 
 
 def describe(item: Mapping[str, Any]) -> str:
-    """One expectation for people."""
+    """Return a line of text on an expectation."""
     expected = item["expected"]
     text = f"{item['helper']}: {_tuple(item['master'])}: frame {item['trigger']}: "
     if item["refused"] is not None:
         return f"{text}refused {_tuple(expected)}: {item['refused']}"
-    seen = f"seen in frame {item['data']}" if item["data"] is not None else "not seen"
-    return f"{text}expects {_tuple(expected)}, {seen}"
+    match = "no match" if item["data"] is None else f"matched by frame {item['data']}"
+    return f"{text}expects {_tuple(expected)}, {match}"
 
 
 def _prefix(text: str) -> Prefix:
@@ -75,15 +75,17 @@ def _chosen(
     from fwhelpers.daemon.worker_config import limits
 
     setup, enabled = _setup(arguments)
-    known = setup.plugins.helpers
-    names = arguments.helper or enabled or list(known)
+    installed = setup.plugins.helpers
+    names = arguments.helper or enabled or list(installed)
     for name in names:
-        if name not in known:
-            hint = suggest(name, sorted(known), "installed helpers")
+        if name not in installed:
+            hint = suggest(name, sorted(installed), "installed helpers")
             raise CliError(f"no such helper: {name}", hint)
     if arguments.port and len(names) != 1:
         raise CliError("--port requires exactly one --helper")
-    chosen = {name: replace(known[name], ports=_ports(arguments, setup, name)) for name in names}
+    chosen = {
+        name: replace(installed[name], ports=_ports(arguments, setup, name)) for name in names
+    }
     options = {name: setup.config.helpers[name] for name in names}
     settings: dict[str, Mapping[str, Any]] = {
         name: {**helper.settings, "destinations": helper.destinations}
@@ -93,15 +95,15 @@ def _chosen(
 
 
 def _setup(arguments: argparse.Namespace) -> tuple[Setup, list[str]]:
-    """The configuration, completed so that every installed helper has its settings."""
+    """Return the configuration with settings for every installed helper, and the enabled helpers."""
     draft = config.load(arguments.config)
     if arguments.config == config.DIRECTORY and not draft.tables:
-        draft = config.parse([])  # none is needed to look at a file
-    found = plugins.load(blocked=draft.daemon.blocked_plugins).with_discovery(draft.rows)
-    given = config.resolve(draft, found.helpers, found.missing_reasons())
-    rest = {name: config.default(h) for name, h in found.helpers.items()}
-    full = config.Config(given.daemon, {**rest, **given.helpers}, given.rows)
-    return Setup(full, found), list(given.helpers)
+        draft = config.parse([])  # replay works without a configuration
+    installed = plugins.load(blocked=draft.daemon.blocked_plugins).with_discovery(draft.rows)
+    resolved = config.resolve(draft, installed.helpers, installed.missing_reasons())
+    rest = {name: config.default(h) for name, h in installed.helpers.items()}
+    full = config.Config(resolved.daemon, {**rest, **resolved.helpers}, resolved.rows)
+    return Setup(full, installed), list(resolved.helpers)
 
 
 def _ports(arguments: argparse.Namespace, setup: Setup, name: str) -> tuple[int, ...]:

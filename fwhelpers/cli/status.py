@@ -107,9 +107,13 @@ def _expectation_row(values: Values) -> tuple[str, str, str, str, str, str]:
     remaining = f"{values['remaining']} s" if values["state"] == "pending" else "matched"
     connections = ", ".join(map(describe_connection, values["connections"])) or "-"
     return (
-        values["helper"], values["announcement"] or "-", describe_expected(values), remaining,
-        describe_connection(values["master"]), connections,
-    )  # fmt: skip
+        values["helper"],
+        values["announcement"] or "-",
+        describe_expected(values),
+        remaining,
+        describe_connection(values["master"]),
+        connections,
+    )
 
 
 def describe_expected(values: Values) -> str:

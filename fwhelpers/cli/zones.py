@@ -63,24 +63,24 @@ def to_json(
 
 
 def _zone(zone: Zone, default: bool, assignments: list[Assignment]) -> dict[str, Any]:
-    own = [_assignment(a) for a in assignments if zone.name in (a.source, a.target)]
+    own = [
+        {
+            "helper": a.helper,
+            "path": a.path,
+            "from": a.source or "this host",
+            "to": a.target or "this host",
+            "ports": [f"{port}/{l4}" for port, l4 in a.ports],
+            "sources": list(map(str, a.sources)),
+            "destinations": list(map(str, a.destinations)),
+            "reason": a.reason,
+        }
+        for a in assignments
+        if zone.name in (a.source, a.target)
+    ]
     return {
         "zone": zone.name, "default": default, "interfaces": list(zone.interfaces),
         "sources": list(zone.sources), "helpers": own,
     }  # fmt: skip
-
-
-def _assignment(assignment: Assignment) -> dict[str, Any]:
-    return {
-        "helper": assignment.helper,
-        "path": assignment.path,
-        "from": assignment.source or "this host",
-        "to": assignment.target or "this host",
-        "ports": [f"{port}/{l4}" for port, l4 in assignment.ports],
-        "sources": list(map(str, assignment.sources)),
-        "destinations": list(map(str, assignment.destinations)),
-        "reason": assignment.reason,
-    }
 
 
 def _lines(report: dict[str, Any]) -> Iterator[str]:

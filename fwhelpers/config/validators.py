@@ -135,12 +135,12 @@ def names(value: object) -> tuple[str, ...]:
 def _each(value: object, items: str, check: Callable[[object], T]) -> Iterator[T]:
     if not isinstance(value, list):
         raise InvalidValue(f"must be an array of {items}, not {type_name(value)}", "put it in [ ]")
-    seen: set[T] = set()
+    distinct: set[T] = set()
     for item in value:
         checked = check(item)
-        if checked in seen:
+        if checked in distinct:
             raise InvalidValue(f"duplicate value {checked}", "remove one")
-        seen.add(checked)
+        distinct.add(checked)
         yield checked
 
 

@@ -24,7 +24,7 @@ SENDERS = 1024  #: sources whose windows are remembered
 _LEVELS = {ReportKind.REFUSED: logging.WARNING, ReportKind.FAILED: logging.ERROR}
 _FIELDS = {
     "EVENT": "kind", "HELPER": "helper", "CLIENT": "client", "SERVER": "server", "RULE": "rule", "REASON": "reason",
-    "ENDPOINT": "endpoint", "EXPECTATION": "expected", "WHAT": "trigger",
+    "ENDPOINT": "endpoint", "EXPECTATION": "expected", "TRIGGER": "trigger",
 }  # fmt: skip
 
 
@@ -114,9 +114,13 @@ def _write_summary(source: Source, count: int) -> None:
     fields = {"EVENT": source.kind, "HELPER": source.helper, "CLIENT": source.client, "MORE": count}
     log.log(
         _level(source.kind),
-        "%s: %s: %d more %s events suppressed", source.helper, source.client, count, source.kind,
+        "%s: %s: %d more %s events suppressed",
+        source.helper,
+        source.client,
+        count,
+        source.kind,
         extra={"fields": fields},
-    )  # fmt: skip
+    )
 
 
 def _level(kind: ReportKind) -> int:

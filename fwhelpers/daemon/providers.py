@@ -96,10 +96,10 @@ class Providers:
             return config
 
     def _warn_unsupported(self, settings: tuple[Unsupported, ...]) -> None:
-        for one in settings:
-            if one not in self._unsupported:
+        for gap in settings:
+            if gap not in self._unsupported:
                 log.warning(
-                    "firewalld: %s: %s is not supported (%s)", one.zone, one.setting, one.hint
+                    "firewalld: %s: %s is not supported (%s)", gap.zone, gap.setting, gap.hint
                 )
         self._unsupported = settings
 

@@ -206,9 +206,14 @@ class WorkerProcess:
         isolated = ["-I"] if sys.flags.isolated else []
         descriptors = (self._sock.fileno(), theirs.fileno(), self._stats.fd, self._handover)
         self._process = await asyncio.create_subprocess_exec(
-            sys.executable, *isolated, "-m", "fwhelpers.worker.main",
-            *map(str, descriptors), str(self.number), pass_fds=descriptors,
-        )  # fmt: skip
+            sys.executable,
+            *isolated,
+            "-m",
+            "fwhelpers.worker.main",
+            *map(str, descriptors),
+            str(self.number),
+            pass_fds=descriptors,
+        )
         theirs.close()
         self.restarts += 1
         self._replacing = self._addresses_sent = False
@@ -283,8 +288,11 @@ class WorkerProcess:
         action = "accepted uninspected" if self._fail_open else 'dropped (fail = "closed")'
         log.error(
             "worker %d: %s; queue closed for %.0f s, packets are %s unless their helper sets `fail`",
-            self.number, reason, seconds, action,
-        )  # fmt: skip
+            self.number,
+            reason,
+            seconds,
+            action,
+        )
         self._unbind()
         self._deadline = time.monotonic() + seconds + SLACK
         await asyncio.sleep(seconds)

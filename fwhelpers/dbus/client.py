@@ -34,8 +34,11 @@ class Client:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:  # fmt: skip
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     async def call(
@@ -55,9 +58,14 @@ class Client:
             raise Disconnected("not connected to the message bus")
         try:
             values = await self._connection.call(
-                target, member, signature, body,
-                start=False, interactive=interactive, reply_timeout=reply_timeout,
-            )  # fmt: skip
+                target,
+                member,
+                signature,
+                body,
+                start=False,
+                interactive=interactive,
+                reply_timeout=reply_timeout,
+            )
         except Disconnected:
             raise
         except BusError as error:

@@ -117,9 +117,14 @@ class Connection:
         bits = flags.ALLOW_INTERACTIVE_AUTHORIZATION if interactive else flags.NONE
         bits |= flags.NONE if start else flags.NO_AUTOSTART
         message = self._library.Message(
-            destination=target.name, path=target.path, interface=target.interface, member=member,
-            signature=signature, body=self._pack(body), flags=bits,
-        )  # fmt: skip
+            destination=target.name,
+            path=target.path,
+            interface=target.interface,
+            member=member,
+            signature=signature,
+            body=self._pack(body),
+            flags=bits,
+        )
         try:
             async with asyncio.timeout(reply_timeout):
                 reply = await self._exchange(message)
@@ -149,17 +154,24 @@ class Connection:
         """Reply to a call. Raises Disconnected."""
         if call.wants_reply:
             await self._send(
-                message_type=self._library.MessageType.METHOD_RETURN, destination=call.sender,
-                reply_serial=call.serial, signature=signature, body=self._pack(body),
-            )  # fmt: skip
+                message_type=self._library.MessageType.METHOD_RETURN,
+                destination=call.sender,
+                reply_serial=call.serial,
+                signature=signature,
+                body=self._pack(body),
+            )
 
     async def reply_error(self, call: Message, name: str, text: str) -> None:
         """Reply to a call with an error. Raises Disconnected."""
         if call.wants_reply:
             await self._send(
-                message_type=self._library.MessageType.ERROR, destination=call.sender,
-                reply_serial=call.serial, error_name=name, signature="s", body=self._pack([text]),
-            )  # fmt: skip
+                message_type=self._library.MessageType.ERROR,
+                destination=call.sender,
+                reply_serial=call.serial,
+                error_name=name,
+                signature="s",
+                body=self._pack([text]),
+            )
 
     async def emit(
         self,
@@ -172,9 +184,14 @@ class Connection:
     ) -> None:
         """Send a signal, to `destination` only if there is one. Raises Disconnected."""
         await self._send(
-            message_type=self._library.MessageType.SIGNAL, destination=destination, path=path,
-            interface=interface, member=member, signature=signature, body=self._pack(body),
-        )  # fmt: skip
+            message_type=self._library.MessageType.SIGNAL,
+            destination=destination,
+            path=path,
+            interface=interface,
+            member=member,
+            signature=signature,
+            body=self._pack(body),
+        )
 
     async def request_name(self, name: str) -> bool:
         """Own a bus name; return False if another connection does. Raises BusError."""
@@ -237,11 +254,16 @@ class Connection:
     def _decode(self, message: Any) -> Message:
         flags = self._library.MessageFlag
         return Message(
-            message.sender or "", message.path or "", message.interface or "", message.member or "",
-            message.signature, tuple(adapter.unpack(value) for value in message.body),
-            message.serial, bool(message.flags & flags.ALLOW_INTERACTIVE_AUTHORIZATION),
+            message.sender or "",
+            message.path or "",
+            message.interface or "",
+            message.member or "",
+            message.signature,
+            tuple(adapter.unpack(value) for value in message.body),
+            message.serial,
+            bool(message.flags & flags.ALLOW_INTERACTIVE_AUTHORIZATION),
             not message.flags & flags.NO_REPLY_EXPECTED,
-        )  # fmt: skip
+        )
 
     # closing
 

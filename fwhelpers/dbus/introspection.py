@@ -123,7 +123,10 @@ def parse(text: str) -> Iterable[Interface]:
         yield Interface(
             element.get("name", ""),
             _text(element),
-            {m.get("name", ""): _method(m) for m in element.iter("method")},
+            {
+                m.get("name", ""): Method(_args(m, "in"), _args(m, "out"))
+                for m in element.iter("method")
+            },
             {s.get("name", ""): _args(s, None) for s in element.iter("signal")},
             {p.get("name", ""): _property(p) for p in element.iter("property")},
         )
@@ -138,10 +141,6 @@ def introspect(interfaces: Iterable[Interface], children: Iterable[str] = ()) ->
 def _text(element: ElementTree.Element) -> str:
     text = ElementTree.tostring(element, encoding="unicode")
     return "  " + re.sub(r"\s*<!--.*?-->", "", text, flags=re.S).strip() + "\n"
-
-
-def _method(element: ElementTree.Element) -> Method:
-    return Method(_args(element, "in"), _args(element, "out"))
 
 
 def _args(element: ElementTree.Element, direction: str | None) -> str:

@@ -91,7 +91,7 @@ class Announcement:
         rule, reason = refusal or ("", "")
         return Report(
             kind, self.flow.helper, self.flow.flow, reason, rule,
-            what=self.event.what, interface=self.context.interface, account=self.flow.account,
+            trigger=self.event.trigger, interface=self.context.interface, account=self.flow.account,
         )  # fmt: skip
 
 

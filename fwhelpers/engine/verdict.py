@@ -48,7 +48,7 @@ class Report(NamedTuple):
     rule: str = ""  #: "G5"; empty where no safety rule was applied
     expectation: Expectation | None = None
     refused: Any = None  #: the Endpoint that a refused announcement named
-    what: str = ""  #: the announcement's `Expect.what`
+    trigger: str = ""  #: the announcement's `Expect.trigger`
     account: Account = NO_ACCOUNT  #: whose quota an expectation counts on
     interface: int = 0  #: index of the interface that the announcement came or left by, 0: unknown
 

@@ -1,14 +1,14 @@
-"""From firewalld's zones to where helpers act, and why; and what of them can't be followed.
+"""Derives helper assignments from firewalld's zones and policies, and lists the settings that are not supported.
 
-A service names a firewalld helper, that one a kernel module; the module's name, as firewalld shortens it, is the name
-under which we register. What is then meant follows firewalld:
+A service names a firewalld helper, and the helper names a kernel module. We register our helpers under the module's
+name as firewalld shortens it. Assignments then have the meaning that firewalld gives them:
 
-    zone's service      connections from the zone to this host, and those that the zone's forward ports send elsewhere
+    zone's service      connections from the zone to this host, and those that the zone's forward ports redirect
     policy's service    connections from its ingress zones to its egress zones; HOST is this host
-    rich rule           as the zone's or policy's service, for its addresses
+    rich rule           as the zone's or policy's service, limited to the rule's addresses
 
-and goes beyond it in one point: firewalld assigns nothing to what this host itself asks, unless a policy says so. So a
-zone's service that does not open the helper's ports is taken for a client's: it acts for connections to the zone.
+There is one extension. firewalld assigns no helper to this host's own connections unless a policy does. We take a
+zone's service that does not open the helper's ports as a client's service: it applies to connections to the zone.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from fwhelpers.firewalld import rich_rules
 from fwhelpers.firewalld.model import ANY, HOST, FirewalldHelper, ForwardPort, Ports, Snapshot, Zone
 from fwhelpers.firewalld.sources import member, networks
 
-_MAX_PORTS = 64  #: more ports of one helper are a mistake, and a set of them a burden
+_MAX_PORTS = 64  #: of one helper; further ports are ignored
 
 
 @dataclass(frozen=True, slots=True)
 class Unsupported:
-    """Something that firewalld says and we can't follow."""
+    """A setting of firewalld that we do not support."""
 
     zone: str
     setting: str
@@ -44,14 +44,14 @@ class Unsupported:
 
 @dataclass(frozen=True, slots=True)
 class ZoneResult:
-    """The outcome."""
+    """The assignments of all zones and policies."""
 
     scope: ZoneAssignments
     unsupported: tuple[Unsupported, ...] = ()
 
 
 def derive_assignments(snapshot: Snapshot, helpers: Mapping[str, Helper]) -> ZoneResult:
-    """Where helpers act, by firewalld's zones, policies and services."""
+    """Derive the assignments from firewalld's zones, policies and services."""
     reader = _Reader(snapshot, helpers)
     members = tuple(reader.members())
     acts = dict.fromkeys([*reader.zones(), *reader.policies()])
@@ -79,17 +79,17 @@ class _Reader:
         self.unsupported: list[Unsupported] = []
 
     def members(self) -> Iterator[ZoneMember]:
-        """firewalld's dispatch: core/nftables.py sorts sources by zone, puts interfaces behind them."""
+        """Yield members in firewalld's order: sources sorted by zone, then interfaces (core/nftables.py)."""
         zones = sorted(self.snapshot.zones.values(), key=lambda zone: (zone.priority, zone.name))
         for zone in zones:
             for source in zone.sources:
-                found = member(zone.name, source, self.snapshot.ipsets)
-                if found is not None:
-                    yield found
+                zone_member = member(zone.name, source, self.snapshot.ipsets)
+                if zone_member is not None:
+                    yield zone_member
                 elif self.snapshot.ipsets.get(source.removeprefix("ipset:"), source):
-                    what = f"source {source}"
+                    setting = f"source {source}"
                     self.unsupported.append(
-                        Unsupported(zone.name, what, "use addresses, networks or MACs")
+                        Unsupported(zone.name, setting, "use addresses, networks or MACs")
                     )
         for zone in zones:
             for name in zone.interfaces:
@@ -106,15 +106,15 @@ class _Reader:
         for zone in self.snapshot.zones.values():
             for offer, act in self.offers(zone.name, zone.services, zone.rich_rules, ""):
                 if offer.helper.outgoing and act.sources:
-                    what = f"the address in a {act.reason}"
+                    setting = f"the address in a {act.reason}"
                     self.unsupported.append(
-                        Unsupported(zone.name, what, "requests go to groups: leave it out")
+                        Unsupported(zone.name, setting, "requests go to groups: leave it out")
                     )
                 elif offer.helper.outgoing or not offer.opened:
-                    # a rich rule's source is the other side, which here is asked
-                    there = act.sources or act.destinations
+                    # a rich rule's source is the remote side, here the destination
+                    servers = act.sources or act.destinations
                     yield replace(
-                        act, path=OUTPUT, target=zone.name, sources=(), destinations=there
+                        act, path=OUTPUT, target=zone.name, sources=(), destinations=servers
                     )
                 else:
                     yield from _arriving(zone, act)
@@ -134,7 +134,7 @@ class _Reader:
                             yield replace(act, path=INPUT, source=source)
 
     def named(self, names: tuple[str, ...]) -> Iterator[str]:
-        """Zones of a policy; ANY is all of them (HOST excepted: firewalld.policies(5))."""
+        """Yield the zones of a policy; ANY stands for all of them except HOST (firewalld.policies(5))."""
         for name in names:
             if name == ANY:
                 yield from self.snapshot.zones
@@ -144,53 +144,56 @@ class _Reader:
     def offers(
         self, place: str, services: tuple[str, ...], rules: tuple[str, ...], prefix: str
     ) -> Iterator[tuple[_Offer, Assignment]]:
-        """The helpers of services and rich rules, each with an act that lacks its path."""
+        """Yield the helpers of services and rich rules, each with an assignment that lacks its path."""
         for service in services:
             for offer in self.service(service):
                 yield offer, _act(offer, f"{prefix}service {service}")
-        for rule in rules:
+        for text in rules:
             try:
-                found = rich_rules.parse(rule)
+                rule = rich_rules.parse(text)
             except rich_rules.UnsupportedRule as error:
                 self.unsupported.append(
                     Unsupported(place, f"rich rule with {error}", "use addresses")
                 )
                 continue
-            if found is not None:
-                for offer in self.service(found.service):
-                    why = f"{prefix}rich rule, service {found.service}"
-                    yield offer, _narrowed(_act(offer, why), found)
+            if rule is not None:
+                for offer in self.service(rule.service):
+                    why = f"{prefix}rich rule, service {rule.service}"
+                    yield offer, _narrowed(_act(offer, why), rule)
 
     def service(self, name: str) -> Iterator[_Offer]:
-        """The helpers of a service and of all that it includes."""
+        """Yield the helpers of a service and of the services that it includes."""
         together = list(self.included(name, set()))
-        opened = [port for one in together for port in self.snapshot.services[one].ports]
-        for one in together:
-            service = self.snapshot.services[one]
+        opened = [port for include in together for port in self.snapshot.services[include].ports]
+        for include in together:
+            service = self.snapshot.services[include]
             limits = {
                 family: networks(address)
                 for family, address in service.destinations.items()
                 if address
             }
             for helper in service.helpers:
-                found = self.snapshot.helpers.get(helper)
-                ours = self.by_kernel_name.get(found.kernel_name) if found else None
-                if found is not None and ours is not None:
-                    yield _offer(ours, found, tuple(opened), limits)
+                definition = self.snapshot.helpers.get(helper)
+                ours = self.by_kernel_name.get(definition.kernel_name) if definition else None
+                if definition is not None and ours is not None:
+                    yield _offer(ours, definition, tuple(opened), limits)
 
-    def included(self, name: str, seen: set[str]) -> Iterator[str]:
-        if name in self.snapshot.services and name not in seen:
-            seen.add(name)
+    def included(self, name: str, visited: set[str]) -> Iterator[str]:
+        if name in self.snapshot.services and name not in visited:
+            visited.add(name)
             yield name
             for include in self.snapshot.services[name].includes:
-                yield from self.included(include, seen)
+                yield from self.included(include, visited)
 
 
 def _offer(
-    ours: Helper, found: FirewalldHelper, opened: Ports, limits: Mapping[str, tuple[Network, ...]]
+    ours: Helper,
+    definition: FirewalldHelper,
+    opened: Ports,
+    limits: Mapping[str, tuple[Network, ...]],
 ) -> _Offer:
-    given = _numbers(found.ports)
-    ports = tuple(p for p in given if p[1] in ours.l4s) or tuple(
+    ports_ = _numbers(definition.ports)
+    ports = tuple(p for p in ports_ if p[1] in ours.l4s) or tuple(
         (port, l4) for l4 in ours.l4s for port in ours.ports
     )
     families = tuple(f for f in ours.families if not limits or f"ipv{f}" in limits)
@@ -203,13 +206,13 @@ def _opens(opened: Ports, port: tuple[int, str]) -> bool:
 
 
 def _numbers(ports: Ports) -> tuple[tuple[int, str], ...]:
-    """Ranges as single ports."""
+    """Return the single ports of ranges."""
     numbers = [(port, l4) for text, l4 in ports for port in _port_range(text)]
     return tuple([(port, l4) for port, l4 in numbers if 1 <= port <= 65535][:_MAX_PORTS])
 
 
 def _port_range(text: str) -> range:
-    """A port or range as firewalld writes it; empty if it is neither."""
+    """Parse a port or range in firewalld's form; return an empty range if it is invalid."""
     first, _, last = text.partition("-")
     valid = all(number.isdecimal() and len(number) <= 5 for number in (first, last or first))
     return range(int(first), int(last or first) + 1) if valid else range(0)
@@ -217,20 +220,26 @@ def _port_range(text: str) -> range:
 
 def _act(offer: _Offer, why: str) -> Assignment:
     return Assignment(
-        offer.helper.name, INPUT, offer.ports, destinations=offer.destinations,
-        families=offer.families, reason=why,
-    )  # fmt: skip
+        offer.helper.name,
+        INPUT,
+        offer.ports,
+        destinations=offer.destinations,
+        families=offer.families,
+        reason=why,
+    )
 
 
 def _narrowed(act: Assignment, rule: rich_rules.RichRule) -> Assignment:
     return replace(
-        act, sources=rule.sources, destinations=rule.destinations or act.destinations,
+        act,
+        sources=rule.sources,
+        destinations=rule.destinations or act.destinations,
         families=tuple(f for f in act.families if f in rule.families),
-    )  # fmt: skip
+    )
 
 
 def _arriving(zone: Zone, act: Assignment) -> Iterator[Assignment]:
-    """What comes to this host, and what its forward ports pass on from there."""
+    """Yield the assignments of connections to this host and of those that its forward ports redirect."""
     yield replace(act, source=zone.name)
     for passed in _passed_on(zone, act):
         if not set(passed.ports) <= set(act.ports):
@@ -238,17 +247,23 @@ def _arriving(zone: Zone, act: Assignment) -> Iterator[Assignment]:
 
 
 def _passed_on(zone: Zone, act: Assignment) -> Iterator[Assignment]:
-    """Connections that a zone's forward ports lead to the act's ports: before DNAT they are made to this host."""
+    """Yield assignments of connections that a zone's forward ports redirect to the helper's ports.
+
+    Before DNAT their destination is this host.
+    """
     for forward in zone.forward_ports:
-        given = _numbers(((forward.port, forward.protocol),))
-        ports = tuple(port for port in given if _leads(forward, act, port))
+        forwarded = _numbers(((forward.port, forward.protocol),))
+        ports = tuple(port for port in forwarded if _leads(forward, act, port))
         if ports:
             why = f"{act.reason}, forward port {forward.port}"
             yield replace(act, path=INPUT, source=zone.name, target="", ports=ports, reason=why)
 
 
 def _leads(forward: ForwardPort, act: Assignment, port: tuple[int, str]) -> bool:
-    """Does a forward port lead to one of the ports of the act? With a range on both sides, position by position."""
+    """Return whether a forward port redirects `port` to a port of the assignment.
+
+    Two ranges map port by port.
+    """
     if not forward.to_port:
         return port in act.ports
     sources, targets = _port_range(forward.port), _port_range(forward.to_port)

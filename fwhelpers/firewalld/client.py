@@ -65,7 +65,10 @@ async def read_snapshot(client: Client) -> Snapshot:
     mentioned += _rich_rule_services(rule for place in places for rule in place.rich_rules)
     services = await queries.services(mentioned)
     return Snapshot(
-        default, zones, policies, services,
+        default,
+        zones,
+        policies,
+        services,
         helpers={
             name: decode.helper(name, await queries.settings(MAIN, "getHelperSettings", name))
             for name in sorted({h for service in services.values() for h in service.helpers})
@@ -80,7 +83,7 @@ async def read_snapshot(client: Client) -> Snapshot:
         state=await queries.property("state"),
         panic=bool(await client.call(MAIN, "queryPanicMode")),
         denied=queries.denied,
-    )  # fmt: skip
+    )
 
 
 async def read_backend(client: Client) -> str:

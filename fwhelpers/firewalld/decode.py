@@ -20,7 +20,7 @@ def zone(name: str, reply: Any) -> Zone:
         interfaces=strings(settings.get("interfaces")),
         sources=strings(settings.get("sources")),
         services=strings(settings.get("services")),
-        forward_ports=_forward_ports(settings.get("forward_ports")),
+        forward_ports=tuple(ForwardPort(*row) for row in _rows(settings.get("forward_ports"), 4)),
         rich_rules=strings(settings.get("rules_str")),
         priority=priority if isinstance(priority, int) else 0,
         target=str(settings.get("target", "")),
@@ -77,7 +77,3 @@ def _rows(value: Any, size: int) -> list[tuple[str, ...]]:
 
 def _ports(value: Any) -> Ports:
     return tuple((row[0], row[1]) for row in _rows(value, 2))
-
-
-def _forward_ports(value: Any) -> tuple[ForwardPort, ...]:
-    return tuple(ForwardPort(*row) for row in _rows(value, 4))

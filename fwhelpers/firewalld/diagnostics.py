@@ -1,4 +1,4 @@
-"""The usual mistakes beside a firewall, each with what to do. Pure: settings and rulesets come as arguments."""
+"""Diagnoses common mistakes in firewall configurations, each with a hint. No I/O."""
 
 from __future__ import annotations
 
@@ -21,36 +21,41 @@ ASSIGN = -150  #: the priority at which we assign
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One, where it is, and what to do."""
+    """A mistake, its place, and a hint."""
 
     where: str
-    what: str
+    problem: str
     hint: str
 
 
 def of_firewalld(
-    snapshot: Snapshot, found: ZoneResult, backend: str, services: Collection[str], helpers: Mapping[str, Helper]
-) -> Iterator[Diagnostic]:  # fmt: skip
-    """What is wrong with firewalld and its zones."""
+    snapshot: Snapshot,
+    result: ZoneResult,
+    backend: str,
+    services: Collection[str],
+    helpers: Mapping[str, Helper],
+) -> Iterator[Diagnostic]:
+    """Yield the mistakes of firewalld's state, zones and policies."""
     if snapshot.state == "FAILED":
         yield Diagnostic(
-            "state", "FAILED: its rules could not be loaded",
-            "journalctl -u firewalld says why; where it was a helper: fwhelpers register, then firewall-cmd --reload",
-        )  # fmt: skip
+            "state",
+            "FAILED: its rules could not be loaded",
+            "see journalctl -u firewalld; if a helper was missing: fwhelpers register, then firewall-cmd --reload",
+        )
     if backend not in ("nftables", ""):
         hint = "FirewallBackend=nftables in /etc/firewalld/firewalld.conf, then restart firewalld"
-        yield Diagnostic("backend", f"{backend}: its order beside our rules is untested", hint)
+        yield Diagnostic("backend", f"{backend}: untested together with our rules", hint)
     if snapshot.panic:
-        yield Diagnostic("panic mode", "everything is dropped", "firewall-cmd --panic-off")
+        yield Diagnostic("panic mode", "firewalld drops all packets", "firewall-cmd --panic-off")
     if snapshot.denied:
         hint = "run as root; for the service install packaging/polkit/fwhelpers-firewalld.rules"
-        yield Diagnostic("rights", f"not all may be read: {snapshot.denied}", hint)
+        yield Diagnostic("rights", f"firewalld denied a query: {snapshot.denied}", hint)
     missing = sorted({name(helper) for helper in helpers.values()} - set(services))
     if missing:
         shown = ", ".join(missing[:4]) + (" …" if len(missing) > 4 else "")
         hint = "install the package with our XML (or fwhelpers firewalld-files), then firewall-cmd --reload"
-        yield Diagnostic("services", f"firewalld does not know {shown}", hint)
-    for gap in found.unsupported:
+        yield Diagnostic("services", f"firewalld has no service {shown}", hint)
+    for gap in result.unsupported:
         yield Diagnostic(gap.zone, f"{gap.setting} is not supported", gap.hint)
     places: list[Zone | Policy] = [*snapshot.zones.values(), *snapshot.policies.values()]
     for place in places:
@@ -63,20 +68,22 @@ def _nfs_without_helper(place: Zone | Policy, snapshot: Snapshot) -> Iterator[Di
     if "nfs3" in names and not helped and "mountd" not in names:
         option = "zone" if isinstance(place, Zone) else "policy"
         hint = f"firewall-cmd --{option}={place.name} --add-service=fw-nfs3"
-        yield Diagnostic(place.name, "service nfs3 alone: mountd and lockd are not reached", hint)
+        yield Diagnostic(
+            place.name, "service nfs3 without helper: mountd and lockd are unreachable", hint
+        )
 
 
-def _helpers(name: str, snapshot: Snapshot, seen: set[str]) -> set[str]:
+def _helpers(name: str, snapshot: Snapshot, visited: set[str]) -> set[str]:
     service = snapshot.services.get(name)
-    if service is None or name in seen:
+    if service is None or name in visited:
         return set()
-    seen.add(name)
-    inner = (_helpers(include, snapshot, seen) for include in service.includes)
+    visited.add(name)
+    inner = (_helpers(include, snapshot, visited) for include in service.includes)
     return set(service.helpers).union(*inner)
 
 
 def of_rulesets(objects: Iterable[Mapping[str, Any]]) -> Iterator[Diagnostic]:
-    """What is wrong with the rules in the kernel, as `nft -j list ruleset` tells them."""
+    """Yield the mistakes of a ruleset, given as the objects of `nft -j list ruleset`."""
     listed = list(objects)
     chains = {_place(o["chain"]): o["chain"] for o in listed if "chain" in o}
     rules = [
@@ -90,18 +97,20 @@ def of_rulesets(objects: Iterable[Mapping[str, Any]]) -> Iterator[Diagnostic]:
             if isinstance(helper, str) and chain.get("prio", 0) < ASSIGN:
                 kind = types.get((rule["family"], rule["table"], helper), helper)
                 yield Diagnostic(
-                    _name(chain), f"assigns helper {kind} at priority {chain['prio']}, before ours",
-                    f"remove that rule, or let it run after {ASSIGN}: the first assignment counts",
-                )  # fmt: skip
-    # what iptables wrote is not shown as it is meant, so nothing is said of it
+                    _name(chain),
+                    f"assigns helper {kind} at priority {chain['prio']}, before ours",
+                    f"remove the rule, or move it behind {ASSIGN}: the first assignment wins",
+                )
+    # nft shows no details of iptables-nft's matches, so their tables are exempt
     related = {(r["family"], r["table"]) for r in rules if _RELATED.search(json.dumps(r["expr"]))}
     for (family, table, _), chain in chains.items():
         drops = chain.get("policy") == "drop" and chain.get("type") == "filter"
         if drops and chain.get("hook") in ("input", "forward") and (family, table) not in related:
             yield Diagnostic(
-                _name(chain), "drops what it does not know and accepts nothing related",
+                _name(chain),
+                "has policy drop and no rule that accepts related connections",
                 f"nft insert rule {_name(chain)} ct state established,related accept",
-            )  # fmt: skip
+            )
 
 
 def _place(item: Mapping[str, Any]) -> tuple[str, str, str]:

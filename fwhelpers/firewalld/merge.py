@@ -1,4 +1,4 @@
-"""The effective configuration: what the files say, and what firewalld's zones add."""
+"""The effective configuration: that of the files, with the helpers of firewalld's zones."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def merge_zone_helpers(
     scope: ZoneAssignments,
     before: Mapping[str, HelperConfig] = MappingProxyType({}),
 ) -> Config:
-    """A helper that acts somewhere by a zone is enabled there; one that the files enable keeps what they say.
+    """Enable the helpers of zones. Helpers that the files enable keep the files' settings.
 
-    `before` is `retained` of the configuration until now. Raises ConfigError if a helper's own defaults are wrong.
+    `before` is `retained` of the previous configuration. Raises ConfigError if a helper's defaults are invalid.
     """
     off = config.disabled | set(config.firewalld.ignore)
     acts = tuple(
@@ -30,21 +30,25 @@ def merge_zone_helpers(
         if name not in enabled:
             plain = default(helpers[name])
             enabled[name] = replace(plain, fail=config.daemon.fail, general=False)
-    made = replace(
+    merged = replace(
         config, helpers=enabled, scope=ZoneAssignments(scope.members if acts else (), acts)
     )
-    lasting = {n: one for n, one in before.items() if n in helpers and n not in off}
-    return replace(made, retained={**lasting, **_acting(made, lasting)})
+    lasting = {n: former for n, former in before.items() if n in helpers and n not in off}
+    return replace(merged, retained={**lasting, **_acting(merged, lasting)})
 
 
 def _acting(config: Config, before: Mapping[str, HelperConfig]) -> dict[str, HelperConfig]:
-    """The helpers that act by zones now, at all ports that zones have given them."""
-    found = {}
+    """Return the helpers that zones assign now, with all ports that zones have assigned to them."""
+    acting = {}
     for name in dict.fromkeys(act.helper for act in config.scope.assignments):
         former = before[name].ports if name in before else ()
         ports = tuple(sorted({*former, *config.scope.ports(name)}))
-        found[name] = replace(
-            config.helpers[name], ports=ports, interfaces=(), sources=(), destinations=(),
+        acting[name] = replace(
+            config.helpers[name],
+            ports=ports,
+            interfaces=(),
+            sources=(),
+            destinations=(),
             general=False,
-        )  # fmt: skip
-    return found
+        )
+    return acting

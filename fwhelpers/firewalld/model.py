@@ -1,4 +1,4 @@
-"""What firewalld says of itself, as far as helpers are concerned."""
+"""firewalld's running configuration, as far as it concerns helpers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HOST, ANY = "HOST", "ANY"  #: symbolic zones of policies (firewalld.policies(5))
 
 @dataclass(frozen=True, slots=True)
 class ForwardPort:
-    """A zone's or policy's destination NAT; empty: unchanged."""
+    """A zone's or policy's destination NAT; an empty port or address stays unchanged."""
 
     port: str
     protocol: str
@@ -47,7 +47,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service's definition; `destinations` has an address for "ipv4" and "ipv6" where it is limited to them."""
+    """A service's definition; `destinations` limits it to an address of "ipv4" or "ipv6"."""
 
     name: str
     ports: Ports = ()
@@ -67,7 +67,7 @@ class FirewalldHelper:
 
     @property
     def kernel_name(self) -> str:
-        """The name that its rules give to the kernel (firewall/functions.py: get_nf_conntrack_short_name)."""
+        """The name in firewalld's rules (firewall/functions.py: get_nf_conntrack_short_name)."""
         return self.module.replace("_", "-").replace("nf-conntrack-", "")
 
 
@@ -84,4 +84,4 @@ class Snapshot:
     version: str = ""
     state: str = "RUNNING"
     panic: bool = False
-    denied: str = ""  #: why it told us not everything
+    denied: str = ""  #: the error of a query that firewalld denied

@@ -1,4 +1,4 @@
-"""firewalld's rich rules (firewalld.richlanguage(5)), those that accept a service."""
+"""Parses firewalld's rich rules that accept a service (firewalld.richlanguage(5))."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fwhelpers.firewalld.sources import networks
 
 @dataclass(frozen=True, slots=True)
 class RichRule:
-    """A rule that accepts a service, perhaps from or to certain addresses only."""
+    """A rule that accepts a service, optionally limited to source or destination addresses."""
 
     service: str
     families: tuple[int, ...] = (4, 6)
@@ -20,7 +20,7 @@ class RichRule:
 
 
 class UnsupportedRule(ValueError):
-    """A rule that accepts a service by something that we can't follow; the text says what."""
+    """A rule that accepts a service under an unsupported condition; the text names the condition."""
 
 
 _FAMILIES = {"ipv4": (4,), "ipv6": (6,)}
@@ -29,7 +29,7 @@ _HARMLESS = {"log", "nflog", "audit"}
 
 
 def parse(rule: str) -> RichRule | None:
-    """Read a rule; None if it accepts no service. Raises UnsupportedRule."""
+    """Parse a rule; return None if it accepts no service. Raises UnsupportedRule."""
     try:
         words = shlex.split(rule)
     except ValueError:
@@ -38,9 +38,9 @@ def parse(rule: str) -> RichRule | None:
     if "service" not in elements or "accept" not in elements:
         return None
     for name in ("source", "destination"):
-        strange = set(elements.get(name, {})) - {"address"}
-        if strange:
-            raise UnsupportedRule(f"{name} by {', '.join(sorted(strange))}")
+        unsupported = set(elements.get(name, {})) - {"address"}
+        if unsupported:
+            raise UnsupportedRule(f"{name} by {', '.join(sorted(unsupported))}")
     family = _FAMILIES.get(elements.get("", {}).get("family", ""), (4, 6))
     return RichRule(
         elements["service"].get("name", ""),
@@ -56,25 +56,25 @@ _NAMES = _HARMLESS | {"source", "destination", "service", "accept", "reject", "d
 
 
 def _elements(words: list[str]) -> dict[str, dict[str, str]]:
-    """Elements by name, each with its attributes; those of the rule itself under an empty name."""
-    found: dict[str, dict[str, str]] = {"": {}}
+    """Return each element's attributes by its name; the rule's own are under the empty name."""
+    elements: dict[str, dict[str, str]] = {"": {}}
     current = ""
     for word in words:
         key, equals, value = word.partition("=")
         if not equals and word in _NAMES:
             current = word
-            found.setdefault(current, {})
+            elements.setdefault(current, {})
         else:
-            # `source NOT address=…` and `invert=…` end up here, as keys that nobody follows
-            found[current][key] = value
-    return found
+            # `source NOT address=…` and `invert=…` become attributes that `parse` rejects
+            elements[current][key] = value
+    return elements
 
 
 def _address(elements: dict[str, dict[str, str]], name: str) -> tuple[Network, ...]:
     text = elements.get(name, {}).get("address", "")
     if not text:
         return ()
-    found = networks(text)
-    if not found:
+    prefixes = networks(text)
+    if not prefixes:
         raise UnsupportedRule(f"{name} {text}")
-    return found
+    return prefixes

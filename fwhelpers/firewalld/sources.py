@@ -1,4 +1,4 @@
-"""A zone's sources as firewalld writes them: an address, a network, a MAC, an ipset."""
+"""Parses the sources of firewalld's zones: addresses, networks, MACs and ipsets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}", re.IGNORECASE)
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """An address, a prefix (host bits do not matter), an address range as networks; none if it is neither."""
+    """Return the networks of an address, a prefix (host bits are ignored) or an address range.
+
+    Return none if `text` is invalid.
+    """
     first, dash, last = text.partition("-")
     try:
         if not dash:
@@ -25,24 +28,22 @@ def networks(text: str) -> tuple[Network, ...]:
 
 
 def member(zone: str, source: str, ipsets: Mapping[str, tuple[str, ...]]) -> ZoneMember | None:
-    """A source as a membership; None if there is no way to say it."""
-    entries = ipsets.get(source.removeprefix("ipset:"), ()) if _is_set(source) else (source,)
-    found = tuple(network for entry in entries for network in networks(entry))
+    """Return the member for a source, or None if it has entries of another kind."""
+    entries = (
+        ipsets.get(source.removeprefix("ipset:"), ()) if source.startswith("ipset:") else (source,)
+    )
+    prefixes = tuple(network for entry in entries for network in networks(entry))
     macs = tuple(sorted(entry.lower() for entry in entries if _MAC.fullmatch(entry)))
-    # what is only half understood would put hosts into the wrong zone
-    strange = [e for e in entries if not networks(e) and not _MAC.fullmatch(e)]
-    if strange or not (found or macs):
+    # a partly parsed ipset would put hosts into the wrong zone
+    unsupported = [e for e in entries if not networks(e) and not _MAC.fullmatch(e)]
+    if unsupported or not (prefixes or macs):
         return None
-    return ZoneMember(zone, networks=_collapsed(found), macs=macs)
+    return ZoneMember(zone, networks=_collapsed(prefixes), macs=macs)
 
 
-def _is_set(source: str) -> bool:
-    return source.startswith("ipset:")
-
-
-def _collapsed(found: Iterable[Network]) -> tuple[Network, ...]:
-    four = [n for n in found if isinstance(n, ipaddress.IPv4Network)]
-    six = [n for n in found if isinstance(n, ipaddress.IPv6Network)]
+def _collapsed(prefixes: Iterable[Network]) -> tuple[Network, ...]:
+    four = [n for n in prefixes if isinstance(n, ipaddress.IPv4Network)]
+    six = [n for n in prefixes if isinstance(n, ipaddress.IPv6Network)]
     return (*ipaddress.collapse_addresses(four), *ipaddress.collapse_addresses(six))
 
 

@@ -1,13 +1,13 @@
-"""The files by which firewalld knows our helpers, made of the helpers themselves.
+"""Generates the files that describe our helpers to firewalld.
 
-    helpers/fw-NAME.xml          the helper: a module's name, which firewalld turns into ours for the kernel
-    services/fw-NAME.xml         what a person adds to a zone or policy
-    services/fw-NAME-client.xml  the same for this host as client: opens nothing
-    modprobe.d                   what firewalld and the kernel look for as modules
+    helpers/fw-NAME.xml          the helper: a module's name, from which firewalld derives our name in the kernel
+    services/fw-NAME.xml         the service for zones and policies
+    services/fw-NAME-client.xml  the same with this host as client; opens no port
+    modprobe.d                   aliases for the modules that firewalld and the kernel load
 
-All begin with `fw-`: no name of firewalld's own, today's or a later one's, is shadowed. A helper of requests to groups
-has no ports in its XML: firewalld would assign it to what arrives, which opens nothing, and its rules could not be
-loaded without the helper being registered. So we assign it, by firewalld's zones (docs/decisions/0050).
+The prefix `fw-` keeps our names apart from those of firewalld. The helper of requests to groups has no ports in its
+XML. firewalld would assign it to arriving requests, which open nothing, and could not load its rules unless the helper
+is registered. We assign it instead, by firewalld's zones (docs/decisions/0050).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REGISTER = "/usr/bin/fwhelpers register --no-pin"
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A service that only includes others."""
+    """A service that consists of other services."""
 
     short: str
     description: str
@@ -33,52 +33,52 @@ class Bundle:
 BUNDLES = {
     "fw-nfs3": Bundle(
         "NFSv3 with helper",
-        "NFS version 3 with all that belongs to it (mountd, statd, lockd …): only the portmapper and the NFS port"
-        " are open, the others are opened for who has asked the portmapper for them.",
+        "NFS version 3 with its other services (mountd, statd, lockd …). Only the portmapper and the NFS port are"
+        " open. The other ports are opened for the clients that have asked the portmapper for them.",
         ("fw-rpc", "nfs3"),
     ),
     "fw-discovery": Bundle(
         "Find devices and names",
-        "This computer finds printers, scanners, media servers and other computers in the network. No port is open:"
-        " only answers to what it asked itself come in, from hosts of the same link, for some seconds.",
+        "Lets this computer find printers, scanners, media servers and other computers on the network. Opens no"
+        " port. Answers to its own requests are accepted for some seconds, from hosts on the same link.",
         ("fw-mdns", "fw-llmnr", "fw-netbios-ns", "fw-ssdp", "fw-wsd", "fw-slp", "fw-snmp", "fw-bjnp", "fw-epson"),
     ),
 }  # fmt: skip
 
 
 def files(helpers: Iterable[Helper], bundles: Mapping[str, Bundle] = BUNDLES) -> dict[str, str]:
-    """Texts by file name: helpers/, services/ and modprobe.conf."""
-    known = sorted(helpers, key=lambda helper: helper.name)
-    found = {}
-    for helper in known:
-        found[f"helpers/{name(helper)}.xml"] = helper_xml(helper)
-        found[f"services/{name(helper)}.xml"] = service_xml(helper)
+    """Return the texts by file name: helpers/, services/ and modprobe.conf."""
+    ordered = sorted(helpers, key=lambda helper: helper.name)
+    texts = {}
+    for helper in ordered:
+        texts[f"helpers/{name(helper)}.xml"] = helper_xml(helper)
+        texts[f"services/{name(helper)}.xml"] = service_xml(helper)
         if not helper.outgoing:
-            found[f"services/{name(helper)}-client.xml"] = service_xml(helper, client=True)
-    have = {name(helper) for helper in known}
+            texts[f"services/{name(helper)}-client.xml"] = service_xml(helper, client=True)
+    have = {name(helper) for helper in ordered}
     for title, bundle in bundles.items():
-        if {one for one in bundle.includes if one.startswith("fw-")} <= have:
-            found[f"services/{title}.xml"] = _bundle_xml(bundle)
-    found["modprobe.conf"] = modprobe(known)
-    return found
+        if {include for include in bundle.includes if include.startswith("fw-")} <= have:
+            texts[f"services/{title}.xml"] = _bundle_xml(bundle)
+    texts["modprobe.conf"] = modprobe(ordered)
+    return texts
 
 
 def name(helper: Helper) -> str:
-    """The helper's name at firewalld, which allows no dots in a service's."""
+    """Return the helper's name in firewalld, which allows no dots in names of services."""
     return "fw-" + helper.name.replace(".", "-")
 
 
 def helper_xml(helper: Helper) -> str:
-    """firewalld.helper(5)."""
+    """Return the helper's file; see firewalld.helper(5)."""
     module = "nf_conntrack_" + helper.kernel_name.replace("-", "_")
-    lines = [f"<helper module={quoteattr(module)}>", *_texts(helper.name, _what(helper))]
+    lines = [f"<helper module={quoteattr(module)}>", *_texts(helper.name, _subject(helper))]
     if not helper.outgoing:
         lines += _ports(helper)
     return _document([*lines, "</helper>"])
 
 
 def service_xml(helper: Helper, client: bool = False) -> str:
-    """firewalld.service(5). A client's service opens nothing."""
+    """Return the service's file; see firewalld.service(5). A client's service opens no port."""
     short = f"{helper.name} {'client ' if client else ''}with helper"
     lines = ["<service>", *_texts(short, _service_text(helper, client))]
     if not (client or helper.outgoing):
@@ -88,21 +88,23 @@ def service_xml(helper: Helper, client: bool = False) -> str:
 
 def _service_text(helper: Helper, client: bool) -> str:
     if helper.outgoing:
-        tail = "Opens no port: answers to what this host asked come in, for some seconds."
+        tail = "Opens no port. Answers to this host's requests are accepted for some seconds."
     elif client:
-        tail = "For this host as client. Opens no port: what the server announces comes in."
+        tail = "For this host as client. Opens no port. Connections that the server announces are accepted."
     else:
-        tail = "Opens the control port; what is agreed there is let through for both sides."
-    what = _what(helper)
-    return f"{what}{'' if what.endswith('…') else '.'} {tail}"
+        tail = (
+            "Opens the control port. Connections announced there are accepted in both directions."
+        )
+    subject = _subject(helper)
+    return f"{subject}{'' if subject.endswith('…') else '.'} {tail}"
 
 
-def _what(helper: Helper) -> str:
+def _subject(helper: Helper) -> str:
     return helper.doc.rstrip(".") or helper.name
 
 
 def _bundle_xml(bundle: Bundle) -> str:
-    includes = [f"  <include service={quoteattr(one)}/>" for one in bundle.includes]
+    includes = [f"  <include service={quoteattr(include)}/>" for include in bundle.includes]
     return _document(
         ["<service>", *_texts(bundle.short, bundle.description), *includes, "</service>"]
     )
@@ -124,19 +126,19 @@ def _document(lines: Iterable[str]) -> str:
 
 
 def modprobe(helpers: Iterable[Helper]) -> str:
-    """A file for modprobe.d."""
+    """Return a file for modprobe.d."""
     return "\n".join(_modprobe(sorted(helpers, key=lambda helper: helper.name))) + "\n"
 
 
 def _modprobe(helpers: Iterable[Helper]) -> Iterator[str]:
-    known = list(helpers)
-    yield "# firewalld loads nf_conntrack_NAME and nf_nat_NAME of each helper that it uses: for ours, this module"
-    for helper in known:
+    ordered = list(helpers)
+    yield "# firewalld loads the modules nf_conntrack_NAME and nf_nat_NAME of each helper that it uses"
+    for helper in ordered:
         module = helper.kernel_name.replace("-", "_")
         yield f"alias nf_conntrack_{module} nfnetlink_cthelper"
         yield f"alias nf_nat_{module} nfnetlink_cthelper"
     yield ""
-    yield "# for this the kernel asks when a ruleset names a helper that is not registered; without it the ruleset is"
-    yield "# refused as a whole (and a firewalld that reloads is left without one)"
-    for helper in known:
+    yield "# the kernel requests this module when a ruleset names a helper that is not registered. Without it the"
+    yield "# kernel refuses the whole ruleset, and a firewalld that reloads has no rules"
+    for helper in ordered:
         yield f"install nfct-helper-{helper.kernel_name} {REGISTER}"

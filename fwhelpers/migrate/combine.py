@@ -1,7 +1,8 @@
-"""Several rules for a helper as the one table that it has with us, without a connection more or less.
+"""Combines the rules for a helper into one table that matches exactly the same connections.
 
-A table says: each port, from each interface, from each source to each destination, each family's addresses for
-themselves. Rules that differ in one of these make one; what differs in more stays a table of its own, and has no place.
+A table matches every combination of its ports, interfaces, sources and destinations, with addresses for each family.
+Rules that differ in one of these are merged. Rules that differ in more need separate tables, which our configuration
+does not have.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Networks = frozenset[Network]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one table can say. `addresses` are family, sources, destinations; empty sets: all."""
+    """The limits of one table. `addresses` are family, sources, destinations; an empty set means all."""
 
     ports: frozenset[int]
     interfaces: frozenset[str]
@@ -31,8 +32,8 @@ class Limits:
         return sorted(family for family, _, _ in self.addresses)
 
     def everybody(self, side: int) -> bool:
-        """Does no family limit this side: 1 the sources, 2 the destinations?"""
-        return not any(one[side] for one in self.addresses)
+        """Return whether no family limits a side (1: the sources, 2: the destinations)."""
+        return not any(entry[side] for entry in self.addresses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,12 @@ class _Box:
 
 
 def combine(rules: Iterable[Assignment]) -> list[Limits]:
-    """The fewest tables that were found; the first holds the first rule."""
-    boxes = [_box(rule, family) for rule in rules for family in sorted(rule.families)]
+    """Return as few tables as the merging finds; the first one contains the first rule."""
+    boxes = [
+        _Box(rule.ports, rule.interfaces, family, rule.sources, rule.destinations, (rule.origin,))
+        for rule in rules
+        for family in sorted(rule.families)
+    ]
     for _ in range(2):
         boxes = _merged(
             boxes, lambda b: (b.ports, b.interfaces, b.family, b.sources), _destinations
@@ -66,16 +71,10 @@ def combine(rules: Iterable[Assignment]) -> list[Limits]:
     return _families(boxes)
 
 
-def _box(rule: Assignment, family: int) -> _Box:
-    return _Box(
-        rule.ports, rule.interfaces, family, rule.sources, rule.destinations, (rule.origin,)
-    )
-
-
 def _merged(
     boxes: list[_Box], key: Callable[[_Box], Hashable], merge: Callable[[Sequence[_Box]], _Box]
 ) -> list[_Box]:
-    """Those that have all but one thing in common, as one."""
+    """Merge the boxes that have the same key."""
     groups: dict[Hashable, list[_Box]] = {}
     for box in boxes:
         groups.setdefault(key(box), []).append(box)
@@ -108,18 +107,18 @@ def _ports(group: Sequence[_Box]) -> _Box:
 
 
 def _families(boxes: list[_Box]) -> list[Limits]:
-    """A box of each family as one table, where ports and interfaces are the same."""
-    found: list[Limits] = []
+    """Pair the boxes of both families that have the same ports and interfaces."""
+    tables: list[Limits] = []
     waiting: dict[Hashable, int] = {}
     for box in boxes:
         key = (box.ports, box.interfaces)
-        one = Limits(*key, frozenset({(box.family, box.sources, box.destinations)}), box.origins)
+        limits = Limits(*key, frozenset({(box.family, box.sources, box.destinations)}), box.origins)
         at = waiting.get((*key, 10 - box.family))
         if at is None:
-            waiting.setdefault((*key, box.family), len(found))
-            found.append(one)
+            waiting.setdefault((*key, box.family), len(tables))
+            tables.append(limits)
         else:
             del waiting[(*key, 10 - box.family)]
-            both = found[at].addresses | one.addresses
-            found[at] = replace(found[at], addresses=both, origins=_origins([found[at], one]))
-    return found
+            both = tables[at].addresses | limits.addresses
+            tables[at] = replace(tables[at], addresses=both, origins=_origins([tables[at], limits]))
+    return tables

@@ -1,4 +1,4 @@
-"""conntrackd.conf as its own scanner and grammar take it (src/read_config_lex.l, read_config_yy.y).
+"""Parses conntrackd.conf by conntrackd's own scanner and grammar (src/read_config_lex.l, read_config_yy.y).
 
     Helper {
         Setup yes
@@ -12,8 +12,8 @@
         }
     }
 
-Keywords are case-sensitive, yes, no, on and off are not. There are no quotes; a comment begins with
-# anywhere; line ends mean nothing. Only the section Helper is looked into, of the others only where they end.
+Keywords are case-sensitive; yes, no, on and off are not. There are no quotes. A comment begins with # anywhere. Line
+ends have no meaning. Only the section Helper is read; other sections are skipped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _MAX_NUMBER = 2**31 - 1  # the scanner's atoi()
 
 
 class Number(NamedTuple):
-    """A number and where it stood."""
+    """A number and its line."""
 
     value: int
     origin: Origin
@@ -42,7 +42,7 @@ class Number(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A block `Policy`; what it leaves out is 0 for conntrackd, not the helper's default."""
+    """A block `Policy`. conntrackd's default for both values is 0, not the helper's default."""
 
     name: str
     origin: Origin
@@ -68,7 +68,7 @@ class Type:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """A line `Setup`; the last one counts."""
+    """A line `Setup`; the last one is used."""
 
     on: bool
     origin: Origin
@@ -76,7 +76,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a conntrackd.conf says about helpers; `skipped` are the other sections."""
+    """The section Helper of a conntrackd.conf; `skipped` are the names of the other sections."""
 
     file: str
     types: tuple[Type, ...] = ()
@@ -85,7 +85,7 @@ class Document:
 
 
 def parse(file: str, text: str) -> Document:
-    """Read a conntrackd.conf. Raises MigrationError where conntrackd would not take it."""
+    """Parse a conntrackd.conf. Raises MigrationError where conntrackd reports a syntax error."""
     return _Parser(file, text).document()
 
 
@@ -111,13 +111,13 @@ class _Parser:
         return Document(self.file, tuple(self.types), self.setup, tuple(self.skipped))
 
     def block(self, inside: Mapping[str, Callable[[Origin], None]]) -> None:
-        """{ }, and in it lines that begin with these words."""
+        """Parse a block of lines that begin with these words."""
         opened = self.take("{", "{")
         while self.now.kind not in ("}", "end"):
             word = self.take("word", " or ".join(inside))
             if word.text not in inside:
                 hint = suggest(word.text, tuple(inside), "known words")
-                raise self.error(word, f"{shown(word.text)} is not known here", hint)
+                raise self.error(word, f"{shown(word.text)} is not a keyword here", hint)
             inside[word.text](self.origin(word))
         self.close(opened)
 
@@ -127,7 +127,7 @@ class _Parser:
         self.step()
 
     def skip(self, word: Token) -> None:
-        """Over a section that has nothing for us, whatever is in it."""
+        """Skip a section, whatever its content."""
         self.skipped.append(word.text)
         opened, depth = self.now, 0
         while self.now.kind != "end":
@@ -177,21 +177,21 @@ class _Parser:
             raise self.error(token, "the number is too large", f"write at most {_MAX_NUMBER}")
         into[key] = Number(int(digits), self.origin(token))
 
-    def choice(self, known: Iterable[str]) -> str:
-        offer = " or ".join(known)
+    def choice(self, options: Iterable[str]) -> str:
+        offer = " or ".join(options)
         word = self.take("word", offer)
-        if word.text not in known:
+        if word.text not in options:
             raise self.error(word, f"{shown(word.text)} is not known here", f"write {offer}")
         return word.text
 
-    def take(self, kind: str, what: str) -> Token:
-        """The next token, which must be of this kind."""
+    def take(self, kind: str, expected: str) -> Token:
+        """Return the next token, which must have this kind. Raises MigrationError."""
         token = self.now
         if token.kind == "end":
-            raise self.error(token, f"the file ends where {what} belongs", "complete it")
+            raise self.error(token, f"the file ends where {expected} belongs", "complete it")
         if token.kind != kind:
-            hint = "remove it" if token.kind == "other" else f"write {what}"
-            raise self.error(token, f"{shown(token.text)} where {what} belongs", hint)
+            hint = "remove it" if token.kind == "other" else f"write {expected}"
+            raise self.error(token, f"{shown(token.text)} where {expected} belongs", hint)
         self.step()
         return token
 
@@ -201,5 +201,5 @@ class _Parser:
     def origin(self, token: Token) -> Origin:
         return Origin(self.file, token.line)
 
-    def error(self, token: Token, what: str, hint: str) -> MigrationError:
-        return MigrationError(self.origin(token), what, hint)
+    def error(self, token: Token, problem: str, hint: str) -> MigrationError:
+        return MigrationError(self.origin(token), problem, hint)

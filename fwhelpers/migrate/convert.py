@@ -1,13 +1,13 @@
-"""What conntrackd did, as our configuration: a table for each of its helpers that we have.
+"""Converts conntrackd's configuration into ours: a table for each of its helpers that is installed.
 
-A rule's condition is never dropped to make it fit: what our keys can't say is left out and told. Where a helper of ours
-is wider by its nature (both transports, connections from without as well) that is told too.
+A rule with a condition that our keys cannot express is omitted with a note, never widened. There is also a note where a
+helper of ours covers more than conntrackd's (both transports, incoming connections).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fwhelpers.api import KERNEL_HELPERS, Helper
 from fwhelpers.migrate import policies
@@ -19,14 +19,14 @@ from fwhelpers.migrate.limits import Assignment
 from fwhelpers.migrate.notes import MigrationNote, Origin, shown
 
 #: conntrackd's own helpers
-KNOWN = (
+SHIPPED_HELPERS = (
     "amanda", "dhcpv6", "ftp", "mdns", "rpc", "sane", "slp", "ssdp", "tftp", "tns",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """[helpers.NAME]: its keys, those of its guard, and what stays a comment; with `off` all of it does."""
+    """A table [helpers.NAME]: its keys, those of its guard, and comments. `off` makes all of it comments."""
 
     name: str
     origins: tuple[tuple[Origin, str], ...]
@@ -38,7 +38,7 @@ class Table:
 
 @dataclass(slots=True)
 class Result:
-    """Our configuration, and what is told about the way to it."""
+    """The converted configuration and the notes on its conversion."""
 
     file: str
     tables: list[Table] = field(default_factory=list)
@@ -46,96 +46,107 @@ class Result:
 
 
 def convert(document: Document, rules: Rules, helpers: Mapping[str, Helper]) -> Result:
-    """Make tables for the helpers that are installed; `notes` has a line for whatever finds no place."""
-    made = Result(document.file, notes=[*rules.notes, *(left.note() for left in rules.left)])
+    """Make the tables of the installed helpers, and a note for each part that is omitted."""
+    result = Result(
+        document.file, notes=[*rules.notes, *(rule.note() for rule in rules.unsupported)]
+    )
     groups: dict[str, list[Type]] = {}
-    for one in document.types:
-        groups.setdefault(one.name, []).append(one)
-    given: dict[str, list[Assignment]] = {}
+    for type_ in document.types:
+        groups.setdefault(type_.name, []).append(type_)
+    assignments: dict[str, list[Assignment]] = {}
     for rule in rules.assignments:
-        given.setdefault(rule.helper, []).append(rule)
+        assignments.setdefault(rule.helper, []).append(rule)
     for name, types in groups.items():
-        _table(made, types, given.get(name, []), helpers.get(name), rules)
-    made.notes += [*_setup(document), *_unmatched(groups, rules), *_renamed(groups, rules, helpers)]
-    made.notes = _sorted([*made.notes, *_sections(document)], (document.file, *rules.files))
-    return made
+        _table(result, types, assignments.get(name, []), helpers.get(name), rules)
+    result.notes += [
+        *_setup(document),
+        *_unmatched(groups, rules),
+        *_renamed(groups, rules, helpers),
+    ]
+    result.notes = _sorted([*result.notes, *_sections(document)], (document.file, *rules.files))
+    return result
 
 
 def _sorted(notes: Iterable[MigrationNote], files: Iterable[str]) -> list[MigrationNote]:
-    """As somebody who goes through the files meets them."""
+    """Sort notes by file and line."""
     order = {file: number for number, file in enumerate(files)}
     each = dict.fromkeys(notes)
     return sorted(each, key=lambda note: (order[note.origin.file], note.origin.line))
 
 
 def _table(
-    made: Result, types: list[Type], given: list[Assignment], helper: Helper | None, rules: Rules
+    result: Result,
+    types: list[Type],
+    assignments: list[Assignment],
+    helper: Helper | None,
+    rules: Rules,
 ) -> None:
     if helper is None:
-        made.notes += [
-            MigrationNote(one.origin, f"{one} is left out: {_absent(one.name)}") for one in types
+        result.notes += [
+            MigrationNote(type_.origin, f"omitted {type_}: {_absent(type_.name)}")
+            for type_ in types
         ]
         return
     fitting = []
-    for one in types:
-        if one.family in helper.families and one.l4 in helper.l4s:
-            fitting.append(one)
+    for type_ in types:
+        if type_.family in helper.families and type_.l4 in helper.l4s:
+            fitting.append(type_)
         else:
-            made.notes.append(MigrationNote(one.origin, f"{one} {_ours(one, helper)}"))
+            result.notes.append(
+                MigrationNote(type_.origin, f"omitted {type_}: {_ours(type_, helper)}")
+            )
     if not fitting:
         return
-    made.notes += _both_transports(fitting, helper)
-    alive = list(_alive(fitting, given, made))
-    # without its limits a helper would take connections that it never had
-    off = not alive and (bool(given) or any(left.helper == helper.name for left in rules.left))
+    result.notes += _both_transports(fitting, helper)
+    alive = list(_alive(fitting, assignments, result))
+    # without its limits the helper would handle more connections than before
+    lost = any(rule.helper == helper.name for rule in rules.unsupported)
+    off = not alive and (bool(assignments) or lost)
     entries, notes = keys(fitting, alive, helper, () if off else rules.files)
     if off:
-        what = f"{helper.name} stays commented out: no rule for it could be carried over"
-        made.notes.append(MigrationNote(fitting[0].origin, what))
-    remarks = tuple(remark for one in fitting for remark in policies.remarks(one, helper))
-    made.notes += [*notes, *(remark.note() for remark in remarks if remark.differs)]
-    named = tuple((one.origin, str(one)) for one in fitting)
+        text = f"{helper.name} is commented out: none of its rules could be converted"
+        result.notes.append(MigrationNote(fitting[0].origin, text))
+    remarks = tuple(remark for type_ in fitting for remark in policies.remarks(type_, helper))
+    result.notes += [*notes, *(remark.note() for remark in remarks if remark.differs)]
+    named = tuple((type_.origin, str(type_)) for type_ in fitting)
     guard = tuple(_guard(fitting))
-    made.tables.append(Table(helper.name, named, tuple(entries), guard, remarks, off))
+    result.tables.append(Table(helper.name, named, tuple(entries), guard, remarks, off))
 
 
 def _absent(name: str) -> str:
-    if name in KNOWN:
-        return "this fwhelpers has no such helper (`fwhelpers list`)"
-    return "it is none of conntrackd's own helpers, and no plugin of that name is installed"
+    if name in SHIPPED_HELPERS:
+        return "no such helper is installed (see `fwhelpers list`)"
+    return "it is not one of conntrackd's own helpers, and no plugin of that name is installed"
 
 
-def _ours(one: Type, helper: Helper) -> str:
-    if one.l4 in helper.children:
-        return f"is not needed: our {helper.name} finds these connections by itself"
+def _ours(type_: Type, helper: Helper) -> str:
+    if type_.l4 in helper.children:
+        return f"our {helper.name} finds these connections by itself"
     families = " and ".join(f"IPv{family}" for family in sorted(helper.families))
-    return f"is left out: our {helper.name} is for {' and '.join(helper.l4s)} over {families}"
+    return f"our {helper.name} supports {' and '.join(helper.l4s)} over {families}"
 
 
 def _both_transports(types: list[Type], helper: Helper) -> Iterator[MigrationNote]:
-    l4s = {one.l4 for one in types}
+    l4s = {type_.l4 for type_ in types}
     for l4 in helper.l4s:
         if l4 not in l4s:
-            what = f"our {helper.name} takes {l4} as well as {types[0].l4}: no key limits it to one"
-            yield MigrationNote(types[0].origin, what)
+            text = (
+                f"our {helper.name} handles {l4} as well as {types[0].l4}; no key limits it to one"
+            )
+            yield MigrationNote(types[0].origin, text)
 
 
-def _alive(types: list[Type], given: list[Assignment], made: Result) -> Iterator[Assignment]:
-    """The rules' parts that led to a Type; nobody answered the others."""
-    for rule in given:
-        families = {one.family for one in types if one.l4 == rule.l4} & rule.families
+def _alive(
+    types: list[Type], assignments: list[Assignment], result: Result
+) -> Iterator[Assignment]:
+    """Yield the rules limited to families that a Type has; add a note for rules without any."""
+    for rule in assignments:
+        families = {type_.family for type_ in types if type_.l4 == rule.l4} & rule.families
         if families:
-            yield _for(rule, families)
+            yield replace(rule, families=frozenset(families))
         else:
-            what = f"the rule for {shown(rule.helper)} over {rule.l4} is left out: there is no Type for it"
-            made.notes.append(MigrationNote(rule.origin, what))
-
-
-def _for(rule: Assignment, families: Iterable[int]) -> Assignment:
-    return Assignment(
-        rule.helper, rule.l4, rule.origin, frozenset(families), rule.ports, rule.interfaces,
-        rule.sources, rule.destinations,
-    )  # fmt: skip
+            text = f"omitted the rule for {shown(rule.helper)} over {rule.l4}: it has no Type"
+            result.notes.append(MigrationNote(rule.origin, text))
 
 
 def _guard(types: list[Type]) -> Iterator[Entry]:
@@ -146,19 +157,17 @@ def _guard(types: list[Type]) -> Iterator[Entry]:
 
 def _setup(document: Document) -> Iterator[MigrationNote]:
     if document.setup is not None and not document.setup.on:
-        yield MigrationNote(document.setup.origin, "Setup no: our helpers register themselves")
+        yield MigrationNote(
+            document.setup.origin, "Setup no: fwhelpers always registers its helpers"
+        )
 
 
 def _unmatched(groups: Mapping[str, object], rules: Rules) -> Iterator[MigrationNote]:
     named: tuple[Assignment | Registration, ...] = (*rules.assignments, *rules.registrations)
     for rule in named:
         if rule.helper not in groups:
-            whose = (
-                "it is the kernel's own" if rule.helper in KERNEL_HELPERS else "nobody answered it"
-            )
-            yield MigrationNote(
-                rule.origin, f"helper {shown(rule.helper)} has no Type: {whose}, left out"
-            )
+            reason = "is the kernel's own" if rule.helper in KERNEL_HELPERS else "has no Type"
+            yield MigrationNote(rule.origin, f"omitted helper {shown(rule.helper)}: it {reason}")
 
 
 def _renamed(
@@ -167,13 +176,13 @@ def _renamed(
     for match in rules.matches:
         ours = helpers.get(match.helper)
         if match.helper in groups and ours and ours.kernel_name != match.helper:
-            what = f'this rule looks for helper "{match.helper}": ours is "{ours.kernel_name}", change it'
-            yield MigrationNote(match.origin, what)
+            text = f'change this rule: it matches helper "{match.helper}", ours is "{ours.kernel_name}"'
+            yield MigrationNote(match.origin, text)
 
 
 def _sections(document: Document) -> Iterator[MigrationNote]:
     if document.skipped:
         each = ", ".join(dict.fromkeys(document.skipped))
         yield MigrationNote(
-            Origin(document.file, 1), f"sections that are not about helpers are left out: {each}"
+            Origin(document.file, 1), f"omitted sections that do not concern helpers: {each}"
         )

@@ -1,4 +1,4 @@
-"""What a file of firewall rules says about helpers, whichever of the known forms it has (scripts mix them)."""
+"""Reads files of firewall rules. A file may mix iptables' and nftables' syntax, as scripts do."""
 
 from __future__ import annotations
 
@@ -6,37 +6,38 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fwhelpers.migrate import iptables, nft_rules
-from fwhelpers.migrate.iptables import Finding, Left, Match, Registration
+from fwhelpers.migrate.iptables import Finding, Match, Registration, Unsupported
 from fwhelpers.migrate.limits import Assignment
 from fwhelpers.migrate.notes import MigrationNote
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What was found, in the files' order."""
+    """The rules that concern helpers, in the order of the files."""
 
     files: tuple[str, ...] = ()
     assignments: tuple[Assignment, ...] = ()
     registrations: tuple[Registration, ...] = ()
     matches: tuple[Match, ...] = ()
-    left: tuple[Left, ...] = ()
+    unsupported: tuple[Unsupported, ...] = ()
     notes: tuple[MigrationNote, ...] = ()
 
 
 def read(files: Iterable[tuple[str, str]]) -> Rules:
-    """Read files given as name and text. There is no text that it does not take."""
+    """Read files, given as name and text. Any text is accepted."""
     names: list[str] = []
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for name, text in files:
         names.append(name)
-        found += sorted(
-            (*iptables.read(name, text), *nft_rules.read(name, text)), key=lambda one: one.origin
+        findings += sorted(
+            (*iptables.read(name, text), *nft_rules.read(name, text)),
+            key=lambda finding: finding.origin,
         )
     return Rules(
         tuple(names),
-        tuple(one for one in found if isinstance(one, Assignment)),
-        tuple(one for one in found if isinstance(one, Registration)),
-        tuple(one for one in found if isinstance(one, Match)),
-        tuple(one for one in found if isinstance(one, Left)),
-        tuple(one for one in found if isinstance(one, MigrationNote)),
+        tuple(finding for finding in findings if isinstance(finding, Assignment)),
+        tuple(finding for finding in findings if isinstance(finding, Registration)),
+        tuple(finding for finding in findings if isinstance(finding, Match)),
+        tuple(finding for finding in findings if isinstance(finding, Unsupported)),
+        tuple(finding for finding in findings if isinstance(finding, MigrationNote)),
     )

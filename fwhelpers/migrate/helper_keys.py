@@ -1,4 +1,4 @@
-"""The keys ports, families, interfaces, sources and destinations of a helper, from its Types and rules."""
+"""Derives a helper's keys ports, families, interfaces, sources and destinations from its Types and rules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVERYBODY = {4: "0.0.0.0/0", 6: "::/0"}
 
 
 class Entry(NamedTuple):
-    """A key of ours, and what gave it."""
+    """A key of our configuration, with the lines that it comes from."""
 
     key: str
     value: object
@@ -26,9 +26,9 @@ class Entry(NamedTuple):
 def keys(
     types: Sequence[Type], rules: Sequence[Assignment], helper: Helper, files: Sequence[str]
 ) -> tuple[list[Entry], list[MigrationNote]]:
-    """What differs from the helper's defaults; and a note for each rule that one table can't say too.
+    """Return the keys that differ from the helper's defaults, and notes on rules that a single table cannot express.
 
-    `files` are those in which rules were looked for; without any, nobody expects some.
+    `files` are the files of rules; without any there is no note on missing rules.
     """
     if not rules:
         notes = [MigrationNote(types[0].origin, _idle(helper, files))] if files else []
@@ -43,33 +43,33 @@ def keys(
 def _idle(helper: Helper, files: Sequence[str]) -> str:
     ports = ", ".join(map(str, helper.ports))
     where = ", ".join(shown(file.rpartition("/")[2]) for file in files)
-    return f"no rule in {where} gives {helper.name} connections: ours takes all to port {ports}"
+    return f"no rule in {where} assigns {helper.name}; ours handles all connections to port {ports}"
 
 
 def _second(limits: Limits, helper: Helper) -> str:
     first = limits.origins[0].short
     return (
-        f"this rule for {helper.name} is left out, in part or whole: [helpers.{helper.name}] has the"
-        f" limits of {first}, which differ in more than one of ports, interfaces and addresses"
+        f"omitted this rule for {helper.name}, in part or whole: [helpers.{helper.name}] has the limits"
+        f" of {first}, which differ in more than one of ports, interfaces and addresses"
     )
 
 
 def _transports(
     rules: Sequence[Assignment], types: Sequence[Type], helper: Helper
 ) -> Iterator[MigrationNote]:
-    """With us ports count for all transports of a helper."""
-    by_l4: dict[str, set[int]] = {one.l4: set() for one in types}
+    """Yield a note if transports have different ports; our ports apply to all transports of a helper."""
+    by_l4: dict[str, set[int]] = {type_.l4: set() for type_ in types}
     for rule in rules:
         by_l4[rule.l4].update(rule.ports)
     if len({frozenset(ports) for ports in by_l4.values()}) > 1:
-        what = f"the rules give {helper.name} other ports for udp than for tcp: ours takes all of them for both"
-        yield MigrationNote(rules[0].origin, what)
+        text = f"the rules for {helper.name} have different ports for udp and tcp; ours handles all of them for both"
+        yield MigrationNote(rules[0].origin, text)
 
 
 def _types_families(types: Sequence[Type], helper: Helper) -> Iterator[Entry]:
-    families = sorted({one.family for one in types})
+    families = sorted({type_.family for type_ in types})
     if families != sorted(helper.families):
-        yield Entry("families", families, tuple(one.origin for one in types))
+        yield Entry("families", families, tuple(type_.origin for type_ in types))
 
 
 def _entries(
@@ -78,7 +78,7 @@ def _entries(
     if limits.ports != frozenset(helper.ports):
         yield Entry("ports", sorted(limits.ports), limits.origins)
     if limits.families != sorted(helper.families):
-        origins = tuple(one.origin for one in types) + limits.origins
+        origins = tuple(type_.origin for type_ in types) + limits.origins
         yield Entry("families", limits.families, origins)
     yield from _interfaces(limits, helper, notes)
     for key, side in (("sources", 1), ("destinations", 2)):
@@ -93,23 +93,23 @@ def _interfaces(limits: Limits, helper: Helper, notes: list[MigrationNote]) -> I
         yield Entry("interfaces", named, limits.origins)
     if helper.outgoing:
         if ANY in limits.interfaces:
-            what = f"our {helper.name} takes this host's own requests; name `interfaces` for those of others"
-            notes.append(MigrationNote(first, what))
+            text = f"our {helper.name} handles this host's requests; for those of other hosts set `interfaces`"
+            notes.append(MigrationNote(first, text))
     elif named and OWN in limits.interfaces:
-        what = f"with `interfaces` our {helper.name} leaves this host's own connections out"
-        notes.append(MigrationNote(first, what))
+        text = f"with `interfaces` our {helper.name} does not handle this host's own connections"
+        notes.append(MigrationNote(first, text))
     elif limits.interfaces == {OWN}:
-        what = f"our {helper.name} takes connections that come in as well as this host's own"
-        notes.append(MigrationNote(first, what))
+        text = f"our {helper.name} handles incoming connections as well as this host's own"
+        notes.append(MigrationNote(first, text))
 
 
 def _prefixes(limits: Limits, side: int) -> list[str]:
-    """Both families in one list: where one has no limit, it must be said that everybody is meant."""
-    found = []
-    for family, *sides in sorted(limits.addresses, key=lambda one: one[0]):
+    """Return the prefixes of both families; a family without a limit has the prefix of all addresses."""
+    prefixes = []
+    for family, *sides in sorted(limits.addresses, key=lambda entry: entry[0]):
         each = sorted(sides[side - 1], key=lambda n: (int(n.network_address), n.prefixlen))
-        found += list(map(_text, each)) or [_EVERYBODY[family]]
-    return found
+        prefixes += list(map(_text, each)) or [_EVERYBODY[family]]
+    return prefixes
 
 
 def _text(network: Network) -> str:

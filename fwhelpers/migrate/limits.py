@@ -1,4 +1,4 @@
-"""Conditions of firewall rules, as far as our keys have words for them."""
+"""The conditions of firewall rules that our keys can express."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from fwhelpers.config.validators import InvalidValue, Network, interfaces
 from fwhelpers.migrate.notes import Origin, shown
 
-#: where connections come in: anywhere
+#: incoming interface: any
 ANY = "*"
-#: not at all: this host opens them
+#: incoming interface: none, as this host opens the connection
 OWN = ""
 
-_MAX_PORTS = 256  # of one range: our ruleset names each
+_MAX_PORTS = 256  # of a range; our ruleset lists single ports
 _PORT = re.compile(r"([0-9]{1,5})(?:[:-]([0-9]{1,5}))?")
 
 #: names of /etc/services for the ports of conntrackd's helpers
@@ -26,12 +26,12 @@ _SERVICES = {
 
 
 class Unfit(ValueError):
-    """A condition that our keys can't say; the text says why."""
+    """A condition that our keys cannot express; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A rule that gives a helper to connections. Empty sets of addresses mean: all."""
+    """A rule that assigns a helper. An empty set of addresses means all."""
 
     helper: str
     l4: str
@@ -45,7 +45,7 @@ class Assignment:
 
 @dataclass(slots=True)
 class Conditions:
-    """What a rule asks for, while it is being read."""
+    """The conditions of a rule while it is being read."""
 
     families: set[int] = field(default_factory=lambda: {4, 6})
     l4: str = ""
@@ -55,65 +55,71 @@ class Conditions:
     destinations: set[Network] = field(default_factory=set)
 
     def protocol(self, name: str) -> None:
-        """Only this transport."""
+        """Limit the rule to a transport."""
         if name not in ("tcp", "udp") or self.l4 not in ("", name):
             raise Unfit(f"protocol {shown(name)} has no helper")
         self.l4 = name
 
     def family(self, family: int) -> None:
-        """Only this address family."""
+        """Limit the rule to an address family."""
         self.families &= {family}
 
     def assignment(self, helper: str, hook: str, origin: Origin) -> Assignment:
-        """The whole rule, of a chain at this hook; raises Unfit for what it lacks."""
+        """Return the assignment for a chain at this hook. Raises Unfit for a missing condition."""
         for network in (*self.sources, *self.destinations):
             self.family(network.version)
         where = _interfaces(hook, self.interfaces)
         if not self.families:
-            raise Unfit("no connection has addresses of both families")
+            raise Unfit("it has addresses of both families and matches nothing")
         if not self.ports:
-            raise Unfit("it names no port, and a helper of ours needs some: write ports = [...]")
+            raise Unfit("it has no port, which our helpers need: write ports = [...]")
         if not self.l4:
-            raise Unfit("it does not say whether tcp or udp")
+            raise Unfit("it has neither tcp nor udp")
         return Assignment(
-            helper, self.l4, origin, frozenset(self.families), frozenset(self.ports), where,
-            frozenset(self.sources), frozenset(self.destinations),
-        )  # fmt: skip
+            helper,
+            self.l4,
+            origin,
+            frozenset(self.families),
+            frozenset(self.ports),
+            where,
+            frozenset(self.sources),
+            frozenset(self.destinations),
+        )
 
 
 def _interfaces(hook: str, named: set[str]) -> frozenset[str]:
     if hook not in ("prerouting", "output"):
         raise Unfit(
-            f"who comes to chain {shown(hook)}, and under which conditions, is not looked at"
+            f"it is in chain {shown(hook)}; only rules at prerouting and output are converted"
         )
     if hook == "output" and named:
-        raise Unfit("what this host sends comes in by no interface")
+        raise Unfit("it is at output and matches an incoming interface")
     return frozenset({OWN} if hook == "output" else named or {ANY})
 
 
 def ports(items: Iterable[str]) -> set[int]:
-    """Ports, names of services and ranges with : or -."""
+    """Parse ports, names of services and ranges with : or -. Raises Unfit."""
     return {port for item in items for port in _range(_literal(item))}
 
 
 def _range(text: str) -> range:
     if text in _SERVICES:
         return range(_SERVICES[text], _SERVICES[text] + 1)
-    found = _PORT.fullmatch(text)
-    if found is None:
-        raise Unfit(f"{shown(text)} is no port number")
-    low, high = int(found[1]), int(found[2] or found[1])
+    match = _PORT.fullmatch(text)
+    if match is None:
+        raise Unfit(f"{shown(text)} is not a port number")
+    low, high = int(match[1]), int(match[2] or match[1])
     if not 1 <= low <= high <= 65535:
-        raise Unfit(f"there are no ports {text}")
+        raise Unfit(f"{text} is not a range of ports")
     if high - low >= _MAX_PORTS:
-        raise Unfit(f"{text} is more ports than a helper should have: write those you use")
+        raise Unfit(f"{text} has more than {_MAX_PORTS} ports: list those in use")
     return range(low, high + 1)
 
 
 def networks(items: Iterable[str]) -> set[Network]:
-    """Addresses and prefixes; none where one of them is everybody."""
-    found = {_network(_literal(item)) for item in items}
-    return set() if any(network.prefixlen == 0 for network in found) else found
+    """Parse addresses and prefixes; return none if one of them is the prefix of all. Raises Unfit."""
+    prefixes = {_network(_literal(item)) for item in items}
+    return set() if any(network.prefixlen == 0 for network in prefixes) else prefixes
 
 
 def _network(text: str) -> Network:
@@ -122,14 +128,14 @@ def _network(text: str) -> Network:
             raise ValueError
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise Unfit(f"{shown(text)} is no address or prefix") from None
+        raise Unfit(f"{shown(text)} is neither an address nor a prefix") from None
 
 
 def interface(text: str, wildcard: str) -> str:
-    """An interface's name."""
+    """Parse an interface's name. Raises Unfit."""
     name = _literal(text)
     if name.endswith(wildcard):
-        raise Unfit(f"{shown(name)} is a pattern: name each interface")
+        raise Unfit(f"{shown(name)} is a pattern: list the interfaces")
     try:
         return interfaces([name])[0]
     except InvalidValue as error:
@@ -137,11 +143,11 @@ def interface(text: str, wildcard: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Refuse what only a shell or nft could fill in."""
+    """Return the text. Raises Unfit for variables and named sets."""
     if "$" in text or "`" in text:
         raise Unfit(
-            f"{shown(text)} is a variable: give what `iptables-save` or `nft list ruleset` prints"
+            f"{shown(text)} is a variable: give the output of `iptables-save` or `nft list ruleset`"
         )
     if text.startswith("@"):
-        raise Unfit(f"{shown(text)} is a named set: write out what is in it")
+        raise Unfit(f"{shown(text)} is a named set: list its elements")
     return text

@@ -1,4 +1,4 @@
-"""nftables rules that give connections a helper, or look for what a helper expects, in our terms."""
+"""Reads nftables rules that assign a helper or match the connections of a helper."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from fwhelpers.migrate import nft_syntax
-from fwhelpers.migrate.iptables import Finding, Left, Match
+from fwhelpers.migrate.iptables import Finding, Match, Unsupported
 from fwhelpers.migrate.limits import Conditions, Unfit, interface, networks, ports
 from fwhelpers.migrate.nft_syntax import Statement, Table
 from fwhelpers.migrate.notes import Origin, shown
@@ -24,12 +24,12 @@ class _Object(NamedTuple):
 
 
 def read(file: str, text: str) -> Iterator[Finding]:
-    """What a ruleset says about helpers; all else is passed over."""
-    found = nft_syntax.scan(text)
-    objects = {key: _object(statements) for key, statements in found.objects.items()}
-    for table, chain, statement in found.rules:
+    """Yield the rules that concern helpers; others are ignored."""
+    ruleset = nft_syntax.scan(text)
+    objects = {key: _object(statements) for key, statements in ruleset.objects.items()}
+    for table, chain, statement in ruleset.rules:
         origin = Origin(file, statement.line)
-        hook = found.hooks.get((table, chain), chain)
+        hook = ruleset.hooks.get((table, chain), chain)
         if "set" in statement.words:
             yield _rule(table, hook, statement, objects, origin)
         else:
@@ -38,9 +38,9 @@ def read(file: str, text: str) -> Iterator[Finding]:
 
 def _object(statements: list[Statement]) -> _Object:
     words = tuple(word for statement in statements for word in statement.words)
-    given = dict(pairwise(words))
-    family = _FAMILIES.get(given.get("l3proto", ""))
-    return _Object(given.get("type", "").strip('"'), given.get("protocol", ""), family)
+    attributes = dict(pairwise(words))
+    family = _FAMILIES.get(attributes.get("l3proto", ""))
+    return _Object(attributes.get("type", "").strip('"'), attributes.get("protocol", ""), family)
 
 
 def _matched(words: tuple[str, ...]) -> Iterator[str]:
@@ -50,34 +50,37 @@ def _matched(words: tuple[str, ...]) -> Iterator[str]:
 
 
 def _rule(
-    table: Table, hook: str, statement: Statement, objects: dict[tuple[Table, str], _Object],
+    table: Table,
+    hook: str,
+    statement: Statement,
+    objects: dict[tuple[Table, str], _Object],
     origin: Origin,
-) -> Finding:  # fmt: skip
+) -> Finding:
     named = statement.words[statement.words.index("set") + 1 :][:1]
-    made = objects.get((table, "".join(named).strip('"')))
+    object_ = objects.get((table, "".join(named).strip('"')))
     try:
-        if made is None:
-            raise Unfit("its ct helper object is not in these files, or it takes one from a map")
+        if object_ is None:
+            raise Unfit("its ct helper object is not in these files or comes from a map")
         rule = _Rule(statement.words, Conditions(set(_TABLES.get(table[0], ()))))
         rule.all()
-        rule.made.protocol(made.l4)
-        if made.family:
-            rule.made.family(made.family)
-        return rule.made.assignment(made.type, hook, origin)
+        rule.conditions.protocol(object_.l4)
+        if object_.family:
+            rule.conditions.family(object_.family)
+        return rule.conditions.assignment(object_.type, hook, origin)
     except Unfit as error:
-        return Left(made.type if made else "a helper", origin, str(error))
+        return Unsupported(object_.type if object_ else "a helper", origin, str(error))
 
 
 class _Rule:
-    """A rule's words, taken one by one."""
+    """Parses the words of a rule one by one."""
 
-    def __init__(self, words: tuple[str, ...], made: Conditions) -> None:
+    def __init__(self, words: tuple[str, ...], conditions: Conditions) -> None:
         self.words = words
         self.at = 0
-        self.made = made
+        self.conditions = conditions
 
     def all(self) -> None:
-        """Take all of them; raises Unfit for those without a key."""
+        """Parse all words. Raises Unfit for a condition without a key."""
         while self.at < len(self.words):
             first = self.next()
             if first in _SINGLE:
@@ -89,12 +92,12 @@ class _Rule:
             _PAIRS[pair](self)
 
     def next(self) -> str:
-        """The next word, empty at the end."""
+        """Return the next word, an empty one at the end."""
         self.at += 1
         return self.words[self.at - 1] if self.at <= len(self.words) else ""
 
     def values(self) -> list[str]:
-        """A value or a set of them."""
+        """Parse a value or a set of values."""
         word = self.next()
         if word == "==":
             word = self.next()
@@ -113,7 +116,7 @@ class _Rule:
 
     def _value(self, word: str) -> str:
         if word in ("!=", "<", ">", "<=", ">=", "map", "vmap", ":", ".", "&", "{", ""):
-            raise Unfit(f"there is no key for {word or 'a value that is missing'}")
+            raise Unfit(f"there is no key for {word or 'a missing value'}")
         return word.strip('"')
 
     def counter(self) -> None:
@@ -126,38 +129,38 @@ class _Rule:
 
     def ports(self, l4: str) -> None:
         if l4:
-            self.made.protocol(l4)
-        self.made.ports |= ports(self.values())
+            self.conditions.protocol(l4)
+        self.conditions.ports |= ports(self.values())
 
     def addresses(self, family: int, *, source: bool) -> None:
-        self.made.family(family)
-        given = networks(self.values())
+        self.conditions.family(family)
+        prefixes = networks(self.values())
         if source:
-            self.made.sources |= given
+            self.conditions.sources |= prefixes
         else:
-            self.made.destinations |= given
+            self.conditions.destinations |= prefixes
 
     def incoming(self) -> None:
-        self.made.interfaces |= {interface(name, "*") for name in self.values()}
+        self.conditions.interfaces |= {interface(name, "*") for name in self.values()}
 
     def l4proto(self) -> None:
-        given = {{"6": "tcp", "17": "udp"}.get(value, value) for value in self.values()}
-        if given != {"tcp", "udp"}:  # the object says which one
-            self.made.protocol(" or ".join(sorted(given)))
+        protocols = {{"6": "tcp", "17": "udp"}.get(value, value) for value in self.values()}
+        if protocols != {"tcp", "udp"}:  # else the object has the protocol
+            self.conditions.protocol(" or ".join(sorted(protocols)))
 
     def nfproto(self) -> None:
         (value, *more) = self.values()
         if more or value not in _FAMILIES:
             raise Unfit(f"there is no key for nfproto {shown(value)}")
-        self.made.family(_FAMILIES[value])
+        self.conditions.family(_FAMILIES[value])
 
     def state(self) -> None:
-        if "new" not in self.values():  # the first packet alone can give a connection its helper
-            raise Unfit("its state has no first packet")
+        if "new" not in self.values():  # only the first packet can assign a helper
+            raise Unfit("its state excludes the first packet")
 
     def set_helper(self) -> None:
         if self.next() != "set":
-            raise Unfit("it asks for a helper as well")
+            raise Unfit("it also matches a helper")
         self.next()  # the object's name
 
 

@@ -1,4 +1,4 @@
-"""`ct helper` objects and rules of nftables: a ruleset as `nft list ruleset` prints it, or commands `nft add …`.
+"""Scans nftables rules and `ct helper` objects, from the output of `nft list ruleset` or commands `nft add …`.
 
 table inet raw {
     ct helper ftp-std {
@@ -29,7 +29,7 @@ _FAMILIES = ("ip", "ip6", "inet", "arp", "bridge", "netdev")
 
 
 class Statement(NamedTuple):
-    """A rule's or an object's words, and where it began."""
+    """The words of a rule or an object, and its first line."""
 
     words: tuple[str, ...]
     line: int
@@ -37,7 +37,7 @@ class Statement(NamedTuple):
 
 @dataclass(slots=True)
 class Ruleset:
-    """What may concern helpers; `chains` have their lines besides rules (the hook) in `hooks`."""
+    """The objects and rules that may concern helpers. `hooks` has the hook of each base chain."""
 
     objects: dict[tuple[Table, str], list[Statement]] = field(default_factory=dict)
     hooks: dict[tuple[Table, str], str] = field(default_factory=dict)
@@ -45,28 +45,28 @@ class Ruleset:
 
 
 def scan(text: str) -> Ruleset:
-    """Read a ruleset; whatever is none of it (a script around it) is passed over."""
+    """Scan a ruleset; other text (a script around it) is ignored."""
     scanner = _Scanner()
     for word, line in _tokens(text):
         scanner.take(word, line)
-    scanner.depth = 0  # a set that is never closed is told with its rule
+    scanner.depth = 0  # the rule's parser reports a set that is not closed
     scanner.end()
-    return scanner.found
+    return scanner.ruleset
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int]]:
     line = 1
-    for found in _TOKEN.finditer(text):
-        if found.lastgroup != "skip":
-            yield found[0], line
-        line += found[0].endswith("\n")
+    for match in _TOKEN.finditer(text):
+        if match.lastgroup != "skip":
+            yield match[0], line
+        line += match[0].endswith("\n")
 
 
 class _Scanner:
-    """A stack of open blocks, and the words since the last ; or line end."""
+    """Holds a stack of open blocks, and the words since the last ; or line end."""
 
     def __init__(self) -> None:
-        self.found = Ruleset()
+        self.ruleset = Ruleset()
         self.open: list[tuple[str, ...]] = []
         self.words: list[str] = []
         self.line = 0
@@ -88,14 +88,14 @@ class _Scanner:
             self.words.append(word)
 
     def begin(self) -> None:
-        """A block, or a set within a rule."""
+        """Begin a block, or a set within a rule."""
         inside = self.open[-1][0] if self.open else ""
         if inside == "chain" or (not inside and _is_command(self.words)):
             self.depth = 1
             self.words.append("{")
         elif inside or self.words[:1] == ["table"]:
-            known = self.words[:1] in (["table"], ["chain"], ["ct"])
-            self.open.append(tuple(self.words) if known else ("other",))
+            relevant = self.words[:1] in (["table"], ["chain"], ["ct"])
+            self.open.append(tuple(self.words) if relevant else ("other",))
             self.words = []
         else:  # a shell's function
             self.words = []
@@ -116,7 +116,7 @@ class _Scanner:
         return _table(self.open[0][1:])[0]
 
     def command(self, words: list[str]) -> None:
-        """`nft add rule inet raw prerouting …`, `nft add ct helper …`, `nft add chain …`."""
+        """Read `nft add rule inet raw prerouting …`, `nft add ct helper …` or `nft add chain …`."""
         if not _is_command(words):
             return
         at = min(words.index(word) for word in _ADD if word in words)
@@ -132,12 +132,12 @@ class _Scanner:
 
     def rule(self, table: Table, chain: str, statement: Statement) -> None:
         if "hook" in statement.words[:-1]:
-            self.found.hooks[table, chain] = statement.words[statement.words.index("hook") + 1]
+            self.ruleset.hooks[table, chain] = statement.words[statement.words.index("hook") + 1]
         elif "helper" in statement.words:
-            self.found.rules.append((table, chain, statement))
+            self.ruleset.rules.append((table, chain, statement))
 
     def object(self, table: Table, name: str, statement: Statement) -> None:
-        self.found.objects.setdefault((table, name), []).append(statement)
+        self.ruleset.objects.setdefault((table, name), []).append(statement)
 
 
 def _is_command(words: list[str]) -> bool:
@@ -145,6 +145,6 @@ def _is_command(words: list[str]) -> bool:
 
 
 def _table(words: tuple[str, ...]) -> tuple[Table, tuple[str, ...]]:
-    """Family (ip unless given) and name; and what follows."""
+    """Return the table, whose family is ip by default, and the words after it."""
     family, rest = (words[0], words[1:]) if words[:1] and words[0] in _FAMILIES else ("ip", words)
     return (family, "".join(rest[:1])), rest[1:]

@@ -1,4 +1,4 @@
-"""Where something stood, what is told about it, and the one error of a migration."""
+"""Origins, notes and the error of a migration."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _LONGEST = 60
 
 @dataclass(frozen=True, slots=True, order=True)
 class Origin:
-    """A line of a file that somebody gave us."""
+    """A line of an input file."""
 
     file: str
     line: int
 
     @property
     def short(self) -> str:
-        """Without the directory: what is written into a configuration must hold on every machine."""
+        """The origin without its directory, for comments in the configuration."""
         return f"{printable(self.file.rpartition('/')[2])}:{self.line}"
 
     def __str__(self) -> str:
@@ -26,7 +26,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class MigrationNote:
-    """What was not carried over, and why."""
+    """A part that was not converted, and the reason."""
 
     origin: Origin
     text: str
@@ -36,28 +36,25 @@ class MigrationNote:
 
 
 class MigrationError(Exception):
-    """A file that can't be taken over at all: `FILE:LINE: what, what to do`.
+    """A file that cannot be converted: `FILE:LINE: problem, hint`."""
 
-    `origin` is where, `what` is wrong there, `hint` says what to do about it.
-    """
-
-    def __init__(self, origin: Origin, what: str, hint: str) -> None:
-        super().__init__(f"{origin}: {what}, {hint}")
+    def __init__(self, origin: Origin, problem: str, hint: str) -> None:
+        super().__init__(f"{origin}: {problem}, {hint}")
         self.origin = origin
 
 
 def printable(text: str) -> str:
-    """Foreign text that is harmless to terminals and within a TOML comment."""
+    """Return the text in a form that is safe for terminals and TOML comments."""
     return text if text.isprintable() else ascii(text)
 
 
 def shown(text: str) -> str:
-    """Foreign text for one line of a message: printable, and cut where it is long."""
+    """Return the text for a line of a message: printable and of limited length."""
     return printable(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
 
 
 def places(origins: Iterable[Origin]) -> str:
-    """Some origins in one phrase, each once; of many the first ones."""
+    """Return a phrase with the first origins and the number of the others."""
     each = list(dict.fromkeys(origin.short for origin in origins))
     more = f" and {len(each) - 4} more" if len(each) > 4 else ""
     return ", ".join(each[:4]) + more

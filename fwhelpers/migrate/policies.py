@@ -1,4 +1,4 @@
-"""Queues and expectation policies of a `Type`: what of them has a key with us, and why the rest has none."""
+"""Converts the queues and expectation policies of a `Type`, with remarks on those that have no key."""
 
 from __future__ import annotations
 
@@ -25,57 +25,53 @@ _MOST = 255  # nfnetlink_cthelper: NF_CT_EXPECT_MAX_CNT
 
 
 class Remark(NamedTuple):
-    """A value that stays a comment; `differs` where it is not as conntrackd ships it."""
+    """A value that becomes a comment; `differs` if it is not the value that conntrackd ships."""
 
     origin: Origin
     text: str
     differs: bool
 
     def note(self) -> MigrationNote:
-        """For stderr."""
+        """Return the remark as a note."""
         return MigrationNote(self.origin, self.text)
 
 
 def raised(types: Iterable[Type]) -> Number | None:
-    """The highest ExpectMax above what a client may have with us by default: an administrator's own wish."""
-    given = [policy.max for one in types for policy in one.policies if policy.max]
-    above = [number for number in given if number.value > _PER_CLIENT]
+    """Return the highest ExpectMax if it exceeds our default for a client, else None."""
+    numbers = [policy.max for type_ in types for policy in type_.policies if policy.max]
+    above = [number for number in numbers if number.value > _PER_CLIENT]
     highest = max(above, key=lambda number: number.value, default=None)
     return highest._replace(value=min(highest.value, _MOST, _MOST_PER_CLIENT)) if highest else None
 
 
-def remarks(one: Type, helper: Helper) -> Iterator[Remark]:
-    """What a Type says besides, each with what becomes of it."""
-    if one.queue is not None:
-        what = (
-            f"QueueNum {one.queue.value}: our workers share the queues from daemon.queues upwards"
+def remarks(type_: Type, helper: Helper) -> Iterator[Remark]:
+    """Yield remarks on the queue and the policies of a Type."""
+    if type_.queue is not None:
+        text = (
+            f"QueueNum {type_.queue.value}: our workers use the queues from daemon.queues upwards"
         )
-        yield Remark(one.queue.origin, what, one.queue.value > _LAST_SHIPPED_QUEUE)
-    if one.length is not None:
-        what = (
-            f"QueueLen {one.length.value}: our queues hold 4096 packets, then pass them uninspected"
-        )
-        yield Remark(one.length.origin, what, one.length.value not in _SHIPPED_LENGTHS)
-    for policy in one.policies:
-        yield from _policy(policy, one, helper)
+        yield Remark(type_.queue.origin, text, type_.queue.value > _LAST_SHIPPED_QUEUE)
+    if type_.length is not None:
+        text = f"QueueLen {type_.length.value}: our queues hold 4096 packets; further ones pass uninspected"
+        yield Remark(type_.length.origin, text, type_.length.value not in _SHIPPED_LENGTHS)
+    for policy in type_.policies:
+        yield from _policy(policy, type_, helper)
 
 
-def _policy(policy: Policy, one: Type, helper: Helper) -> Iterator[Remark]:
-    shipped = _SHIPPED.get(one.name, (set[int](), set[int]()))
+def _policy(policy: Policy, type_: Type, helper: Helper) -> Iterator[Remark]:
+    shipped = _SHIPPED.get(type_.name, (set[int](), set[int]()))
     ours = max(policy.max for policy in helper.policies)
     seconds = max(policy.timeout for policy in helper.policies)
     most, timeout = policy.max, policy.timeout
     if most is not None and most.value <= _PER_CLIENT:
-        what = f"ExpectMax {_or_all(most.value)}: a connection of ours has at most {ours}, which has no key"
-        yield Remark(most.origin, what, most.value not in shipped[0])
+        text = f"ExpectMax {_or_all(most.value)}: our limit for a connection is {ours}; no key changes it"
+        yield Remark(most.origin, text, most.value not in shipped[0])
     elif most is not None and most.value > _MOST:
-        what = f"ExpectMax {most.value}: the kernel allows {_MOST}"
-        yield Remark(most.origin, what, True)
+        text = f"ExpectMax {most.value}: the kernel allows {_MOST}"
+        yield Remark(most.origin, text, True)
     if timeout is not None:
-        what = (
-            f"ExpectTimeout {timeout.value}: ours is {seconds} seconds, on purpose, and has no key"
-        )
-        yield Remark(timeout.origin, what, timeout.value not in shipped[1])
+        text = f"ExpectTimeout {timeout.value}: our timeout is {seconds} seconds; no key changes it"
+        yield Remark(timeout.origin, text, timeout.value not in shipped[1])
 
 
 def _or_all(value: int) -> str:

@@ -1,4 +1,4 @@
-"""Our TOML, with a comment before each line that names what it was made of."""
+"""Writes the TOML file. A comment before each key names the lines that it comes from."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from fwhelpers.migrate.helper_keys import Entry
 from fwhelpers.migrate.notes import Origin, places
 
 _HEAD = """\
-# fwhelpers: made of {file} by `fwhelpers import-conntrackd`. Comments name the lines that it was made of;
-# what follows them has no key with us, or is better left at our default (docs/migration.md).
+# converted from {file} by `fwhelpers import-conntrackd`. Comments name the original lines. The
+# settings in comments have no key here, or the default is better (docs/migration.md).
 """
 
 
-def toml(made: Result) -> str:
-    """The whole file."""
-    file = Origin(made.file, 0).short.rpartition(":")[0]
+def toml(result: Result) -> str:
+    """Return the whole file."""
+    file = Origin(result.file, 0).short.rpartition(":")[0]
     head = _HEAD.format(file=file)
-    return head + "".join(f"{line}\n" for line in _lines(made))
+    return head + "".join(f"{line}\n" for line in _lines(result))
 
 
-def _lines(made: Result) -> Iterator[str]:
-    for table in made.tables:
+def _lines(result: Result) -> Iterator[str]:
+    for table in result.tables:
         yield ""
         yield from _table(table)
 
 
 def _table(table: Table) -> Iterator[str]:
     name = f"{'#' if table.off else ''}[helpers.{_name(table.name)}"
-    for origin, what in table.origins:
-        yield f"# {origin.short}: {what}"
+    for origin, text in table.origins:
+        yield f"# {origin.short}: {text}"
     yield f"{name}]"
     yield from _entries(table.entries, table.off)
     for remark in table.remarks:

@@ -1,4 +1,4 @@
-"""Commands of shell scripts (and lines of iptables-save), as far as their words stand there literally."""
+"""Splits shell scripts and the output of iptables-save into commands. Nothing is expanded."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ _QUOTED = re.compile(r"\\(.)|\"((?:[^\"\\]|\\.)*)\"|'([^']*)'")
 
 @dataclass(slots=True)
 class Command:
-    """The words of a command, quotes removed, variables as written."""
+    """The words of a command, without quotes, with variables unexpanded."""
 
     line: int
     words: list[str] = field(default_factory=list)
 
 
 def commands(text: str) -> Iterator[Command]:
-    """All commands of a script; one that goes on behind a backslash has its first line's number."""
+    """Yield the commands of a script; a continued command has the number of its first line."""
     line, command = 1, Command(1)
-    for found in _TOKEN.finditer(text):
-        kind = found.lastgroup
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
         if kind == "word":
-            command.words.append(_plain(found[0]))
+            command.words.append(_plain(match[0]))
         elif kind == "end":
             if command.words:
                 yield command
-            line += found[0] == "\n"
+            line += match[0] == "\n"
             command = Command(line)
-        elif found[0] == "\\\n":
+        elif match[0] == "\\\n":
             line += 1
     if command.words:
         yield command
 
 
 def _plain(word: str) -> str:
-    return _QUOTED.sub(lambda found: found[1] or found[2] or found[3] or "", word)
+    return _QUOTED.sub(lambda match: match[1] or match[2] or match[3] or "", word)

@@ -1,4 +1,4 @@
-"""conntrackd.conf's words, by the rules of its scanner (src/read_config_lex.l)."""
+"""Splits conntrackd.conf into tokens by the rules of its scanner (src/read_config_lex.l)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Token(NamedTuple):
 
 
 def scan(text: str) -> Iterator[Token]:
-    """All tokens, at last one of the kind "end"; there is no text that it does not take."""
+    """Yield all tokens; the last one has the kind "end". Any text is accepted."""
     line = 1
-    for found in _TOKEN.finditer(text):
-        kind = found.lastgroup or ""
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup or ""
         if kind == "line":
             line += 1
         elif kind != "skip":
-            yield Token(found[0] if kind == "brace" else kind, found[0], line)
+            yield Token(match[0] if kind == "brace" else kind, match[0], line)
     yield Token("end", "", line)

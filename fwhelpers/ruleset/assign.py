@@ -1,10 +1,11 @@
-"""Which connections get which helper: the chains at -150, after conntrack and before DNAT.
+"""The chains at priority -150, after conntrack and before DNAT, which assign helpers to connections.
 
-    assign-prerouting   what the configuration says; what firewalld's zones say of connections to this host
-    assign-forward      what firewalld's policies say, for which both zones must be known
-    assign-output       the same for what this host asks
+    assign-prerouting   by the configuration, and by firewalld's zones for connections to this host
+    assign-forward      by firewalld's policies, which need the zones of both interfaces
+    assign-output       both, for connections of this host
 
-A zone's members are asked in firewalld's order and with `goto`, so the first that fits decides, as in its own rules.
+The zones' chains try members in firewalld's order and with `goto`: the first member that matches decides, as in
+firewalld's own rules.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from fwhelpers.ruleset.syntax import (
     addresses,
     anonymous_set,
     base_chain,
-    block,
     chain,
+    chain_name,
+    comment,
     identifier,
     mac,
     number,
@@ -42,57 +44,83 @@ from fwhelpers.ruleset.syntax import (
 Enabled = tuple[HelperConfig, Helper]
 Section = list[str]
 
-# only a connection's first packet can give it one (nft_ct.c: nft_ct_helper_obj_eval)
+# only the first packet of a connection can assign a helper (nft_ct.c: nft_ct_helper_obj_eval)
 _FIRST = "ct state != new return"
 _EXPECTED = "ct state != related return"
 
-#: conntrack takes any segment for the beginning of a connection that it does not know, the rules do not
+#: conntrack begins a connection with any segment; our rules require a SYN
 SYN = "tcp flags & (fin | syn | rst | ack) == syn"
 
 
 def assignment(enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) -> list[Section]:
-    """The chains; `label` marks what gets a helper as ours to inspect."""
-    general = [one for one in enabled if one[0].general]
-    plain = [one for one in general if not one[1].outgoing]
-    asking = [one for one in general if one[1].outgoing]
+    """Return the chains. With `label` a connection label marks the connections that get a helper."""
+    general = [(c, h) for c, h in enabled if c.general]
+    plain = [(c, h) for c, h in general if not h.outgoing]
+    outgoing = [(c, h) for c, h in general if h.outgoing]
     chains = {
         "assign": _assign_all(plain, label),
-        # requests to groups and broadcast addresses: of others only where the configuration says so
-        "assign-forwarded": _assign_all([one for one in asking if one[0].interfaces], label),
-        "assign-outgoing": _assign_all([(replace(c, interfaces=()), h) for c, h in asking], label),
-        "assign-heard": [r for c, h in asking if h.listen_for for r in _assign_heard(c, h, label)],
+        # forwarded requests to groups and broadcast addresses need interfaces in the configuration
+        "assign-forwarded": _assign_all([(c, h) for c, h in outgoing if c.interfaces], label),
+        "assign-outgoing": _assign_all(
+            [(replace(c, interfaces=()), h) for c, h in outgoing], label
+        ),
+        "assign-announcements": [
+            rule for c, h in outgoing if h.listen_for for rule in _assign_announcements(c, h, label)
+        ],
+        "assign-redirected": [
+            rule
+            for c, h in enabled
+            if h.redirects
+            for rule in _assign_redirected(c, h, scope, label)
+        ],
     }
-    sections = [block(f"chain {n}", [_FIRST, *rules]) for n, rules in chains.items() if rules]
-    chains["assign-redirected"] = [
-        rule for c, h in enabled if h.redirects for rule in _assign_redirected(c, h, scope, label)
-    ]
-    if chains["assign-redirected"]:
-        rules = [_EXPECTED, *chains["assign-redirected"]]
-        sections.append(block("chain assign-redirected", rules))
+    sections = []
+    for name, rules in chains.items():
+        if rules:
+            state = _EXPECTED if name == "assign-redirected" else _FIRST
+            sections.append(chain(name, _PURPOSES[name], [state, *rules]))
     zones = _ZoneChains(enabled, scope, label)
     sections += zones.sections
-    for hook, jumps in _ASSIGNING.items():
+    for hook, jumps in _BASE_CHAINS.items():
         rules = [f"jump {name}" for name in jumps if chains.get(name) or name in zones.entries]
         if rules:
-            sections.append(base_chain(f"assign-{hook}", hook, -150, rules))
+            name = f"assign-{hook}"
+            sections.append(base_chain(name, hook, -150, _PURPOSES[name], rules))
     return sections
 
 
-_ASSIGNING = {
+_BASE_CHAINS = {
     "prerouting": (
         "assign",
         "assign-redirected",
         "assign-forwarded",
-        "assign-heard",
+        "assign-announcements",
         "zones-input",
     ),
     "forward": ("zones-forward",),
     "output": ("assign", "assign-redirected", "assign-outgoing", "zones-output"),
 }
+_PURPOSES = {
+    "assign": "helpers of new connections",
+    "assign-forwarded": "helpers of forwarded requests to groups and broadcast addresses",
+    "assign-outgoing": "helpers of requests of this host to groups and broadcast addresses",
+    "assign-announcements": "helpers of announcements that this host receives as member of a group",
+    "assign-redirected": "helpers of expected connections that are control connections as well",
+    "zones-input": "firewalld: connections to this host, by the zone that they come from",
+    "zones-forward": "firewalld: forwarded connections, by the zone that they come from",
+    "zones-output": "firewalld: connections of this host, by the zone that they go to",
+    "assign-prerouting": "incoming connections, after conntrack and before DNAT",
+    "assign-forward": "forwarded connections, whose outgoing interface is known here",
+    "assign-output": "connections of this host, after conntrack and before DNAT",
+    "in": "firewalld: connections from this zone to this host",
+    "out": "firewalld: connections of this host to this zone",
+    "from": "firewalld: connections from this zone, by the zone that they go to",
+    "between": "firewalld: connections from the first to the second zone",
+}
 
 
 class _ZoneChains:
-    """The chains that a scope makes; those in `entries` are jumped to."""
+    """Builds the chains of firewalld's zones. The base chains jump to those in `entries`."""
 
     def __init__(self, enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) -> None:
         self._enabled = {helper.name: (config, helper) for config, helper in enabled}
@@ -100,12 +128,12 @@ class _ZoneChains:
         self._label = label
         self.entries: set[str] = set()
         self.sections: list[Section] = []
-        known = [act for act in scope.assignments if act.helper in self._enabled]
-        # a packet on lo belongs to no zone; its way through this host's own addresses neither
+        acts = [act for act in scope.assignments if act.helper in self._enabled]
+        # the interface lo belongs to no zone
         to_us = [_FIRST, 'iifname "lo" return', "fib daddr type != local return"]
-        self._side(INPUT, "in", "iifname", "saddr", to_us, known)
-        self._side(OUTPUT, "out", "oifname", "daddr", [_FIRST, 'oifname "lo" return'], known)
-        self._between([act for act in known if act.path == FORWARD])
+        self._side(INPUT, "in", "iifname", "saddr", to_us, acts)
+        self._side(OUTPUT, "out", "oifname", "daddr", [_FIRST, 'oifname "lo" return'], acts)
+        self._between([act for act in acts if act.path == FORWARD])
 
     def _side(
         self,
@@ -118,7 +146,7 @@ class _ZoneChains:
     ) -> None:
         by_zone = _grouped((act.source or act.target, act) for act in acts if act.path == path)
         for zone, some in by_zone.items():
-            self._zone(f"{prefix}.{zone}", some)
+            self._zone(f"{prefix}.{zone}", _PURPOSES[prefix], some)
         self._entry(f"zones-{path}", start, self._dispatch(interface, field, prefix, by_zone))
 
     def _between(self, acts: list[Assignment]) -> None:
@@ -126,9 +154,9 @@ class _ZoneChains:
         for source, some in by_source.items():
             by_target = _grouped((act.target, act) for act in some)
             for target, acting in by_target.items():
-                self._zone(f"fwd.{source}.{target}", acting)
+                self._zone(f"fwd.{source}.{target}", _PURPOSES["between"], acting)
             onward = self._dispatch("oifname", "daddr", f"fwd.{source}", by_target)
-            self.sections.append(block(f"chain {chain(f'fwd.{source}')}", list(onward)))
+            self.sections.append(chain(f"fwd.{source}", _PURPOSES["from"], list(onward)))
         onward = self._dispatch("iifname", "saddr", "fwd", by_source)
         self._entry("zones-forward", [_FIRST], onward)
 
@@ -136,18 +164,21 @@ class _ZoneChains:
         rules = list(dispatch)
         if rules:
             self.entries.add(name)
-            self.sections.append(block(f"chain {name}", [*start, *rules]))
+            self.sections.append(chain(name, _PURPOSES[name], [*start, *rules]))
 
-    def _zone(self, name: str, acts: Iterable[Assignment]) -> None:
+    def _zone(self, name: str, purpose: str, acts: Iterable[Assignment]) -> None:
         rules = dict.fromkeys(rule for act in acts for rule in self._rules(act))
-        self.sections.append(block(f"chain {chain(name)}", list(rules)))
+        self.sections.append(chain(name, purpose, list(rules)))
 
     def _rules(self, act: Assignment) -> Iterator[str]:
         config, helper = self._enabled[act.helper]
         limits = replace(
-            config, interfaces=(), sources=act.sources, destinations=act.destinations,
+            config,
+            interfaces=(),
+            sources=act.sources,
+            destinations=act.destinations,
             families=tuple(f for f in act.families if f in config.families),
-        )  # fmt: skip
+        )
         for l4 in helper.l4s:
             ports = tuple(port for port, over in act.ports if over == l4)
             if ports:
@@ -156,12 +187,14 @@ class _ZoneChains:
     def _dispatch(
         self, interface: str, field: str, prefix: str, zones: Mapping[str, object]
     ) -> Iterator[str]:
-        """Where members go; those before the last that matters are needed too, since the first that fits decides."""
+        """Yield a rule for each member, also of zones without helpers: the first member that matches decides."""
         if not zones:
             return
         for member in self._scope.members:
             target = (
-                f"goto {chain(f'{prefix}.{member.zone}')}" if member.zone in zones else "return"
+                f"goto {chain_name(f'{prefix}.{member.zone}')}"
+                if member.zone in zones
+                else "return"
             )
             for match in _member(member, interface, field):
                 yield f"{match} {target}".lstrip()
@@ -172,21 +205,21 @@ def _member(member: ZoneMember, interface: str, field: str) -> Iterator[str]:
         yield f"{interface} {wildcard(member.interface)}"
     for family in (4, 6):
         yield from addresses(family, field, [n for n in member.networks if n.version == family])
-    if member.macs and field == "saddr":  # where it goes, no packet has a hardware address yet
+    if member.macs and field == "saddr":  # the destination's hardware address is not resolved yet
         yield f"ether saddr {anonymous_set([mac(address) for address in member.macs])}"
     if not (member.interface or member.networks or member.macs):
         yield ""
 
 
 def _grouped(pairs: Iterable[tuple[str, Assignment]]) -> dict[str, list[Assignment]]:
-    found: dict[str, list[Assignment]] = {}
+    groups: dict[str, list[Assignment]] = {}
     for zone, act in pairs:
-        found.setdefault(zone, []).append(act)
-    return found
+        groups.setdefault(zone, []).append(act)
+    return groups
 
 
 def object_name(helper: Helper, l4: str) -> str:
-    """The name of a helper's nftables object."""
+    """Return the name of a helper's nftables object."""
     return identifier(f"{helper.name}-{transport(l4)}")
 
 
@@ -203,40 +236,43 @@ def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Itera
     ports = f"{transport(l4)} dport {anonymous_set(port_numbers(config.ports))}"
     if l4 == "tcp" and not config.settings.get("pickup", False):
         ports = f"{ports} {SYN}"
-    mark = f" ct label set {labels.ASSIGNED}" if label else ""
+    traffic = "request" if helper.outgoing else "control"
     for where in _targets(config, helper) if helper.outgoing else _where(config):
-        match = [*incoming(config.interfaces), *where, ports]
-        yield f'{" ".join(match)} counter{mark} ct helper set "{object_name(helper, l4)}"'
+        match = " ".join([*incoming(config.interfaces), *where, ports])
+        yield f"{match} {_set_helper(helper, l4, label, traffic)}"
+
+
+def _set_helper(helper: Helper, l4: str, label: bool, traffic: str) -> str:
+    mark = f"ct label set {labels.ASSIGNED} " if label else ""
+    text = comment(f"fwhelpers: {identifier(helper.name)} {traffic}")
+    return f'counter {mark}ct helper set "{object_name(helper, l4)}" {text}'
 
 
 def _assign_redirected(
     config: HelperConfig, helper: Helper, scope: ZoneAssignments, label: bool
 ) -> Iterator[str]:
-    """Expected connections to the helper's own ports, wherever the master was redirected to."""
+    """Yield rules for expected connections to the helper's own ports, which masters redirect to."""
     ports = {*(config.ports if config.general else ()), *scope.ports(helper.name)}
-    mark = f" ct label set {labels.ASSIGNED}" if label else ""
-    # as a match `ct helper` is the master's (nft_ct.c, nft_ct_get_eval)
+    # the match `ct helper` compares the master's helper (nft_ct.c, nft_ct_get_eval)
     master = f'ct helper "{identifier(helper.kernel_name)}"'
     for l4 in helper.l4s if ports else ():
         match = f"{master} {transport(l4)} dport {anonymous_set(port_numbers(ports))}"
         if l4 == "tcp":
             match = f"{match} {SYN}"
-        yield f'{match} counter{mark} ct helper set "{object_name(helper, l4)}"'
+        yield f"{match} {_set_helper(helper, l4, label, 'redirected control')}"
 
 
-def _assign_heard(config: HelperConfig, helper: Helper, label: bool) -> Iterator[str]:
-    """What others announce to a group, and this host hears; who asks does not matter here."""
-    mark = f" ct label set {labels.ASSIGNED}" if label else ""
-    begins = f"@ih,0,{8 * len(helper.listen_for)} {int.from_bytes(helper.listen_for, 'big'):#x}"
+def _assign_announcements(config: HelperConfig, helper: Helper, label: bool) -> Iterator[str]:
+    """Yield rules for announcements to a group that this host receives; `sources` does not limit them."""
+    prefix = f"@ih,0,{8 * len(helper.listen_for)} {int.from_bytes(helper.listen_for, 'big'):#x}"
     ports = f"udp dport {anonymous_set(port_numbers(config.ports))}"
     for where in _targets(replace(config, sources=()), replace(helper, broadcast=False)):
-        match = [*incoming(config.interfaces), *where, ports]
-        assign = f'ct helper set "{object_name(helper, "udp")}"'
-        yield f"{' '.join(match)} {begins} counter{mark} {assign}"
+        match = " ".join([*incoming(config.interfaces), *where, ports, prefix])
+        yield f"{match} {_set_helper(helper, 'udp', label, 'announcement')}"
 
 
 def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
-    """Where requests go to: groups by family, and broadcast addresses."""
+    """Yield matches on the destinations of requests: groups by family, and broadcast addresses."""
     groups = [ipaddress.ip_network(group) for group in helper.groups]
     for family, sources, destinations in limits_by_family(config):
         limits = [
@@ -251,7 +287,7 @@ def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
 
 
 def incoming(interfaces: Sequence[str]) -> Iterator[str]:
-    """A match on where a packet came in, unless there are no interfaces."""
+    """Yield a match on the incoming interface, nothing without interfaces."""
     if interfaces:
         yield f"iifname {anonymous_set([quoted(name) for name in sorted(interfaces)])}"
 

@@ -1,13 +1,13 @@
-"""The nftables text that we load: pure functions of the configuration.
+"""Builds the nftables text that we load. Pure functions of the configuration.
 
-    prerouting, output  -150   after conntrack, before DNAT: give new connections their helper
-    postrouting, input   290   after NAT and all filters, before the confirm: queue what matters
-    output               290   the same for requests to groups and broadcast addresses: behind it IPv4 clones the
-                               packet for the host itself, and a queue drops clones of unconfirmed connections
+    prerouting, output  -150   after conntrack, before DNAT: assign helpers to new connections
+    postrouting, input   290   after NAT and all filters, before the confirm: queue packets of these connections
+    output               290   queue requests to groups and broadcast addresses. Later IPv4 clones the packet for
+                               the host itself, and a queue drops clones of unconfirmed connections
                                (ip_mc_output(); nf_ct_drop_unconfirmed() in nfnetlink_queue.c)
 
-Text, not JSON: the JSON of nft 1.0.6 silently drops `flags owner`. Every word comes from here or
-through one of the checks in words.py; nothing else can get in.
+The output is text and not JSON, because the JSON of nft 1.0.6 silently drops `flags owner`. Each word is a constant
+or comes from a validating function of `syntax`, so no other text can get in.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from fwhelpers.ruleset.syntax import (
     anonymous_set,
     base_chain,
     block,
+    chain,
+    comment,
     identifier,
     port_numbers,
     transport,
@@ -35,9 +37,22 @@ from fwhelpers.ruleset.syntax import TABLE as TABLE
 #: enum ip_conntrack_status: IPS_HELPER, IPS_EXPECTED, IPS_CONFIRMED
 _HAS_HELPER, _EXPECTED, _CONFIRMED = 0x2000, 1, 8
 
-#: without one each ruleset has another (nft_jhash_init()), and a flow changes its worker with each reload
+#: the default seed is random (nft_jhash_init()), so a flow would change its worker with each reload
 _SEED = "0x1"
-_FAILS = {"closed": "", "open": "flags bypass "}  # closed first: it wins where both name a port
+_FAILS = {"closed": "", "open": "flags bypass "}  # closed comes first: it wins if both have a port
+
+_PURPOSES = {
+    "steer": "queue packets of connections that have a helper",
+    "steer-syn": "TCP: mark connections inspected from their first packet, queue SYNs of clients that announce",
+    "steer-tcp": "TCP: mark the first payload of each direction, queue segments with payload",
+    "steer-children": "queue packets of expected connections that have inherited a helper",
+    "steer-children-tcp": "TCP: mark the first payload of each direction, queue segments with payload",
+    "steer-outgoing": "queue requests to groups and broadcast addresses",
+    "steer-announcements": "queue announcements that this host receives as member of a group",
+    "steer-output": "requests of this host, before the kernel clones multicast and broadcast packets",
+    "steer-postrouting": "packets that leave this host, after NAT and all filters",
+    "steer-input": "packets to this host, after NAT and all filters",
+}
 
 
 def build(
@@ -47,14 +62,14 @@ def build(
     table: str = TABLE,
     unregistered: bool = False,
 ) -> str:
-    """The steering table for these of the helpers that are to be inspected, as one transaction.
+    """Return the transaction that loads the steering table for these helpers.
 
-    It replaces an owned table of that name without a gap: a transaction becomes visible as a whole,
-    and chains that it adds are empty, so accept, until then (nf_tables_api.c: nf_tables_commit).
-    `unregistered` leaves out what refers to helpers in the kernel, for a dry run.
+    It replaces an owned table of that name without a gap: a transaction becomes visible as a whole, and chains that it
+    adds are empty, and so accept, until then (nf_tables_api.c: nf_tables_commit). `unregistered` omits references to
+    helpers in the kernel, for a dry run.
     """
     if not queues or queues.step != 1 or not 0 <= queues[0] <= queues[-1] <= 65535:
-        raise ValueError(f"no range of queues: {queues}")
+        raise ValueError(f"not a range of queues: {queues}")
     enabled = [(config.helpers[n], helper) for n, helper in helpers.items() if n in config.helpers]
     steer = config.daemon.steering == "rules"
     sections = [["flags owner"]]
@@ -67,17 +82,17 @@ def build(
 
 
 def teardown(table: str = TABLE) -> str:
-    """Delete our steering table, whether or not it is there."""
+    """Return the transaction that deletes our steering table if it exists."""
     return whole_table(table, [["flags owner"]]) + f"delete table inet {identifier(table)}\n"
 
 
 def pin_table(helpers: Iterable[Helper]) -> str:
-    """A table without owner that refers to each helper; added again it takes what is new."""
+    """Return a table without owner that refers to each helper. Loading it again adds new helpers."""
     return whole_table(PIN_TABLE, list(_objects(helpers)))
 
 
 def unpin() -> str:
-    """Delete the pins, whether or not they are there."""
+    """Return the transaction that deletes the pins if they exist."""
     return whole_table(PIN_TABLE, []) + f"delete table inet {PIN_TABLE}\n"
 
 
@@ -89,47 +104,55 @@ def _objects(helpers: Iterable[Helper]) -> Iterator[list[str]]:
 
 
 def _steering(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
-    plain = [one for one in enabled if not one[1].outgoing]
-    asking = [one for one in enabled if one[1].outgoing]
-    forwarded = sorted({name for config, _ in asking for name in config.interfaces})
-    sections = _steer_outgoing(asking, queues) if asking else []
-    heard = [one for one in asking if one[1].listen_for]
-    sections += _steer_heard(heard, queues) if heard else []
+    plain = [(c, h) for c, h in enabled if not h.outgoing]
+    outgoing = [(c, h) for c, h in enabled if h.outgoing]
+    announced = [(c, h) for c, h in outgoing if h.listen_for]
+    children = _steer_children([(c, h) for c, h in enabled if h.children], queues)
+    sections = _steer_outgoing(outgoing, queues) if outgoing else []
+    sections += _steer_announcements(announced, queues) if announced else []
     sections += _steer_plain(plain, queues) if plain else []
-    children = _steer_children([one for one in enabled if one[1].children], queues)
     sections += children
     first = ["jump steer-children"] if children else []
     last = ["jump steer"] if plain else []
-    leaving = [*first, *(f"{match} jump steer-outgoing" for match in incoming(forwarded)), *last]
+    forwarded = incoming(sorted({name for config, _ in outgoing for name in config.interfaces}))
+    leaving = [*first, *(f"{match} jump steer-outgoing" for match in forwarded), *last]
     if leaving:
-        # what goes out by lo comes in again and is seen there
-        rules = ['oifname "lo" accept', *leaving]
-        sections.append(base_chain("steer-postrouting", "postrouting", 290, rules))
-    coming = [*first, *(["jump steer-heard"] if heard else []), *last]
-    if coming:
-        sections.append(base_chain("steer-input", "input", 290, coming))
+        # packets on lo arrive again, and are queued at input
+        sections.append(_hooked("postrouting", ['oifname "lo" accept', *leaving]))
+    arriving = [*first, *(["jump steer-announcements"] if announced else []), *last]
+    if arriving:
+        sections.append(_hooked("input", arriving))
     return sections
 
 
 def _steer_outgoing(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {("udp", fail): _steered(enabled, "udp", fail) for fail in _FAILS}
-    rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", _by_address(queues, "saddr"))]
+    rules = [*_NOT_INSPECTED, *_queue_rules(ports, "udp", _by_address(queues, "saddr"), "requests")]
     return [
-        block("chain steer-outgoing", rules),
-        base_chain("steer-output", "output", 290, ['oifname "lo" accept', "jump steer-outgoing"]),
+        _chain("steer-outgoing", rules),
+        _hooked("output", ['oifname "lo" accept', "jump steer-outgoing"]),
     ]
 
 
-def _steer_heard(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
+def _steer_announcements(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {("udp", fail): _steered(enabled, "udp", fail) for fail in _FAILS}
-    # what this host announces itself comes back to it
-    rules = ["fib saddr type local return", *_LEFT_ALONE]
-    rules += _queue_rules(ports, "udp", _by_address(queues, "daddr"))
-    return [block("chain steer-heard", rules)]
+    # the kernel loops this host's own announcements back
+    rules = ["fib saddr type local return", *_NOT_INSPECTED]
+    rules += _queue_rules(ports, "udp", _by_address(queues, "daddr"), "announcements")
+    return [_chain("steer-announcements", rules)]
+
+
+def _chain(name: str, rules: Sequence[str]) -> list[str]:
+    return chain(name, _PURPOSES[name], rules)
+
+
+def _hooked(hook: str, rules: Sequence[str]) -> list[str]:
+    name = f"steer-{hook}"
+    return base_chain(name, hook, 290, _PURPOSES[name], rules)
 
 
 def _steer_children(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
-    """Connections that a helper expected and inspects as well: they have inherited it, at whatever port."""
+    """Return the chains for expected connections that are inspected. Their helper is inherited, their port any."""
     tcp = _children(enabled, "tcp", queues)
     udp = _children(enabled, "udp", queues)
     rules = [
@@ -147,34 +170,32 @@ def _steer_children(enabled: Sequence[Enabled], queues: range) -> list[list[str]
                 for _, h in enabled
                 if "tcp" in h.children
             ]
-        sections.append(block("chain steer-children-tcp", [*_SEEN, *tcp]))
-    return [*sections, block("chain steer-children", [*rules, *udp])] if tcp or udp else []
+        sections.append(_chain("steer-children-tcp", [*_MARK_PAYLOAD, *tcp]))
+    return [*sections, _chain("steer-children", [*rules, *udp])] if tcp or udp else []
 
 
 def _children(enabled: Sequence[Enabled], l4: str, queues: range) -> list[str]:
     return [
         f"{_inherited(helper)} meta l4proto {transport(l4)} counter queue {_FAILS[config.fail]}to {target}"
+        f" {comment(f'fwhelpers: inspect {identifier(helper.name)} children')}"
         for config, helper in enabled
         if l4 in helper.children
-        for target in _by_address(queues, _asker(helper, l4))
+        # the address of the master's client, to which answers to a request go
+        for target in _by_address(queues, "daddr" if helper.outgoing and l4 == "udp" else "saddr")
     ]
 
 
-def _asker(helper: Helper, l4: str) -> str:
-    """The end of an expected connection that the expectation counts on: answers to a request come to it."""
-    return "daddr" if helper.outgoing and l4 == "udp" else "saddr"
-
-
 def _inherited(helper: Helper) -> str:
-    # as a match `ct helper` is the master's (nft_ct.c, nft_ct_get_eval)
+    # the match `ct helper` compares the master's helper (nft_ct.c, nft_ct_get_eval)
     return f'ct helper "{identifier(helper.kernel_name)}"'
 
 
 def _by_address(queues: range, end: str) -> list[str]:
-    """Targets that send all connections on whose address an expectation counts to one worker (decision 0064).
+    """Return targets that send all connections of a client to the same worker (decision 0064).
 
-    Each family needs a rule of its own. A range of queues (1000-1001) would be chosen by the packet's addresses, which
-    NAT makes different in each direction: the request would meet one worker, its answer another.
+    `end` is the client's address: "saddr" or "daddr". Each family needs its own rule. With a range of queues
+    (1000-1001) the kernel would hash the packet's addresses. NAT changes these by direction, so requests and replies
+    would go to different workers.
     """
     first, count = queues[0], len(queues)
     if count == 1:
@@ -185,7 +206,7 @@ def _by_address(queues: range, end: str) -> list[str]:
     ]
 
 
-_LEFT_ALONE = (
+_NOT_INSPECTED = (
     f"ct status & {_HAS_HELPER:#x} != {_HAS_HELPER:#x} accept",
     f"ct label {labels.DONE} accept",
 )
@@ -194,7 +215,7 @@ _LEFT_ALONE = (
 def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in L4S for fail in _FAILS}
     targets = _by_address(queues, "saddr")
-    rules = [*_LEFT_ALONE, *_queue_rules(ports, "udp", targets)]
+    rules = [*_NOT_INSPECTED, *_queue_rules(ports, "udp", targets, "control connections")]
     sections = []
     tcp = port_numbers({port for fail in _FAILS for port in ports["tcp", fail]})
     if tcp:
@@ -202,28 +223,28 @@ def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
             f"{_original('tcp', tcp)} {_BEGINS} goto steer-syn",
             f"{_original('tcp', tcp)} {_PAYLOAD} goto steer-tcp",
         ]
-        announcing = [one for one in enabled if one[1].client_announces]
+        announcing = [(c, h) for c, h in enabled if h.client_announces]
         syns = {("tcp", fail): _steered(announcing, "tcp", fail) for fail in _FAILS}
-        syn = [f"ct label set {labels.BEGAN}", *_queue_rules(syns, "tcp", targets)]
-        sections.append(block("chain steer-syn", syn))
-        sections.append(block("chain steer-tcp", [*_SEEN, *_queue_rules(ports, "tcp", targets)]))
-    return [*sections, block("chain steer", rules)]
+        syn = [f"ct label set {labels.BEGAN}", *_queue_rules(syns, "tcp", targets, "first SYN")]
+        payload = [*_MARK_PAYLOAD, *_queue_rules(ports, "tcp", targets, "control connections")]
+        sections += [_chain("steer-syn", syn), _chain("steer-tcp", payload)]
+    return [*sections, _chain("steer", rules)]
 
 
 def _steered(enabled: Sequence[Enabled], l4: str, fail: str) -> set[int]:
     return {p for c, h in enabled if l4 in h.l4s and c.fail == fail for p in c.ports}
 
 
-# a SYN is the beginning of a connection as its first packet only, which is not confirmed yet
+# a SYN begins a connection only as its first packet, which is not confirmed yet
 _BEGINS = f"ct status & {_CONFIRMED:#x} != {_CONFIRMED:#x} {SYN}"
-# bytes behind the TCP header: pure ACK and FIN have none and never leave the kernel. No stack sends
-# a SYN with payload within a connection
+# bytes after the TCP header. A pure ACK or FIN has none and is not queued. No stack sends a SYN with
+# payload within a connection
 _PAYLOAD = "tcp flags & syn == 0x0 @ih,0,8 0x0-0xff"
 
-# A worker must know whether a segment is its direction's first payload, though most SYNs are not queued.
-# `set` adds a bit: the first payload leaves SEEN alone, each later one SEEN and MORE, and a
-# connection without room for labels has neither.
-_SEEN = (
+# These labels show a worker whether a segment is the first payload of its direction, although most SYNs are not
+# queued. `set` adds a bit: the first payload sets SEEN, each later one SEEN and MORE. A connection without room for
+# labels has neither.
+_MARK_PAYLOAD = (
     f"ct direction original ct label {labels.ORIG_SEEN} ct label set {labels.ORIG_MORE}",
     f"ct direction original ct label set {labels.ORIG_SEEN}",
     f"ct direction reply ct label {labels.REPLY_SEEN} ct label set {labels.REPLY_MORE}",
@@ -232,12 +253,13 @@ _SEEN = (
 
 
 def _queue_rules(
-    ports: Mapping[tuple[str, str], set[int]], l4: str, targets: Sequence[str]
+    ports: Mapping[tuple[str, str], set[int]], l4: str, targets: Sequence[str], traffic: str
 ) -> Iterator[str]:
+    text = comment(f"fwhelpers: inspect {traffic}")
     for fail, flags in _FAILS.items():
         if ports[l4, fail]:
             match = _original(l4, port_numbers(ports[l4, fail]))
-            yield from (f"{match} counter queue {flags}to {to}" for to in targets)
+            yield from (f"{match} counter queue {flags}to {to} {text}" for to in targets)
 
 
 def _original(l4: str, ports: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""For plugin authors: play a conversation, check the invariants, run a capture through the real engine."""
+"""Tests for plugin authors: play a conversation, check the invariants, replay a capture through the engine."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A small conntrack: enough of one to replay a capture through the engine.
+"""A simulated conntrack table, sufficient to replay a capture through the engine.
 
-It knows connections by their tuples, gives helpers to new ones, sets the labels that our steering rules would set, and
-keeps expectations. There is no NAT.
+It finds connections by tuple, assigns helpers to new ones, sets the labels that our steering rules would set, and
+holds expectations. There is no NAT.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Connection:
     orig: Tuple
     id: int
     helper: str
-    midway: bool  #: its beginning was not seen
+    midway: bool  #: the capture begins within the connection
     first_seq: int
     expires: float = 0.0
     status: int = 0
@@ -56,27 +56,27 @@ class Connection:
         return True
 
     def steer(self, reply: bool) -> bool:
-        """What the steering rules do with a payload segment; True: it is queued."""
+        """Apply the steering rules to a payload segment; return whether it is queued."""
         if self.labels >> labels.DONE & 1:
             return False
-        seen, more = (
+        first, later = (
             (labels.REPLY_SEEN, labels.REPLY_MORE)
             if reply
             else (labels.ORIG_SEEN, labels.ORIG_MORE)
         )
-        if self.labels >> seen & 1:
-            self.labels |= 1 << more
-        self.labels |= 1 << seen
+        if self.labels >> first & 1:
+            self.labels |= 1 << later
+        self.labels |= 1 << first
         return True
 
 
 @dataclass(slots=True, eq=False)
 class Expected:
-    """An expectation that is alive."""
+    """An unexpired expectation."""
 
     expectation: Expectation
     expires: float
-    data: int | None = None  #: the frame that it was waiting for
+    data: int | None = None  #: number of the frame that matched it
     gone: bool = False
 
 
@@ -99,63 +99,63 @@ class Conntrack:
 
     # connections
 
-    def see(
+    def track(
         self, packet: bytes, segment: Segment, now: float, frame: int
     ) -> tuple[Connection, bool]:
-        """The packet's connection, and whether it goes in the reply direction."""
-        seen = tuple_of(packet, segment)
-        connection = self._connections.get(seen)
-        if connection is None or self._over(connection, segment, seen, now):
-            connection = self._new(seen, segment, now, frame)
-        reply = seen == connection.reply and seen != connection.orig
+        """Return the packet's connection, and whether the packet belongs to the reply direction."""
+        tuple_ = tuple_of(packet, segment)
+        connection = self._connections.get(tuple_)
+        if connection is None or self._over(connection, segment, tuple_, now):
+            connection = self._new(tuple_, segment, now, frame)
+        reply = tuple_ == connection.reply and tuple_ != connection.orig
         self._progress(connection, segment, reply, now)
         return connection, reply
 
-    def _over(self, connection: Connection, segment: Segment, seen: Tuple, now: float) -> bool:
+    def _over(self, connection: Connection, segment: Segment, tuple_: Tuple, now: float) -> bool:
         if now > connection.expires:
             return True
         if segment.l4 != TCP or segment.flags & (SYN | _ACK) != SYN:
             return False
         return bool(connection.closed) or segment.seq != connection.first_seq or connection.midway
 
-    def _new(self, seen: Tuple, segment: Segment, now: float, frame: int) -> Connection:
+    def _new(self, tuple_: Tuple, segment: Segment, now: float, frame: int) -> Connection:
         midway = segment.l4 == TCP and segment.flags & (SYN | _ACK) != SYN
-        if midway and self._backwards(seen, segment, midway):
-            seen = backwards(seen)
-        helper = self._assign(seen, midway)
-        connection = Connection(seen, next(self._ids), helper, midway, segment.seq)
+        if midway and self._backwards(tuple_, segment, midway):
+            tuple_ = backwards(tuple_)
+        helper = self._assign(tuple_, midway)
+        connection = Connection(tuple_, next(self._ids), helper, midway, segment.seq)
         self._relate(connection, now, frame)
         if connection.helper:
             connection.status |= IPS_HELPER
-        self._connections[seen] = self._connections[backwards(seen)] = connection
+        self._connections[tuple_] = self._connections[backwards(tuple_)] = connection
         return connection
 
-    def _backwards(self, seen: Tuple, segment: Segment, midway: bool) -> bool:
-        """The capture begins within the connection: was it opened from the other side?"""
+    def _backwards(self, tuple_: Tuple, segment: Segment, midway: bool) -> bool:
+        """Return whether a connection that began before the capture was opened by the other side."""
         if segment.flags & SYN:
             return True
-        other = backwards(seen)
-        if self._find(seen) or self._find(other):
-            return self._find(seen) is None
-        return not self._assign(seen, midway) and bool(self._assign(other, midway))
+        other = backwards(tuple_)
+        if self._find(tuple_) or self._find(other):
+            return self._find(tuple_) is None
+        return not self._assign(tuple_, midway) and bool(self._assign(other, midway))
 
     def _progress(self, connection: Connection, segment: Segment, reply: bool, now: float) -> None:
         if reply:
             connection.status |= IPS_SEEN_REPLY
         if segment.l4 != TCP:
-            lives = _UDP_STREAM if connection.status & IPS_SEEN_REPLY else _UDP
+            lifetime = _UDP_STREAM if connection.status & IPS_SEEN_REPLY else _UDP
         else:
             if segment.flags & RST:
                 connection.closed = 3
             elif segment.flags & FIN:
                 connection.closed |= 1 << reply
-            lives = _TCP_CLOSED if connection.closed == 3 else _TCP
-        connection.expires = max(connection.expires if segment.l4 != TCP else 0.0, now + lives)
+            lifetime = _TCP_CLOSED if connection.closed == 3 else _TCP
+        connection.expires = max(connection.expires if segment.l4 != TCP else 0.0, now + lifetime)
 
     # expectations
 
     def expect(self, expectation: Expectation, most: int, now: float) -> Expected:
-        """Add one; the master's oldest of its class give way above `most`."""
+        """Add an expectation; above `most` the master's oldest of the same class are removed."""
         added = Expected(expectation, now + expectation.timeout)
         alive = self._expected.setdefault(_key(expectation.tuple), [])
         alive[:] = [e for e in alive if not _equal(e.expectation, expectation)]
@@ -165,65 +165,66 @@ class Conntrack:
         return added
 
     def forget(self, expectation: Expectation) -> None:
-        """Delete those of the same tuple."""
-        for one in list(self._expected.get(_key(expectation.tuple), [])):
-            if _equal(one.expectation, expectation):
-                self._remove(one)
+        """Delete the expectations with the same tuple and mask."""
+        for expected in list(self._expected.get(_key(expectation.tuple), [])):
+            if _equal(expected.expectation, expectation):
+                self._remove(expected)
 
     def has(self, expectation: Expectation, now: float) -> bool:
-        """Return whether an equal one of the same master is alive."""
+        """Return whether the master has an equal, unexpired expectation."""
         return any(
-            _equal(one.expectation, expectation)
-            and one.expectation.master == expectation.master
-            and now <= one.expires
-            for one in self._expected.get(_key(expectation.tuple), [])
+            _equal(expected.expectation, expectation)
+            and expected.expectation.master == expectation.master
+            and now <= expected.expires
+            for expected in self._expected.get(_key(expectation.tuple), [])
         )
 
     def _relate(self, connection: Connection, now: float, frame: int) -> None:
-        found = self._find(connection.orig)
-        if found is None or now > found.expires:
+        expected = self._find(connection.orig)
+        if expected is None or now > expected.expires:
             return
-        if found.data is None:
-            found.data = frame
-        if not found.expectation.flags & PERMANENT:
-            self._remove(found)
+        if expected.data is None:
+            expected.data = frame
+        if not expected.expectation.flags & PERMANENT:
+            self._remove(expected)
         connection.status |= IPS_EXPECTED
-        connection.master = found.expectation.master
-        connection.helper = found.expectation.helper or self._redirected(connection)
+        connection.master = expected.expectation.master
+        connection.helper = expected.expectation.helper or self._redirected(connection)
 
     def _redirected(self, connection: Connection) -> str:
-        """The helper that the rules assign to an expected connection: its master's, if that redirects."""
+        """Return the helper of an expected connection: its master's, if that helper redirects."""
         master = self._connections.get(connection.master) if connection.master else None
         same = master is not None and master.helper == connection.helper
         return connection.helper if same and self._redirects(connection.helper) else ""
 
-    def _find(self, seen: Tuple) -> Expected | None:
-        for one in self._expected.get(_key(seen), []):
-            wanted = one.expectation
-            if _masked(wanted.tuple.src, wanted.mask.src) == _masked(
-                seen.src, wanted.mask.src
-            ) and (not wanted.mask.sport or wanted.tuple.sport == seen.sport):
-                return one
+    def _find(self, tuple_: Tuple) -> Expected | None:
+        for expected in self._expected.get(_key(tuple_), []):
+            expectation = expected.expectation
+            if _masked(expectation.tuple.src, expectation.mask.src) == _masked(
+                tuple_.src, expectation.mask.src
+            ) and (not expectation.mask.sport or expectation.tuple.sport == tuple_.sport):
+                return expected
         return None
 
     def _of(self, like: Expectation) -> list[Expected]:
-        found = [
-            one
+        alike = [
+            expected
             for alive in self._expected.values()
-            for one in alive
-            if one.expectation.master == like.master and one.expectation.klass == like.klass
+            for expected in alive
+            if expected.expectation.master == like.master
+            and expected.expectation.klass == like.klass
         ]
-        return sorted(found, key=lambda one: one.expires)
+        return sorted(alike, key=lambda expected: expected.expires)
 
-    def _remove(self, one: Expected) -> None:
-        one.gone = True
-        alive = self._expected.get(_key(one.expectation.tuple), [])
-        if one in alive:
-            alive.remove(one)
+    def _remove(self, expected: Expected) -> None:
+        expected.gone = True
+        alive = self._expected.get(_key(expected.expectation.tuple), [])
+        if expected in alive:
+            alive.remove(expected)
 
 
 def tuple_of(packet: bytes, segment: Segment) -> Tuple:
-    """The packet's own tuple."""
+    """Return the packet's tuple."""
     src, dst = (
         (packet[12:16], packet[16:20]) if packet[0] >> 4 == 4 else (packet[8:24], packet[24:40])
     )
@@ -232,13 +233,13 @@ def tuple_of(packet: bytes, segment: Segment) -> Tuple:
     return Tuple(src, dst, segment.l4, sport, dport)
 
 
-def backwards(seen: Tuple) -> Tuple:
-    """The other direction's tuple."""
-    return Tuple(seen.dst, seen.src, seen.l4, seen.dport, seen.sport)
+def backwards(tuple_: Tuple) -> Tuple:
+    """Return the tuple of the other direction."""
+    return Tuple(tuple_.dst, tuple_.src, tuple_.l4, tuple_.dport, tuple_.sport)
 
 
 def confirm(connection: Connection) -> None:
-    """Its first packet has passed."""
+    """Confirm a connection, whose first packet has passed."""
     connection.status |= IPS_CONFIRMED
 
 
@@ -246,9 +247,9 @@ def _masked(addr: bytes, mask: bytes) -> bytes:
     return bytes(a & b for a, b in zip(addr, mask, strict=True))
 
 
-def _key(seen: Tuple) -> Tuple:
+def _key(tuple_: Tuple) -> Tuple:
     # the destination must match exactly (nf_ct_exp_equal); sources are compared one by one
-    return seen._replace(src=b"", sport=0)
+    return tuple_._replace(src=b"", sport=0)
 
 
 def _equal(a: Expectation, b: Expectation) -> bool:

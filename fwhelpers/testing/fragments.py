@@ -20,7 +20,7 @@ _FRAGMENT = 44
 
 class _Piece(NamedTuple):
     key: bytes
-    head: bytes  #: what comes before the fragmented part, without a trace of fragmentation
+    head: bytes  #: the headers before the fragmented part, without fragmentation fields
     offset: int
     more: bool
     body: bytes
@@ -35,13 +35,13 @@ class _Datagram:
 
 
 class Reassembly:
-    """Puts fragments together."""
+    """Reassembles fragments."""
 
     def __init__(self) -> None:
         self._datagrams: OrderedDict[bytes, _Datagram] = OrderedDict()
 
     def feed(self, packet: bytes, now: float) -> bytes | None:
-        """The whole packet: this one, or that which it completes; None if some is missing."""
+        """Return the packet, or the packet that this fragment completes, or None if fragments are missing."""
         piece = _piece(packet)
         if piece is None:
             return packet

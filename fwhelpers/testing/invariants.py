@@ -1,9 +1,9 @@
-"""What must hold of every parser, whatever the bytes.
+"""Invariants of every parser, for arbitrary bytes.
 
-1. However a stream is cut into segments, the events are the same.
-2. Nothing but ParseError escapes.
-3. What is kept in memory is bounded, and fits into STATE_MAX bytes at message boundaries.
-4. A parser that takes over at a message boundary goes on as the first one would have.
+1. The events do not depend on how the stream is cut into segments.
+2. The parser raises nothing but ParseError.
+3. The parser's memory is bounded; its saved state fits into STATE_MAX bytes at message boundaries.
+4. A parser restored at a message boundary continues as the original would have.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from random import Random
 from typing import Any, NamedTuple
 
 from fwhelpers.api import Endpoint, Event, Expect, Helper, ParseError, Parser
-from fwhelpers.testing.playbook import Said, flow_of, new_parser
+from fwhelpers.testing.playbook import Message, flow_of, new_parser
 
-#: events as comparable things, ParseError as its name
+#: events in comparable form; a ParseError is its name
 Outcome = list[Any]
 
 _FAILED = "ParseError"
 
 
 class Announced(NamedTuple):
-    """An `Expect`, comparable."""
+    """An `Expect` in comparable form."""
 
     client: Endpoint
     server: Endpoint
@@ -31,27 +31,27 @@ class Announced(NamedTuple):
     policy: str
     span: tuple[int, int] | None
     text: bytes | None
-    what: str
+    trigger: str
 
 
 Cut = Callable[[bytes], Iterable[bytes]]
 
-MAX_KEPT = 256 * 1024  #: bytes of memory for one connection
+MAX_MEMORY = 256 * 1024  #: bytes for one connection
 
 
 def whole(data: bytes) -> Iterator[bytes]:
-    """As said."""
+    """Do not cut the message."""
     yield data
 
 
 def single_bytes(data: bytes) -> Iterator[bytes]:
-    """Byte by byte."""
+    """Cut the message into single bytes."""
     for at in range(len(data)):
         yield data[at : at + 1]
 
 
 def random_cuts(random: Random) -> Cut:
-    """Cut at random places."""
+    """Return a function that cuts messages at random positions."""
 
     def cut(data: bytes) -> Iterator[bytes]:
         at = 0
@@ -63,13 +63,13 @@ def random_cuts(random: Random) -> Cut:
     return cut
 
 
-def run(parser: Parser, script: Iterable[Said], cut: Cut = whole) -> Outcome:
-    """Let a parser hear a script; a ParseError ends it. Raises whatever else the parser raises."""
+def run(parser: Parser, script: Iterable[Message], cut: Cut = whole) -> Outcome:
+    """Feed a script to a parser until the first ParseError. Passes on the parser's other exceptions."""
     outcome: Outcome = []
-    for said in script:
-        for piece in cut(said.data):
+    for message in script:
+        for piece in cut(message.data):
             try:
-                outcome.extend(map(_plain, parser.feed(piece, said.reply)))
+                outcome.extend(map(_plain, parser.feed(piece, message.reply)))
             except ParseError:
                 outcome.append(_FAILED)
                 return outcome
@@ -79,13 +79,13 @@ def run(parser: Parser, script: Iterable[Said], cut: Cut = whole) -> Outcome:
 
 def check(
     helper: Helper,
-    script: Sequence[Said],
+    script: Sequence[Message],
     l4: str = "",
     family: int = 4,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Outcome:
-    """Check all invariants on a script; returns what it gave. Raises AssertionError."""
+    """Check all invariants on a script; return its outcome. Raises AssertionError."""
     flow = flow_of(helper, l4, family)
 
     def parser() -> Parser:
@@ -101,21 +101,21 @@ def check(
 
 def check_restart(
     helper: Helper,
-    script: Sequence[Said],
+    script: Sequence[Message],
     l4: str = "",
     family: int = 4,
     settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Another worker may take over wherever both directions stand between messages. Raises AssertionError.
+    """Check that another worker may take over wherever both directions stand between messages.
 
-    Only for scripts within which `save` loses nothing.
+    The script must be one in which `save` loses nothing. Raises AssertionError.
     """
     flow = flow_of(helper, l4, family)
     expected = _without_spans(run(new_parser(helper, flow, settings), script))
     parser = new_parser(helper, flow, settings)
     outcome: Outcome = []
-    for said in script:
-        outcome += run(parser, [said])
+    for message in script:
+        outcome += run(parser, [message])
         if _FAILED in outcome:
             break
         if parser.boundary(False) and parser.boundary(True):
@@ -126,22 +126,22 @@ def check_restart(
 
 
 def check_bounds(parser: Parser) -> None:
-    """Memory and saved state are within their bounds. Raises AssertionError."""
-    kept = footprint(parser)
-    assert kept <= MAX_KEPT, f"the parser holds {kept} bytes"
+    """Check the bounds of memory and saved state. Raises AssertionError."""
+    size = footprint(parser)
+    assert size <= MAX_MEMORY, f"the parser holds {size} bytes"
     if parser.boundary(False) and parser.boundary(True):
         saved = parser.save()
         assert len(saved) <= Parser.STATE_MAX, f"{len(saved)} bytes of state"
         type(parser)(parser.flow, parser.settings).restore(saved)
 
 
-def footprint(item: object, seen: set[int] | None = None) -> int:
-    """Bytes of memory that a parser's own attributes take; what it was given is not counted."""
-    seen = set() if seen is None else seen
-    if id(item) in seen or (isinstance(item, (type, Mapping)) and not isinstance(item, dict)):
+def footprint(item: object, visited: set[int] | None = None) -> int:
+    """Return the bytes of memory of a parser's own attributes, without flow, settings and programs."""
+    visited = set() if visited is None else visited
+    if id(item) in visited or (isinstance(item, (type, Mapping)) and not isinstance(item, dict)):
         return 0
-    seen.add(id(item))
-    return sys.getsizeof(item) + sum(footprint(part, seen) for part in _parts(item))
+    visited.add(id(item))
+    return sys.getsizeof(item) + sum(footprint(part, visited) for part in _parts(item))
 
 
 def _parts(item: object) -> Iterator[object]:
@@ -152,24 +152,24 @@ def _parts(item: object) -> Iterator[object]:
         return
     elif isinstance(item, Iterable) and not isinstance(item, Iterator):
         yield from item
-    yield from (v for k, v in getattr(item, "__dict__", {}).items() if k not in _GIVEN)
+    yield from (v for k, v in getattr(item, "__dict__", {}).items() if k not in _SHARED_ATTRIBUTES)
     for name in getattr(type(item), "__slots__", ()):
         yield getattr(item, name, None)
 
 
-_GIVEN = ("flow", "settings", "_flow", "_settings", "_programs")
+_SHARED_ATTRIBUTES = ("flow", "settings", "_flow", "_settings", "_programs")
 
 
 def _without_spans(outcome: Outcome) -> Outcome:
-    # a parser that took over counts from its own beginning
+    # a restored parser counts from the beginning of its own data
     return [item._replace(span=None) if isinstance(item, Announced) else item for item in outcome]
 
 
 def _plain(event: Event) -> Any:
     if not isinstance(event, Expect):
         return event
-    # functions made anew for each event never compare equal: compare what they write
+    # each event has its own function, so compare the functions' results
     text = event.encode(event.server) if event.encode else None
     return Announced(
-        event.client, event.server, event.l4, event.policy, event.span, text, event.what
+        event.client, event.server, event.l4, event.policy, event.span, text, event.trigger
     )

@@ -15,7 +15,7 @@ _PPPOE, _PPP_IP = 0x8864, frozenset({0x0021, 0x0057})
 
 
 def ip_packet(link: int, data: bytes) -> bytes | None:
-    """The IP packet that a frame carries, None if there is none. What follows it is cut off."""
+    """Return a frame's IP packet without the trailing padding, or None if it has none."""
     at = _start(link, data)
     if at is None or len(data) < at + 20:
         return None

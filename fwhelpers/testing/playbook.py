@@ -1,16 +1,15 @@
-"""A conversation written down as a play, in the manner of mitmproxy's tests.
+"""A conversation as a play, in the manner of mitmproxy's tests.
 
     play = Playbook(helper)
     assert (
         play
         >> client(b"PASV\\r\\n")
         >> server(b"227 =10,0,2,2,4,1\\r\\n")
-        << Expect(play.client, play.server.at(1025), what="PASV")
+        << Expect(play.client, play.server.at(1025), trigger="PASV")
     )
 
-`>>` lets an end say something, `<<` states what the parser answers next: an event, or just its
-class, or `ParseError`. An answer that is
-not stated fails at the next line of the play, or at the `assert`.
+`>>` sends a message, `<<` states the parser's next answer: an event, the class of an event, or
+`ParseError`. An answer that is not stated fails at the next `>>`, or at the `assert`.
 """
 
 from __future__ import annotations
@@ -29,36 +28,36 @@ SERVER = {4: Endpoint.parse("10.0.2.2"), 6: Endpoint.parse("fd02::2")}
 Answer = Event | ParseError
 
 
-class Said(NamedTuple):
-    """What an end says."""
+class Message(NamedTuple):
+    """A message that one end sends."""
 
     data: bytes
     reply: bool
 
 
-def client(*data: bytes) -> Said:
-    """The client says (the parts are joined)."""
-    return Said(b"".join(data), False)
+def client(*data: bytes) -> Message:
+    """Return a message of the client; the parts are joined."""
+    return Message(b"".join(data), False)
 
 
-def server(*data: bytes) -> Said:
-    """The server says."""
-    return Said(b"".join(data), True)
+def server(*data: bytes) -> Message:
+    """Return a message of the server; the parts are joined."""
+    return Message(b"".join(data), True)
 
 
-def settings_of(helper: Helper, given: Mapping[str, Any]) -> dict[str, Any]:
-    """A helper's settings as the configuration would give them: checked, defaults too."""
-    known = {setting.name: setting for setting in helper.settings}
-    if unknown := given.keys() - known.keys():
+def settings_of(helper: Helper, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a helper's settings as the configuration has them: validated, with defaults."""
+    by_name = {setting.name: setting for setting in helper.settings}
+    if unknown := values.keys() - by_name.keys():
         raise ValueError(f"{helper.name} has no setting {', '.join(sorted(unknown))}")
     return {
-        name: setting_key(setting).check(given.get(name, setting.default))
-        for name, setting in known.items()
+        name: setting_key(setting).check(values.get(name, setting.default))
+        for name, setting in by_name.items()
     }
 
 
 def flow_of(helper: Helper, l4: str = "", family: int = 4) -> Flow:
-    """A control connection between two usual hosts."""
+    """Return a control connection between the two example hosts."""
     port = helper.ports[0] if helper.ports else 9
     return Flow(l4 or helper.l4s[0], CLIENT[family], SERVER[family].at(port))
 
@@ -66,18 +65,19 @@ def flow_of(helper: Helper, l4: str = "", family: int = 4) -> Flow:
 def new_parser(
     helper: Helper, flow: Flow | None = None, settings: Mapping[str, Any] | None = None
 ) -> Parser:
-    """A parser as the engine would make it."""
+    """Create a parser as the engine does."""
     flow = flow or flow_of(helper)
     return helper.parser_for(flow.l4)(flow, settings_of(helper, settings or {}))
 
 
 class Playbook:
-    """One control connection without its packets. Keyword arguments are the helper's settings."""
+    """A control connection without packets. Keyword arguments are the helper's settings."""
 
     def __init__(self, helper: Helper, l4: str = "", family: int = 4, **settings: Any) -> None:
         self.flow = flow_of(helper, l4, family)
-        self.streams = (bytearray(), bytearray())  #: what each direction said (UDP: the last)
-        self.last: Answer | None = None  #: the last answer that was stated, as the parser gave it
+        #: each direction's bytes (UDP: the last datagram)
+        self.streams = (bytearray(), bytearray())
+        self.last: Answer | None = None  #: the parser's answer that was stated last
         self._helper, self._settings = helper, settings
         self._parser = new_parser(helper, self.flow, settings)
         self._answers: deque[Answer] = deque()
@@ -85,29 +85,29 @@ class Playbook:
 
     @property
     def client(self) -> Endpoint:
-        """The end that opened the connection."""
+        """The client's endpoint."""
         return self.flow.client
 
     @property
     def server(self) -> Endpoint:
-        """The end that answers."""
+        """The server's endpoint."""
         return self.flow.server
 
-    def __rshift__(self, said: Said) -> Playbook:
-        self._nothing_left()
-        assert not self._failed, "the parser has given up, nothing more is parsed"
+    def __rshift__(self, message: Message) -> Playbook:
+        self._assert_all_stated()
+        assert not self._failed, "the parser has raised ParseError; the flow is not parsed any more"
         if self.flow.l4 == "udp":
-            self.streams[said.reply].clear()
-        self.streams[said.reply].extend(said.data)
+            self.streams[message.reply].clear()
+        self.streams[message.reply].extend(message.data)
         try:
-            self._answers.extend(self._parser.feed(said.data, said.reply))
+            self._answers.extend(self._parser.feed(message.data, message.reply))
         except ParseError as error:
             self._failed = True
             self._answers.append(error)
         return self
 
     def __lshift__(self, stated: Event | type[Answer]) -> Playbook:
-        assert self._answers, f"nothing was answered, stated was {stated}"
+        assert self._answers, f"no answer, stated {stated}"
         self.last = self._answers.popleft()
         if isinstance(stated, type):
             assert isinstance(self.last, stated), f"{self.last} instead of {stated.__name__}"
@@ -117,12 +117,12 @@ class Playbook:
         return self
 
     def __bool__(self) -> bool:
-        self._nothing_left()
+        self._assert_all_stated()
         return True
 
     def restart(self) -> Playbook:
-        """The worker dies; another one takes over what was saved."""
-        self._nothing_left()
+        """Replace the worker by another, which restores the saved state."""
+        self._assert_all_stated()
         assert self._parser.boundary(False), "the client's message is half-read"
         assert self._parser.boundary(True), "the server's message is half-read"
         saved = self._parser.save()
@@ -134,29 +134,29 @@ class Playbook:
         return self
 
     def rewritten(self, end: Endpoint, reply: bool, size: int | None = None) -> bytes:
-        """The direction's bytes with another endpoint in the place of the last announcement's."""
+        """Return the direction's bytes, with the endpoint of the last announcement replaced."""
         assert isinstance(self.last, Expect)
         return rewritten(self.last, bytes(self.streams[reply]), end, size)
 
-    def _nothing_left(self) -> None:
+    def _assert_all_stated(self) -> None:
         assert not self._answers, f"not stated: {list(self._answers)}"
 
 
 def comparable(answered: Answer, stated: Event) -> Answer:
-    """An answer without what a play can't state: functions, and the span unless it is stated."""
+    """Return the answer without its functions, and without its span unless `stated` has one."""
     if not isinstance(answered, Expect) or not isinstance(stated, Expect):
         return answered
     span = answered.span if stated.span is not None else None
-    # the client's port says nothing unless `sport` is given
+    # the client's port has no meaning without `sport`
     return replace(
         answered, client=answered.client.at(stated.client.port), encode=None, fit=None, span=span
     )
 
 
 def rewritten(event: Expect, stream: bytes, end: Endpoint, size: int | None = None) -> bytes:
-    """What the engine makes of a stream when it writes another endpoint over an announcement.
+    """Return the stream with the announced endpoint replaced, as the engine rewrites it.
 
-    With `size` the text is fitted, as for IPv6. Raises ValueError if the announcement can't be rewritten so.
+    With `size` the text is fitted to that many bytes, as for IPv6. Raises ValueError if that is impossible.
     """
     if event.span is None or event.encode is None:
         raise ValueError("the announcement can't be rewritten")

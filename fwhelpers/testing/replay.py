@@ -1,7 +1,7 @@
-"""Replay a capture: which connections would the helpers have expected, and did those come?
+"""Replay a capture: list the connections that the helpers would have expected, and the frames that matched them.
 
-The engine and its guard are the real ones; conntrack and the steering rules are simulated. A capture does not tell
-which networks were on-link; `replay_links` says what is assumed.
+Engine and guard are the real ones; conntrack and the steering rules are simulated. A capture does not record which
+networks were on-link; `replay_links` documents the assumptions.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def replay_file(
 
 @dataclass
 class Announcement:
-    """What a parser wanted, and what became of it."""
+    """An `Expect` of a parser, and its result."""
 
     helper: str
     master: Tuple
@@ -62,26 +62,26 @@ class Announcement:
     expected: Expected | None
 
     def as_dict(self) -> dict[str, Any]:
-        """In the form that `fwhelpers replay --json` prints."""
+        """Return the object that `fwhelpers replay --json` prints."""
         note, expected = self.note, self.expected
         return {
             "helper": self.helper,
             "master": _tuple_dict(self.master),
-            "expected": self._wanted(),
+            "expected": self._tuple(),
             "trigger": self.trigger,
             "data": expected.data if expected else None,
             "refused": f"{note.rule}: {note.reason}" if expected is None else None,
         }
 
-    def _wanted(self) -> dict[str, Any]:
+    def _tuple(self) -> dict[str, Any]:
         if self.expected:
             tup, mask = self.expected.expectation.tuple, self.expected.expectation.mask
-            found = _tuple_dict(tup) | ({} if mask.sport else {"sport": None})
+            fields = _tuple_dict(tup) | ({} if mask.sport else {"sport": None})
             length = int.from_bytes(mask.src, "big").bit_count()
             return (
-                found
+                fields
                 if length == 8 * len(mask.src)
-                else found | {"src": f"{found['src']}/{length}"}
+                else fields | {"src": f"{fields['src']}/{length}"}
             )
         end, want = self.note.refused, self.want
         return {
@@ -95,7 +95,7 @@ class Announcement:
 
 @dataclass
 class QueuedPacket:
-    """What the engine asks of a `kernel.queue.Packet`."""
+    """The part of `kernel.nfqueue.Packet` that the engine uses."""
 
     payload: bytes
     connection: Connection
@@ -156,14 +156,14 @@ class QueuedPacket:
 
 @dataclass
 class _Now:
-    """What is being looked at."""
+    """The current frame, and the state of its processing."""
 
     frame: int = 0
     time: float = float("-inf")
     broadcast: bool = False  #: the frame went to the link layer's broadcast address
     connection: Connection | None = None
     want: Expect | None = None
-    made: dict[Tuple, Expected] = field(default_factory=dict)
+    created: dict[Tuple, Expected] = field(default_factory=dict)
 
 
 class Replay:
@@ -184,10 +184,10 @@ class Replay:
             self._enable(name, helper, settings.get(name, {}), limits.get(name, Limits()))
         self._table = Conntrack(self._assign, self._redirects)
         self._inspector = Inspector(
-            self._active, self, self._tell, links=ReplayLinks(self._now, links)
+            self._active, self, self._on_report, links=ReplayLinks(self._now, links)
         )
         self._reassembly = Reassembly()
-        self._found: list[Announcement] = []
+        self._announcements: list[Announcement] = []
 
     def _enable(
         self, name: str, helper: Helper, settings: Mapping[str, Any], limits: Limits
@@ -200,16 +200,16 @@ class Replay:
             for port in helper.ports:
                 self._by_port.setdefault((l4, port), []).append(helper)
         if any(setting.name == _PICKUP for setting in helper.settings):
-            # where a capture begins is chance: nobody could have seen to it that the helper was there
+            # a capture may begin anywhere, so connections that it begins within are picked up
             pickup = replace(active, settings={**settings, _PICKUP: True})
             self._active[helper.kernel_name + _PICKUP] = pickup
             self._names[helper.kernel_name + _PICKUP] = name
 
-    def _assign(self, seen: Tuple, midway: bool) -> str:
+    def _assign(self, tuple_: Tuple, midway: bool) -> str:
         fitting = (
             h
-            for h in self._by_port.get((_L4[seen.l4], seen.dport), ())
-            if _steered(h, seen, self._now.broadcast)
+            for h in self._by_port.get((_L4[tuple_.l4], tuple_.dport), ())
+            if _steered(h, tuple_, self._now.broadcast)
         )
         name = next((helper.kernel_name for helper in fitting), "")
         if name and midway:
@@ -222,7 +222,7 @@ class Replay:
     # packets
 
     def frame(self, frame: pcap.Frame) -> None:
-        """Take the next frame."""
+        """Process the next frame."""
         self._now.frame = frame.number
         self._now.time = max(self._now.time, frame.time)  # some captures step back
         self._now.broadcast = is_broadcast(frame.link, frame.data)
@@ -234,7 +234,7 @@ class Replay:
 
     def _packet(self, packet: bytes, segment: Segment) -> None:
         now = self._now
-        connection, reply = self._table.see(packet, segment, now.time, now.frame)
+        connection, reply = self._table.track(packet, segment, now.time, now.frame)
         now.connection = connection
         self._inspector.tick(now.time)
         queued = bool(connection.helper) and self._steer(segment, connection, reply)
@@ -253,19 +253,22 @@ class Replay:
     def _queued(self, packet: bytes, connection: Connection, reply: bool) -> bool:
         for _ in range(_MAX_REPEATS):
             queued = QueuedPacket(packet, connection, reply, self._now.time, connection.helper)
-            if self._heard(packet, connection):
+            if self._is_received_announcement(packet, connection):
                 queued.hook = LOCAL_IN
             verdict = self._inspector.packet(cast(Packet, queued), self._now.time)
             self._apply(connection, verdict)
             if not verdict.repeat:
                 return verdict.accept
-        raise AssertionError("the engine wants the same packet for ever")
+        raise AssertionError(f"the engine has asked for the same packet {_MAX_REPEATS} times")
 
-    def _heard(self, packet: bytes, connection: Connection) -> bool:
-        """A capture does not tell who is this host: it is who asks, and who hears what others announce."""
-        heard = self._active[connection.helper].helper.listen_for
-        segment = locate(packet) if heard else None
-        return segment is not None and packet.startswith(heard, segment.data)
+    def _is_received_announcement(self, packet: bytes, connection: Connection) -> bool:
+        """Return whether the packet is an announcement to a group.
+
+        A capture does not record which host is ours. Requests are taken as our own, announcements as received.
+        """
+        prefix = self._active[connection.helper].helper.listen_for
+        segment = locate(packet) if prefix else None
+        return segment is not None and packet.startswith(prefix, segment.data)
 
     def _apply(self, connection: Connection, verdict: Verdict) -> None:
         if verdict.info is not None:
@@ -275,45 +278,45 @@ class Replay:
         if verdict.timeout is not None:
             connection.expires = max(connection.expires, self._now.time + verdict.timeout)
 
-    # the kernel's side of expectations: `engine.verdict.Maker`
+    # the protocol `engine.verdict.ExpectationTable`
 
     def create(self, expectation: Expectation) -> int:
-        """Make it; always succeeds, as `replace` would."""
+        """Create the expectation; always succeeds, like `replace`."""
         connection = self._now.connection
         if connection is None:
             raise AssertionError("an expectation without a packet")
         policy = self._active[connection.helper].helper.policies[expectation.klass]
-        made = self._table.expect(expectation, policy.max, self._now.time)
-        self._now.made[expectation.tuple] = made
+        expected = self._table.expect(expectation, policy.max, self._now.time)
+        self._now.created[expectation.tuple] = expected
         return 0
 
     def replace(self, expectation: Expectation) -> int:
-        """The same."""
+        """Create or replace the expectation."""
         return self.create(expectation)
 
     def delete(self, expectation: Expectation) -> None:
-        """Remove it."""
+        """Delete the expectation."""
         self._table.forget(expectation)
 
     def release(self, expectation: Expectation) -> None:
-        """Remove an equal one."""
+        """Delete an equal expectation."""
         self._table.forget(expectation)
 
     def has(self, expectation: Expectation) -> bool:
-        """Is it still there?"""
+        """Return whether the expectation exists."""
         return self._table.has(expectation, self._now.time)
 
     # results
 
-    def _tell(self, note: Report) -> None:
+    def _on_report(self, note: Report) -> None:
         if note.kind not in ("expected", "refused") or self._now.connection is None:
             return
         expected = None
         if note.expectation is not None:
-            if note.expectation.tuple not in self._now.made:
-                self.create(note.expectation)  # it goes with the verdict
-            expected = self._now.made.pop(note.expectation.tuple)
-        self._found.append(
+            if note.expectation.tuple not in self._now.created:
+                self.create(note.expectation)  # the verdict carries it
+            expected = self._now.created.pop(note.expectation.tuple)
+        self._announcements.append(
             Announcement(
                 self._names[note.helper],
                 self._now.connection.orig,
@@ -326,25 +329,25 @@ class Replay:
         )
 
     def results(self) -> Iterator[dict[str, Any]]:
-        """What was found so far."""
-        for announcement in self._found:
+        """Yield the announcements up to now."""
+        for announcement in self._announcements:
             yield announcement.as_dict()
 
 
-def _steered(helper: Helper, seen: Tuple, broadcast: bool) -> bool:
+def _steered(helper: Helper, tuple_: Tuple, broadcast: bool) -> bool:
     """Return True if the steering rules assign the helper; `broadcast` is that of the frame."""
     if not helper.outgoing:
         return True
-    address = ipaddress.ip_address(seen.dst)
+    address = ipaddress.ip_address(tuple_.dst)
     if any(address in ipaddress.ip_network(group) for group in helper.groups):
         return True
-    if not helper.broadcast or len(seen.dst) != 4 or seen.dst == seen.src:
+    if not helper.broadcast or len(tuple_.dst) != 4 or tuple_.dst == tuple_.src:
         return False
-    return broadcast or seen.dst[3] == 255
+    return broadcast or tuple_.dst[3] == 255
 
 
 def _listening(parser: type[Parser], now: _Now) -> type[Parser]:
-    """The parser class, telling which event the engine is about to act on."""
+    """Return a parser class that records the event before the engine handles it."""
 
     class Listening(parser):  # type: ignore[valid-type,misc]
         def feed(self, data: bytes, reply: bool) -> Iterator[Event]:

@@ -87,7 +87,7 @@ def _flow_report(report: Report) -> FlowReport:
         l4=report.flow.l4,
         reason=report.reason,
         rule=report.rule,
-        trigger=report.what,
+        trigger=report.trigger,
         endpoint=str(report.refused or ""),
         expected=summarize(expectation) if expectation else "",
         interface=report.interface,

@@ -1,9 +1,9 @@
-"""The man pages and docs/configuration.md, made of what the program itself uses: parser, keys, docstrings.
+"""Generates the man pages and docs/configuration.md from the argument parser, the schema and docstrings.
 
     cd packaging && python3 -m manual DIRECTORY        writes the man pages there
     cd packaging && python3 -m manual --configuration  prints docs/configuration.md
 
-Needs an installed fwhelpers (or PYTHONPATH on one): the built-in helpers' settings are read from its entry points.
+Requires an installed fwhelpers (or PYTHONPATH): its entry points provide the settings of the built-in helpers.
 """
 
 from __future__ import annotations

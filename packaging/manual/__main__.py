@@ -13,7 +13,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "fwhelpers-foo" / "fwhelpers_
 
 
 def pages() -> dict[str, str]:
-    """All man pages by file name."""
+    """Return all man pages by file name."""
     texts: dict[str, Iterable[str]] = {
         f"{commands.NAME}.{commands.SECTION}": commands.page(),
         f"{settings.NAME}.{settings.SECTION}": settings.page(plugins.load(blocked=["*"]).helpers),
@@ -23,7 +23,7 @@ def pages() -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line says."""
+    """Run the command line; return the exit status."""
     if arguments == ["--configuration"]:
         print(settings.markdown(plugins.load(blocked=["*"]).helpers), end="")
         return 0

@@ -1,4 +1,4 @@
-"""fwhelpers(8), of the parser's own table."""
+"""Writes fwhelpers(8) from the argument parser."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ NAME, SECTION = "fwhelpers", 8
 SUMMARY = "connection-tracking helpers in user space, for nftables"
 
 _SIGNALS = {
-    "SIGTERM, SIGINT": "Stop: the rules go first, then queues and workers. The helpers stay registered, so that"
-    " rulesets which name them can still be loaded; `fwhelpers unregister` removes them.",
-    "SIGHUP": "Read configuration and plugins again. A configuration with an error changes nothing, and is told.",
+    "SIGTERM, SIGINT": "Remove the rules, then queues and workers, and exit. The helpers stay registered, so that"
+    " rulesets that name them can still be loaded; `fwhelpers unregister` removes them.",
+    "SIGHUP": "Reload configuration and plugins. An invalid configuration is reported and not applied.",
 }
 
 _FILES = {
     "/etc/fwhelpers/fwhelpers.toml": "The configuration, see fwhelpers.toml(5).",
-    "/etc/fwhelpers/conf.d/*.toml": "Files read after it, by name; the later file wins.",
-    "/run/fwhelpers": "Lock and published state of the running service.",
+    "/etc/fwhelpers/conf.d/*.toml": "Further configuration files, in the order of their names; the last file wins.",
+    "/run/fwhelpers": "Lock and state of the running service.",
 }
 
 #: every variable that the program reads; a test compares with the source
 ENVIRONMENT = {
-    "FWHELPERS_BLOCK_PLUGINS": "Plugins not to load, separated by commas or spaces, besides those of the configuration;"
-    " `*` blocks all but the built-in ones.",
-    "FWHELPERS_RUNTIME": "Another directory instead of /run/fwhelpers, for tests.",
-    "FWHELPERS_DEBUG": "Set to anything, an error shows where in the program it came from.",
+    "FWHELPERS_BLOCK_PLUGINS": "Plugins not to load, separated by commas or spaces, in addition to those of the"
+    " configuration. `*` blocks all except the built-in ones.",
+    "FWHELPERS_RUNTIME": "A directory to use instead of /run/fwhelpers, for tests.",
+    "FWHELPERS_DEBUG": "If set, errors include a traceback.",
 }
 
 _EXIT = {
-    "0": "Done. For `check`: nothing is wrong.",
-    "1": "Failed; the reason is on standard error, a line each, with a hint where there is something to do.",
-    "2": "Wrong usage.",
+    "0": "Success. For `check`: no errors were found.",
+    "1": "Failure. Standard error has the reason, and a hint if there is a remedy.",
+    "2": "Usage error.",
 }
 
 
 def page() -> Iterator[str]:
-    """The page's lines."""
+    """Yield the lines of the page."""
     top = parser.build()
     yield from roff.title(NAME, SECTION, __version__)
     yield roff.section("name")
@@ -51,8 +51,9 @@ def page() -> Iterator[str]:
     yield roff.section("description")
     yield from roff.prose(top.description or "")
     yield from roff.prose(
-        "A *helper* reads a protocol's control traffic and tells the kernel which connection to expect. It is enabled"
-        " by its table in fwhelpers.toml(5). What may open is bounded by the safety rules, whatever a helper says.",
+        "A *helper* reads the control traffic of a protocol and creates a kernel expectation for each connection that"
+        " the traffic announces. Its table in fwhelpers.toml(5) enables it. Every expectation must pass the safety"
+        " rules, which no helper can bypass.",
         first=".PP",
     )
     yield roff.section("options")
@@ -69,7 +70,7 @@ def page() -> Iterator[str]:
 
 
 def commands(top: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The subcommands' parsers by name."""
+    """Return the subcommands' parsers by name."""
     for action in top._actions:
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)

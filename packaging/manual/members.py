@@ -1,4 +1,4 @@
-"""What a class of the plugin API offers, as its source says it: docstrings, and the `#:` comments of its fields."""
+"""Reads the documentation of a class from its source: docstrings, and the `#:` comments of fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Member:
 
 
 def members(cls: type) -> list[Member]:
-    """The public fields and methods that the class itself defines."""
+    """Return the public fields and methods that the class itself defines."""
     source = inspect.getsource(cls)
     (node,) = ast.parse(source).body
     assert isinstance(node, ast.ClassDef)

@@ -1,4 +1,4 @@
-"""fwhelpers-plugin(7), of the plugin API's and the hooks' own docstrings."""
+"""Writes fwhelpers-plugin(7) from the docstrings of the plugin API and the hooks."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ NAME, SECTION = "fwhelpers-plugin", 7
 SUMMARY = "how to write a helper for fwhelpers"
 
 _ABOUT = """\
-A plugin is a Python package with an entry point in the group `fwhelpers.plugins`. It declares helpers through a hook;
-each names a parser class, of which the core makes one object for each control connection. Everything that a plugin
-imports is in the module `fwhelpers.api`.
+A plugin is a Python package with an entry point in the group `fwhelpers.plugins`. It declares helpers through a hook.
+Each helper names a parser class, and the core creates one parser for each control connection. A plugin imports
+everything that it needs from the module `fwhelpers.api`.
 
-`fwhelpers list` shows a plugin as soon as it is installed. The running service takes it up on reload, and a table
-`[helpers.NAME]` in fwhelpers.toml(5) enables its helpers. A broken plugin is told, and stops nothing else."""
+`fwhelpers list` shows a plugin as soon as it is installed. The running service loads it on reload, and a table
+`[helpers.NAME]` in fwhelpers.toml(5) enables its helpers. An error in a plugin is reported and does not affect other
+plugins."""
 
 _ENTRY = """\
 [project.entry-points."fwhelpers.plugins"]
@@ -29,22 +30,22 @@ foo = "fwhelpers_foo"
 """
 
 _TESTING = """\
-`fwhelpers.testing` has what a plugin's own tests need: `Playbook` is a conversation and what the parser answers,
-`invariants.check` shows that one chunk and byte by byte give the same and that nothing but ParseError escapes,
-`replay` runs a capture through the real engine and its safety rules. The example fwhelpers-foo is a whole package with
-its tests."""
+`fwhelpers.testing` contains tools for the tests of a plugin. `Playbook` plays a conversation and compares the parser's
+answers. `invariants.check` verifies that the result does not depend on how the stream is split and that the parser
+raises only ParseError. `replay` runs a capture through the real engine with its safety rules. The example fwhelpers-foo
+is a complete package with tests."""
 
-#: the classes of the API in the order in which one meets them
+#: the classes of the API by topic
 SECTIONS = {
     "declaring a helper": ("Helper", "Policy", "Setting"),
     "parsers": ("Parser", "StreamParser", "LineParser", "DatagramParser", "ParseError"),
-    "what a parser sees": ("Flow", "Endpoint"),
-    "what a parser says": ("Expect", "Cancel", "Used", "Refuse", "Done", "Drop"),
+    "input of a parser": ("Flow", "Endpoint"),
+    "events": ("Expect", "Cancel", "Used", "Refuse", "Done", "Drop"),
 }
 
 
 def page(example: str) -> Iterator[str]:
-    """The page's lines; `example` is a whole plugin's source."""
+    """Yield the lines of the page; `example` is the source of a complete plugin."""
     yield from roff.title(NAME, SECTION, __version__)
     yield roff.section("name")
     yield f"{roff.escape(NAME)} \\- {SUMMARY}"
@@ -52,12 +53,12 @@ def page(example: str) -> Iterator[str]:
     yield from roff.prose(_ABOUT)
     yield roff.section("example")
     yield from roff.example(example.strip("\n").splitlines())
-    yield from roff.prose("and in its pyproject.toml", first=".PP")
+    yield from roff.prose("The entry point in pyproject.toml:", first=".PP")
     yield from roff.example(_ENTRY.splitlines())
     yield roff.section("hooks")
     yield from roff.prose(
-        f"Marked with `@hookimpl`. A plugin may state `FWHELPERS_API = {hookspecs.API_VERSION}`, the version of the API"
-        " that it was made for; another version is refused with a remedy instead of failing later."
+        f"Mark hooks with `@hookimpl`. A plugin may define `FWHELPERS_API = {hookspecs.API_VERSION}`, the version of"
+        " the API that it needs. If the installed version differs, the plugin is refused with a hint."
     )
     for name, hook in hooks().items():
         yield from roff.item(roff.bold(f"{name}()"), *roff.prose(_doc(hook), later=".IP"))
@@ -76,7 +77,7 @@ def page(example: str) -> Iterator[str]:
 
 
 def hooks() -> dict[str, FunctionType]:
-    """The hook specifications by name."""
+    """Return the hook specifications by name."""
     return {n: f for n, f in vars(hookspecs).items() if n.startswith("fwhelpers_")}
 
 
@@ -86,7 +87,7 @@ def _class(name: str, cls: type) -> Iterator[str]:
     yield from roff.prose(_doc(cls))
     for member in members(cls):
         if not member.doc and any(hasattr(base, member.name) for base in cls.__bases__):
-            continue  # inherited in meaning, only carried out differently
+            continue  # an override, which the base class documents
         yield from roff.item(roff.bold(member.signature), *_described(member.doc))
 
 

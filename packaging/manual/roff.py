@@ -1,6 +1,6 @@
-"""man(7) source: text in, macros out. What people wrote for the terminal needs no second version.
+"""Converts the texts for the terminal to man(7) source.
 
-Of Markdown `code` and *emphasis* are understood, and indented lines as examples.
+It supports Markdown's `code` and *emphasis*, and indented lines as examples.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ _FIRST = re.compile(r"^([.'])")
 
 
 def escape(text: str) -> str:
-    """Text in which roff sees nothing of its own, in ASCII."""
+    """Return the text in ASCII with roff's special characters escaped."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     text = "".join(c if c.isascii() else f"\\[u{ord(c):04X}]" for c in text)
     return _FIRST.sub(r"\\&\1", text)
 
 
 def bold(text: str) -> str:
-    """In bold, as what is to be typed."""
+    """Return bold text, for literal input."""
     return f"\\fB{escape(text)}\\fR"
 
 
 def italic(text: str) -> str:
-    """In italics, as what stands for something else."""
+    """Return text in italics, for placeholders."""
     return f"\\fI{escape(text)}\\fR"
 
 
 def inline(text: str) -> str:
-    """A paragraph's text with its code and emphasis."""
+    """Return the text of a paragraph, with code and emphasis converted."""
     page, end = [], 0
     for match in _INLINE.finditer(text):
         page.append(_plain(text[end : match.start()]))
@@ -47,36 +47,36 @@ def inline(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    # a hyphen within a word is one, and may end a line; a minus before an option may not
+    # roff may break a line after a hyphen within a word, but not after the minus of an option
     return re.sub(r"(?<=\w)\\-(?=\w)", "-", escape(text))
 
 
 def title(name: str, section: int, version: str) -> Iterator[str]:
-    """The page's head, dated as reproducible builds want it."""
+    """Yield the head of the page, with the date of SOURCE_DATE_EPOCH for reproducible builds."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     day = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
     yield f'.TH "{name.upper()}" {section} "{day:%Y-%m-%d}" "fwhelpers {version}" "fwhelpers"'
 
 
 def section(name: str) -> str:
-    """A section's heading; a TOML table keeps its letters."""
+    """Return a section heading, in capitals unless it names a TOML table."""
     return f'.SH "{escape(name if name.startswith("[") else name.upper())}"'
 
 
 def subsection(name: str) -> str:
-    """A subsection's heading."""
+    """Return a subsection heading."""
     return f'.SS "{escape(name)}"'
 
 
 def item(tag: str, *lines: str) -> Iterator[str]:
-    """A tagged paragraph; the tag is roff already."""
+    """Yield a tagged paragraph; the tag is roff source."""
     yield ".TP"
     yield tag
     yield from lines
 
 
 def example(lines: Iterable[str]) -> Iterator[str]:
-    """Lines as they are."""
+    """Yield lines verbatim."""
     yield ".RS 4"
     yield ".EX"
     yield from (escape(line) for line in lines)
@@ -85,9 +85,9 @@ def example(lines: Iterable[str]) -> Iterator[str]:
 
 
 def prose(text: str, first: str = "", later: str = ".PP") -> Iterator[str]:
-    """Paragraphs and examples of a text as it stands in a help message or a docstring.
+    """Yield the paragraphs and examples of a help message or docstring.
 
-    `first` begins the first paragraph (nothing after a heading or tag), `later` the others (".IP" below a tag).
+    `first` begins the first paragraph (empty after a heading or tag), `later` the others (".IP" below a tag).
     """
     start = first
     for block in re.split(r"\n\s*\n", text.strip("\n")):
@@ -102,7 +102,7 @@ def prose(text: str, first: str = "", later: str = ".PP") -> Iterator[str]:
 
 
 def _runs(lines: list[str]) -> Iterator[tuple[bool, list[str]]]:
-    """Consecutive lines that are indented, or are not."""
+    """Yield runs of indented and of other lines."""
     run: list[str] = []
     for line in lines:
         if run and run[0].startswith(" ") != line.startswith(" "):

@@ -1,7 +1,8 @@
-"""fwhelpers.toml(5) and docs/configuration.md, of the table of keys and the built-in helpers' settings."""
+"""Writes fwhelpers.toml(5) and docs/configuration.md from the schema and the settings of the built-in helpers."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,15 +15,15 @@ NAME, SECTION = "fwhelpers.toml", 5
 SUMMARY = "configuration of fwhelpers"
 
 _ABOUT = """\
-TOML files. `/etc/fwhelpers/fwhelpers.toml` is read first, then `/etc/fwhelpers/conf.d/*.toml` in the order of their
-names; they are merged key by key, and the later file wins. No file has to be there.
+The configuration consists of TOML files. The service reads `/etc/fwhelpers/fwhelpers.toml` first, then
+`/etc/fwhelpers/conf.d/*.toml` in the order of their names. The files are merged key by key, and the last file wins. All
+files are optional.
 
-A helper is enabled by its table `[helpers.NAME]`, which may be empty. `fwhelpers list` shows which there are. Of
-several limits in a table all must hold; an absent one limits nothing.
+A table `[helpers.NAME]` enables a helper and may be empty. `fwhelpers list` shows the installed helpers. If a table has
+several limits, a connection must satisfy all of them. An absent key sets no limit.
 
-`fwhelpers check` examines the configuration and tells all errors at once, each with file, key and remedy. The running
-service takes a change over with `systemctl reload fwhelpers` (or SIGHUP) without a gap; a wrong one changes
-nothing."""
+`fwhelpers check` reports all errors of the configuration, each with its file, key and remedy. `systemctl reload
+fwhelpers` (or SIGHUP) applies a change without interruption. An invalid configuration is reported and not applied."""
 
 _EXAMPLE = """\
 [helpers.ftp]
@@ -35,16 +36,16 @@ programs = ["mountd", "nfs", "nlockmgr", "status"]
 max_per_source = 64"""
 
 _TABLES = {
-    "daemon": "The service as a whole.",
-    "helpers.NAME": "A helper, and the control connections that it looks at. Its own settings follow below.",
-    "helpers.NAME.guard": "What this helper's announcements may open. Loosen with care.",
-    "discovery.NAME": "A discovery protocol of your own: requests go to a group or to everybody, hosts on the link"
-    " answer. It is enabled by being declared, and `[helpers.NAME]` takes the other keys.",
+    "daemon": "Settings of the service.",
+    "helpers.NAME": "Settings of a helper and limits of its control connections. Settings of single helpers are below.",
+    "helpers.NAME.guard": "Limits for the expectations of a helper. Loosen them with care.",
+    "discovery.NAME": "A discovery protocol of your own: requests go to a multicast group or broadcast address, and"
+    " hosts on the link answer. The table enables the helper, and `[helpers.NAME]` has the other keys.",
 }
 
 
 def page(helpers: Mapping[str, Helper]) -> Iterator[str]:
-    """The page's lines."""
+    """Yield the lines of the page."""
     yield from roff.title(NAME, SECTION, __version__)
     yield roff.section("name")
     yield f"{NAME} \\- {SUMMARY}"
@@ -77,11 +78,14 @@ def _key(name: str, kind: str, default: Any, doc: str) -> Iterator[str]:
 
 
 def markdown(helpers: Mapping[str, Helper]) -> str:
-    """docs/configuration.md."""
-    about = _ABOUT.replace("\n\n", "\0").replace("\n", " ").replace("\0", "\n\n")
+    """Return docs/configuration.md."""
+    about = "\n\n".join(
+        textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+        for text in _ABOUT.split("\n\n")
+    )
     example = "\n".join(f"    {line}".rstrip() for line in _EXAMPLE.splitlines())
     head = (
         f"# Configuration\n\n{about}\n\n{example}\n\n"
-        "The keys below are made of the program's own tables (`./dev pages`); the same stand in fwhelpers.toml(5).\n\n"
+        "`./dev pages` generates this reference and fwhelpers.toml(5) from the program's schema.\n\n"
     )
     return head + schema.reference(helpers).rstrip("\n") + "\n"

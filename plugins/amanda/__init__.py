@@ -134,7 +134,7 @@ class Amanda(DatagramParser):
                 "tcp",
                 span=stream.span,
                 encode=_encode_port,
-                what=f"{service} {stream.name}",
+                trigger=f"{service} {stream.name}",
             )
 
     # state for another worker: the two newest requests,  | key (6) | replied (1 bit), service | reply (3) |

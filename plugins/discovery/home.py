@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from fwhelpers.discovery import ANY, Match, Row
+from fwhelpers.discovery import ANY, Row
 
+from .shapes import broadcast, match_bytes
 from .validators import home, ssdp
 
-
-def match_bytes(offset: int, *values: bytes, mask: bytes = b"") -> Match:
-    return Match(offset, values, mask)
-
-
-#: lamps, switches and other things of the home, by their vendors' own protocols
+#: protocols of vendors
 HOME = (
     Row(
         "govee",
@@ -26,37 +22,32 @@ HOME = (
         validator=home.check_govee,
         doc="Govee lamps",
     ),
-    Row(
+    # LAN protocol 1024, addressable, tagged (to all devices), any origin; message type 2, GetService
+    broadcast(
         "lifx",
         (56700,),
-        broadcast=True,
-        # LAN protocol 1024, addressable, tagged (to all devices), any origin; message type 2, GetService
-        signature=(match_bytes(2, b"\0\x34", mask=b"\xff\x3f"), match_bytes(32, b"\2\0")),
-        size=(36, 64),
-        window=5,
+        "LIFX lamps",
+        (36, 64),
+        match_bytes(2, b"\0\x34", mask=b"\xff\x3f"),
+        match_bytes(32, b"\2\0"),
         spec="LIFX LAN protocol",
-        doc="LIFX lamps",
     ),
-    Row(
+    # {"system": or {"smartlife…": or the like, each byte XORed with the one before, from 171; newer devices: TDP
+    # version 2, discovery
+    broadcast(
         "kasa",
         (9999, 20002),
-        broadcast=True,
-        # {"system": or {"smartlife…": or the like, each byte XORed with the one before, from 171; newer devices: TDP
-        # version 2, discovery
-        signature=(match_bytes(0, b"\xd0\xf2", b"\2\0\0\1"),),
-        size=(16, 2048),
-        window=5,
-        doc="TP-Link Kasa and Tapo plugs and lamps",
+        "TP-Link Kasa and Tapo plugs and lamps",
+        (16, 2048),
+        match_bytes(0, b"\xd0\xf2", b"\2\0\0\1"),
     ),
-    Row(
+    broadcast(
         "gree",
         (7000,),
-        broadcast=True,
-        signature=(match_bytes(0, b"{"),),
-        size=(12, 512),
-        window=5,
+        "Gree air conditioners",
+        (12, 512),
+        match_bytes(0, b"{"),
         validator=home.check_gree,
-        doc="Gree air conditioners",
     ),
     Row(
         "yeelight",
@@ -71,80 +62,63 @@ HOME = (
         validator=ssdp.check,
         doc="Yeelight lamps",
     ),
-    Row(
+    broadcast(
         "magichome",
         (48899,),
-        broadcast=True,
-        signature=(match_bytes(0, b"HF-A11ASSISTHREAD", b"WIFIKIT-214028-READ"),),
-        size=(17, 32),
-        window=5,
-        doc="MagicHome lamps, GoodWe inverters (Hi-Flying modules)",
+        "MagicHome lamps, GoodWe inverters (Hi-Flying modules)",
+        (17, 32),
+        match_bytes(0, b"HF-A11ASSISTHREAD", b"WIFIKIT-214028-READ"),
     ),
-    Row(
+    broadcast(
         "wiz",
         (38899,),
-        broadcast=True,
-        signature=(match_bytes(0, b"{"),),
-        size=(20, 1024),
-        window=5,
+        "Philips WiZ lamps",
+        (20, 1024),
+        match_bytes(0, b"{"),
         validator=home.check_wiz,
-        doc="Philips WiZ lamps",
     ),
-    Row(
+    # hello: length 32, all other bits set
+    broadcast(
         "miio",
         (54321,),
-        broadcast=True,
-        # hello: length 32, all other bits set
-        signature=(match_bytes(0, b"\x21\x31\0\x20" + b"\xff" * 28),),
-        size=(32, 32),
-        window=5,
-        doc="Xiaomi devices (miIO)",
+        "Xiaomi devices (miIO)",
+        (32, 32),
+        match_bytes(0, b"\x21\x31\0\x20" + b"\xff" * 28),
     ),
-    Row(
+    # eight zero bytes; command 6, hello
+    broadcast(
         "broadlink",
         (80,),
-        broadcast=True,
-        # eight zero bytes; command 6, hello
-        signature=(match_bytes(0, bytes(8)), match_bytes(0x26, b"\6")),
-        size=(48, 48),
+        "Broadlink remote controls and plugs",
+        (48, 48),
+        match_bytes(0, bytes(8)),
+        match_bytes(0x26, b"\6"),
         window=10,
-        doc="Broadlink remote controls and plugs",
     ),
-    Row(
-        "midea",
-        (6445, 20086),
-        broadcast=True,
-        signature=(match_bytes(0, b"\x5a\x5a\1"),),
-        size=(40, 256),
-        window=5,
-        doc="Midea air conditioners",
+    broadcast(
+        "midea", (6445, 20086), "Midea air conditioners", (40, 256), match_bytes(0, b"\x5a\x5a\1")
     ),
-    Row(
+    broadcast(
         "jellyfin",
         (7359,),
-        broadcast=True,
-        signature=(
-            match_bytes(
-                0,
-                b"Who is JellyfinServer?",
-                b"who is JellyfinServer?",
-                b"Who is EmbyServer?",
-                b"who is EmbyServer?",
-            ),
+        "Jellyfin and Emby media servers",
+        (18, 64),
+        match_bytes(
+            0,
+            b"Who is JellyfinServer?",
+            b"who is JellyfinServer?",
+            b"Who is EmbyServer?",
+            b"who is EmbyServer?",
         ),
-        size=(18, 64),
-        window=5,
-        doc="Jellyfin and Emby media servers",
     ),
-    Row(
+    # ArtPoll
+    broadcast(
         "artnet",
         (6454,),
-        broadcast=True,
-        signature=(match_bytes(0, b"Art-Net\0\0\x20"),),  # ArtPoll
-        size=(14, 64),
+        "stage lighting (Art-Net)",
+        (14, 64),
+        match_bytes(0, b"Art-Net\0\0\x20"),
         answer_port=6454,
-        window=5,
         spec="Art-Net 4",
-        doc="stage lighting (Art-Net)",
     ),
 )

@@ -5,18 +5,11 @@ A row has a validator if its requests cannot be recognised by bytes at offsets; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from fwhelpers.discovery import ANY, Match, Row
 
-from .home import HOME, match_bytes
+from .home import HOME
+from .shapes import broadcast, groups6, match_bytes
 from .validators import bacnet, dhcpv6, dns, kdeconnect, netbios, slp, snmp, ssdp, wsd
-
-
-def _groups6(last: str, scopes: Iterable[str] = "258e") -> tuple[str, ...]:
-    """The group in several scopes: link (2), site (5), organisation (8), global (e). RFC 4291 §2.7."""
-    return tuple(f"ff0{scope}::{last}" for scope in scopes)
-
 
 #: header of a DNS question: QR 0, opcode 0 (RFC 1035 §4.1.1); at least one question
 _DNS_QUERY = Match(2, (b"\0",), b"\xf8")
@@ -47,24 +40,21 @@ DNS_LIKE = (
         validator=dns.check_llmnr,
         doc="link-local multicast name resolution",
     ),
-    Row(
+    # QR 0; opcode query, registration, release, WACK or refresh; B flag: RFC 1002 §4.2.1.1. Then one question
+    # with a name of 32 letters (§4.1)
+    broadcast(
         "netbios-ns",
         (137,),
-        broadcast=True,
-        # QR 0; opcode query, registration, release, WACK or refresh; B flag: RFC 1002 §4.2.1.1. Then one question
-        # with a name of 32 letters (§4.1)
-        signature=(
-            match_bytes(2, b"\0", b"\x28", b"\x30", b"\x38", b"\x40", b"\x48", mask=b"\xf8"),
-            match_bytes(3, b"\x10", mask=b"\x10"),
-            match_bytes(4, b"\0\1\0\0\0\0"),
-            match_bytes(12, b"\x20"),
-        ),
-        size=(50, 600),
+        "NetBIOS names, used by Samba and Windows",
+        (50, 600),
+        match_bytes(2, b"\0", b"\x28", b"\x30", b"\x38", b"\x40", b"\x48", mask=b"\xf8"),
+        match_bytes(3, b"\x10", mask=b"\x10"),
+        match_bytes(4, b"\0\1\0\0\0\0"),
+        match_bytes(12, b"\x20"),
         reply_port=137,
         window=3,
         spec="RFC 1002",
         validator=netbios.check,
-        doc="NetBIOS names, used by Samba and Windows",
     ),
 )
 
@@ -72,7 +62,7 @@ DEVICES = (
     Row(
         "ssdp",
         (1900,),
-        groups=("239.255.255.250", *_groups6("c")),
+        groups=("239.255.255.250", *groups6("c")),
         broadcast=True,
         signature=(match_bytes(0, b"M-SEARCH "),),
         size=(30, 2000),
@@ -106,8 +96,8 @@ DEVICES = (
             "224.0.1.22",
             "224.0.1.35",
             "224.0.1.60",
-            *_groups6("116", "25"),
-            *_groups6("1:1000/118", "25"),
+            *groups6("116", "25"),
+            *groups6("1:1000/118", "25"),
         ),
         broadcast=True,
         # versions 2 and 1; SrvRqst, AttrRqst, SrvTypeRqst: RFC 2608 §8, RFC 2165 §4
@@ -121,18 +111,17 @@ DEVICES = (
         validator=slp.check,
         doc="service location, older printers and servers",
     ),
-    Row(
+    # SEQUENCE { INTEGER version 0, 1 or 3 …, the length in one, two or three bytes
+    broadcast(
         "snmp",
         (161,),
-        broadcast=True,
-        # SEQUENCE { INTEGER version 0, 1 or 3 …, the length in one, two or three bytes
-        signature=(match_bytes(0, b"\x30"),),
-        size=(20, 1500),
+        "SNMP by broadcast, used by CUPS to find printers",
+        (20, 1500),
+        match_bytes(0, b"\x30"),
         reply_port=161,
         window=10,
         spec="RFC 3416, 3417",
         validator=snmp.check,
-        doc="SNMP by broadcast, used by CUPS to find printers",
     ),
     Row(
         "bjnp",
@@ -142,32 +131,28 @@ DEVICES = (
         # device type: printer or scanner; command: discover
         signature=(match_bytes(0, b"BJNP", b"BJNB", b"MFNP"), match_bytes(4, b"\1\1", b"\2\1")),
         size=(16, 64),
-        window=5,
         doc="Canon printers and scanners",
     ),
-    Row(
+    broadcast(
         "epson",
         (3289,),
-        broadcast=True,
-        signature=(match_bytes(0, b"EPSONP", b"EPSONQ"),),
-        size=(14, 64),
-        window=5,
-        doc="Epson printers and scanners",
+        "Epson printers and scanners",
+        (14, 64),
+        match_bytes(0, b"EPSONP", b"EPSONQ"),
     ),
     Row(
         "hdhomerun",
         (65001,),
-        groups=_groups6("176", "25"),
+        groups=groups6("176", "25"),
         broadcast=True,
         signature=(match_bytes(0, b"\0\2"),),  # discover request
         size=(8, 1460),
-        window=5,
         doc="HDHomeRun television tuners",
     ),
     Row(
         "coap",
         (5683,),
-        groups=("224.0.1.187", *_groups6("fd", "258")),
+        groups=("224.0.1.187", *groups6("fd", "258")),
         # version 1, non-confirmable, token of at most 8 bytes; GET: RFC 7252 §3, §8.1
         signature=(
             Match(0, tuple(bytes((0x50 | length,)) for length in range(9))),
@@ -197,7 +182,7 @@ INDUSTRY = (
     Row(
         "bacnet",
         tuple(range(47808, 47824)),
-        groups=_groups6("bac0", "258"),
+        groups=groups6("bac0", "258"),
         broadcast=True,
         # types and functions of messages to all devices
         signature=(match_bytes(0, b"\x81\x0b", b"\x81\x0a", b"\x81\x09", b"\x82\x02"),),
@@ -207,37 +192,34 @@ INDUSTRY = (
         validator=bacnet.check,
         doc="BACnet/IP devices (Who-Is, Who-Has)",
     ),
-    Row(
+    # ListIdentity, ListServices; no data, no session, no status
+    broadcast(
         "enip",
         (44818,),
-        broadcast=True,
-        # ListIdentity, ListServices; no data, no session, no status
-        signature=(match_bytes(0, b"\x63\0\0\0\0\0\0\0\0\0\0\0", b"\4\0\0\0\0\0\0\0\0\0\0\0"),),
-        size=(24, 24),
-        window=5,
+        "EtherNet/IP devices",
+        (24, 24),
+        match_bytes(0, b"\x63\0\0\0\0\0\0\0\0\0\0\0", b"\4\0\0\0\0\0\0\0\0\0\0\0"),
         spec="CIP volume 2",
-        doc="EtherNet/IP devices",
     ),
-    Row(
+    # RMCP of class ASF, IANA number 4542, presence ping
+    broadcast(
         "ipmi",
         (623,),
-        broadcast=True,
-        # RMCP of class ASF, IANA number 4542, presence ping
-        signature=(match_bytes(0, b"\6\0"), match_bytes(3, b"\6\0\0\x11\xbe\x80")),
-        size=(12, 12),
-        window=5,
+        "management controllers (RMCP presence ping)",
+        (12, 12),
+        match_bytes(0, b"\6\0"),
+        match_bytes(3, b"\6\0\0\x11\xbe\x80"),
         spec="ASF 2.0 §3.2.4.2",
-        doc="management controllers (RMCP presence ping)",
     ),
-    Row(
+    # DISCOVERY_CMD, no data
+    broadcast(
         "gvcp",
         (3956,),
-        broadcast=True,
-        signature=(match_bytes(0, b"\x42"), match_bytes(2, b"\0\2\0\0")),  # DISCOVERY_CMD, no data
-        size=(8, 8),
-        window=5,
+        "industrial cameras",
+        (8, 8),
+        match_bytes(0, b"\x42"),
+        match_bytes(2, b"\0\2\0\0"),
         spec="GigE Vision",
-        doc="industrial cameras",
     ),
 )
 
@@ -249,7 +231,6 @@ HOSTS = (
         broadcast=True,
         signature=(match_bytes(0, b"\2"),),  # CLNT_BCAST_EX
         size=(1, 1),
-        window=5,
         spec="MC-SQLR §2.2.1",
         doc="Microsoft SQL Server instances",
     ),

@@ -99,7 +99,7 @@ class Ssdp(Discovery):
             permanent=True,  # for the description, its services and each action
             child=True,
             timeout=_max_age(headers),
-            what=printable("LOCATION", location),
+            trigger=printable("LOCATION", location),
         )
         if headers.get(b"NTS") == b"ssdp:byebye":
             yield Cancel(want=expectation)

@@ -272,7 +272,7 @@ class Ftp(LineParser):
             span=announcement.span,
             encode=announcement.encode,
             fit=announcement.fit,
-            what=name,
+            trigger=name,
         )
 
     # state for another worker:  | flags | code of the multi-line reply (2) | pending commands |

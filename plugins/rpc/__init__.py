@@ -144,7 +144,7 @@ class Portmap:
             encode=encode,
             fit=fit,
             permanent=True,  # mount pings the service first, then connects again
-            what=f"{name} v{service.version}" if service.version else name,
+            trigger=f"{name} v{service.version}" if service.version else name,
         )
 
     def _dump_events(self, services: list[Service]) -> Iterator[Event]:

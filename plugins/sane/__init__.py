@@ -192,7 +192,7 @@ class Sane(Parser):
             self.flow.server.at(port),
             span=(at, at + 4),
             encode=lambda end: end.port.to_bytes(4, "big"),
-            what="START",
+            trigger="START",
         )
 
     # state for another worker:  | initialized, authorizing | version (2 bytes) | pending requests |

@@ -189,7 +189,7 @@ class Tns(StreamParser):
         host = self._resolve(address.host.text)
         if host is None:
             return Refuse("G5", f"REDIRECT to {address.host.text[:64]!r}, which is not in `hosts`")
-        return Expect(self.flow.client, Endpoint(host, port), what="REDIRECT")
+        return Expect(self.flow.client, Endpoint(host, port), trigger="REDIRECT")
 
     def _resolve(self, text: bytes) -> bytes | None:
         try:

@@ -10,7 +10,7 @@ import rpc_messages as rpc
 import sane_messages as sane
 import tns_messages as tns
 
-from fwhelpers.testing.playbook import Said, client, server
+from fwhelpers.testing.playbook import Message, client, server
 
 FTP = [
     server(b"220-hello\r\n227 =10,0,2,2,4,1\r\n220 go\r\n"), client(b"USER x\r\n"), server(b"331 yes\r\n"),
@@ -24,7 +24,7 @@ for question, answer in [*sane.SESSION[1:], (sane.START, sane.started())]:
     SANE += [client(question), server(answer)]
 
 #: (helper, transport) → a conversation that opens something
-SEEDS: dict[tuple[str, str], Sequence[Said]] = {
+SEEDS: dict[tuple[str, str], Sequence[Message]] = {
     ("amanda", "udp"): [client(amanda.req()), server(amanda.rep()), client(amanda.ack())],
     ("ftp", "tcp"): FTP,
     ("gena", "tcp"): [

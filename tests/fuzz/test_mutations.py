@@ -20,7 +20,7 @@ from fuzz.seeds import SEEDS
 from fwhelpers.api import Helper, ParseError
 from fwhelpers.plugin.manager import load
 from fwhelpers.testing.invariants import check_bounds
-from fwhelpers.testing.playbook import Said, new_parser
+from fwhelpers.testing.playbook import Message, new_parser
 
 HELPERS = load().helpers
 ROUNDS = 150
@@ -59,7 +59,7 @@ def damaged(random: Random, data: bytes) -> bytes:
             return data[: at // 2] + data[at:]
 
 
-def scripts(name: str, l4: str) -> Iterator[list[Said]]:
+def scripts(name: str, l4: str) -> Iterator[list[Message]]:
     """Yield conversations with some changes: bytes, order, direction."""
     random = Random(f"{name} {l4}")
     for _ in range(ROUNDS):
@@ -71,9 +71,9 @@ def scripts(name: str, l4: str) -> Iterator[list[Said]]:
                 case 0:
                     script.insert(random.randrange(len(script)), said)
                 case 1:
-                    script[at] = Said(said.data, not said.reply)
+                    script[at] = Message(said.data, not said.reply)
                 case _:
-                    script[at] = Said(damaged(random, said.data), said.reply)
+                    script[at] = Message(damaged(random, said.data), said.reply)
         yield script
 
 

@@ -28,11 +28,11 @@ def logged_in(family: int = 4, **settings: object) -> Playbook:
 
 
 def active(play: Playbook, port: int = 1025, command: str = "PORT") -> Expect:
-    return Expect(play.server, play.client.at(port), policy="active", what=command)
+    return Expect(play.server, play.client.at(port), policy="active", trigger=command)
 
 
 def passive(play: Playbook, port: int = 1025, command: str = "PASV") -> Expect:
-    return Expect(play.client, play.server.at(port), policy="passive", what=command)
+    return Expect(play.client, play.server.at(port), policy="passive", trigger=command)
 
 
 def unsolicited(

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from struct import pack
 
-from fwhelpers.sansio.xdr import string
+from fwhelpers_plugins.rpc import fwhelpers_helpers
 
+from fwhelpers.api import Expect
+from fwhelpers.sansio.xdr import string
+from fwhelpers.testing import Playbook
+
+(RPC,) = fwhelpers_helpers()
+
+UADDR = b"10.0.2.2.78.80"  # port 20048
 TCP, UDP = 6, 17
 NULL_AUTH = pack("!II", 0, 0)
 UNIX_AUTH = pack("!I", 1) + string(pack("!I", 1) + string(b"host") + pack("!III", 0, 0, 0))
@@ -72,3 +79,17 @@ def dump_entry(program: int, netid: bytes, address: bytes) -> bytes:
 def record(*parts: bytes) -> bytes:
     last = len(parts) - 1
     return b"".join(pack("!I", len(p) | (i == last) << 31) + p for i, p in enumerate(parts))
+
+
+def service(
+    play: Playbook, number: int = 20048, l4: str = "udp", trigger: str = "mountd v3"
+) -> Expect:
+    return Expect(play.client, play.server.at(number), l4, permanent=True, trigger=trigger)
+
+
+def udp(family: int = 4, **settings: object) -> Playbook:
+    return Playbook(RPC, "udp", family, **settings)
+
+
+def tcp(family: int = 4, **settings: object) -> Playbook:
+    return Playbook(RPC, "tcp", family, **settings)

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from fwhelpers.api import Endpoint, Expect, ParseError, Refuse
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check, check_restart
-from fwhelpers.testing.playbook import Said
+from fwhelpers.testing.playbook import Message
 
 (AMANDA,) = fwhelpers_helpers()
 
@@ -47,21 +47,21 @@ anything = st.one_of(
 )
 scripts = st.lists(
     st.one_of(
-        st.builds(Said, asking, st.just(False)), st.builds(Said, answering, st.just(True)),
-        st.builds(Said, anything, st.booleans()),
+        st.builds(Message, asking, st.just(False)), st.builds(Message, answering, st.just(True)),
+        st.builds(Message, anything, st.booleans()),
     ),
     max_size=12,
 )  # fmt: skip
 
 
 @given(scripts, st.sampled_from([4, 6]))
-def test_fuzz(script: list[Said], family: int) -> None:
+def test_fuzz(script: list[Message], family: int) -> None:
     outcome = check(AMANDA, script, family=family)
     assert "ParseError" not in outcome
 
 
 @given(scripts)
-def test_another_worker_can_take_over_at_any_time(script: list[Said]) -> None:
+def test_another_worker_can_take_over_at_any_time(script: list[Message]) -> None:
     check_restart(AMANDA, script)
 
 
@@ -70,7 +70,7 @@ def asked(service: str = "sendbackup", family: int = 4) -> Playbook:
 
 
 def to(play: Playbook, name: str, port: int, service: str = "sendbackup") -> Expect:
-    return Expect(play.client, play.server.at(port), "tcp", what=f"{service} {name}")
+    return Expect(play.client, play.server.at(port), "tcp", trigger=f"{service} {name}")
 
 
 def opens(play: Playbook, service: str = "sendbackup", **ports: int) -> Playbook:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fwhelpers.api import Cancel, Endpoint, Expect, ParseError, Refuse, Used
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check, check_restart
-from fwhelpers.testing.playbook import Said
+from fwhelpers.testing.playbook import Message
 
 lines = st.sampled_from(
     [
@@ -24,18 +24,18 @@ lines = st.sampled_from(
     ]
 )  # fmt: skip
 scripts = st.lists(
-    st.builds(Said, st.one_of(lines, st.binary(max_size=30)), st.booleans()), max_size=20
+    st.builds(Message, st.one_of(lines, st.binary(max_size=30)), st.booleans()), max_size=20
 )
 
 
 @given(scripts, st.sampled_from([4, 6]), st.booleans(), st.integers(0, 100))
 @example([client(b"\r\n"), server(b"220\r\n")], 4, False, 0)
-def test_fuzz(script: list[Said], family: int, pickup: bool, seed: int) -> None:
+def test_fuzz(script: list[Message], family: int, pickup: bool, seed: int) -> None:
     check(FTP, script, family=family, settings={"pickup": pickup}, seed=seed)
 
 
 @given(scripts)
-def test_another_worker_can_take_over_at_any_time(script: list[Said]) -> None:
+def test_another_worker_can_take_over_at_any_time(script: list[Message]) -> None:
     check_restart(FTP, script)
 
 
@@ -325,7 +325,7 @@ def test_pickup_still_requires_ftp() -> None:
 def test_the_guard_receives_the_announced_address() -> None:
     play = logged_in() >> client(b"PORT 192,0,2,1,0,80\r\n")
     assert play << Expect(
-        play.server, Endpoint.parse("192.0.2.1", 80), policy="active", what="PORT"
+        play.server, Endpoint.parse("192.0.2.1", 80), policy="active", trigger="PORT"
     )
 
 

@@ -22,7 +22,7 @@ from sane_messages import INIT, word
 from tns_messages import DATA, REDIRECT, address, connect, packet
 
 from fwhelpers.api import Helper, ParseError
-from fwhelpers.testing.playbook import Said, client, flow_of, new_parser, server
+from fwhelpers.testing.playbook import Message, client, flow_of, new_parser, server
 
 (AMANDA,), (RPC,), (SANE,) = amanda_helpers(), rpc_helpers(), sane_helpers()
 (TFTP,), (TNS,) = tftp_helpers(), tns_helpers()
@@ -32,7 +32,7 @@ FTP_TLS = [*FTP_LOGIN, client(b"AUTH TLS\r\n"), server(b"234 go\r\n")]
 TNS_CONNECT = [client(connect())]
 
 #: helper, transport, beginning, repeated lines
-CASES: dict[str, tuple[Helper, str, list[Said], list[Said]]] = {
+CASES: dict[str, tuple[Helper, str, list[Message], list[Message]]] = {
     "ftp commands": (FTP, "tcp", FTP_LOGIN, [client(b"NOOP\r\n")]),
     "ftp dialogues": (FTP, "tcp", FTP_LOGIN, [client(b"PASV\r\n"), server(b"227 10,0,2,2,4,1\r\n")]),
     "ftp pipelined": (FTP, "tcp", FTP_LOGIN, [client(b"PASV\r\nRETR a\r\nABOR\r\nPORT 1,2\r\n")]),
@@ -66,22 +66,22 @@ CASES: dict[str, tuple[Helper, str, list[Said], list[Said]]] = {
 MAX_BUFFERED = 20_000
 
 
-def whole(script: Iterable[Said]) -> Iterable[Said]:
+def whole(script: Iterable[Message]) -> Iterable[Message]:
     return script
 
 
-def single_bytes(script: Iterable[Said]) -> Iterable[Said]:
+def single_bytes(script: Iterable[Message]) -> Iterable[Message]:
     for said in script:
         for at in range(len(said.data)):
-            yield Said(said.data[at : at + 1], said.reply)
+            yield Message(said.data[at : at + 1], said.reply)
 
 
-def script_of(beginning: list[Said], lines: list[Said], size: int) -> list[Said]:
+def script_of(beginning: list[Message], lines: list[Message], size: int) -> list[Message]:
     length = sum(len(line.data) for line in lines)
     return [*beginning, *(lines * max(1, size // length))]
 
 
-def count_calls(helper: Helper, l4: str, script: Iterable[Said]) -> tuple[int, int]:
+def count_calls(helper: Helper, l4: str, script: Iterable[Message]) -> tuple[int, int]:
     """Return the number of calls and the largest number of buffered bytes."""
     calls = most = 0
 
@@ -105,7 +105,9 @@ def count_calls(helper: Helper, l4: str, script: Iterable[Said]) -> tuple[int, i
 
 @pytest.mark.parametrize("cut", [whole, single_bytes])
 @pytest.mark.parametrize("case", CASES)
-def test_work_grows_linearly(case: str, cut: Callable[[Iterable[Said]], Iterable[Said]]) -> None:
+def test_work_grows_linearly(
+    case: str, cut: Callable[[Iterable[Message]], Iterable[Message]]
+) -> None:
     helper, l4, beginning, lines = CASES[case]
     if l4 == "udp" and cut is single_bytes:
         return
@@ -136,6 +138,6 @@ def test_work_grows_linearly(case: str, cut: Callable[[Iterable[Said]], Iterable
 def test_incomplete_messages_are_bounded(helper: Helper, reply: bool, data: bytes) -> None:
     beginning = {FTP.name: FTP_LOGIN, TNS.name: TNS_CONNECT, SANE.name: [client(INIT)]}
     parser = new_parser(helper, flow_of(helper, "tcp"))
-    for said in [*beginning.get(helper.name, []), Said(data, reply)]:
+    for said in [*beginning.get(helper.name, []), Message(data, reply)]:
         list(parser.feed(said.data, said.reply))
     assert parser.buffered <= MAX_BUFFERED / 2

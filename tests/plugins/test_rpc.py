@@ -5,13 +5,15 @@ from __future__ import annotations
 from struct import pack
 
 import pytest
-from fwhelpers_plugins.rpc import MAX_CALLS, MAX_SERVICES, RpcStream, fwhelpers_helpers
+from fwhelpers_plugins.rpc import MAX_CALLS, MAX_SERVICES, RpcStream
 from fwhelpers_plugins.rpc.programs import check_programs
 from hypothesis import given
 from hypothesis import strategies as st
 from rpc_messages import (
     NULL_AUTH,
+    RPC,
     TCP,
+    UADDR,
     UDP,
     UNIX_AUTH,
     call,
@@ -25,17 +27,16 @@ from rpc_messages import (
     port,
     record,
     reply,
+    service,
+    tcp,
+    udp,
 )
 
 from fwhelpers.api import Endpoint, Expect, ParseError, Refuse
 from fwhelpers.sansio.xdr import string
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check, check_restart
-from fwhelpers.testing.playbook import Said
-
-(RPC,) = fwhelpers_helpers()
-
-UADDR = b"10.0.2.2.78.80"  # port 20048
+from fwhelpers.testing.playbook import Message
 
 messages = st.sampled_from(
     [
@@ -48,11 +49,11 @@ messages = st.sampled_from(
     ]
 )  # fmt: skip
 datagrams = st.lists(
-    st.builds(Said, st.one_of(messages, st.binary(max_size=60)), st.booleans()), max_size=20
+    st.builds(Message, st.one_of(messages, st.binary(max_size=60)), st.booleans()), max_size=20
 )
 streams = st.lists(
     st.builds(
-        Said,
+        Message,
         st.one_of(
             messages.map(record),
             messages.map(lambda m: record(m[:8], b"", m[8:20], m[20:])),
@@ -65,33 +66,19 @@ streams = st.lists(
 
 
 @given(datagrams, st.sampled_from([4, 6]), st.booleans())
-def test_fuzz_datagrams(script: list[Said], family: int, dump: bool) -> None:
+def test_fuzz_datagrams(script: list[Message], family: int, dump: bool) -> None:
     assert "ParseError" not in check(RPC, script, "udp", family, {"dump": dump})
 
 
 @given(streams, st.sampled_from([4, 6]), st.booleans(), st.integers(0, 100))
-def test_fuzz_streams(script: list[Said], family: int, dump: bool, seed: int) -> None:
+def test_fuzz_streams(script: list[Message], family: int, dump: bool, seed: int) -> None:
     check(RPC, script, "tcp", family, {"dump": dump}, seed)
 
 
 @given(st.lists(st.sampled_from([getport(1), reply(1, port(900)), reply(2, port(901))])))
 def test_another_worker_can_take_over(said: list[bytes]) -> None:
-    check_restart(RPC, [Said(m, m[7] == 1) for m in said], "udp")
-    check_restart(RPC, [Said(record(m), m[7] == 1) for m in said], "tcp")
-
-
-def service(
-    play: Playbook, number: int = 20048, l4: str = "udp", what: str = "mountd v3"
-) -> Expect:
-    return Expect(play.client, play.server.at(number), l4, permanent=True, what=what)
-
-
-def udp(family: int = 4, **settings: object) -> Playbook:
-    return Playbook(RPC, "udp", family, **settings)
-
-
-def tcp(family: int = 4, **settings: object) -> Playbook:
-    return Playbook(RPC, "tcp", family, **settings)
+    check_restart(RPC, [Message(m, m[7] == 1) for m in said], "udp")
+    check_restart(RPC, [Message(record(m), m[7] == 1) for m in said], "tcp")
 
 
 # portmap 2
@@ -158,7 +145,7 @@ def test_a_service_bound_to_all_addresses() -> None:
 def test_another_address_is_named_as_announced() -> None:
     play = udp() >> client(getaddr(7)) >> server(reply(7, string(b"192.0.2.1.78.80")))
     end = Endpoint.parse("192.0.2.1", 20048)
-    assert play << Expect(play.client, end, "udp", permanent=True, what="mountd v3")
+    assert play << Expect(play.client, end, "udp", permanent=True, trigger="mountd v3")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +222,7 @@ def test_a_program_that_is_not_listed() -> None:
 @pytest.mark.parametrize("listed", [[100232], ["nfs", 100232], ["any"]])
 def test_a_program_that_is_listed(listed: list[object]) -> None:
     play = udp(programs=listed) >> client(getport(7, 100232)) >> server(reply(7, port(32773)))
-    assert play << service(play, 32773, what="100232 v3")
+    assert play << service(play, 32773, trigger="100232 v3")
 
 
 def test_names_and_numbers() -> None:
@@ -349,62 +336,6 @@ def test_a_long_answer_is_passed_over() -> None:
 )  # fmt: skip
 def test_not_rpc(data: bytes) -> None:
     assert tcp() >> client(data) << ParseError
-
-
-# rewriting
-
-
-def test_rewriting_a_port() -> None:
-    play = udp() >> client(getport(7)) >> server(reply(7, port(20048)))
-    play << service(play)
-    assert play.rewritten(play.server.at(20050), True) == reply(7, port(20050))
-    play = (
-        tcp() >> client(record(getport(7))) >> server(record(reply(7)[:5], reply(7, port(9))[5:]))
-    )
-    play << service(play, 9)
-    assert play.rewritten(play.server.at(8), True)[-4:] == port(8)
-
-
-def test_rewriting_an_address_lets_a_datagram_grow() -> None:
-    play = udp() >> client(callit(7, 3, 5)) >> server(reply(7, string(UADDR) + string(b"x")))
-    play << service(play)
-    new = play.rewritten(Endpoint.parse("192.168.200.200", 20050), True)
-    assert new == reply(7, string(b"192.168.200.200.78.82") + string(b"x"))
-
-
-def test_rewriting_an_address_changes_the_record_mark() -> None:
-    play = tcp() >> client(record(callit(6)) + record(callit(7, 3, 5)))
-    answer = string(UADDR) + string(b"x")
-    play >> server(record(reply(6, port(0) + string(b"y"))) + record(reply(7, answer)))
-    play << service(play)
-    new = play.rewritten(Endpoint.parse("192.168.200.200", 20050), True)
-    expected = reply(7, string(b"192.168.200.200.78.82") + string(b"x"))
-    assert new == record(reply(6, port(0) + string(b"y"))) + record(expected)
-
-
-def test_an_address_in_ipv6_keeps_its_length() -> None:
-    answer = record(reply(7, string(b"fd02::2.78.80")))
-    play = tcp(6) >> client(record(getaddr(7))) >> server(answer)
-    play << service(play, l4="tcp")
-    size = len(string(b"fd02::2.78.80"))
-    new = play.rewritten(Endpoint.parse("fd9::1", 20050), True, size)
-    assert new == record(reply(7, string(b"0fd9::1.78.82")))
-    with pytest.raises(ValueError, match="can't be written"):
-        play.rewritten(Endpoint.parse("2001:db8:1:2:3:4:5:6", 20050), True, size)
-
-
-def test_addresses_that_cannot_be_rewritten() -> None:
-    two = reply(7, entries(list_entry(UADDR, b"udp"), list_entry(UADDR, b"tcp")))
-    play = tcp() >> client(record(getaddr(7, 4, 11))) >> server(record(two))
-    play << service(play)
-    with pytest.raises(ValueError, match="can't be rewritten"):
-        play.rewritten(play.server, True)
-    play << service(play, l4="tcp")
-    one = reply(8, string(UADDR))
-    play >> client(record(getaddr(8))) >> server(record(one[:28], one[28:]))
-    play << service(play, l4="tcp")
-    with pytest.raises(ValueError, match="can't be rewritten"):
-        play.rewritten(play.server, True)
 
 
 # another worker takes over

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fwhelpers.api import Cancel, Done, Endpoint, Expect, ParseError, Refuse
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check, check_restart
-from fwhelpers.testing.playbook import Said
+from fwhelpers.testing.playbook import Message
 
 (SANE,) = fwhelpers_helpers()
 
@@ -34,8 +34,8 @@ numbers = st.lists(st.sampled_from([0, 1, 2, 3, 4, 5, 7, 9, 0xFFFF, 2**31]), max
     lambda found: m.word(*found)
 )
 lines = st.one_of(
-    st.builds(Said, st.one_of(requests, numbers, st.binary(max_size=40)), st.just(False)),
-    st.builds(Said, st.one_of(replies, numbers, st.binary(max_size=40)), st.just(True)),
+    st.builds(Message, st.one_of(requests, numbers, st.binary(max_size=40)), st.just(False)),
+    st.builds(Message, st.one_of(replies, numbers, st.binary(max_size=40)), st.just(True)),
 )
 #: what saned and a client would say: each request with its reply
 dialogues = st.lists(
@@ -48,17 +48,17 @@ dialogues = st.lists(
 
 
 @given(st.lists(lines, max_size=8).map(lambda said: [client(m.INIT), *said]), st.integers(0, 50))
-def test_fuzz(script: list[Said], seed: int) -> None:
+def test_fuzz(script: list[Message], seed: int) -> None:
     check(SANE, script, seed=seed)
 
 
-@given(st.lists(st.builds(Said, st.binary(max_size=60), st.booleans()), max_size=5))
-def test_fuzz_garbage(script: list[Said]) -> None:
+@given(st.lists(st.builds(Message, st.binary(max_size=60), st.booleans()), max_size=5))
+def test_fuzz_garbage(script: list[Message]) -> None:
     check(SANE, script)
 
 
 @given(dialogues, st.integers(0, 50))
-def test_a_dialogue_is_read_to_its_end(script: list[Said], seed: int) -> None:
+def test_a_dialogue_is_read_to_its_end(script: list[Message], seed: int) -> None:
     outcome = check(SANE, script, seed=seed)
     assert "ParseError" not in outcome
     starts = sum(said.data == m.START for said in script)
@@ -66,7 +66,7 @@ def test_a_dialogue_is_read_to_its_end(script: list[Said], seed: int) -> None:
 
 
 @given(dialogues)
-def test_another_worker_can_take_over(script: list[Said]) -> None:
+def test_another_worker_can_take_over(script: list[Message]) -> None:
     check_restart(SANE, script)
 
 
@@ -80,21 +80,21 @@ def opened(family: int = 4) -> Playbook:
 @pytest.mark.parametrize("family", [4, 6])
 def test_start(family: int) -> None:
     play = opened(family)
-    data = Expect(play.client, play.server.at(45000), what="START")
+    data = Expect(play.client, play.server.at(45000), trigger="START")
     assert play >> client(m.START) >> server(m.started()) << data
 
 
 def test_each_start_has_a_port_of_its_own() -> None:
     play = opened()
     for port in (45000, 45001):
-        data = Expect(play.client, play.server.at(port), what="START")
+        data = Expect(play.client, play.server.at(port), trigger="START")
         play = play >> client(m.START) >> server(m.started(port)) << data
     assert play
 
 
 def test_requests_sent_together_are_told_apart() -> None:
     play = opened()
-    data = Expect(play.client, play.server.at(45000), what="START")
+    data = Expect(play.client, play.server.at(45000), trigger="START")
     play = play >> client(m.GET_PARAMETERS, m.START, m.GET_PARAMETERS)
     assert play >> server(m.PARAMETERS_REPLY, m.started(), m.PARAMETERS_REPLY) << data
 
@@ -113,7 +113,9 @@ def test_a_name_and_a_password_come_first() -> None:
     play = opened()
     play = play >> client(m.START) >> server(m.started(0, resource=b"net:test"))
     play = play >> client(m.AUTHORIZE) >> server(m.DUMMY)
-    assert play >> server(m.started()) << Expect(play.client, play.server.at(45000), what="START")
+    assert (
+        play >> server(m.started()) << Expect(play.client, play.server.at(45000), trigger="START")
+    )
 
 
 @pytest.mark.parametrize("resource", [None, b""])

@@ -59,7 +59,7 @@ def test_an_answer_opens_the_way_to_the_device() -> None:
         permanent=True,
         child=True,
         timeout=1800,
-        what="LOCATION http://10.0.1.7:49152/description.xml",
+        trigger="LOCATION http://10.0.1.7:49152/description.xml",
     )
 
 

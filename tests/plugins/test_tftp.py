@@ -14,7 +14,7 @@ from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.verdict import Report
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check, check_restart
-from fwhelpers.testing.playbook import Said
+from fwhelpers.testing.playbook import Message
 
 (TFTP,) = fwhelpers_helpers()
 RRQ = b"\0\1boot/file\0octet\0"
@@ -28,33 +28,33 @@ datagrams = st.one_of(
     st.binary(max_size=600),
     st.binary(max_size=60).map(b"\0\1".__add__),
 )
-scripts = st.lists(st.builds(Said, datagrams, st.booleans()), max_size=20)
+scripts = st.lists(st.builds(Message, datagrams, st.booleans()), max_size=20)
 
 
 @given(scripts, st.sampled_from([4, 6]))
-def test_fuzz(script: list[Said], family: int) -> None:
+def test_fuzz(script: list[Message], family: int) -> None:
     outcome = check(TFTP, script, family=family)
     assert "ParseError" not in outcome
     assert len(outcome) <= sum(not said.reply for said in script)
 
 
 @given(scripts)
-def test_another_worker_can_take_over_at_any_time(script: list[Said]) -> None:
+def test_another_worker_can_take_over_at_any_time(script: list[Message]) -> None:
     check_restart(TFTP, script)
 
 
 @pytest.mark.parametrize("family", [4, 6])
 @pytest.mark.parametrize(
-    ("data", "what"),
+    ("data", "trigger"),
     [
         (RRQ, "RRQ"), (WRQ, "WRQ"), (RRQ + OPTIONS, "RRQ"), (b"\0\1f\0OcTeT\0", "RRQ"),
         (b"\0\2f\0MAIL\0", "WRQ"), (RRQ + b"ethernetaddress\0\0\2\0\xff\n\0\0blksize\x001428\0", "RRQ"),
         (RRQ + b"blksize\0", "RRQ"), (RRQ + b"rollover\0\0", "RRQ"), (b"\0\1\xc3\xa4 b\n\0octet\0", "RRQ"),
     ],
 )  # fmt: skip
-def test_requests(data: bytes, what: str, family: int) -> None:
+def test_requests(data: bytes, trigger: str, family: int) -> None:
     play = Playbook(TFTP, family=family)
-    assert play >> client(data) << Expect(play.server, play.client, what=what)
+    assert play >> client(data) << Expect(play.server, play.client, trigger=trigger)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import pack
 
 import pytest
-from fwhelpers_plugins.tns import MAX_PIECES, MAX_TEXT, fwhelpers_helpers
+from fwhelpers_plugins.tns import MAX_PIECES, MAX_TEXT
 from fwhelpers_plugins.tns.descriptor import MAX_DEPTH, Address, addresses
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +18,11 @@ from tns_messages import (
     REDIRECT,
     REFUSE,
     RESEND,
+    TNS,
     accept,
     address,
     connect,
+    connected,
     packet,
     redirect,
     redirect_apart,
@@ -29,9 +31,7 @@ from tns_messages import (
 from fwhelpers.api import Done, Endpoint, Expect, ParseError, Refuse
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import check, check_restart
-from fwhelpers.testing.playbook import Said
-
-(TNS,) = fwhelpers_helpers()
+from fwhelpers.testing.playbook import Message
 
 texts = st.one_of(
     st.sampled_from(
@@ -55,25 +55,25 @@ client_data = st.one_of(
     st.sampled_from([connect(), connect(separate=True), packet(DATA, b"\0\0x")]), st.binary(max_size=30)
 )  # fmt: skip
 lines = st.one_of(
-    st.builds(Said, client_data, st.just(False)), st.builds(Said, server_data, st.just(True))
+    st.builds(Message, client_data, st.just(False)), st.builds(Message, server_data, st.just(True))
 )
 plays = st.lists(lines, max_size=6).map(lambda script: [client(connect()), *script])
 HOSTS = {"hosts": {"rac1": "10.0.2.5"}}
 
 
 @given(plays, st.sampled_from([4, 6]), st.sampled_from([{}, HOSTS]), st.integers(0, 100))
-def test_fuzz(script: list[Said], family: int, settings: dict[str, object], seed: int) -> None:
+def test_fuzz(script: list[Message], family: int, settings: dict[str, object], seed: int) -> None:
     check(TNS, script, "tcp", family, settings, seed)
 
 
-@given(st.lists(st.builds(Said, st.binary(max_size=60), st.booleans()), max_size=5))
-def test_fuzz_garbage(script: list[Said]) -> None:
+@given(st.lists(st.builds(Message, st.binary(max_size=60), st.booleans()), max_size=5))
+def test_fuzz_garbage(script: list[Message]) -> None:
     outcome = check(TNS, script, "tcp")
     assert outcome in ([], ["ParseError"])
 
 
 @given(plays)
-def test_another_worker_can_take_over(script: list[Said]) -> None:
+def test_another_worker_can_take_over(script: list[Message]) -> None:
     check_restart(TNS, script, "tcp", settings=HOSTS)
 
 
@@ -91,13 +91,9 @@ def test_fuzz_descriptors(text: bytes, size: int) -> None:
             assert len(item.fitted(text, end, size) or bytes(size)) == size
 
 
-def connected(family: int = 4, **settings: object) -> Playbook:
-    return Playbook(TNS, "tcp", family, **settings) >> client(connect())
-
-
 def to(play: Playbook, port: int = 2143, host: str = "") -> Expect:
     end = Endpoint.parse(host, port) if host else play.server.at(port)
-    return Expect(play.client, end, what="REDIRECT")
+    return Expect(play.client, end, trigger="REDIRECT")
 
 
 # framing
@@ -323,84 +319,6 @@ def test_a_configured_name(name: str, host: str) -> None:
 def test_invalid_settings(value: object) -> None:
     with pytest.raises(ValueError, match=r"must be|not an address"):
         connected(hosts=value)
-
-
-# rewriting
-
-
-OTHER = Endpoint.parse("192.168.200.200", 21430)
-TEXT = b"(ADDRESS=(PROTOCOL=tcp)(HOST=192.168.200.200)(PORT=21430))"
-
-
-@pytest.mark.parametrize("wide", [False, True])
-def test_rewriting_sets_the_lengths(wide: bool) -> None:
-    play = connected() >> server(redirect(address() + b"\0" + DESCRIPTOR, wide=wide)) << Expect
-    assert play.rewritten(OTHER, reply=True) == redirect(TEXT + b"\0" + DESCRIPTOR, wide=wide)
-
-
-def test_rewriting_after_other_packets() -> None:
-    play = connected() >> server(packet(RESEND)) >> client(connect())
-    play >> server(packet(MARKER, b"\1\0\1"), redirect(address())) << Expect
-    assert play.rewritten(OTHER, True) == packet(RESEND) + packet(MARKER, b"\1\0\1") + redirect(
-        TEXT
-    )
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (b"( HOST = 10.0.2.2 )( PORT = 2143 )", b"( HOST = 192.168.200.200 )( PORT = 21430 )"),
-        (b"(HOST='10.0.2.2')(PORT=\"2143\")", b"(HOST='192.168.200.200')(PORT=\"21430\")"),
-        (b"(PORT=2143)(X=(Y=1))(HOST=10.0.2.2)", b"(PORT=21430)(X=(Y=1))(HOST=192.168.200.200)"),
-    ],
-)
-def test_rewriting_keeps_everything_else(old: bytes, new: bytes) -> None:
-    frame = b"(ADDRESS=(PROTOCOL=tcp)%s(Z=3))"
-    play = connected() >> server(redirect(frame % old)) << Expect
-    assert play.rewritten(OTHER, reply=True) == redirect(frame % new)
-
-
-def test_rewriting_ipv6_keeps_the_length() -> None:
-    play = connected(6) >> server(redirect(address("[fd02::2222]"))) << Expect
-    data = redirect(address("[fd02::2222]"))
-    new = play.rewritten(Endpoint.parse("fd01::1", 2144), True, len(data) - len("))"))
-    assert new == redirect(b"(ADDRESS=(PROTOCOL=tcp)(HOST=[fd01::1])   (PORT=2144))")
-    with pytest.raises(ValueError, match="can't be written"):
-        play.rewritten(Endpoint.parse("2001:db8::ffff:1", 2144), True, len(data) - len("))"))
-
-
-@pytest.mark.parametrize("parts", [1, 2])
-def test_rewriting_in_data_keeps_the_length(parts: int) -> None:
-    text = address() + b"\0" + DESCRIPTOR
-    play = connected() >> server(redirect_apart(text, parts=parts)) << Expect
-    new = b"(ADDRESS=(PROTOCOL=tcp)(HOST=10.0.1.1)  (PORT=80))\0" + DESCRIPTOR
-    assert play.rewritten(Endpoint.parse("10.0.1.1", 80), True) == redirect_apart(new, parts=parts)
-    with pytest.raises(ParseError, match="does not fit"):
-        play.rewritten(OTHER, reply=True)
-
-
-def test_rewriting_the_first_of_several() -> None:
-    play = connected() >> server(redirect(address() + address(port=2144))) << Expect
-    first = b"(ADDRESS=(PROTOCOL=tcp)(HOST=192.168.200.200)(PORT=2143))"
-    new = play.rewritten(Endpoint.parse("192.168.200.200", 2143), True)
-    assert new == redirect(first + address(port=2144))
-
-
-def test_rewriting_may_keep_the_length() -> None:
-    data = redirect(address() + b"\0" + DESCRIPTOR)
-    play = connected() >> server(data) << Expect
-    assert isinstance(play.last, Expect)
-    assert play.last.span
-    new = play.rewritten(Endpoint.parse("10.0.0.9", 80), True, play.last.span[1])
-    text = b"(ADDRESS=(PROTOCOL=tcp)(HOST=10.0.0.9)  (PORT=80))"
-    assert new == redirect(text + b"\0" + DESCRIPTOR)
-
-
-def test_an_address_cut_in_two_is_not_rewritten() -> None:
-    play = connected() >> server(redirect_apart(address(), parts=3)) << Expect
-    assert isinstance(play.last, Expect)
-    assert play.last.span
-    assert play.last.encode is None
 
 
 # state

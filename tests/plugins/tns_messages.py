@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from struct import pack
 
+from fwhelpers_plugins.tns import fwhelpers_helpers
+
+from fwhelpers.testing import Playbook, client
+
+(TNS,) = fwhelpers_helpers()
+
 CONNECT, ACCEPT, REFUSE, REDIRECT, DATA, ABORT, RESEND, MARKER = 1, 2, 4, 5, 6, 9, 11, 12
 
 DESCRIPTOR = b"(DESCRIPTION=(CONNECT_DATA=(SERVICE_NAME=x))(ADDRESS=(PROTOCOL=tcp)(HOST=10.0.2.2)(PORT=1521)))"
@@ -48,3 +54,7 @@ def redirect_apart(text: bytes, *, parts: int = 1, stated: bool = True, **option
     return first + b"".join(
         packet(DATA, b"\0\0" + text[at : at + step], **options) for at in range(0, len(text), step)
     )
+
+
+def connected(family: int = 4, **settings: object) -> Playbook:
+    return Playbook(TNS, "tcp", family, **settings) >> client(connect())

@@ -16,7 +16,7 @@ from fwhelpers.engine.headers import locate
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.mangle import Edit, apply
 from fwhelpers.kernel.conntrack import NO_ADJUSTMENT, SeqAdjustment
-from fwhelpers.testing.playbook import Said
+from fwhelpers.testing.playbook import Message
 
 _MASK = 0xFFFFFFFF
 FIN, PSH, ACK = 1, 8, 16
@@ -111,7 +111,7 @@ class Result:
 class Model:
     """One connection. `script`: messages by turns; each waits until all before it have arrived."""
 
-    def __init__(self, talk: Connection, script: Sequence[Said], random: Random) -> None:
+    def __init__(self, talk: Connection, script: Sequence[Message], random: Random) -> None:
         self.talk, self.script, self.random = talk, script, random
         talk.inspector._flows._max_flows = 4
         self.kernel = Kernel()

@@ -38,7 +38,7 @@ def test_a_request_opens_for_the_asker() -> None:
     assert event.server == Endpoint.parse("10.0.1.2", 40000)
     assert (event.sport, event.timeout, event.sources, event.l4) == (7000, 5, "on-link", "udp")
     assert event.permanent
-    assert event.what == "plain"
+    assert event.trigger == "plain"
 
 
 def test_signature() -> None:
@@ -74,7 +74,7 @@ def test_validator() -> None:
     row = Row("v", (7000,), broadcast=True, validator=validate, longest=30)
     assert expected(row, b"9 0").timeout == 9
     assert expected(row, b"0 3671").server.port == 3671
-    assert expected(row, b"0 3671").what == "thing"
+    assert expected(row, b"0 3671").trigger == "thing"
     assert events_of(row, b"answer") == []
     (refused,) = events_of(row, b"bad")
     assert isinstance(refused, Refuse)

@@ -17,7 +17,9 @@ from fwhelpers.testing.invariants import check
 def test_the_server_announces() -> None:
     play = Playbook(FOO)
     assert (
-        play >> server(b"DATA 4000\r\n") << Expect(play.client, play.server.at(4000), what="DATA")
+        play
+        >> server(b"DATA 4000\r\n")
+        << Expect(play.client, play.server.at(4000), trigger="DATA")
     )
 
 

@@ -23,7 +23,17 @@ def tree(control: Control, interfaces: Interfaces) -> Tree:
         properties = _typed(interfaces[names.HELPER], _helper(helper))
         paths[names.helper_path(helper["name"])] = {names.HELPER: properties}
     for worker in control.workers():
-        properties = _typed(interfaces[names.WORKER], _worker(worker))
+        properties = _typed(
+            interfaces[names.WORKER],
+            {
+                "Queue": worker["queue"],
+                "Pid": worker["pid"] or 0,
+                "Ready": worker["ready"],
+                "Restarts": worker["restarts"],
+                "Packets": worker["packets"],
+                "Overflows": worker["overflows"],
+            },
+        )
         paths[names.worker_path(worker["queue"])] = {names.WORKER: properties}
     return paths
 
@@ -43,14 +53,6 @@ def _helper(helper: Values) -> dict[str, Any]:
         "Enabled": helper["enabled"], "Registered": helper["registered"],
         "Problem": helper["problem"], "Transports": list(helper["transports"]),
         "Ports": list(helper["ports"]), "Counters": dict(helper["counters"]),
-    }  # fmt: skip
-
-
-def _worker(worker: Values) -> dict[str, Any]:
-    return {
-        "Queue": worker["queue"], "Pid": worker["pid"] or 0, "Ready": worker["ready"],
-        "Restarts": worker["restarts"], "Packets": worker["packets"],
-        "Overflows": worker["overflows"],
     }  # fmt: skip
 
 

@@ -46,9 +46,12 @@ class Authority:
         self._checks += 1
         cancellation = f"{self._connection.name}/{self._checks}"
         body: tuple[object, ...] = (
-            ("system-bus-name", {"name": Typed("s", sender)}), action, {},
-            _ALLOW_INTERACTION if interactive else 0, cancellation,
-        )  # fmt: skip
+            ("system-bus-name", {"name": Typed("s", sender)}),
+            action,
+            {},
+            _ALLOW_INTERACTION if interactive else 0,
+            cancellation,
+        )
         timeout = None if interactive else TIMEOUT
         try:
             result = await self._call("CheckAuthorization", "(sa{sv})sa{ss}us", body, timeout)

@@ -30,7 +30,7 @@ def test_a_missing_library_is_a_mistake(config_dir: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(address, "unavailable", MissingLibrary)
     (diagnostic,) = diagnose(config_dir)
     assert isinstance(diagnostic, Diagnostic)
-    assert "python3-dbus-fast" in diagnostic.what
+    assert "python3-dbus-fast" in diagnostic.problem
 
 
 def test_firewalld_may_be_running_or_not(config_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,10 +102,10 @@ def test_references_without_networkmanager(tmp_path: Path, monkeypatch: pytest.M
     (diagnostic,) = diagnose_references(tmp_path, "profile:Office", "type:wifi")
     assert isinstance(diagnostic, Diagnostic)
     assert diagnostic.where == "profile:Office, type:wifi"
-    assert diagnostic.what == "no interface: NetworkManager is not running"
+    assert diagnostic.problem == "no interface: NetworkManager is not running"
     assert "systemctl start" in diagnostic.hint
     monkeypatch.setattr(address, "unavailable", lambda: NoBus("no bus"))
     (diagnostic,) = diagnose_references(tmp_path, "type:wifi")
     assert isinstance(diagnostic, Diagnostic)
-    assert diagnostic.what == "no interface: no bus"
+    assert diagnostic.problem == "no interface: no bus"
     assert "systemctl start" not in diagnostic.hint, "NetworkManager may well be running"

@@ -74,13 +74,23 @@ def test_a_missing_library_is_reported(everything: Path, monkeypatch: pytest.Mon
     assert "apt install libnftables1" in only.hint
 
 
-def test_missing_dbus_fast_is_reported(everything: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("module", "detail"),
+    [
+        ("dbus_fast", "without its D-Bus interface"),
+        ("pyroute2", "discovery helpers refuse answers"),
+    ],
+)
+def test_a_missing_package_is_reported(
+    everything: Path, monkeypatch: pytest.MonkeyPatch, module: str, detail: str
+) -> None:
     monkeypatch.setattr(
-        check_system, "find_spec", lambda name: None if name == "dbus_fast" else object()
+        check_system, "find_spec", lambda name: None if name == module else object()
     )
     (only,) = failed(everything)
-    assert "without its D-Bus interface" in only.detail
-    assert "apt install python3-dbus-fast" in only.hint
+    assert detail in only.detail
+    package = f"python3-{module.replace('_', '-')}"
+    assert only.hint == f"apt install {package} (Debian), dnf install {package} (Fedora)"
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -27,8 +27,8 @@ def test_stdout_and_stderr(conf: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "# conntrackd.conf:3: Type ftp inet tcp\n[helpers.ftp]\n" in out
     assert str(conf.parent) not in out
     assert err.splitlines() == [
-        f"fwhelpers: {conf}:1: sections that are not about helpers are left out: General",
-        f"fwhelpers: {conf}:4: Type lamp inet tcp is left out: it is none of conntrackd's own helpers, and no plugin"
+        f"fwhelpers: {conf}:1: omitted sections that do not concern helpers: General",
+        f"fwhelpers: {conf}:4: omitted Type lamp inet tcp: it is not one of conntrackd's own helpers, and no plugin"
         " of that name is installed",
     ]  # fmt: skip
 

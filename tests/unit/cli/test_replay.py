@@ -58,8 +58,8 @@ def run(given: SimpleNamespace, *arguments: str) -> int:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, not seen"),
-        ({"data": 9}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, seen in frame 9"),
+        ({}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, no match"),
+        ({"data": 9}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, matched by frame 9"),
         ({"refused": "too low"}, "refused tcp [fd00::1]:* → 10.0.0.2:4000: too low"),
     ],
 )

@@ -43,7 +43,7 @@ def record(level: int, text: str, **extra: object) -> logging.LogRecord:
 
 
 def test_a_record_has_its_fields() -> None:
-    made = record(logging.WARNING, "refused", fields={"HELPER": "ftp", "RULE": "G5", "WHAT": ""})
+    made = record(logging.WARNING, "refused", fields={"HELPER": "ftp", "RULE": "G5", "TRIGGER": ""})
     assert journal.fields_of(made) == {
         "MESSAGE": "refused",
         "PRIORITY": "4",

@@ -47,7 +47,7 @@ def test_the_expectation() -> None:
 
 
 def test_the_report_names_the_interface_of_the_packet() -> None:
-    report = announcement(what="PASV").report("refused", Refusal("G5", "another host"))
-    assert (report.kind, report.rule, report.what) == ("refused", "G5", "PASV")
+    report = announcement(trigger="PASV").report("refused", Refusal("G5", "another host"))
+    assert (report.kind, report.rule, report.trigger) == ("refused", "G5", "PASV")
     assert report.interface == 2
     assert announcement(indev=0).report("expected").interface == 7

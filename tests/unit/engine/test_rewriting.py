@@ -19,14 +19,14 @@ from tcp_model import Model, Result
 from fwhelpers.engine.inspector import Inspector
 from fwhelpers.engine.rewriting import LIFETIME, MAX_UNITS
 from fwhelpers.plugin.manager import load
-from fwhelpers.testing.playbook import Said, client, server
+from fwhelpers.testing.playbook import Message, client, server
 
 HELPERS = load().helpers
 CONNECTIONS = int(os.environ.get("FWHELPERS_MODEL_CONNECTIONS", "120"))  #: for each script
 PUBLIC = ["1.2.3.4", "192.0.2.99", "203.113.117.117"]
 
 
-def ftp_active(random: Random) -> list[Said]:
+def ftp_active(random: Random) -> list[Message]:
     script = [server(b"220 hello\r\n"), client(b"USER x\r\n"), server(b"331 y\r\n")]
     for number in range(random.randint(1, 4)):
         commands = [
@@ -46,7 +46,7 @@ def ftp_active(random: Random) -> list[Said]:
     return script
 
 
-def ftp_passive(random: Random) -> list[Said]:
+def ftp_passive(random: Random) -> list[Message]:
     script = [server(b"220 hello\r\n"), client(b"USER x\r\n"), server(b"331 y\r\n")]
     for number in range(random.randint(1, 4)):
         count = random.choice([1, 1, 3])
@@ -61,7 +61,7 @@ def ftp_passive(random: Random) -> list[Said]:
     return [*script, server(b"234 go on\r\n"), client(b"more\r\n"), server(b"the end\r\n")]
 
 
-def gena_subscribe(random: Random) -> list[Said]:
+def gena_subscribe(random: Random) -> list[Message]:
     script = []
     for number in range(random.randint(1, 3)):
         callback = b"<http://10.0.1.2:%d/>" % (49200 + number)
@@ -69,13 +69,13 @@ def gena_subscribe(random: Random) -> list[Said]:
     return script
 
 
-def tns_redirect(random: Random) -> list[Said]:
+def tns_redirect(random: Random) -> list[Message]:
     text = tns.address()
     answer = tns.redirect(text) if random.random() < 0.7 else tns.redirect_apart(text, parts=3)
     return [client(tns.connect()), server(answer), client(b"bye"), server(b"bye")]
 
 
-def rpc_getaddr(random: Random) -> list[Said]:
+def rpc_getaddr(random: Random) -> list[Message]:
     script = []
     for xid in range(7, 7 + random.randint(1, 4)):
         answer = rpc.reply(xid, sane.string(b"")[:0] + rpc.string(b"10.0.2.2.78.%d" % (80 + xid)))
@@ -83,12 +83,12 @@ def rpc_getaddr(random: Random) -> list[Said]:
     return script
 
 
-def sane_start(random: Random) -> list[Said]:
+def sane_start(random: Random) -> list[Message]:
     script = [part for ask, answer in sane.SESSION for part in (client(ask), server(answer))]
     return [*script, client(sane.START), server(sane.started(port=45000))]
 
 
-SCRIPTS: dict[str, tuple[str, Callable[[Random], list[Said]]]] = {
+SCRIPTS: dict[str, tuple[str, Callable[[Random], list[Message]]]] = {
     "ftp-active": ("ftp", ftp_active), "ftp-passive": ("ftp", ftp_passive), "gena": ("gena", gena_subscribe),
     "tns": ("tns", tns_redirect), "rpc": ("rpc", rpc_getaddr), "sane": ("sane", sane_start),
 }  # fmt: skip

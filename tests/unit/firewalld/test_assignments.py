@@ -278,7 +278,7 @@ def zone_of(snap: Snapshot, interface: str, address: str) -> str:
 def rule_of(text: str, interface: str, address: str) -> str:
     """The chain to which our rules send a packet; empty: to none."""
     chain = re.search(r"chain zones-input \{\n(.*?)\}", text, re.DOTALL)
-    for line in chain[1].splitlines()[3:] if chain else ():
+    for line in chain[1].splitlines()[4:] if chain else ():
         match, verdict = re.fullmatch(r"\t*(.*?) ?(goto \S+|return)", line).groups()
         if fits(match, interface, address):
             return verdict.removeprefix("goto ").removeprefix("return")

@@ -121,6 +121,6 @@ def test_rules_of_iptables_are_not_diagnosed() -> None:
 
 def test_a_helper_assigned_before_ours() -> None:
     (diagnostic,) = of_rulesets(ruleset("raw", -300))
-    assert diagnostic.what == "assigns helper ftp at priority -300, before ours"
+    assert diagnostic.problem == "assigns helper ftp at priority -300, before ours"
     assert list(of_rulesets(ruleset("raw", -5))) == []
     assert list(of_rulesets(ruleset("fwhelpers", -300))) == []

@@ -19,20 +19,20 @@ def test_helpers_that_we_have() -> None:
     ("types", "rules", "note"),
     [
         ("Type sane inet tcp { }", "",
-         "c:2: Type sane inet tcp is left out: this fwhelpers has no such helper (`fwhelpers list`)"),
+         "c:2: omitted Type sane inet tcp: no such helper is installed (see `fwhelpers list`)"),
         ("Type lamp inet tcp { }", "",
-         "c:2: Type lamp inet tcp is left out: it is none of conntrackd's own helpers, and no plugin of that name is"
+         "c:2: omitted Type lamp inet tcp: it is not one of conntrackd's own helpers, and no plugin of that name is"
          " installed"),
         ("Type ssdp inet tcp { }", "",
-         "c:2: Type ssdp inet tcp is left out: our ssdp is for udp over IPv4 and IPv6"),
-        ("Type rpc inet tcp { }", "", "c:2: our rpc takes udp as well as tcp: no key limits it to one"),
-        (f"Setup no\n{FTP}", "", "c:2: Setup no: our helpers register themselves"),
+         "c:2: omitted Type ssdp inet tcp: our ssdp supports udp over IPv4 and IPv6"),
+        ("Type rpc inet tcp { }", "", "c:2: our rpc handles udp as well as tcp; no key limits it to one"),
+        (f"Setup no\n{FTP}", "", "c:2: Setup no: fwhelpers always registers its helpers"),
         (f"{FTP}\n}}\nStats {{ }}\nSync {{ }}\nGeneral {{", "",
-         "c:1: sections that are not about helpers are left out: Stats, Sync, General"),
-        ("", "nfct helper add ftp inet tcp", "r:1: helper ftp has no Type: it is the kernel's own, left out"),
-        ("", "nfct helper add rpc inet tcp", "r:1: helper rpc has no Type: nobody answered it, left out"),
+         "c:1: omitted sections that do not concern helpers: Stats, Sync, General"),
+        ("", "nfct helper add ftp inet tcp", "r:1: omitted helper ftp: it is the kernel's own"),
+        ("", "nfct helper add rpc inet tcp", "r:1: omitted helper rpc: it has no Type"),
         (FTP, "-A PREROUTING -p tcp --dport 21 -j CT --helper ftp\n-A F -m helper --helper ftp -j ACCEPT",
-         'r:2: this rule looks for helper "ftp": ours is "fw-ftp", change it'),
+         'r:2: change this rule: it matches helper "ftp", ours is "fw-ftp"'),
     ],
 )  # fmt: skip
 def test_what_is_told(types: str, rules: str, note: str) -> None:
@@ -49,7 +49,7 @@ def test_what_is_told(types: str, rules: str, note: str) -> None:
 def test_limits_that_can_t_be_said_do_not_vanish(rules: str) -> None:
     one = made(FTP, rules)
     assert one.tables[0].off
-    assert "c:2: ftp stays commented out: no rule for it could be carried over" in notes(one)
+    assert "c:2: ftp is commented out: none of its rules could be converted" in notes(one)
 
 
 def test_notes_come_in_the_order_of_the_files() -> None:

@@ -25,7 +25,11 @@ def test_a_script_of_all_kinds() -> None:
     assert [(r.helper, r.origin.file, r.origin.line) for r in found.assignments] == [
         ("rpc", "a", 3), ("ftp", "a", 4), ("rpc", "b", 3), ("ftp", "b", 4),
     ]  # fmt: skip
-    assert [len(each) for each in (found.registrations, found.matches, found.left)] == [2, 2, 2]
+    assert [len(each) for each in (found.registrations, found.matches, found.unsupported)] == [
+        2,
+        2,
+        2,
+    ]
     assert len(found.notes) == 2
     assert read([]) == Rules()
 

@@ -39,18 +39,18 @@ def test_rules(rules: str, expected: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("types", "rules", "note"),
     [
-        (FTP, "# none", "c:2: no rule in r gives ftp connections: ours takes all to port 21"),
+        (FTP, "# none", "c:2: no rule in r assigns ftp; ours handles all connections to port 21"),
         (FTP, f"{RULE} -i e0\n{RULE.replace('21', '22')}",
-         "r:2: this rule for ftp is left out, in part or whole: [helpers.ftp] has the limits of r:1, which differ in"
+         "r:2: omitted this rule for ftp, in part or whole: [helpers.ftp] has the limits of r:1, which differ in"
          " more than one of ports, interfaces and addresses"),
         (FTP, RULE.replace("PREROUTING", "OUTPUT"),
-         "r:1: our ftp takes connections that come in as well as this host's own"),
+         "r:1: our ftp handles incoming connections as well as this host's own"),
         (FTP, f"{RULE} -i e0\n{RULE.replace('PREROUTING', 'OUTPUT')}",
-         "r:1: with `interfaces` our ftp leaves this host's own connections out"),
+         "r:1: with `interfaces` our ftp does not handle this host's own connections"),
         ("Type ssdp inet udp { }", SSDP,
-         "r:1: our ssdp takes this host's own requests; name `interfaces` for those of others"),
+         "r:1: our ssdp handles this host's requests; for those of other hosts set `interfaces`"),
         ("Type rpc inet tcp { }\nType rpc inet udp { }", RULE.replace("ftp", "rpc").replace("21", "111"),
-         "r:1: the rules give rpc other ports for udp than for tcp: ours takes all of them for both"),
+         "r:1: the rules for rpc have different ports for udp and tcp; ours handles all of them for both"),
     ],
 )  # fmt: skip
 def test_what_is_told(types: str, rules: str, note: str) -> None:

@@ -56,10 +56,10 @@ def test_conditions() -> None:
     ("made", "hook", "why"),
     [
         (Conditions(l4="tcp"), "prerouting", "no port"),
-        (Conditions(ports={1}), "prerouting", "tcp or udp"),
+        (Conditions(ports={1}), "prerouting", "neither tcp nor udp"),
         (Conditions({6}, "tcp", {1}, sources=networks(["10.0.0.1"])), "output", "both families"),
-        (Conditions(ports={1}, l4="tcp"), "pre_public", "who comes to chain pre_public"),
-        (Conditions(ports={1}, l4="tcp", interfaces={"x"}), "output", "no interface"),
+        (Conditions(ports={1}, l4="tcp"), "pre_public", "it is in chain pre_public"),
+        (Conditions(ports={1}, l4="tcp", interfaces={"x"}), "output", "incoming interface"),
     ],
 )
 def test_what_a_rule_may_lack(made: Conditions, hook: str, why: str) -> None:

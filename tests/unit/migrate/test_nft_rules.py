@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwhelpers.migrate.iptables import Left, Match
+from fwhelpers.migrate.iptables import Match, Unsupported
 from fwhelpers.migrate.limits import ANY, OWN, Assignment
 from fwhelpers.migrate.nft_rules import read
 from fwhelpers.migrate.notes import Origin
@@ -72,28 +72,28 @@ def test_the_output_hook_is_this_host() -> None:
         ("tcp sport 20", "there is no key for tcp sport"),
         ("udp dport 21", "protocol tcp has no helper"),
         ("meta mark 1 tcp dport 21", "there is no key for meta mark"),
-        ("ct state established tcp dport 21", "its state has no first packet"),
+        ("ct state established tcp dport 21", "its state excludes the first packet"),
         ('iifname "e*" tcp dport 21', "e* is a pattern"),
-        ("", "it names no port"),
-        ("tcp dport", "ct is no port number"),
+        ("", "it has no port"),
+        ("tcp dport", "ct is not a port number"),
     ],
 )
 def test_what_has_no_key(rule: str, why: str) -> None:
     (one,) = rules(f'{rule} ct helper set "h"')
-    assert isinstance(one, Left)
+    assert isinstance(one, Unsupported)
     assert (one.helper, one.why.startswith(why)) == ("ftp", True), one.why
 
 
 def test_a_set_that_is_never_closed() -> None:
     head = 'add ct helper raw h { type "ftp" protocol tcp; }\n'
     (one,) = read("f", head + 'add rule raw prerouting ct helper set "h" ip saddr { 10.0.0.1')
-    assert isinstance(one, Left)
+    assert isinstance(one, Unsupported)
     assert one.why == "a set without an end"
 
 
 def test_a_helper_that_is_not_there() -> None:
     (one,) = rules('tcp dport 21 ct helper set "other"')
-    assert isinstance(one, Left)
+    assert isinstance(one, Unsupported)
     assert one.helper == "a helper"
 
 
@@ -110,4 +110,4 @@ WORDS = st.lists(
 @given(WORDS)
 def test_any_rule_is_taken_or_left(text: str) -> None:
     for one in rules(text):
-        assert isinstance(one, (Assignment, Left, Match))
+        assert isinstance(one, (Assignment, Unsupported, Match))

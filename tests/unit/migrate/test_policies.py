@@ -24,10 +24,10 @@ def test_what_conntrackd_ships_is_no_news() -> None:
 
 def test_what_somebody_chose_is_told() -> None:
     assert differing("QueueNum 40 QueueLen 99 Policy ftp { ExpectMax 2 ExpectTimeout 60 }") == [
-        "QueueNum 40: our workers share the queues from daemon.queues upwards",
-        "QueueLen 99: our queues hold 4096 packets, then pass them uninspected",
-        "ExpectMax 2: a connection of ours has at most 1, which has no key",
-        "ExpectTimeout 60: ours is 60 seconds, on purpose, and has no key",
+        "QueueNum 40: our workers use the queues from daemon.queues upwards",
+        "QueueLen 99: our queues hold 4096 packets; further ones pass uninspected",
+        "ExpectMax 2: our limit for a connection is 1; no key changes it",
+        "ExpectTimeout 60: our timeout is 60 seconds; no key changes it",
     ]
 
 
@@ -41,11 +41,11 @@ def test_a_maximum_above_ours_for_a_client_is_carried_over() -> None:
     assert differing(inside % 33) == []
     assert differing(inside % 2000) == ["ExpectMax 2000: the kernel allows 255"]
     assert differing(inside % 0) == [
-        "ExpectMax 0 (that is 255): a connection of ours has at most 1, which has no key"
+        "ExpectMax 0 (that is 255): our limit for a connection is 1; no key changes it"
     ]
 
 
 def test_they_reach_people() -> None:
-    assert "c:2: QueueNum 40: our workers share" in "\n".join(
+    assert "c:2: QueueNum 40: our workers use" in "\n".join(
         notes(made("Type ftp inet tcp { QueueNum 40 }"))
     )

@@ -90,7 +90,7 @@ def test_what_is_made_is_valid(types: str, rules: str) -> None:
     try:
         config.resolve(draft, HELPERS)
     except config.ConfigError as error:  # two helpers that were given the same port
-        others = [p for p in error.problems if "belongs to" not in p.what]
+        others = [p for p in error.problems if "is already used by" not in p.message]
     else:
         others = []
     assert not others

@@ -34,7 +34,7 @@ def see(
     )
     segment = locate(packet)
     assert segment is not None
-    return conntrack.see(packet, segment, now, frame)
+    return conntrack.track(packet, segment, now, frame)
 
 
 def expectation(port: int = 5000, sport: int = 0, flags: int = 0, klass: int = 0) -> Expectation:

@@ -84,7 +84,7 @@ def test_another_answer() -> None:
 
 
 def test_no_answer() -> None:
-    with pytest.raises(AssertionError, match="nothing was answered"):
+    with pytest.raises(AssertionError, match="no answer"):
         Playbook(FOO) >> server(b"DATA") << Done("x")
 
 
@@ -105,7 +105,7 @@ def test_classes_may_be_stated() -> None:
 
 def test_nothing_is_said_after_a_parse_error() -> None:
     play = Playbook(FOO) >> client(b"?\n") << ParseError
-    with pytest.raises(AssertionError, match="given up"):
+    with pytest.raises(AssertionError, match="raised ParseError"):
         play >> client(b"BYE\n")
 
 

@@ -87,7 +87,9 @@ def test_the_manager_decodes_every_message(channel: Channel) -> None:
     expected = Tuple(bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2]), 6, 0, 2000)
     master = expected._replace(sport=1, dport=21)
     expectation = Expectation(master, expected, mask_for(expected), zone=7, timeout=60)
-    reporter(Report("expected", "fw-ftp", FLOW, expectation=expectation, what="EPSV", interface=3))
+    reporter(
+        Report("expected", "fw-ftp", FLOW, expectation=expectation, trigger="EPSV", interface=3)
+    )
     reporter(Report("refused", "fw-ftp", FLOW, "below 1024", "G6", None, FLOW.server, "PORT"))
     reporter(Report("failed", "fw-ftp", FLOW, "KeyError: 'bug'"))
     reporter.flush()

@@ -1,0 +1,209 @@
+"""GENA through the engine; the parser alone is in test_gena.py."""
+
+from __future__ import annotations
+
+from errno import EBUSY, EEXIST
+
+import gena_messages as m
+import pytest
+from connection import Connection, FakeMaker, payload_of
+from fwhelpers_plugins.gena import fwhelpers_helpers
+
+from fwhelpers.api import Endpoint
+from fwhelpers.engine.inspector import Active, Inspector
+from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT
+
+(GENA,) = fwhelpers_helpers()
+
+
+def connection(
+    ends: tuple[str, str] = ("10.0.1.2:40000", "10.0.2.2:49152"), **options: object
+) -> Connection:
+    return Connection(GENA, "tcp", *ends, **options)  # type: ignore[arg-type]
+
+
+def test_the_expectation() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    verdict = c.s(m.accepted())
+    assert set(c.expected) == {"10.0.2.2 > 10.0.1.2:49200"}
+    expectation = c.maker.made[-1]
+    assert (expectation.flags, expectation.timeout, expectation.klass, expectation.helper) == (
+        1,
+        1860,
+        0,
+        "",
+    )
+    # the connection ends with the response; the kernel would remove the expectation with its entry
+    assert verdict.timeout == 1861
+    assert verdict.status is not None
+    assert verdict.status & IPS_FIXED_TIMEOUT
+
+
+def test_a_persistent_connection_keeps_its_timeout() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted(b"Second-300"))
+    c.extra = {"status": 8 | 0x2000 | IPS_FIXED_TIMEOUT, "timeout": 20}
+    c.now += 340
+    verdict = c.c(m.GET)
+    assert verdict.timeout == 601
+
+
+def test_without_a_response_the_expectation_is_withdrawn() -> None:
+    c = connection()
+    verdict = c.c(m.subscribe())
+    assert verdict.status is None
+    c.inspector.tick(c.now + 31)
+    assert len(c.maker.deleted) == 1
+
+
+def test_after_the_response_the_expectation_stays() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    c.inspector.tick(c.now + 31)
+    assert c.maker.deleted == []
+
+
+@pytest.mark.parametrize(
+    ("callback", "rule"),
+    [
+        (b"<http://10.0.1.3:49200/>", "G5"),
+        (b"<http://127.0.0.1:49200/>", "G5"),
+        (b"<http://10.0.1.2:22/>", "G6"),
+        (b"<http://10.0.1.2:3306/>", "G6"),
+        (b"<http://pc.lan:49200/>", "G11"),
+    ],
+)
+def test_callstranger(callback: bytes, rule: str) -> None:
+    """CVE-2020-12695: devices accept any host in CALLBACK."""
+    c = connection()
+    c.c(m.subscribe(callback))
+    c.s(m.accepted())
+    assert c.expected == []
+    assert rule in c.refused
+
+
+def test_a_renewal_on_another_connection() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
+    d.now = c.now + 900
+    d.c(m.renew())
+    d.s(m.accepted())
+    assert c.maker.made[-1].master == d.orig
+    assert c.maker.made[-1].tuple == c.maker.made[0].tuple
+
+
+def test_an_unsubscription_on_another_connection() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
+    d.c(m.unsubscribe())
+    d.s(m.OK)
+    assert c.maker.released == [c.maker.made[0].tuple]
+
+
+def test_the_sid_of_another_client_is_ignored() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    before = len(c.maker.made)
+    d = connection(("10.0.1.3:40001", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
+    d.c(m.unsubscribe())
+    d.s(m.OK)
+    d.c(m.renew())
+    d.s(m.accepted())
+    assert len(c.maker.made) == before
+    assert c.maker.released == []
+
+
+def test_behind_masquerading_the_callback_is_rewritten() -> None:
+    c = connection(seen_client="192.0.2.9:1024")
+    verdict = c.c(m.subscribe())
+    assert b"CALLBACK: <http://192.0.2.9:49200/>\r\n" in payload_of(verdict)
+    c.s(m.accepted())
+    expectation = c.maker.made[-1]
+    assert c.expected[-1] == "10.0.2.2 > 192.0.2.9:49200"
+    assert expectation.nat
+    assert (expectation.nat.src, expectation.nat.sport, expectation.fn) == (
+        Endpoint.parse("10.0.1.2").addr,
+        49200,
+        "nat-follow-master",
+    )
+
+
+def test_another_port_if_the_callbacks_port_is_in_use() -> None:
+    maker = FakeMaker(errors=lambda e: EBUSY if e.tuple.dport == 49200 else 0)
+    c = connection(seen_client="192.0.2.9:1024", maker=maker)
+    assert b"<http://192.0.2.9:49201/>" in payload_of(c.c(m.subscribe()))
+    c.now += 5
+    c.s(m.accepted())
+    assert [e.tuple.dport for e in maker.made] == [49201, 49201]
+
+
+def test_ipv6_behind_masquerading_keeps_its_length() -> None:
+    c = Connection(GENA, "tcp", "[fd01::2]:40000", "[fd02::2]:49152", seen_client="[fd02::9]:1024")
+    request = m.subscribe(b"<http://[fd01::2]:49200/>")
+    verdict = c.c(request)
+    assert len(payload_of(verdict, 60)) == len(request)
+    assert b"<http://[fd02::9]:49200/>" in payload_of(verdict, 60)
+
+
+def test_an_equal_expectation_of_an_earlier_connection_is_replaced() -> None:
+    maker = FakeMaker(errors=lambda e: EEXIST)
+    c = connection(maker=maker)
+    c.c(m.subscribe())
+    assert c.expected == ["10.0.2.2 > 10.0.1.2:49200"]
+
+
+def test_connections_of_one_client_share_a_memory() -> None:
+    inspector = Inspector({"gena": Active(GENA)}, FakeMaker())
+    first = connection(inspector=inspector)
+    first.c(m.GET)
+    second = connection(("10.0.1.2:40009", "10.0.2.2:49152"), inspector=inspector)
+    second.c(m.GET)
+    parsers = [state.parser for _, state in inspector._flows.all()]
+    parsers[0].memory[b"k"] = b"v"
+    assert parsers[1].memory[b"k"] == b"v"
+
+
+def test_subscriptions_are_handed_over_to_the_next_worker() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    successor = Inspector({"gena": Active(GENA)}, c.maker)
+    successor.resume(c.inspector.hand_over())
+    d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=successor, maker=c.maker)
+    d.now = c.now + 900
+    d.c(m.renew())
+    d.s(m.accepted())
+    assert c.maker.made[-1].master == d.orig
+
+
+def test_one_client_does_not_displace_the_subscriptions_of_others() -> None:
+    """Attack C6."""
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    greedy = connection(("10.0.1.66:40000", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
+    for number in range(2000):
+        greedy.c(m.subscribe(b"<http://10.0.1.66:49200/>"))
+        greedy.s(m.accepted(sid=b"uuid:%d" % number))
+    d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
+    d.now = greedy.now + 900
+    d.c(m.renew())
+    d.s(m.accepted())
+    assert c.maker.made[-1].master == d.orig
+
+
+def test_a_callback_that_is_refused_is_not_remembered() -> None:
+    for callback in (b"<http://10.0.1.3:49200/>", b"<http://10.0.1.2:80/>"):
+        c = connection()
+        c.c(m.subscribe(callback))
+        c.s(m.accepted())
+        ((_, state),) = c.inspector._flows.all()
+        assert len(state.parser.memory) == 0
