@@ -120,6 +120,10 @@ class Gena(Parser):
         if bulk and not self._subscribed and not self._pending:
             yield Done("bulk transfer")
 
+    @property
+    def buffered(self) -> int:
+        return sum(reader.buffered for reader in self._readers)
+
     def boundary(self, reply: bool) -> bool:
         # requests are not stored: expected connections have no room for them in their conntrack entry
         return self._readers[reply].between and not self._pending

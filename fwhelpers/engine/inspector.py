@@ -219,6 +219,7 @@ class Inspector:
             self._events.abandon(state, str(error))
         except Exception as error:  # a bug of the plugin
             self._fail(state, error)
+        self._flows.account(key, state, now)
         rewriter = state.rewriters[reply]
         if rewriter.pending or rewriter.past:
             verdict = self._rewrite_again(packet, segment, state, verdict, now)
@@ -320,8 +321,6 @@ class Inspector:
                 raise
             half.skip(seq)
             return half.feed(seq, data)
-        finally:
-            self._flows.account(state)
 
     def _rewrite_first(
         self,
