@@ -11,11 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fwhelpers.api import Endpoint, Flow, Helper
+from fwhelpers.engine.conntrack_entry import REPLY
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.guard import Limits
 from fwhelpers.engine.handover import Key
 from fwhelpers.engine.headers import TCP
 from fwhelpers.engine.memory import Memory
+from fwhelpers.engine.onlink import NO_LINKS, Lookup, same_link
 from fwhelpers.engine.registry import Account, party_of
 from fwhelpers.kernel import nfqueue
 from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
@@ -53,12 +55,16 @@ class FlowTable:
     """LRU table of flows, keyed by original tuple and conntrack id. Calls `on_evict` with each evicted key."""
 
     def __init__(
-        self, max_flows: int = MAX_FLOWS, on_evict: Callable[[Key], None] = lambda key: None
+        self,
+        max_flows: int = MAX_FLOWS,
+        on_evict: Callable[[Key], None] = lambda key: None,
+        links: Lookup = NO_LINKS,
     ) -> None:
         self.memories: dict[str, Memory] = {}  #: by helper
         self.buffered_bytes = 0  #: of all streams and parsers
         self._max_flows = max_flows
         self._on_evict = on_evict
+        self._links = links
         self._flows: OrderedDict[Key, FlowState] = OrderedDict()
         self._holders: dict[bytes, Holders] = {}  #: by party, the flows that hold bytes
 
@@ -139,8 +145,10 @@ class FlowTable:
         expected = bool(packet.status & IPS_EXPECTED)
         incoming = packet.hook == nfqueue.LOCAL_IN and not expected
         announcement = incoming and bool(active.helper.listen_for)
+        prefixes = self._links(packet.indev if packet.ctinfo >= REPLY else packet.outdev)
+        on_link = same_link(packet.orig.src, packet.reply.src, prefixes)
         state = self.new(
-            active, packet.helper, packet.orig, packet.reply, packet.zone, announcement
+            active, packet.helper, packet.orig, packet.reply, packet.zone, announcement, on_link
         )
         # a host that answers or announces must not use up the quota of the hosts that ask
         unsolicited = (
@@ -155,12 +163,19 @@ class FlowTable:
         return state
 
     def new(
-        self, active: Active, helper: str, orig: Tuple, reply: Tuple, zone: int, announcement: bool
+        self,
+        active: Active,
+        helper: str,
+        orig: Tuple,
+        reply: Tuple,
+        zone: int,
+        announcement: bool,
+        on_link: bool = False,
     ) -> FlowState:
         """Make a flow with a new parser; it is not added."""
         l4 = "tcp" if orig.l4 == TCP else "udp"
         client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
-        flow = Flow(l4, client, server, announcement)
+        flow = Flow(l4, client, server, announcement, on_link)
         parser = active.helper.parser_for(l4)(flow, active.settings)
         parser.memory = self.memories.setdefault(helper, Memory()).view(party_of(client.addr))
         return FlowState(flow, helper, orig, reply, zone, parser)
