@@ -82,6 +82,8 @@ class Flow:
     server: Endpoint  #: the other end, after DNAT
     #: an announcement to a multicast group that this host received (`Helper.listen_for`)
     announcement: bool = False
+    #: both ends have addresses of one on-link prefix, at the interface between them
+    on_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)

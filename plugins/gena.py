@@ -14,8 +14,9 @@ accepted. The expectation is therefore created with the request, as for FTP's PO
 Each request may use a connection of its own, which ends with its response. Subscriptions are therefore stored in
 `Parser.memory` by SID.
 
-A subscription is a local affair: the device must have a private or link-local address or lie in the helper's
-`destinations`, and requests of web browsers are refused (docs/decisions/0080-gena-local-devices.md).
+A subscription is a local affair: the device must have a private or link-local address, be on one link with the control
+point, or lie in the helper's `destinations`, and requests of web browsers are refused
+(docs/decisions/0080-gena-local-devices.md).
 """
 
 from __future__ import annotations
@@ -120,12 +121,18 @@ class Gena(Parser):
         if bulk and not self._subscribed and not self._pending:
             yield Done("bulk transfer")
 
+    @property
+    def buffered(self) -> int:
+        return sum(reader.buffered for reader in self._readers)
+
     def boundary(self, reply: bool) -> bool:
         # requests are not stored: expected connections have no room for them in their conntrack entry
         return self._readers[reply].between and not self._pending
 
     def is_local(self) -> bool:
         """Whether the device may send events here: on this site, or where the configuration says."""
+        if self.flow.on_link:
+            return True
         address = ip_address(self.flow.server.addr)
         networks = (*_LOCAL, *self.settings.get("destinations", ()))
         return any(address in network for network in networks)

@@ -1,13 +1,14 @@
 """Logs the workers' messages: a line for each expectation, and a bounded number of lines for refusals.
 
-Of each kind of report other than `expected`, one client causes BURST lines in each WINDOW; a summary counts the rest.
+Of each kind of report other than `expected`, one client causes BURST lines in each WINDOW, all clients of a helper
+SHARE, and all helpers TOTAL: an attacker can forge as many addresses as it likes. Summaries count the rest.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
@@ -17,9 +18,11 @@ from fwhelpers.worker.messages import FlowReport, Problem, ReportKind, SandboxGa
 
 log = logging.getLogger("fwhelpers")
 
-BURST = 5  #: lines of one kind for one helper and client in a window
 WINDOW = 10.0  #: seconds
-SENDERS = 1024  #: sources whose windows are remembered
+BURST = 5  #: lines of one kind for one helper and client in a window
+SHARE = 50  #: lines of one kind for one helper
+TOTAL = 100  #: lines
+OTHERS = "other hosts"
 
 _LEVELS = {ReportKind.REFUSED: logging.WARNING, ReportKind.FAILED: logging.ERROR}
 _FIELDS = {
@@ -76,38 +79,44 @@ class Source(NamedTuple):
 
 
 class Throttle:
-    """Admits BURST lines of one source in each WINDOW, and counts the rest."""
+    """Admits a bounded number of lines in each WINDOW, and counts the rest."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._windows: OrderedDict[Source, tuple[float, int]] = OrderedDict()  # start, count
+        self._begun = clock()
+        self._lines: Counter[Source] = (
+            Counter()
+        )  #: by source, and by helper and kind for all of its sources
+        self._total = 0
+        self._suppressed: Counter[Source] = Counter()
 
     def admit(self, source: Source) -> bool:
         """Count one line of a source; False if it must not be written."""
-        start, count = self._windows.get(source, (self._clock(), 0))
-        self._windows[source] = start, count + 1
-        return count < BURST
+        everybody = source._replace(client=OTHERS)
+        full = self._total >= TOTAL or self._lines[everybody] >= SHARE
+        if full or self._lines[source] >= BURST:
+            # sources of which there is no line are not remembered, as they may be forged
+            self._suppressed[source if source in self._lines else everybody] += 1
+            return False
+        self._lines[source] += 1
+        self._lines[everybody] += 1
+        self._total += 1
+        return True
 
     def expire(self) -> list[tuple[Source, int]]:
-        """Drop the windows that have ended, and the oldest above SENDERS.
+        """Begin a new window if the last one has ended.
 
         Returns the sources of which lines were suppressed, with their number.
         """
-        now = self._clock()
-        suppressed = []
-        while self._windows:
-            source, (start, count) = next(iter(self._windows.items()))
-            if now - start < WINDOW and len(self._windows) < SENDERS:
-                break
-            del self._windows[source]
-            if count > BURST:
-                suppressed.append((source, count - BURST))
-        return suppressed
+        return self.drain() if self._clock() - self._begun >= WINDOW else []
 
     def drain(self) -> list[tuple[Source, int]]:
-        """Drop all windows; returns the same as `expire`."""
-        windows, self._windows = self._windows, OrderedDict()
-        return [(source, n - BURST) for source, (_, n) in windows.items() if n > BURST]
+        """Begin a new window; returns the same as `expire`."""
+        suppressed = list(self._suppressed.items())
+        self._begun, self._total = self._clock(), 0
+        self._lines.clear()
+        self._suppressed.clear()
+        return suppressed
 
 
 def _write_summary(source: Source, count: int) -> None:

@@ -56,6 +56,21 @@ class FlowState:
         """The owner of its expectations."""
         return Connection(self.zone, self.orig)
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of the connection that are held in memory."""
+        client, server = self.halves
+        held = self.parser.buffered
+        held += client.buffered_bytes if client else 0
+        return held + (server.buffered_bytes if server else 0)
+
+    def release(self) -> None:
+        """Free what is needed for parsing only."""
+        self.parser = Parser(self.flow, {})
+        for half in self.halves:
+            if half is not None:
+                half.release()
+
     def due(self, now: float) -> bool:
         """Return whether retransmissions may still need rewriting."""
         client, server = self.rewriters

@@ -1,4 +1,7 @@
-"""The flows of one worker: a bounded table that evicts the least recently used."""
+"""The flows of one worker: a bounded table that evicts the least recently used.
+
+Their bytes are bounded in all, and for each party (an IPv4 address or IPv6 /64), so that one can't displace all others.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +11,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fwhelpers.api import Endpoint, Flow, Helper
+from fwhelpers.engine.conntrack_entry import REPLY
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.guard import Limits
 from fwhelpers.engine.handover import Key
 from fwhelpers.engine.headers import TCP
 from fwhelpers.engine.memory import Memory
-from fwhelpers.engine.registry import Account
+from fwhelpers.engine.onlink import NO_LINKS, Lookup, same_link
+from fwhelpers.engine.registry import Account, party_of
 from fwhelpers.kernel import nfqueue
 from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
 from fwhelpers.kernel.nfqueue import Packet
 
 MAX_FLOWS = 16384
 MAX_SKIPPED = 64  #: flows that are passed over to evict another
-MAX_BUFFERED = 64 * 1024 * 1024  #: bytes of all streams
+MAX_BUFFERED = 64 * 1024 * 1024  #: bytes that all streams and parsers hold
+BUFFERED_SHARE = 4  #: the part of it that the connections of one party can take
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +43,30 @@ class Active:
         return bool(self.settings.get("pickup", False))
 
 
+@dataclass(slots=True)
+class Holders:
+    """The flows of one party that hold bytes, the one whose bytes changed least recently first."""
+
+    flows: OrderedDict[Key, FlowState] = field(default_factory=OrderedDict)
+    held: int = 0  #: bytes
+
+
 class FlowTable:
     """LRU table of flows, keyed by original tuple and conntrack id. Calls `on_evict` with each evicted key."""
 
     def __init__(
-        self, max_flows: int = MAX_FLOWS, on_evict: Callable[[Key], None] = lambda key: None
+        self,
+        max_flows: int = MAX_FLOWS,
+        on_evict: Callable[[Key], None] = lambda key: None,
+        links: Lookup = NO_LINKS,
     ) -> None:
         self.memories: dict[str, Memory] = {}  #: by helper
-        self.buffered_bytes = 0  #: of all streams
+        self.buffered_bytes = 0  #: of all streams and parsers
         self._max_flows = max_flows
         self._on_evict = on_evict
+        self._links = links
         self._flows: OrderedDict[Key, FlowState] = OrderedDict()
+        self._holders: dict[bytes, Holders] = {}  #: by party, the flows that hold bytes
 
     def __len__(self) -> int:
         return len(self._flows)
@@ -65,45 +84,71 @@ class FlowTable:
 
     def add(self, key: Key, state: FlowState, now: float = 0.0) -> None:
         """Add a flow; evict the least recently used above the bounds."""
+        if key in self._flows:
+            self.remove(key)
         self._flows[key] = state
-        self.account(state)
-        if len(self._flows) > self._max_flows or self.buffered_bytes > MAX_BUFFERED:
-            # its state is in the conntrack entry, and comes back with its next packet
-            evicted = self._least_needed(now)
-            self.remove(evicted)
-            self._on_evict(evicted)
+        self.account(key, state, now)
+        if len(self._flows) > self._max_flows:
+            self._evict(self._least_needed(self._flows, now))
 
-    def _least_needed(self, now: float) -> Key:
+    def account(self, key: Key, state: FlowState, now: float) -> None:
+        """Count the bytes that a flow holds now, unless it was removed; evict others above the bounds."""
+        if state.accounted < 0:
+            return
+        if state.finished:
+            state.release()
+        self._count(key, state, state.held_bytes)
+        holders = self._holders.get(_party(state))
+        while holders and holders.held > MAX_BUFFERED // BUFFERED_SHARE:
+            self._evict(self._least_needed(holders.flows, now))
+        while self.buffered_bytes > MAX_BUFFERED:
+            self._evict(self._least_needed(self._flows, now))
+
+    def _count(self, key: Key, state: FlowState, held: int) -> None:
+        if held == state.accounted:
+            return
+        party = _party(state)
+        holders = self._holders.setdefault(party, Holders())
+        holders.held += held - state.accounted
+        self.buffered_bytes += held - state.accounted
+        state.accounted = held
+        if held:
+            holders.flows[key] = state
+            holders.flows.move_to_end(key)
+        else:
+            holders.flows.pop(key, None)
+        if not holders.flows:
+            del self._holders[party]
+
+    def _least_needed(self, flows: OrderedDict[Key, FlowState], now: float) -> Key:
         """The least recently used flow, but not one whose retransmissions are still to be rewritten."""
         for _ in range(MAX_SKIPPED):
-            key, state = next(iter(self._flows.items()))
+            key, state = next(iter(flows.items()))
             if not state.due(now):
                 return key
-            self._flows.move_to_end(key)
-        return next(iter(self._flows))
+            flows.move_to_end(key)
+        return next(iter(flows))
+
+    def _evict(self, key: Key) -> None:
+        # its state is in the conntrack entry, and comes back with its next packet
+        self.remove(key)
+        self._on_evict(key)
 
     def remove(self, key: Key) -> None:
         """Remove a flow whose connection has ended."""
         state = self._flows.pop(key)
-        self.buffered_bytes -= state.accounted
+        self._count(key, state, 0)
         state.accounted = -1
-
-    def account(self, state: FlowState) -> None:
-        """Count the bytes that a flow has buffered now, unless it was removed."""
-        if state.accounted >= 0:
-            client, server = state.halves
-            buffered = client.buffered_bytes if client else 0
-            buffered += server.buffered_bytes if server else 0
-            self.buffered_bytes += buffered - state.accounted
-            state.accounted = buffered
 
     def of_packet(self, active: Active, packet: Packet) -> FlowState:
         """Make the flow of a connection's first packet; it is not added."""
         expected = bool(packet.status & IPS_EXPECTED)
         incoming = packet.hook == nfqueue.LOCAL_IN and not expected
         announcement = incoming and bool(active.helper.listen_for)
+        prefixes = self._links(packet.indev if packet.ctinfo >= REPLY else packet.outdev)
+        on_link = same_link(packet.orig.src, packet.reply.src, prefixes)
         state = self.new(
-            active, packet.helper, packet.orig, packet.reply, packet.zone, announcement
+            active, packet.helper, packet.orig, packet.reply, packet.zone, announcement, on_link
         )
         # a host that answers or announces must not use up the quota of the hosts that ask
         unsolicited = (
@@ -118,14 +163,23 @@ class FlowTable:
         return state
 
     def new(
-        self, active: Active, helper: str, orig: Tuple, reply: Tuple, zone: int, announcement: bool
+        self,
+        active: Active,
+        helper: str,
+        orig: Tuple,
+        reply: Tuple,
+        zone: int,
+        announcement: bool,
+        on_link: bool = False,
     ) -> FlowState:
         """Make a flow with a new parser; it is not added."""
         l4 = "tcp" if orig.l4 == TCP else "udp"
         client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
-        flow = Flow(l4, client, server, announcement)
+        flow = Flow(l4, client, server, announcement, on_link)
         parser = active.helper.parser_for(l4)(flow, active.settings)
-        # IPv6: one host may use any address of its /64
-        memory_key = client.addr if client.family == 4 else client.addr[:8]
-        parser.memory = self.memories.setdefault(helper, Memory()).view(memory_key)
+        parser.memory = self.memories.setdefault(helper, Memory()).view(party_of(client.addr))
         return FlowState(flow, helper, orig, reply, zone, parser)
+
+
+def _party(state: FlowState) -> bytes:
+    return party_of(state.flow.client.addr)

@@ -62,6 +62,7 @@ class FlowRecord:
     finished: str = ""
     announcement: bool = False
     account: Account = NO_ACCOUNT
+    on_link: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def record_of(key: Key, state: FlowState) -> FlowRecord | None:
         return None
     return FlowRecord(
         key, state.helper, state.orig, state.reply, state.zone, base, segments, state.rewriters,
-        state.keep_until, state.finished, state.flow.announcement, state.account,
+        state.keep_until, state.finished, state.flow.announcement, state.account, state.flow.on_link,
     )  # fmt: skip
 
 
@@ -165,6 +166,7 @@ def _to_plain(record: FlowRecord) -> dict[str, Any]:
         "keep_until": record.keep_until,
         "finished": record.finished,
         "announcement": record.announcement,
+        "on_link": record.on_link,
         "account": expectation_record.plain_account(record.account),
     }
 
@@ -185,6 +187,7 @@ def _flow_record(plain: dict[str, Any]) -> FlowRecord:
         text(plain["finished"]),
         flag(plain["announcement"]),
         expectation_record.account_from(plain["account"]),
+        flag(plain.get("on_link", False)),
     )
 
 

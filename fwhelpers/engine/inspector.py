@@ -60,7 +60,7 @@ class Inspector:
     ) -> None:
         self._helpers = dict(helpers)  #: by the name registered with the kernel
         self._report = report
-        self._flows = FlowTable(max_flows, self._on_evict)
+        self._flows = FlowTable(max_flows, self._on_evict, links)
         self._pending: dict[Key, list[Expectation]] = {}
         self._registry = Registry()
         self._expectations = ExpectationManager(table, self._registry, links)
@@ -93,7 +93,13 @@ class Inspector:
 
     def _resume_flow(self, active: Active, record: FlowRecord) -> FlowState:
         state = self._flows.new(
-            active, record.helper, record.orig, record.reply, record.zone, record.announcement
+            active,
+            record.helper,
+            record.orig,
+            record.reply,
+            record.zone,
+            record.announcement,
+            record.on_link,
         )
         state.account, state.rewriters = record.account, record.rewriters
         state.keep_until, state.finished = record.keep_until, record.finished
@@ -219,6 +225,7 @@ class Inspector:
             self._events.abandon(state, str(error))
         except Exception as error:  # a bug of the plugin
             self._fail(state, error)
+        self._flows.account(key, state, now)
         rewriter = state.rewriters[reply]
         if rewriter.pending or rewriter.past:
             verdict = self._rewrite_again(packet, segment, state, verdict, now)
@@ -320,8 +327,6 @@ class Inspector:
                 raise
             half.skip(seq)
             return half.feed(seq, data)
-        finally:
-            self._flows.account(state)
 
     def _rewrite_first(
         self,

@@ -88,6 +88,15 @@ def judge_sender(flow: Flow, prefixes: Sequence[Prefix]) -> Refusal | None:
     return Refusal("G8", f"{flow.client.host} is not on the link where its message arrived")
 
 
+def same_link(client: bytes, server: bytes, prefixes: Sequence[Prefix]) -> bool:
+    """Return whether both addresses are of one prefix. `prefixes` are those of the interface between them.
+
+    The server's address alone would not do: strangers may share a gateway's uplink.
+    """
+    usable = _usable(prefixes, len(client))
+    return any(client in prefix and server in prefix for prefix in usable)
+
+
 def judge_source(event: Expect, prefixes: Sequence[Prefix]) -> Refusal | None:
     """Apply G8: no connection comes from the broadcast address of a link."""
     if any(event.client.addr == _broadcast(prefix) for prefix in prefixes):

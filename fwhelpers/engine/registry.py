@@ -31,6 +31,11 @@ ANSWERER_SHARE = 4
 _ROUNDING = 0.5
 
 
+def party_of(addr: bytes) -> bytes:
+    """Return what a network operator assigns to one customer or host: an IPv4 address, an IPv6 /64."""
+    return addr[:8] if len(addr) == 16 else addr
+
+
 class Account(NamedTuple):
     """Whose quota an expectation counts on."""
 
@@ -47,8 +52,7 @@ class Account(NamedTuple):
 
     @property
     def party(self) -> bytes:
-        """The unit that a network operator assigns to one customer or host: an IPv4 address, an IPv6 /64."""
-        return self.addr[:8] if len(self.addr) == 16 else self.addr
+        return party_of(self.addr)
 
 
 NO_ACCOUNT = Account("", b"")

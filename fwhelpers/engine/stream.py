@@ -106,6 +106,12 @@ class HalfStream:
         self._recent.clear()
         self._early.clear()
 
+    def release(self) -> None:
+        """Free the buffered bytes of a direction that is not followed any further."""
+        self._begins = self.untouched
+        self._recent.clear()
+        self._early.clear()
+
     def _append(self, at: int, data: bytes) -> bytes:
         overlap = self.next - at
         if overlap:

@@ -3,7 +3,7 @@
     start line CRLF   name: value CRLF …   CRLF   body
 
 The length of a body must be known exactly: otherwise bytes of the body could be taken for the next message (§11.2).
-Anything ambiguous is a ParseError. Only the current head is stored.
+Anything ambiguous is a ParseError. Only the current head is stored, of at most MAX_HEAD bytes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from fwhelpers.sansio.digits import decimal
 
 MAX_LINE = 4096
 MAX_FIELDS = 64
+MAX_HEAD = 32768
 MAX_BODY = 2**62
 _MAX_EMPTY = 4  #: empty lines before a start line, which §2.2 says to ignore
 
@@ -92,8 +93,14 @@ class HeadReader:
         self._until_close = until_close
         self._position = 0
         self._partial_line = bytearray()
+        self._head_bytes = 0  # of its complete lines
         self._grammar = self._messages()
         self._expected = next(self._grammar)
+
+    @property
+    def buffered(self) -> int:
+        """Number of bytes of the current head."""
+        return self._head_bytes + len(self._partial_line)
 
     def feed(self, data: bytes) -> Generator[None, None, None]:
         """Take bytes; yields after each line and each piece of a body. Raises ParseError."""
@@ -111,6 +118,8 @@ class HeadReader:
         self._partial_line += piece
         if len(self._partial_line) > MAX_LINE:
             raise ParseError(f"a line of more than {MAX_LINE} bytes")
+        if self.buffered > MAX_HEAD:
+            raise ParseError(f"a head of more than {MAX_HEAD} bytes")
         self.between = False
         if end >= 0:
             line = bytes(self._partial_line)
@@ -144,12 +153,15 @@ class HeadReader:
             if start.text:
                 break
             start = yield _LINE
+        self._head_bytes = len(start.text)
         fields: list[Field] = []
         while (line := (yield _LINE)).text:
             field = parse_field(line)
             if not field or len(fields) >= MAX_FIELDS:
                 raise ParseError(f"not a header field: {line.text[:32]!r}")
             fields.append(field)
+            self._head_bytes += len(line.text)
+        self._head_bytes = 0
         return Head(start.text, tuple(fields))
 
     def _body(self, head: Head) -> Grammar:

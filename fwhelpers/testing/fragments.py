@@ -5,6 +5,7 @@ Overlapping fragments are thrown away with their datagram (RFC 5722).
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from struct import Struct
@@ -30,8 +31,10 @@ class _Piece(NamedTuple):
 class _Datagram:
     since: float
     head: bytes = b""
-    size: int = -1
-    bodies: dict[int, bytes] = field(default_factory=dict)
+    size: int = -1  #: of the fragmented part; -1 until the last fragment is there
+    received: int = 0
+    bodies: dict[int, bytes] = field(default_factory=dict)  #: by offset
+    offsets: list[int] = field(default_factory=list)  #: sorted
 
 
 class Reassembly:
@@ -64,32 +67,43 @@ class Reassembly:
 
 
 def _add(datagram: _Datagram, piece: _Piece) -> bool:
+    """Return False if the datagram must be discarded: an empty fragment, an overlap, bytes behind its end."""
     if datagram.bodies.get(piece.offset) == piece.body:
         return True
     end = piece.offset + len(piece.body)
-    for at, body in datagram.bodies.items():
-        if at < end and piece.offset < at + len(body):
-            return False
+    if not piece.body or end > 65535 or _overlaps(datagram, piece.offset, end):
+        return False
     if piece.offset == 0:
         datagram.head = piece.head
     if not piece.more:
+        if datagram.size >= 0:
+            return False
         datagram.size = end
     datagram.bodies[piece.offset] = piece.body
-    return end <= 65535
+    datagram.offsets.insert(bisect(datagram.offsets, piece.offset), piece.offset)
+    datagram.received += len(piece.body)
+    return datagram.size < 0 or _end(datagram, -1) <= datagram.size
+
+
+def _overlaps(datagram: _Datagram, start: int, end: int) -> bool:
+    following = bisect(datagram.offsets, start)
+    return (following > 0 and _end(datagram, following - 1) > start) or (
+        following < len(datagram.offsets) and datagram.offsets[following] < end
+    )
+
+
+def _end(datagram: _Datagram, index: int) -> int:
+    offset = datagram.offsets[index]
+    return offset + len(datagram.bodies[offset])
 
 
 def _whole(datagram: _Datagram) -> bytes | None:
-    at, bodies = 0, []
-    for offset, body in sorted(datagram.bodies.items()):
-        if offset != at:
-            return None
-        bodies.append(body)
-        at += len(body)
-    if at != datagram.size or not datagram.head:
+    # without overlaps, as many bytes as the datagram has are all of them
+    if datagram.received != datagram.size or not datagram.head:
         return None
-    head, size = bytearray(datagram.head), len(datagram.head) + at
+    head, size = bytearray(datagram.head), len(datagram.head) + datagram.size
     _U16.pack_into(head, *((2, size) if head[0] >> 4 == 4 else (4, size - 40)))
-    return bytes(head) + b"".join(bodies)
+    return bytes(head) + b"".join(datagram.bodies[offset] for offset in datagram.offsets)
 
 
 def _piece(packet: bytes) -> _Piece | None:

@@ -5,13 +5,11 @@ Calls into C count once, whatever they do; test_patterns.py counts what regular 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from itertools import pairwise
-from types import FrameType
 
 import pytest
+from growth import check_linear
 
 from fuzz import framing
 from fuzz.conversations import ends
@@ -21,33 +19,10 @@ from fwhelpers.plugin.manager import load
 from fwhelpers.sansio.http1 import HeadReader
 from fwhelpers.testing.playbook import new_parser
 
-SIZES = (1_000, 10_000, 100_000)
 MAX_DATAGRAM = 60_000
-SLACK = 1.5
 SEGMENT = 100  #: bytes
 UNITS = (b"A", b" ", b"\0", b"\r\n", b"A: b\r\n", b'"', b"[", b"(", b"<a>", b"\xff", b"\0\0\0\4")
 PARSERS = [(h, l4) for h in load().helpers.values() for l4 in h.registered]
-
-
-def count_calls(work: Callable[[], object]) -> int:
-    calls = 0
-
-    def profile(frame: FrameType, event: str, argument: object) -> None:
-        nonlocal calls
-        calls += event in ("call", "c_call")
-
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(None)
-    return calls
-
-
-def check_linear(work: Callable[[int], object]) -> None:
-    counts = [count_calls(lambda size=size: work(size)) for size in SIZES]  # type: ignore[misc]
-    for smaller, larger in pairwise(counts):
-        assert larger <= 10 * SLACK * smaller + 500, counts
 
 
 def feed(helper: Helper, l4: str, pieces: Iterable[tuple[bytes, bool]]) -> None:

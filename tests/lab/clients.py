@@ -1,4 +1,4 @@
-"""Clients: mount.nfs, curl, and three TFTP clients."""
+"""Clients: mount.nfs, curl, lftp, HylaFAX's faxstat, and three TFTP clients."""
 
 from __future__ import annotations
 
@@ -101,6 +101,28 @@ def upload(
     """Upload `text` as a file; the caller checks the result."""
     command = curl_command(lab, way, family, path, "-T", "-", timeout=timeout)
     return lab.run(client, *command, check=False, input=text, timeout=timeout + 20)
+
+
+def lftp(
+    lab: Lab, mode: str, commands: str, family: int = 4, *, timeout: float = 60
+) -> CompletedProcess[str]:
+    """Run lftp's commands with a passive or active data connection, and commands sent without waiting for replies."""
+    passive = "on" if mode == "passive" else "off"
+    settings = (
+        "set net:max-retries 1; set net:timeout 30; set ftp:sync-mode off;"
+        f" set ftp:passive-mode {passive}; debug -o /dev/stderr 9;"
+    )
+    script = f"{settings} open ftp://{_bracket(lab.target(family))}; {commands}"
+    return lab.run("c", "lftp", "-c", script, check=False, timeout=timeout)
+
+
+def faxstat(lab: Lab, mode: str, *, timeout: float = 60) -> CompletedProcess[str]:
+    """List the fax server's modems and jobs; stderr and stdout have the dialogue."""
+    home = lab.namespaces["c"].path("/run/home")
+    home.mkdir(exist_ok=True)
+    (home / ".hylarc").write_text(f"PassiveMode: {str(mode == 'passive').lower()}\n")
+    command = ("env", "HOME=/run/home", "faxstat", "-v", "-s", "-h", lab.target())
+    return lab.run("c", *command, check=False, timeout=timeout)
 
 
 def tftp_get(

@@ -1,4 +1,4 @@
-"""Servers: the kernel's NFS server with rpcbind, mountd and statd; vsftpd; tftpd-hpa."""
+"""Servers: the kernel's NFS server with rpcbind, mountd and statd; vsftpd; hfaxd; tftpd-hpa."""
 
 from __future__ import annotations
 
@@ -52,6 +52,18 @@ mkdir -p /srv/ftp/pub /run/vsftpd/empty
 chown ftp /srv/ftp/pub
 chmod 555 /srv/ftp
 echo 'served by ftp' > /srv/ftp/hello
+"""
+
+#: HylaFAX's protocol is FTP's at another port, and more (RFC 959 dialect of hfaxd(8))
+FAX_PORT = 4559
+_FAX_SPOOL = "/srv/hylafax"
+_FAX_FILES = f"""
+set -e
+cp -a /var/spool/hylafax {_FAX_SPOOL}
+echo '^.*@.*$' > {_FAX_SPOOL}/etc/hosts.hfaxd
+chown uucp {_FAX_SPOOL}/etc/hosts.hfaxd
+chmod 600 {_FAX_SPOOL}/etc/hosts.hfaxd
+echo 'Running and idle' > {_FAX_SPOOL}/status/ttyS0
 """
 
 _TFTP_FILES = """
@@ -115,6 +127,15 @@ def start_ftp(lab: Lab) -> None:
         server.popen("sh", "-c", 'exec vsftpd "$0" 0>&1', conf_file, name=f"vsftpd{family}")
     for family in (4, 6):
         server.wait_listening("tcp", 21, family)
+
+
+def start_fax(lab: Lab) -> None:
+    """Start HylaFAX's server on s, without a scheduler or modem."""
+    server = lab.namespaces["s"]
+    server.run("sh", "-c", _FAX_FILES)
+    server.popen("hfaxd", "-d", "-q", _FAX_SPOOL, "-l", SERVER[4], "-i", str(FAX_PORT))
+    server.wait_listening("tcp", FAX_PORT)
+    lab.open("tcp", FAX_PORT)
 
 
 def start_tftp(lab: Lab) -> None:

@@ -10,10 +10,51 @@ from connection import Connection, FakeMaker, payload_of
 from fwhelpers_plugins.gena import fwhelpers_helpers
 
 from fwhelpers.api import Endpoint
+from fwhelpers.engine import handover
+from fwhelpers.engine.guard import Prefix
 from fwhelpers.engine.inspector import Active, Inspector
+from fwhelpers.engine.verdict import Report
 from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT
 
 (GENA,) = fwhelpers_helpers()
+
+
+class Links(dict[int, list[Prefix]]):
+    """Prefixes by interface, of a machine whose addresses do not matter."""
+
+    def __call__(self, index: int) -> list[Prefix]:
+        return self.get(index, [])
+
+    def own(self, addr: bytes) -> bool:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("client_address", "network", "interface", "opened"),
+    [
+        ("2001:db8:1::2", "2001:db8:1::/64", 2, True),
+        ("2001:db8:2::2", "2001:db8:1::/64", 2, False),  # forwarded to a shared uplink
+        ("2001:db8:1::2", "2001:db8:1::/64", 3, False),  # another link's prefix
+        ("2001:db8:1::2", "2001::/16", 2, False),  # no link is so large
+    ],
+)
+def test_a_device_with_a_public_address_is_on_the_link_of_its_control_point(
+    client_address: str, network: str, interface: int, opened: bool
+) -> None:
+    address, length = network.split("/")
+    prefix = Prefix.around(Endpoint.parse(address).addr, int(length))
+    reports: list[Report] = []
+    inspector = Inspector(
+        {"gena": Active(GENA)}, FakeMaker(), reports.append, links=Links({interface: [prefix]})
+    )
+    flow = Connection(
+        GENA, "tcp", f"[{client_address}]:40000", "[2001:db8:1::9]:1400", inspector=inspector
+    )
+    flow.c(m.subscribe(b"<http://[%s]:49200/>" % client_address.encode()))
+    assert [report.kind for report in reports] == (["expected"] if opened else ["refused", "done"])
+    ((_, state),) = inspector._flows.all()
+    record = handover.record_of((b"", 1), state)
+    assert record is None or record.on_link == opened
 
 
 def connection(

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwhelpers.daemon.event_log import BURST, SENDERS, WINDOW, EventLog, Source, Throttle, sentence
+from fwhelpers.daemon.event_log import (
+    BURST,
+    SHARE,
+    TOTAL,
+    WINDOW,
+    EventLog,
+    Source,
+    Throttle,
+    sentence,
+)
 from fwhelpers.worker.messages import (
     Counters,
     FlowReport,
@@ -116,9 +125,26 @@ def test_every_line_is_written_or_counted(events: list[tuple[int, float]]) -> No
     assert written + suppressed == len(events)
 
 
-def test_many_sources_do_not_fill_the_memory() -> None:
-    throttle = Throttle(Clock())
-    for number in range(5 * SENDERS):
-        throttle.expire()
-        throttle.admit(Source(ReportKind.REFUSED, "ftp", str(number)))
-    assert len(throttle._windows) <= SENDERS
+@pytest.mark.parametrize(("helpers", "lines"), [(1, SHARE), (10, TOTAL)])
+def test_forged_sources_cause_a_bounded_number_of_lines(
+    caplog: pytest.LogCaptureFixture, helpers: int, lines: int
+) -> None:
+    clock = Clock()
+    event_log = EventLog(clock=clock)
+    for number in range(10_000):
+        client = f"10.{number // 256}.{number % 256}.1:9"
+        event_log.write(QUEUE, replace(REFUSAL, client=client, helper=f"h{number % helpers}"))
+    assert len(caplog.records) == lines
+    assert len(event_log._throttle._lines) <= lines + helpers
+    event_log.close()
+    assert len(caplog.records) == lines + helpers, "a summary for each helper"
+
+
+def test_a_flood_of_one_helper_leaves_room_for_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    event_log = EventLog(clock=Clock())
+    for number in range(1000):
+        event_log.write(QUEUE, replace(REFUSAL, client=f"[fd01::{number:x}]:1", helper="ssdp"))
+    event_log.write(QUEUE, REFUSAL)
+    assert "ftp: 10.0.1.2:4000" in caplog.text
+    event_log.close()
+    assert f"ssdp: other hosts: {1000 - SHARE} more refused events suppressed" in caplog.text

@@ -17,8 +17,13 @@ ORIG = Tuple(bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2]), 6, 40000, 7)
 REPLY = Tuple(ORIG.dst, ORIG.src, 6, 7, 40000)
 
 
-def flow(flows: FlowTable, buffered: int = 0) -> FlowState:
-    state = flows.new(TALK, "talk", ORIG, REPLY, 0, False)
+class Hoarder(DatagramParser):
+    buffered = 5000
+
+
+def flow(flows: FlowTable, buffered: int = 0, client: int = 2) -> FlowState:
+    orig = ORIG._replace(src=bytes([10, 0, 1, client]))
+    state = flows.new(TALK, "talk", orig, REPLY, 0, False)
     if buffered:
         state.halves[0] = HalfStream(1000)
         state.halves[0].feed(1001, bytes(buffered))  # behind a gap of one byte
@@ -42,11 +47,44 @@ def test_buffered_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BUFFERED", 250)
     flows = FlowTable()
     for number in range(3):
-        flows.add((b"", number), flow(flows, buffered=100))
-    assert flows.buffered_bytes == 200
-    assert len(flows) == 2
+        flows.add((b"", number), flow(flows, buffered=60, client=number))
+    assert flows.buffered_bytes == 180
+    flows.add((b"", 3), flow(flows, buffered=60, client=3))
+    flows.add((b"", 4), flow(flows, buffered=60, client=4))
+    assert [key for key, _ in flows.all()] == [(b"", number) for number in (1, 2, 3, 4)]
     flows.remove((b"", 2))
-    assert flows.buffered_bytes == 100
+    assert flows.buffered_bytes == 180
+
+
+def test_one_party_can_take_a_share_of_the_bytes_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_BUFFERED", 1000)
+    evicted: list[Key] = []
+    flows = FlowTable(on_evict=evicted.append)
+    flows.add((b"", 0), flow(flows, buffered=100, client=7))
+    flows.add((b"", 1), flow(flows))
+    for number in range(10, 30):
+        flows.add((b"", number), flow(flows, buffered=100))
+    assert flows.buffered_bytes == 300
+    assert evicted == [(b"", number) for number in range(10, 28)], "its own that hold bytes"
+
+
+def test_the_bytes_of_parsers_count() -> None:
+    flows = FlowTable()
+    state = flow(flows)
+    flows.add((b"", 1), state)
+    state.parser = Hoarder(state.flow, {})
+    flows.account((b"", 1), state, 0.0)
+    assert flows.buffered_bytes == Hoarder.buffered
+    state.finished = "done"
+    flows.account((b"", 1), state, 0.0)
+    assert flows.buffered_bytes == 0, "a finished flow needs none"
+
+
+def test_a_flow_that_is_added_again_counts_once() -> None:
+    flows = FlowTable()
+    flows.add((b"", 1), flow(flows, buffered=100))
+    flows.add((b"", 1), flow(flows, buffered=30))
+    assert flows.buffered_bytes == 30
 
 
 def test_the_flows_of_a_helper_share_its_memory() -> None:
@@ -62,9 +100,9 @@ def test_the_count_of_buffered_bytes_goes_down_again() -> None:
     state = flow(flows, buffered=100)
     flows.add((b"", 1), state)
     state.halves[0] = HalfStream(2000)
-    flows.account(state)
+    flows.account((b"", 1), state, 0.0)
     assert flows.buffered_bytes == 0
     flows.remove((b"", 1))
     state.halves[0].feed(2001, bytes(50))
-    flows.account(state)  # it has been removed
+    flows.account((b"", 1), state, 0.0)  # it has been removed
     assert flows.buffered_bytes == 0

@@ -49,6 +49,15 @@ def test_the_result_does_not_depend_on_segmentation(sizes: list[int]) -> None:
     assert sorted(t.dport for t in flow.maker.deleted) == [3000, 3001]
 
 
+def test_what_a_parser_holds_counts_with_the_flow() -> None:
+    flow = tcp()
+    flow.c(b"OPEN 30")
+    assert flow.inspector._flows.buffered_bytes == 2 * len(b"OPEN 30")
+    flow.c(b"BAD")
+    flow.c(b"\r\n")
+    assert flow.inspector._flows.buffered_bytes == len(b"OPEN 30BAD\r\n")
+
+
 def test_a_stream_joined_midway_is_not_parsed() -> None:
     flow = tcp()
     flow.payloads = [1, 0]  # the kernel saw a payload before, we did not

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers.api import ParseError
-from fwhelpers.sansio.http1 import MAX_FIELDS, MAX_LINE, Head, HeadReader, Line, parse_field
+from fwhelpers.sansio.http1 import MAX_FIELDS, MAX_HEAD, MAX_LINE, Head, HeadReader, Line, parse_field
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nGET /"
@@ -114,6 +114,7 @@ def lined(*lines: bytes) -> bytes:
         lined(b"no colon"),
         lined(*[b"A: b"] * (MAX_FIELDS + 1)),
         b"G" * (MAX_LINE + 1),
+        lined(*[b"A: " + bytes(4000)] * (MAX_HEAD // 4000 + 1)),
         lined(b"Transfer-Encoding: chunked") + b"x\r\n",
         lined(b"Transfer-Encoding: chunked") + b"2\r\nabc\r\n",
         lined(b"Transfer-Encoding: chunked") + b"-1\r\n",
@@ -131,6 +132,19 @@ def test_a_repeated_field() -> None:
     with pytest.raises(ParseError):
         head.field(b"A")
     assert head.field(b"B") is None
+
+
+def test_the_bytes_of_a_head_are_counted() -> None:
+    reader = HeadReader(lambda head: True, until_close=False)
+    for data, buffered in (
+        (b"GET / HTTP/1.1\r\nA: " + bytes(1000), 1017),
+        (b"\r\nB: 2\r\n", 1021),
+        (b"Transfer-Encoding: chunked\r\n\r\n", 0),
+        (b"4\r\n1234\r\n" * 10_000, 0),
+    ):
+        for _ in reader.feed(data):
+            pass
+        assert reader.buffered == buffered
 
 
 def test_bodies_are_not_stored() -> None:

@@ -4,6 +4,7 @@ from itertools import permutations
 from struct import pack
 
 import pytest
+from growth import check_linear
 from hypothesis import given
 from hypothesis import strategies as st
 from packets import ip4, udp4, udp6
@@ -103,3 +104,28 @@ def test_anything(packets: list[bytes]) -> None:
     reassembly = Reassembly()
     for packet in packets:
         reassembly.feed(packet, 0)
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_work_grows_linearly_with_the_number_of_fragments(backwards: bool) -> None:
+    """Of 8 bytes each, and the last that is fed is repeated."""
+
+    def work(size: int) -> None:
+        pieces = split4(udp4(bytes(size // 2)), 8)[:: -1 if backwards else 1]
+        reassembly = Reassembly()
+        for piece in [*pieces[:-1], *pieces[-2:-1] * len(pieces)]:
+            assert reassembly.feed(piece, 0) is None
+        assert reassembly.feed(pieces[-1], 0) is not None
+
+    check_linear(work)
+
+
+def test_an_empty_fragment_and_bytes_behind_the_end_discard_the_datagram() -> None:
+    first, second, third = split4(udp4(DATA), 144)
+    empty = third[:2] + pack("!H", 20) + third[4:20]
+    shorter = split4(udp4(DATA[:200]), 144)[1]  # the last fragment, where another continues
+    for stray in (empty, shorter):
+        reassembly = Reassembly()
+        for piece in (second, third, stray):
+            assert reassembly.feed(piece, 0) is None
+        assert reassembly.feed(first, 0) is None
