@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Iterable
 
-from fwhelpers.api import Endpoint, Flow, Helper
+from fwhelpers.api import Endpoint, Flow
+from fwhelpers.engine.active import Active
 from fwhelpers.engine.flow_state import FlowState
-from fwhelpers.engine.guard import Limits
 from fwhelpers.engine.handover import Key
 from fwhelpers.engine.headers import TCP
 from fwhelpers.engine.memory import Memory
@@ -21,20 +19,6 @@ from fwhelpers.kernel.nfqueue import Packet
 MAX_FLOWS = 16384
 MAX_SKIPPED = 64  #: flows that are passed over to evict another
 MAX_BUFFERED = 64 * 1024 * 1024  #: bytes of all streams
-
-
-@dataclass(frozen=True, slots=True)
-class Active:
-    """A helper as configured."""
-
-    helper: Helper
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
-
-    @property
-    def pickup(self) -> bool:
-        """Whether streams are read whose beginning was not seen."""
-        return bool(self.settings.get("pickup", False))
 
 
 class FlowTable:
@@ -127,5 +111,8 @@ class FlowTable:
         parser = active.helper.parser_for(l4)(flow, active.settings)
         # IPv6: one host may use any address of its /64
         memory_key = client.addr if client.family == 4 else client.addr[:8]
-        parser.memory = self.memories.setdefault(helper, Memory()).view(memory_key)
-        return FlowState(flow, helper, orig, reply, zone, parser)
+        memory = self.memories.get(helper)
+        if memory is None:
+            memory = self.memories[helper] = Memory()
+        parser.memory = memory.view(memory_key)
+        return FlowState(active, flow, helper, orig, reply, zone, parser)
