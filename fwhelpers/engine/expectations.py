@@ -64,7 +64,7 @@ class ExpectationManager:
             last.live.registered
             and last.reply == context.reply
             and _is_young(last.live, flow.connection, context.packet.confirmed, last.lifetime, now)
-            and last.event == event
+            and (last.event is event or last.event == event)
         )
 
     def expect(self, announcement: Announcement) -> Outcome:
