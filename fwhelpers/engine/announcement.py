@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import NamedTuple
 
-from fwhelpers.api import Expect, Helper, Policy
+from fwhelpers.api import Expect, Policy
+from fwhelpers.engine.active import Active
 from fwhelpers.engine.flow_state import FlowState
-from fwhelpers.engine.guard import Limits, Refusal, Refused
+from fwhelpers.engine.guard import Refusal, Refused
 from fwhelpers.engine.mangle import Edit
 from fwhelpers.engine.nat import Plan
-from fwhelpers.engine.verdict import Report
+from fwhelpers.engine.verdict import ACCEPT, Report, Verdict
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
 from fwhelpers.kernel.nfqueue import Packet
@@ -19,16 +18,27 @@ from fwhelpers.kernel.nfqueue import Packet
 _FOLLOW = "nat-follow-master"
 
 
-class MessageContext(NamedTuple):
+class MessageContext:
     """The packet that completed a message."""
 
-    packet: Packet
-    reply: bool
-    data: bytes  #: the packet's payload
-    base: int  #: stream offset of its first byte
-    #: the kernel adjusts IPv6 sequence numbers wrongly: nf_ct_tcp_seqadj_set() reads them at ip_hdrlen()
-    fixed_length: bool
-    full: bool = False  #: no further rewriting can be remembered
+    __slots__ = ("base", "data", "fixed_length", "full", "packet", "reply")
+
+    def __init__(
+        self,
+        packet: Packet,
+        reply: bool,
+        data: bytes,
+        base: int,
+        fixed_length: bool,
+        full: bool = False,
+    ) -> None:
+        self.packet = packet
+        self.reply = reply
+        self.data = data  #: the packet's payload
+        self.base = base  #: stream offset of its first byte
+        #: the kernel adjusts IPv6 sequence numbers wrongly: nf_ct_tcp_seqadj_set() reads them at ip_hdrlen()
+        self.fixed_length = fixed_length
+        self.full = full  #: no further rewriting can be remembered
 
     @property
     def interface(self) -> int:
@@ -36,24 +46,35 @@ class MessageContext(NamedTuple):
         return self.packet.indev or self.packet.outdev
 
 
-@dataclass(frozen=True)
 class Announcement:
     """A parser's `Expect` event with all that decides on its expectation."""
 
-    helper: Helper
-    limits: Limits
-    flow: FlowState
-    context: MessageContext
-    event: Expect
-    now: float
+    __slots__ = ("_klass", "context", "event", "flow", "helper", "limits", "now")
 
-    @cached_property
+    def __init__(
+        self, active: Active, flow: FlowState, context: MessageContext, event: Expect, now: float
+    ) -> None:
+        self.helper = active.helper
+        self.limits = active.limits
+        self.flow = flow
+        self.context = context
+        self.event = event
+        self.now = now
+        self._klass = -1
+
+    @property
     def klass(self) -> int:
         """Index of the helper's policy. Raises Refused if it has none of this name."""
-        for klass, policy in enumerate(self.helper.policies):
-            if not self.event.policy or policy.name == self.event.policy:
-                return klass
-        raise Refused("G9", f"the helper has no policy {self.event.policy!r}")
+        if self._klass < 0:
+            self._klass = self._policy_index()
+        return self._klass
+
+    def _policy_index(self) -> int:
+        name = self.event.policy
+        for index, policy in enumerate(self.helper.policies):
+            if not name or policy.name == name:
+                return index
+        raise Refused("G9", f"the helper has no policy {name!r}")
 
     @property
     def policy(self) -> Policy:
@@ -104,3 +125,6 @@ class Outcome:
     attach: list[Expectation] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     drop: bool = False  #: the packet must not pass
+
+    def verdict(self) -> Verdict:
+        return Verdict(accept=False) if self.drop else ACCEPT

@@ -6,7 +6,7 @@ from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.headers import TCP, Segment
 from fwhelpers.engine.verdict import Verdict
 from fwhelpers.kernel import labels
-from fwhelpers.kernel.conntrack import IPS_EXPECTED, IPS_FIXED_TIMEOUT
+from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT
 from fwhelpers.kernel.nfqueue import Packet
 
 REPLY = 3  #: IP_CT_IS_REPLY and above: the reply direction
@@ -21,21 +21,11 @@ def is_new_connection(packet: Packet, segment: Segment, state: FlowState) -> boo
     The kernel derives an entry's id from its address in memory (nf_conntrack_core.c: nf_ct_get_id), so that a new
     connection may have the id of one that ended, and the client may use the same port.
     """
+    if not packet.confirmed or segment.l4 != TCP:
+        return not packet.confirmed
     reply = packet.ctinfo >= REPLY
-    begins = segment.l4 == TCP and labels.first_payload(packet.labels, reply)
     half = state.halves[reply]
-    return not packet.confirmed or (begins and half is not None and not half.untouched)
-
-
-def with_private_data(packet: Packet, state: FlowState, verdict: Verdict) -> Verdict:
-    """Return the verdict with updated private data (CTA_HELP_INFO) if the flow's state has changed."""
-    # the kernel refuses it for expected connections
-    if not packet.status & IPS_EXPECTED:
-        info = state.snapshot()
-        if info is not None and info != state.info:
-            state.info = info
-            verdict = verdict.replace(info=info)
-    return verdict
+    return half is not None and not half.untouched and labels.first_payload(packet.labels, reply)
 
 
 def with_timeout(packet: Packet, state: FlowState, verdict: Verdict, now: float) -> Verdict:
@@ -44,7 +34,8 @@ def with_timeout(packet: Packet, state: FlowState, verdict: Verdict, now: float)
     if state.flow.l4 == "tcp" and state.keep_until:
         return _fixed(packet, verdict, max(remaining, _MAX_IDLE))
     if remaining > 0 and packet.timeout < remaining:
-        verdict = verdict.replace(timeout=int(remaining) + 1)
+        verdict = verdict.own()
+        verdict.timeout = int(remaining) + 1
     return verdict
 
 
@@ -53,4 +44,7 @@ def _fixed(packet: Packet, verdict: Verdict, seconds: float) -> Verdict:
     # the kernel leaves the lifetime alone (nf_conntrack_core.c: __nf_ct_refresh_acct())
     if packet.status & IPS_FIXED_TIMEOUT and packet.timeout >= seconds:
         return verdict
-    return verdict.replace(timeout=int(seconds) + 1, status=packet.status | IPS_FIXED_TIMEOUT)
+    verdict = verdict.own()
+    verdict.timeout = int(seconds) + 1
+    verdict.status = packet.status | IPS_FIXED_TIMEOUT
+    return verdict

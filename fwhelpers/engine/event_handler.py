@@ -9,7 +9,6 @@ from fwhelpers.engine.announcement import Announcement, MessageContext, Outcome
 from fwhelpers.engine.expectation_key import key_of
 from fwhelpers.engine.expectations import ExpectationManager
 from fwhelpers.engine.flow_state import FlowState
-from fwhelpers.engine.flow_table import Active
 from fwhelpers.engine.verdict import Report
 
 
@@ -29,49 +28,60 @@ class EventHandler:
             self._report(Report(kind, flow.helper, flow.flow, reason))
 
     def handle(
-        self,
-        active: Active,
-        flow: FlowState,
-        context: MessageContext,
-        events: Iterable[Event],
-        now: float,
-    ) -> Outcome:
-        """Act on all events of a packet."""
-        outcome = Outcome()
+        self, flow: FlowState, context: MessageContext, events: Iterable[Event], now: float
+    ) -> Outcome | None:
+        """Act on all events of a packet. None: nothing is to be done with it."""
+        outcome: Outcome | None = None
         try:
             for event in events:
-                match event:
-                    case Expect():
-                        self._expect(_announcement(active, flow, context, event, now), outcome)
-                    case Refuse():
-                        report = Report("refused", flow.helper, flow.flow, event.reason, event.rule)
-                        interface = context.interface
-                        self._report(report._replace(refused=event.endpoint, interface=interface))
-                    case Cancel(want=Expect() as expect):
-                        announcement = _announcement(active, flow, context, expect, now)
-                        self._expectations.withdraw(announcement)
-                    case Cancel():
-                        klass = _class_of(active.helper, event.policy)
-                        cancelled = self._expectations.cancel(flow, klass)
-                        outcome.attach = [e for e in outcome.attach if key_of(e) not in cancelled]
-                    case Used():
-                        self._expectations.forget(flow, _class_of(active.helper, event.policy))
-                    case Done():
-                        flow.finished = event.reason or "done"
-                        self._report(Report("done", flow.helper, flow.flow, flow.finished))
-                    case Drop():
-                        outcome.drop = True
-                        self._report(Report("dropped", flow.helper, flow.flow, event.reason))
+                if isinstance(event, Expect):
+                    if not self._expectations.repeats(flow, context, event, now):
+                        outcome = outcome or Outcome()
+                        self._expect(Announcement(flow.active, flow, context, event, now), outcome)
+                elif isinstance(event, Drop):
+                    outcome = outcome or Outcome()
+                    outcome.drop = True
+                    self._report(Report("dropped", flow.helper, flow.flow, event.reason))
+                else:
+                    self._act(flow, context, event, outcome, now)
         except ParseError as error:
             # the edits of earlier messages apply nevertheless, but these open nothing (G12)
-            outcome.attach.clear()
+            if outcome is not None:
+                outcome.attach.clear()
             self.abandon(flow, str(error))
         except Exception as error:
             # a bug, in a plugin or here
-            outcome.attach.clear()
+            if outcome is not None:
+                outcome.attach.clear()
             self._expectations.cancel(flow, None)
             self.abandon(flow, f"{type(error).__name__}: {error}", "failed")
         return outcome
+
+    def _act(
+        self,
+        flow: FlowState,
+        context: MessageContext,
+        event: Refuse | Cancel | Used | Done,
+        outcome: Outcome | None,
+        now: float,
+    ) -> None:
+        helper = flow.active.helper
+        match event:
+            case Refuse():
+                report = Report("refused", flow.helper, flow.flow, event.reason, event.rule)
+                interface = context.interface
+                self._report(report._replace(refused=event.endpoint, interface=interface))
+            case Cancel(want=Expect() as expect):
+                self._expectations.withdraw(Announcement(flow.active, flow, context, expect, now))
+            case Cancel():
+                cancelled = self._expectations.cancel(flow, _class_of(helper, event.policy))
+                if outcome is not None:
+                    outcome.attach = [e for e in outcome.attach if key_of(e) not in cancelled]
+            case Used():
+                self._expectations.forget(flow, _class_of(helper, event.policy))
+            case Done():
+                flow.finished = event.reason or "done"
+                self._report(Report("done", flow.helper, flow.flow, flow.finished))
 
     def _expect(self, announcement: Announcement, outcome: Outcome) -> None:
         result = self._expectations.expect(announcement)
@@ -79,12 +89,6 @@ class EventHandler:
         outcome.attach += result.attach
         for report in result.reports:
             self._report(report)
-
-
-def _announcement(
-    active: Active, flow: FlowState, context: MessageContext, event: Expect, now: float
-) -> Announcement:
-    return Announcement(active.helper, active.limits, flow, context, event, now)
 
 
 def _class_of(helper: Helper, policy: str) -> int | None:

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from errno import EBUSY, EEXIST, errorcode
 from os import strerror
 
+from fwhelpers.api import Expect
 from fwhelpers.engine.announced_text import AnnouncedText
-from fwhelpers.engine.announcement import Announcement, Outcome
-from fwhelpers.engine.expectation_key import ExpectationKey, key_of, leads_to
-from fwhelpers.engine.flow_state import FlowState
+from fwhelpers.engine.announcement import Announcement, MessageContext, Outcome
+from fwhelpers.engine.expectation_key import Connection, ExpectationKey, key_of, leads_to
+from fwhelpers.engine.flow_state import FlowState, Repeatable
 from fwhelpers.engine.guard import Refusal, Refused, check, judge
 from fwhelpers.engine.nat import Plan, plan, plan_answers, translated
 from fwhelpers.engine.onlink import (
@@ -50,6 +51,21 @@ class ExpectationManager:
         self._registry = registry
         self._links = links
         self._compared: OrderedDict[bytes | None, float] = OrderedDict()
+
+    def repeats(self, flow: FlowState, context: MessageContext, event: Expect, now: float) -> bool:
+        """Return whether it is the flow's last announcement again, so soon that nothing needs to be done.
+
+        It was judged then, and opens nothing now. A new configuration makes the flow forget it.
+        """
+        if flow.repeatable is None:
+            return False
+        last = flow.repeatable
+        return (
+            last.live.registered
+            and last.reply == context.reply
+            and _is_young(last.live, flow.connection, context.packet.confirmed, last.lifetime, now)
+            and (last.event is event or last.event == event)
+        )
 
     def expect(self, announcement: Announcement) -> Outcome:
         """Judge an announcement, create its expectations, rewrite it if needed."""
@@ -127,16 +143,24 @@ class ExpectationManager:
         if not text.movable:
             planned = self._reserved(announcement, planned)
         current = self._current(announcement, planned)
-        if current is not None and _is_young(announcement, current):
+        if current is not None and _is_young(
+            current,
+            announcement.flow.connection,
+            announcement.context.packet.confirmed,
+            announcement.lifetime,
+            announcement.now,
+        ):
             edit = text.edit(planned.visible)
             outcome.edits += [edit] if edit else []
+            _remember(announcement, planned, current)
             return
         self._check_quota(announcement, current)
         for candidate in _candidates(planned, text):
             edit = text.edit(candidate.visible)
             expectation = announcement.expectation(candidate)
             if self._create(announcement, expectation, outcome):
-                self._enter(announcement, expectation)
+                live = self._enter(announcement, expectation)
+                _remember(announcement, candidate, live)
                 report = announcement.report("expected")
                 outcome.reports.append(report._replace(expectation=expectation))
                 outcome.edits += [edit] if edit else []
@@ -208,16 +232,17 @@ class ExpectationManager:
             raise Refused("G12", f"kernel: {errorcode.get(errno, errno)}, {strerror(errno)}")
         return True
 
-    def _enter(self, announcement: Announcement, expectation: Expectation) -> None:
+    def _enter(self, announcement: Announcement, expectation: Expectation) -> LiveExpectation:
         flow, policy, now = announcement.flow, announcement.policy, announcement.now
         klass, until = announcement.klass, now + expectation.timeout
         claim = Claim(flow.connection, klass, flow.account, now, until)
-        self._registry.enter(expectation, claim, now + policy.timeout)
+        live = self._registry.enter(expectation, claim, now + policy.timeout)
         for oldest in self._owned(flow, klass)[: -policy.max]:
             self._registry.remove(oldest)  # the kernel evicts it likewise
         # a UDP master may expire before its expectations, which would die with it
         if announcement.event.keep_after_master or flow.flow.l4 == "udp":
             flow.keep_until = max(flow.keep_until, until)
+        return live
 
     def _reserved(self, announcement: Announcement, planned: Plan) -> Plan:
         """Return the plan with the port that an earlier announcement of the same endpoint was given under NAT."""
@@ -231,22 +256,29 @@ class ExpectationManager:
         return planned.at(ports[-1]) if ports else planned
 
 
-def _is_young(announcement: Announcement, current: LiveExpectation) -> bool:
+def _is_young(
+    current: LiveExpectation, connection: Connection, confirmed: bool, lifetime: int, now: float
+) -> bool:
     """Return whether an announcement repeats one of the same connection, and nothing needs to be done."""
-    claim, now = current.claim, announcement.now
-    if claim.owner != announcement.flow.connection:
-        return False
+    claim = current.claim
     age = now - claim.since
-    if not announcement.context.packet.confirmed:
-        # Packets that a new socket sends at once are connections of their own until the first of them is confirmed.
-        # The entries of the others are dropped then, with their expectations (nf_conntrack_core.c:
-        # nf_ct_resolve_clash())
-        return age < YOUNG
-    # the kernel removes and adds an identical one again, which is expensive. Later than this another connection of
-    # the client may have taken it over in the kernel, and ended
-    if not current.permanent or now + announcement.lifetime > claim.until + RENEWAL_INTERVAL:
+    if age >= (RENEWAL_INTERVAL if confirmed else YOUNG) or claim.owner != connection:
         return False
-    return age < RENEWAL_INTERVAL
+    # Packets that a new socket sends at once are connections of their own until the first of them is confirmed. The
+    # entries of the others are dropped then, with their expectations (nf_conntrack_core.c: nf_ct_resolve_clash()).
+    # Of a confirmed connection the kernel removes and adds an identical one again, which is expensive. Later than this
+    # another connection of the client may have taken it over in the kernel, and ended
+    renewed = now + lifetime > claim.until + RENEWAL_INTERVAL
+    return not confirmed or (current.permanent and not renewed)
+
+
+def _remember(announcement: Announcement, planned: Plan, live: LiveExpectation) -> None:
+    event, flow = announcement.event, announcement.flow
+    if not event.sources and (event.span is None or planned.visible == event.server):
+        reply, lifetime = announcement.context.reply, announcement.lifetime
+        flow.repeatable = Repeatable(event, reply, live, lifetime)
+    else:
+        flow.repeatable = None
 
 
 def _candidates(planned: Plan, text: AnnouncedText) -> Iterator[Plan]:

@@ -9,13 +9,13 @@ between a PASV and its 227 loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from struct import Struct, error
 
-from fwhelpers.api import Done, Flow, ParseError, Parser
+from fwhelpers.api import DatagramParser, Done, Event, Expect, Flow, ParseError, Parser
+from fwhelpers.engine.active import Active
 from fwhelpers.engine.expectation_key import Connection
-from fwhelpers.engine.registry import NO_ACCOUNT, Account
+from fwhelpers.engine.registry import NO_ACCOUNT, LiveExpectation
 from fwhelpers.engine.rewriting import Rewriter
 from fwhelpers.engine.stream import HalfStream
 from fwhelpers.kernel.conntrack import Tuple
@@ -30,31 +30,57 @@ _AHEAD = (16, 32)
 INFO_SIZE = 32
 
 
-@dataclass(slots=True)
+class Repeatable:
+    """An announcement that opened an expectation, with nothing to change in its payload."""
+
+    __slots__ = ("event", "lifetime", "live", "reply")
+
+    def __init__(self, event: Expect, reply: bool, live: LiveExpectation, lifetime: int) -> None:
+        self.event = event
+        self.reply = reply
+        self.live = live
+        self.lifetime = lifetime
+
+
 class FlowState:
     """A control connection under inspection."""
 
-    flow: Flow
-    helper: str  #: as registered with the kernel
-    orig: Tuple
-    reply: Tuple
-    zone: int
-    parser: Parser
-    halves: list[HalfStream | None] = field(default_factory=lambda: [None, None])
-    rewriters: tuple[Rewriter, Rewriter] = field(default_factory=lambda: (Rewriter(), Rewriter()))
-    #: for each direction: bytes behind a gap have passed, which another worker has read
-    ahead: list[bool] = field(default_factory=lambda: [False, False])
-    info: bytes = b""
-    finished: str = ""  #: the reason why the flow is not parsed any more
-    accounted: int = 0  #: bytes that the table has counted
-    released: bool = False  #: the label that takes it out of the queue was set
-    keep_until: float = 0.0  #: end of its last expectation
-    account: Account = NO_ACCOUNT  #: whose quota its expectations count on (G9)
+    __slots__ = (
+        "account", "accounted", "active", "ahead", "connection", "finished", "flow", "halves", "helper", "info",
+        "keep_until", "orig", "parse", "parser", "released", "repeatable", "reply", "rewriters", "stored", "zone",
+    )  # fmt: skip
 
-    @property
-    def connection(self) -> Connection:
-        """The owner of its expectations."""
-        return Connection(self.zone, self.orig)
+    def __init__(
+        self,
+        active: Active,
+        flow: Flow,
+        helper: str,
+        orig: Tuple,
+        reply: Tuple,
+        zone: int,
+        parser: Parser,
+    ) -> None:
+        self.active = active
+        self.flow = flow
+        self.helper = helper  #: as registered with the kernel
+        self.orig = orig
+        self.reply = reply
+        self.zone = zone
+        self.connection = Connection(zone, orig)  #: the owner of its expectations
+        self.parser = parser
+        self.parse = parse_method(parser)
+        self.halves: list[HalfStream | None] = [None, None]
+        self.rewriters = (Rewriter(), Rewriter())
+        #: for each direction: bytes behind a gap have passed, which another worker has read
+        self.ahead = [False, False]
+        self.info = b""  #: the bytes to store, as of the last message boundary
+        self.stored = b""  #: the bytes that are stored in the conntrack entry
+        self.finished = ""  #: the reason why the flow is not parsed any more
+        self.accounted = 0  #: bytes that the table has counted
+        self.released = False  #: the label that takes it out of the queue was set
+        self.keep_until = 0.0  #: end of its last expectation
+        self.account = NO_ACCOUNT  #: whose quota its expectations count on (G9)
+        self.repeatable: Repeatable | None = None  #: its last announcement
 
     @property
     def held_bytes(self) -> int:
@@ -76,11 +102,22 @@ class FlowState:
         client, server = self.rewriters
         return client.due(now) or server.due(now)
 
+    def update_info(self) -> None:
+        """Take a snapshot if the flow stands at a message boundary."""
+        info = self.snapshot()
+        if info is not None:
+            self.info = info
+
     def snapshot(self) -> bytes | None:
         """Return the 32 bytes to store, None if there is no position yet at which a message begins."""
-        gap = any(half and not half.complete for half in self.halves)
-        if gap or not (self.parser.boundary(False) and self.parser.boundary(True)):
+        parser = self.parser
+        client, server = self.halves
+        gap = (client and not client.complete) or (server and not server.complete)
+        if gap or not (parser.boundary(False) and parser.boundary(True)):
             return self._with_notes()
+        own = parser.save()[: Parser.STATE_MAX]
+        if client is None and server is None and not (own or self.info):
+            return None  # the conntrack entry of a new connection says the same
         flags, positions = 0, [0, 0]
         for which, half in enumerate(self.halves):
             if half is not None:
@@ -89,7 +126,6 @@ class FlowState:
                 )
                 positions[which] = half.next_seq
             flags |= _AHEAD[which] * self.ahead[which]
-        own = self.parser.save()[: Parser.STATE_MAX]
         return (_HEAD.pack(_VERSION, flags, *positions, len(own)) + own).ljust(INFO_SIZE, b"\0")
 
     def _with_notes(self) -> bytes | None:
@@ -128,7 +164,7 @@ class FlowState:
                 begins = bool(flags & _UNTOUCHED[which])
                 self.halves[which] = HalfStream(positions[which], begins=begins)
             self.ahead[which] = bool(flags & _AHEAD[which])
-        self.info = bytes(info)
+        self.info = self.stored = bytes(info)
         return True
 
     def resume(self, info: bytes, segments: Iterable[tuple[bool, int, bytes]]) -> None:
@@ -144,6 +180,13 @@ class FlowState:
             for event in self.parser.feed(half.feed(seq, data), reply):
                 if isinstance(event, Done):
                     self.finished = event.reason or "done"
+
+
+def parse_method(parser: Parser) -> Callable[[bytes, bool], Iterable[Event]]:
+    """Return what yields the events of the next bytes: `feed`, or `datagram` where `feed` only calls that."""
+    if isinstance(parser, DatagramParser) and type(parser).feed is DatagramParser.feed:
+        return parser.datagram
+    return parser.feed
 
 
 def handshake_info(seq: int) -> bytes:

@@ -6,14 +6,13 @@ Their bytes are bounded in all, and for each party (an IPv4 address or IPv6 /64)
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
-from fwhelpers.api import Endpoint, Flow, Helper
+from fwhelpers.api import Endpoint, Flow
+from fwhelpers.engine.active import Active
 from fwhelpers.engine.conntrack_entry import REPLY
 from fwhelpers.engine.flow_state import FlowState
-from fwhelpers.engine.guard import Limits
 from fwhelpers.engine.handover import Key
 from fwhelpers.engine.headers import TCP
 from fwhelpers.engine.memory import Memory
@@ -27,20 +26,6 @@ MAX_FLOWS = 16384
 MAX_SKIPPED = 64  #: flows that are passed over to evict another
 MAX_BUFFERED = 64 * 1024 * 1024  #: bytes that all streams and parsers hold
 BUFFERED_SHARE = 4  #: the part of it that the connections of one party can take
-
-
-@dataclass(frozen=True, slots=True)
-class Active:
-    """A helper as configured."""
-
-    helper: Helper
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
-
-    @property
-    def pickup(self) -> bool:
-        """Whether streams are read whose beginning was not seen."""
-        return bool(self.settings.get("pickup", False))
 
 
 @dataclass(slots=True)
@@ -177,8 +162,11 @@ class FlowTable:
         client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
         flow = Flow(l4, client, server, announcement, on_link)
         parser = active.helper.parser_for(l4)(flow, active.settings)
-        parser.memory = self.memories.setdefault(helper, Memory()).view(party_of(client.addr))
-        return FlowState(flow, helper, orig, reply, zone, parser)
+        memory = self.memories.get(helper)
+        if memory is None:
+            memory = self.memories[helper] = Memory()
+        parser.memory = memory.view(party_of(client.addr))
+        return FlowState(active, flow, helper, orig, reply, zone, parser)
 
 
 def _party(state: FlowState) -> bytes:

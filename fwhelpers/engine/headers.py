@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 from struct import Struct
-from typing import NamedTuple
 
 _U16 = Struct("!H")
-_U32 = Struct("!I")
+_IPV4 = Struct("!BxHxxHxB")  # version and header length, total length, fragment, protocol
+_TCP = Struct("!4xI4xBB")  # sequence number, data offset, flags
 
 TCP = 6
 UDP = 17
@@ -23,43 +23,50 @@ ROUTING, FRAGMENT, AH = 43, 44, 51
 _MAX_EXTENSIONS = 16
 
 
-class Segment(NamedTuple):
+class Segment:
     """The layout of an IP packet, as offsets in bytes from its first byte."""
 
-    l4: int
-    transport: int  #: start of the TCP or UDP header
-    data: int  #: start of the payload
-    end: int  #: end of the packet according to the IP header (link-layer padding follows)
-    seq: int = 0
-    flags: int = 0
+    __slots__ = ("data", "end", "flags", "l4", "seq", "transport")
+
+    def __init__(
+        self, l4: int, transport: int, data: int, end: int, seq: int = 0, flags: int = 0
+    ) -> None:
+        self.l4 = l4
+        self.transport = transport  #: start of the TCP or UDP header
+        self.data = data  #: start of the payload
+        self.end = end  #: end of the packet according to the IP header (link-layer padding follows)
+        self.seq = seq
+        self.flags = flags
+
+    def resized(self, end: int) -> Segment:
+        """Return the layout of a packet with another payload."""
+        return Segment(self.l4, self.transport, self.data, end, self.seq, self.flags)
 
 
-def locate(packet: bytes | memoryview) -> Segment | None:
+def locate(packet: bytes) -> Segment | None:
     """Return the packet's layout, None unless it is a complete, well-formed TCP or UDP packet."""
     if len(packet) < 20:
         return None
     version = packet[0] >> 4
-    header = _ipv4(packet) if version == 4 else _ipv6(packet) if version == 6 else None
-    if header is None:
+    return _ipv4(packet) if version == 4 else _ipv6(packet) if version == 6 else None
+
+
+def _ipv4(packet: bytes) -> Segment | None:
+    first, end, fragment, l4 = _IPV4.unpack_from(packet)
+    header = (first & 15) * 4
+    # MF and offset: packets are defragmented before
+    if header < 20 or fragment & 0x3FFF or not header <= end <= len(packet):
         return None
-    l4, transport, end = header
+    return _segment(packet, l4, header, end)
+
+
+def _segment(packet: bytes, l4: int, transport: int, end: int) -> Segment | None:
     if l4 == UDP:
         return _udp(packet, transport, end)
     return _tcp(packet, transport, end) if l4 == TCP else None
 
 
-def _ipv4(packet: bytes | memoryview) -> tuple[int, int, int] | None:
-    header = (packet[0] & 15) * 4
-    (end,) = _U16.unpack_from(packet, 2)
-    fragment = (
-        _U16.unpack_from(packet, 6)[0] & 0x3FFF
-    )  # MF and offset: packets are defragmented before
-    if header < 20 or fragment or not header <= end <= len(packet):
-        return None
-    return packet[9], header, end
-
-
-def _ipv6(packet: bytes | memoryview) -> tuple[int, int, int] | None:
+def _ipv6(packet: bytes) -> Segment | None:
     if len(packet) < 40:
         return None
     end = 40 + _U16.unpack_from(packet, 4)[0]
@@ -68,7 +75,7 @@ def _ipv6(packet: bytes | memoryview) -> tuple[int, int, int] | None:
     kind, at = packet[6], 40
     for _ in range(_MAX_EXTENSIONS):
         if kind in (TCP, UDP):
-            return kind, at, end
+            return _segment(packet, kind, at, end)
         if at + 8 > end:
             return None
         if kind in _EXTENSIONS:
@@ -82,17 +89,18 @@ def _ipv6(packet: bytes | memoryview) -> tuple[int, int, int] | None:
     return None
 
 
-def _udp(packet: bytes | memoryview, at: int, end: int) -> Segment | None:
+def _udp(packet: bytes, at: int, end: int) -> Segment | None:
     # a length that differs from IP's hides bytes from one of two readers (safety rule G13)
     if at + 8 > end or _U16.unpack_from(packet, at + 4)[0] != end - at:
         return None
     return Segment(UDP, at, at + 8, end)
 
 
-def _tcp(packet: bytes | memoryview, at: int, end: int) -> Segment | None:
+def _tcp(packet: bytes, at: int, end: int) -> Segment | None:
     if at + 20 > end:
         return None
-    data = at + (packet[at + 12] >> 4) * 4
+    seq, offset, flags = _TCP.unpack_from(packet, at)
+    data = at + (offset >> 4) * 4
     if not at + 20 <= data <= end:
         return None
-    return Segment(TCP, at, data, end, _U32.unpack_from(packet, at + 4)[0], packet[at + 13])
+    return Segment(TCP, at, data, end, seq, flags)

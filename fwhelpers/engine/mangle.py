@@ -42,5 +42,5 @@ def rewrite(packet: bytes, segment: Segment, edits: list[Edit]) -> bytes:
     if size > MAX_PACKET:
         raise MangleError("packet would be too long")
     out = bytearray(packet[: segment.data]) + payload
-    checksum.fill(out, segment._replace(end=size))
+    checksum.fill(out, segment.resized(size))
     return bytes(out)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from fwhelpers.engine.expectation_key import Connection, ExpectationKey, key_of
@@ -77,6 +77,7 @@ class LiveExpectation:
     claim: Claim
     kernel_end: float  #: when the kernel deletes it by itself
     former: Claim | None = None  #: that lasts longest among those of former owners
+    registered: bool = field(default=False, compare=False)  #: it is in the registry
 
     @property
     def permanent(self) -> bool:
@@ -150,7 +151,7 @@ class Registry:
 
     # changes
 
-    def enter(self, expectation: Expectation, claim: Claim, kernel_end: float) -> None:
+    def enter(self, expectation: Expectation, claim: Claim, kernel_end: float) -> LiveExpectation:
         """Add an expectation that was written to the kernel; a connection takes over an equal one."""
         key = key_of(expectation)
         replaced = self._live.get(key)
@@ -165,7 +166,9 @@ class Registry:
             alive = (c for c in claims if c.until > claim.since)
             former = max(alive, key=lambda c: c.until, default=None)
             self._remove(replaced)
-        self._add(LiveExpectation(key, expectation, claim, kernel_end, former))
+        live = LiveExpectation(key, expectation, claim, kernel_end, former)
+        self._add(live)
+        return live
 
     def resume(self, live: LiveExpectation) -> None:
         """Add an expectation of a previous worker. Those above the bound are not counted, and left to the manager."""
@@ -208,6 +211,7 @@ class Registry:
 
     def _add(self, live: LiveExpectation) -> None:
         claim = live.claim
+        live.registered = True
         self._live[live.key] = live
         self._owned.setdefault(claim.owner, {})[live.key] = live
         if live.former is not None:
@@ -220,6 +224,7 @@ class Registry:
 
     def _remove(self, live: LiveExpectation) -> None:
         owner = live.claim.owner
+        live.registered = False
         del self._live[live.key]
         self._with_former.pop(live.key, None)
         del self._owned[owner][live.key]

@@ -125,7 +125,7 @@ class Rewriter:
         pack_into("!I", out, segment.transport + 4, seq)
         if not fin:
             out[segment.transport + 13] &= ~FIN
-        checksum.fill(out, segment._replace(end=len(out)))
+        checksum.fill(out, segment.resized(len(out)))
         return bytes(out)
 
 

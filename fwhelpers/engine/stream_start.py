@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fwhelpers.api import ParseError
+from fwhelpers.engine.active import Active
 from fwhelpers.engine.conntrack_entry import REPLY
 from fwhelpers.engine.flow_state import FlowState
-from fwhelpers.engine.flow_table import Active
 from fwhelpers.engine.headers import ACK, Segment
 from fwhelpers.engine.stream import HalfStream
 from fwhelpers.kernel import labels

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -11,9 +10,12 @@ from fwhelpers.engine.registry import NO_ACCOUNT, Account
 from fwhelpers.kernel.expect import Expectation
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
-    """A packet's fate. The default accepts it unchanged, and can be sent in a batch."""
+    """A packet's fate. The default accepts it unchanged, and can be sent in a batch.
+
+    ACCEPT is shared: whoever changes a verdict calls `own` first.
+    """
 
     accept: bool = True
     payload: bytes | None = None  #: the rewritten IP packet
@@ -28,11 +30,24 @@ class Verdict:
     @property
     def plain(self) -> bool:
         """True if it only accepts."""
-        return self is ACCEPT or self == ACCEPT
+        return self is ACCEPT or (self.info is None and self.only_stores)
 
-    def replace(self, **changes: Any) -> Verdict:
-        """Return a copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
+    @property
+    def only_stores(self) -> bool:
+        """True if it accepts, and changes nothing but private data."""
+        return (
+            self.accept
+            and self.payload is None
+            and not self.done
+            and self.timeout is None
+            and self.status is None
+            and self.expectation is None
+            and not self.repeat
+        )
+
+    def own(self) -> Verdict:
+        """Return a verdict that may be changed: this one, or a new one for ACCEPT."""
+        return Verdict() if self is ACCEPT else self
 
 
 ACCEPT = Verdict()

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import NamedTuple
 
 from fwhelpers.kernel import nfnl
 from fwhelpers.kernel.nla import (
+    NESTED,
     Buffer,
     DecodeError,
     attr,
     be16,
-    nest,
     number,
     parse,
     text,
-    u8,
     walk,
 )
 
@@ -78,23 +78,48 @@ def parse_seq_adjustment(payload: Buffer) -> SeqAdjustment:
     return SeqAdjustment(position, before, after)
 
 
+class _TupleForm:
+    """The attributes of a tuple of one family, in the kernel's order: addresses, protocol, ports."""
+
+    def __init__(self, size: int, src: int) -> None:
+        self.form = Struct(f"=HHHH{size}sHH{size}sHHHHB3xHH2s2xHH2s2x")
+        #: size and type of each attribute
+        self.addresses = (2 * size + 12, _TUPLE_IP | NESTED, size + 4, src)
+        self.second = (size + 4, src + 1)
+        self.protocol = (28, _TUPLE_PROTO | NESTED, 5, _PROTO_NUM)
+        self.ports = ((6, _PROTO_SRC), (6, _PROTO_DST))
+
+
+_IPV4, _IPV6 = _TupleForm(4, _V4_SRC), _TupleForm(16, _V6_SRC)
+_FORMS = {_IPV4.form.size: _IPV4, _IPV6.form.size: _IPV6}
+
+
 def encode_tuple(kind: int, value: Tuple) -> bytes:
     """Encode a tuple as a nested attribute."""
-    src, dst = (_V4_SRC, _V4_DST) if len(value.src) == 4 else (_V6_SRC, _V6_DST)
-    return nest(
-        kind,
-        nest(_TUPLE_IP, attr(src, value.src), attr(dst, value.dst)),
-        nest(
-            _TUPLE_PROTO,
-            u8(_PROTO_NUM, value.l4),
-            be16(_PROTO_SRC, value.sport),
-            be16(_PROTO_DST, value.dport),
+    src, dst, l4, sport, dport = value
+    form = _IPV4 if len(src) == 4 else _IPV6
+    return attr(
+        kind | NESTED,
+        form.form.pack(
+            *form.addresses, src, *form.second, dst, *form.protocol, l4,
+            *form.ports[0], sport.to_bytes(2, "big"), *form.ports[1], dport.to_bytes(2, "big"),
         ),
-    )
+    )  # fmt: skip
 
 
 def parse_tuple(buffer: Buffer) -> Tuple:
     """Decode the payload of a tuple attribute; missing ports are 0. Raises DecodeError."""
+    form = _FORMS.get(len(buffer))
+    if form is not None:
+        fields = form.form.unpack_from(buffer)
+        src, dst, l4, sport, dport = fields[4], fields[7], fields[12], fields[15], fields[18]
+        heads = fields[:4], fields[5:7], fields[8:12], (fields[13:15], fields[16:18])
+        if heads == (form.addresses, form.second, form.protocol, form.ports):
+            return Tuple(src, dst, l4, int.from_bytes(sport, "big"), int.from_bytes(dport, "big"))
+    return _parse_any_tuple(buffer)
+
+
+def _parse_any_tuple(buffer: Buffer) -> Tuple:
     parts = parse(buffer)
     if _TUPLE_IP not in parts or _TUPLE_PROTO not in parts:
         raise DecodeError("tuple without addresses or protocol")

@@ -30,7 +30,7 @@ _MASTER, _TUPLE, _MASK, _TIMEOUT, _ID, _HELP_NAME, _ZONE, _FLAGS, _CLASS, _NAT, 
 _NAT_DIR, _NAT_TUPLE = 1, 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Expectation:
     """An expectation of the kernel."""
 

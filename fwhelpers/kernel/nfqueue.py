@@ -1,11 +1,7 @@
-"""NFQUEUE: packets with their conntrack entry, and verdicts (linux/netfilter/nfnetlink_queue.h).
-
-This is the per-packet path: attributes are decoded on access.
-"""
+"""NFQUEUE: configuration of a queue, and verdicts (linux/netfilter/nfnetlink_queue.h)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from struct import Struct, pack
 
 from fwhelpers.kernel import nfnl
@@ -13,36 +9,33 @@ from fwhelpers.kernel.conntrack import (
     CTA_HELP,
     CTA_HELP_INFO,
     CTA_HELP_NAME,
-    CTA_ID,
     CTA_LABELS,
     CTA_LABELS_MASK,
-    CTA_MARK,
-    CTA_SEQ_ADJ_ORIG,
-    CTA_SEQ_ADJ_REPLY,
     CTA_STATUS,
     CTA_TIMEOUT,
-    CTA_TUPLE_ORIG,
-    CTA_TUPLE_REPLY,
-    CTA_ZONE,
-    IPS_CONFIRMED,
-    SeqAdjustment,
-    Tuple,
-    parse_help,
-    parse_seq_adjustment,
-    parse_tuple,
 )
 from fwhelpers.kernel.expect import Expectation, queue_attributes
-from fwhelpers.kernel.nla import DecodeError, attr, be32, nest, strz
+from fwhelpers.kernel.nla import attr, be32, nest, strz
+from fwhelpers.kernel.packet import Packet
+from fwhelpers.kernel.packet_decoder import parse_packets
+
+__all__ = [
+    "Packet",
+    "encode_batch",
+    "encode_bind",
+    "encode_parameters",
+    "encode_verdict",
+    "parse_packets",
+]
 
 DROP, ACCEPT, REPEAT = 0, 1, 4
 
 F_FAIL_OPEN, F_CONNTRACK, F_GSO, F_UID_GID, F_SECCTX = 1, 2, 4, 8, 16
 _ALL_FLAGS = 31
 
-_PACKET, _VERDICT, _CONFIG, _VERDICT_BATCH = 0, 1, 2, 3
+_VERDICT, _CONFIG, _VERDICT_BATCH = 1, 2, 3
 
-_PACKET_HDR, _VERDICT_HDR, _INDEV, _OUTDEV = 1, 2, 5, 6
-_PAYLOAD, _CT, _CT_INFO, _EXP = 10, 11, 12, 15
+_VERDICT_HDR, _PAYLOAD, _CT, _EXP = 2, 10, 11, 15
 
 _CFG_CMD, _CFG_PARAMS, _CFG_MAXLEN, _CFG_MASK, _CFG_FLAGS = 1, 2, 3, 4, 5
 _BIND = 1
@@ -51,11 +44,7 @@ _COPY_PACKET = 2
 #: enum nf_inet_hooks
 LOCAL_IN, FORWARD, LOCAL_OUT, POST_ROUTING = 1, 2, 3, 4
 
-_ATTR = Struct("=HH")
-_U32 = Struct("!I")
-_HDR = Struct("!IHB")
-
-_NO_TUPLE = Tuple(bytes(4), bytes(4), 0, 0, 0)
+_IDS = Struct("!II")  # verdict, packet id
 
 
 def encode_bind(
@@ -80,167 +69,6 @@ def _parameters(maxlen: int, flags: int, copy: int) -> bytes:
         + be32(_CFG_MASK, _ALL_FLAGS)
         + be32(_CFG_FLAGS, flags)
     )
-
-
-class Packet:
-    """A queued packet. Without a conntrack entry its id is 0, its helper and tuples are empty."""
-
-    __slots__ = ("_at", "_buffer", "_ct", "hook", "hw_protocol", "id", "queue")
-
-    def __init__(self, buffer: memoryview, queue: int, number: int) -> None:
-        self._buffer = buffer
-        self._at: dict[int, tuple[int, int]] = {}
-        self._ct: dict[int, tuple[int, int]] | None = None
-        self.queue = queue
-        self.id = number  #: for the verdict
-        self.hw_protocol = 0
-        self.hook = 0  #: hook in which it was queued: LOCAL_IN …
-
-    def _u32(self, kind: int) -> int:
-        at = self._at.get(kind)
-        return _U32.unpack_from(self._buffer, at[0])[0] if at and at[1] - at[0] >= 4 else 0
-
-    @property
-    def payload(self) -> memoryview:
-        """The IP packet."""
-        start, end = self._at.get(_PAYLOAD, (0, 0))
-        return self._buffer[start:end]
-
-    @property
-    def indev(self) -> int:
-        """Index of the input interface, 0 for packets of this host."""
-        return self._u32(_INDEV)
-
-    @property
-    def outdev(self) -> int:
-        """Index of the output interface, 0 for packets to this host."""
-        return self._u32(_OUTDEV)
-
-    @property
-    def ctinfo(self) -> int:
-        """enum ip_conntrack_info: 0 established, 1 related, 2 new, 3 and above: reply direction."""
-        return self._u32(_CT_INFO)
-
-    # the conntrack entry
-
-    def _ct_at(self, kind: int) -> tuple[int, int]:
-        if self._ct is None:
-            start, end = self._at.get(_CT, (0, 0))
-            self._ct = _index(self._buffer, start, end)
-        return self._ct.get(kind, (0, 0))
-
-    def _ct_bytes(self, kind: int) -> memoryview:
-        start, end = self._ct_at(kind)
-        return self._buffer[start:end]
-
-    def _ct_number(self, kind: int) -> int:
-        return int.from_bytes(self._ct_bytes(kind), "big")
-
-    @property
-    def tuple_orig_raw(self) -> bytes:
-        """The original tuple in the kernel's encoding, for use as a key."""
-        return bytes(self._ct_bytes(CTA_TUPLE_ORIG))
-
-    @property
-    def orig(self) -> Tuple:
-        """The original tuple. Raises DecodeError."""
-        raw = self._ct_bytes(CTA_TUPLE_ORIG)
-        return parse_tuple(raw) if raw else _NO_TUPLE
-
-    @property
-    def reply(self) -> Tuple:
-        """The reply tuple. Raises DecodeError."""
-        raw = self._ct_bytes(CTA_TUPLE_REPLY)
-        return parse_tuple(raw) if raw else _NO_TUPLE
-
-    @property
-    def ct_id(self) -> int:
-        """The entry's id, which differs between connections with equal tuples."""
-        return self._ct_number(CTA_ID)
-
-    @property
-    def status(self) -> int:
-        """IPS_* bits."""
-        return self._ct_number(CTA_STATUS)
-
-    @property
-    def confirmed(self) -> bool:
-        """True if the entry is in the table; a connection's first packet is not confirmed yet."""
-        return bool(self.status & IPS_CONFIRMED)
-
-    @property
-    def timeout(self) -> int:
-        """Seconds until the entry expires without further packets."""
-        return self._ct_number(CTA_TIMEOUT)
-
-    @property
-    def mark(self) -> int:
-        """The connection mark."""
-        return self._ct_number(CTA_MARK)
-
-    @property
-    def zone(self) -> int:
-        """The conntrack zone."""
-        return self._ct_number(CTA_ZONE)
-
-    @property
-    def labels(self) -> bytes:
-        """The label bits, empty if none is set."""
-        return bytes(self._ct_bytes(CTA_LABELS))
-
-    def seq_adjustment(self, reply: bool) -> SeqAdjustment:
-        """How the kernel moves sequence numbers of a direction. Raises DecodeError."""
-        return parse_seq_adjustment(
-            self._ct_bytes(CTA_SEQ_ADJ_REPLY if reply else CTA_SEQ_ADJ_ORIG)
-        )
-
-    @property
-    def helper(self) -> str:
-        """Name of the connection's helper, empty if it has none. Raises DecodeError."""
-        return parse_help(self._ct_bytes(CTA_HELP))[0]
-
-    @property
-    def info(self) -> bytes:
-        """The helper's private data. Raises DecodeError."""
-        return parse_help(self._ct_bytes(CTA_HELP))[1]
-
-
-def parse_packets(buffer: memoryview) -> Iterator[Packet]:
-    """Yield the packets of a received datagram, each with its id at least; skip other messages."""
-    try:
-        for message in nfnl.split(buffer):
-            if message.type == nfnl.QUEUE << 8 | _PACKET:
-                packet = _packet(message.payload, message.res_id)
-                if packet is not None:
-                    yield packet
-    except DecodeError:
-        return
-
-
-def _packet(payload: memoryview, queue: int) -> Packet | None:
-    at = _index(payload, 0, len(payload))
-    start, end = at.get(_PACKET_HDR, (0, 0))
-    if end - start < _HDR.size:
-        return None
-    number, hw_protocol, hook = _HDR.unpack_from(payload, start)
-    packet = Packet(payload, queue, number)
-    packet._at = at
-    packet.hw_protocol = hw_protocol
-    packet.hook = hook
-    return packet
-
-
-def _index(buffer: memoryview, start: int, end: int) -> dict[int, tuple[int, int]]:
-    """Return the offsets of the attributes that precede the first malformed one."""
-    offsets = {}
-    unpack = _ATTR.unpack_from
-    while start + 4 <= end:
-        size, kind = unpack(buffer, start)
-        if size < 4 or start + size > end:
-            break
-        offsets[kind & 0x3FFF] = (start + 4, start + size)
-        start += (size + 3) & ~3
-    return offsets
 
 
 def encode_verdict(
@@ -283,3 +111,25 @@ def encode_batch(queue: int, number: int, verdict: int = ACCEPT) -> bytes:
     """Encode one verdict for all unanswered packets up to this id, which pass unchanged."""
     header = attr(_VERDICT_HDR, pack("!II", verdict, number))
     return nfnl.message(nfnl.QUEUE, _VERDICT_BATCH, 0, header, res_id=queue)
+
+
+class VerdictEncoder:
+    """Encodes the usual verdicts of a queue: the same bytes but for packet id and private data."""
+
+    def __init__(self, queue: int) -> None:
+        self._batch = encode_batch(queue, 0)[:-8]
+        self._queue = queue
+        self._accept: dict[str, tuple[bytes, bytes]] = {}  # by helper: before and after the id
+
+    def batch(self, number: int) -> bytes:
+        """Accept all unanswered packets up to this id."""
+        return self._batch + _IDS.pack(ACCEPT, number)
+
+    def accept(self, number: int, helper: str, info: bytes) -> bytes:
+        """Accept a packet, and store private data of 32 bytes."""
+        parts = self._accept.get(helper)
+        if parts is None:
+            message = encode_verdict(self._queue, 0, ACCEPT, info=(helper, bytes(32)))
+            begin = nfnl.SIZE + 4
+            parts = self._accept[helper] = message[:begin], message[begin + 8 : -32]
+        return parts[0] + _IDS.pack(ACCEPT, number) + parts[1] + info

@@ -22,7 +22,9 @@ class DecodeError(ValueError):
 def attr(kind: int, payload: bytes) -> bytes:
     """An attribute with its padding."""
     size = 4 + len(payload)
-    return _HEAD.pack(size, kind) + payload + b"\0" * (-size & 3)
+    padding = -size & 3
+    attribute = _HEAD.pack(size, kind) + payload
+    return attribute + bytes(padding) if padding else attribute
 
 
 def nest(kind: int, *attributes: bytes) -> bytes:

@@ -96,8 +96,8 @@ class Worker:
         self._stats.overflows = self._sock.overflows
         self._stats.publish()
         now = time.monotonic()
-        for packet in packets:
-            self._verdicts.add(packet, self._inspector.packet(packet, now))
+        for packet, verdict in zip(packets, self._inspector.packets(packets, now), strict=True):
+            self._verdicts.add(packet, verdict)
         self._verdicts.flush()
         self._stats.packets += len(packets)
 

@@ -15,6 +15,7 @@ class VerdictBatch:
     def __init__(self, sock: QueueSocket, queue: int) -> None:
         self._sock = sock
         self._queue = queue
+        self._encoder = nfqueue.VerdictEncoder(queue)
         self._messages: list[bytes] = []
         self._last_plain = 0  #: id of the last packet to be accepted untouched
 
@@ -23,7 +24,11 @@ class VerdictBatch:
             self._last_plain = packet.id
             return
         self._close_plain()
-        self._messages.append(_encode(self._queue, packet, verdict))
+        if verdict.info is not None and verdict.only_stores:
+            message = self._encoder.accept(packet.id, packet.helper, verdict.info)
+        else:
+            message = _encode(self._queue, packet, verdict)
+        self._messages.append(message)
 
     def flush(self) -> None:
         self._close_plain()
@@ -34,7 +39,7 @@ class VerdictBatch:
     def _close_plain(self) -> None:
         # a batch verdict covers all ids up to its own, so it must precede the verdict of any later packet
         if self._last_plain:
-            self._messages.append(nfqueue.encode_batch(self._queue, self._last_plain))
+            self._messages.append(self._encoder.batch(self._last_plain))
             self._last_plain = 0
 
 

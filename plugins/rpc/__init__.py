@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import islice
 from struct import Struct
 from typing import Any
 
@@ -47,11 +48,9 @@ from .results import (
     Service,
     read_services,
 )
-
-RPCBIND = 100000
+from .usual import MAX_AUTH, PORT_SPAN, RPCBIND, read_call, read_reply
 
 MAX_CALLS = 32  #: calls without a reply
-MAX_AUTH = 400  #: RFC 5531 §8.2
 MAX_SERVICES = 8  #: expectations of one control connection
 MAX_RECORD = 8192  #: bytes of a call or reply that are buffered; only a DUMP is longer
 _DUMPS = (Result.PORT_LIST, Result.ADDRESS_LIST)
@@ -67,11 +66,19 @@ class Portmap:
         )
         self._dump = bool(settings.get("dump", False))
         self._calls: OrderedDict[int, Call] = OrderedDict()
+        self._last: tuple[tuple[Call, int], Event] | None = None  # call, port and event of a reply
 
     # calls
 
     def call(self, data: bytes) -> None:
         """Remember a call if its reply may open something. Raises ParseError."""
+        usual = read_call(data)
+        if usual is not None:
+            self._remember(*usual)
+            return
+        self._any_call(data)
+
+    def _any_call(self, data: bytes) -> None:
         message = Xdr(data)
         xid = message.u32()
         if message.u32() != 0 or message.u32() != 2:
@@ -113,8 +120,28 @@ class Portmap:
 
     # replies
 
-    def reply(self, data: bytes) -> Iterator[Event]:
-        """Yield events for the services in a reply; spans count from its first byte. Raises ParseError."""
+    def reply(self, data: bytes) -> Iterable[Event]:
+        """Return events for the services in a reply; spans count from its first byte. Raises ParseError."""
+        usual = read_reply(data)
+        if usual is not None:
+            call = self._calls.get(usual[0])
+            if call is None:
+                return ()
+            if call.result is Result.PORT:
+                del self._calls[usual[0]]
+                return self._port_event(call, usual[1])
+        return self._any_reply(data)
+
+    def _port_event(self, call: Call, port: int) -> Iterable[Event]:
+        if not 0 < port < 65536:
+            return ()
+        if self._last is None or self._last[0] != (call, port):
+            end = Endpoint(b"", port)
+            service = Service(call.program, call.version, call.l4, end, *PORT_SPAN, False)
+            self._last = (call, port), self._event(service)
+        return (self._last[1],)
+
+    def _any_reply(self, data: bytes) -> Iterator[Event]:
         message = Xdr(data)
         call = self._calls.pop(message.u32(), None)
         if message.u32() != 1:
@@ -168,11 +195,11 @@ class Portmap:
 
     def save(self) -> bytes:
         """See `Parser.save`."""
-        newest = list(self._calls.items())[-2:]
-        return b"".join(
-            _SAVED.pack(xid, c.program, min(c.version, 255), c.result | (c.l4 == "udp") << 7)
-            for xid, c in newest
-        )
+        saved = b""
+        for xid, call in islice(reversed(self._calls.items()), 2):
+            flags = call.result | (call.l4 == "udp") << 7
+            saved = _SAVED.pack(xid, call.program, min(call.version, 255), flags) + saved
+        return saved
 
     def restore(self, state: bytes) -> None:
         """See `Parser.restore`."""
@@ -220,7 +247,8 @@ class RpcDatagram(DatagramParser):
         # anybody can forge a datagram: ignore it, the flow goes on
         try:
             if reply:
-                return list(self._portmap.reply(data))
+                events = self._portmap.reply(data)
+                return events if isinstance(events, tuple) else list(events)
             self._portmap.call(data)
         except ParseError:
             pass

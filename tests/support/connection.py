@@ -196,4 +196,6 @@ def tcp_flow(helper: Helper, client: Endpoint, server: Endpoint) -> FlowState:
     orig = Tuple(client.addr, server.addr, 6, client.port, server.port)
     reply = Tuple(server.addr, client.addr, 6, server.port, client.port)
     flow = Flow("tcp", client, server)
-    return FlowState(flow, helper.kernel_name, orig, reply, 0, helper.parser_for("tcp")(flow, {}))
+    return FlowState(
+        Active(helper), flow, helper.kernel_name, orig, reply, 0, helper.parser_for("tcp")(flow, {})
+    )

@@ -4,12 +4,13 @@ adjustment of sequence numbers (nf_conntrack_seqadj.c).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from connection import Connection
 
+from fwhelpers.api import Event
 from fwhelpers.engine.announcement import MessageContext, Outcome
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.headers import locate
@@ -130,18 +131,21 @@ class Model:
 
     def _watch(self) -> None:
         """Note what the engine decides to rewrite, in offsets of the stream."""
-        parse = self.talk.inspector._parse
+        events = self.talk.inspector._events
+        handle = events.handle
 
-        def watched(state: FlowState, context: MessageContext, data: bytes, now: float) -> Outcome:
-            outcome = parse(state, context, data, now)
-            if context.packet.ct_id == 1:
+        def watched(
+            state: FlowState, context: MessageContext, parsed: Iterable[Event], now: float
+        ) -> Outcome | None:
+            outcome = handle(state, context, parsed, now)
+            if outcome is not None and context.packet.ct_id == 1:
                 zero = self._zero(context.reply)
                 self.edits[context.reply] += [
                     Edit(e.start + zero, e.end + zero, e.text) for e in outcome.edits
                 ]
             return outcome
 
-        self.talk.inspector._parse = watched  # type: ignore[method-assign]
+        events.handle = watched  # type: ignore[method-assign]
 
     def _zero(self, reply: bool) -> int:
         """Where the parser's offset 0 is in the whole stream: a restart moves it."""

@@ -51,7 +51,7 @@ ALLOWED = {
 }  # fmt: skip
 
 #: the pure parts of kernel/ that engine/ and ruleset may know
-PURE_KERNEL = {"conntrack", "expect", "nfqueue", "labels"}
+PURE_KERNEL = {"conntrack", "expect", "nfqueue", "labels", "packet"}
 
 #: where the module `socket` may be used; api and sansio use its address functions alone
 SOCKETS = {
@@ -161,6 +161,7 @@ TESTED_IN = {
     "ruleset.syntax": "builder", "ruleset.assign": "builder",
     "firewalld.model": "assignments", "firewalld.merge": "assignments", "firewalld.rich_rules": "sources",
     "engine.event_handler": "inspector", "engine.verdict": "inspector", "engine.flow_state": "inspector",
+    "engine.active": "inspector", "engine.datagram_path": "inspector", "engine.stream_path": "stream_start",
     "engine.nat": "expectations", "engine.checksum": "mangle", "engine.expectation_key": "expectations",
 }  # fmt: skip
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from lab import PROGRAMS
-from lab.process import Process, wait_until
+from lab.process import Process
 from lab.servers import start_ftp
 from lab.topology import Lab
 

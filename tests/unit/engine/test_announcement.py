@@ -4,8 +4,9 @@ import pytest
 from connection import FakePacket, tcp_flow
 
 from fwhelpers.api import DatagramParser, Endpoint, Expect, Helper, Policy
+from fwhelpers.engine.active import Active
 from fwhelpers.engine.announcement import Announcement, MessageContext
-from fwhelpers.engine.guard import Limits, Refusal, Refused
+from fwhelpers.engine.guard import Refusal, Refused
 from fwhelpers.engine.nat import plan
 from fwhelpers.kernel.expect import PERMANENT
 
@@ -19,7 +20,7 @@ def announcement(indev: int = 2, **fields: object) -> Announcement:
     packet = FakePacket(b"", flow.orig, flow.reply, 3, HELPER.kernel_name, indev=indev, outdev=7)
     event = Expect(CLIENT, SERVER.at(30000), **fields)  # type: ignore[arg-type]
     context = MessageContext(packet, True, b"", 0, False)  # type: ignore[arg-type]
-    return Announcement(HELPER, Limits(), flow, context, event, now=100.0)
+    return Announcement(Active(HELPER), flow, context, event, now=100.0)
 
 
 def test_the_policy_is_the_named_one_or_the_first() -> None:

@@ -3,21 +3,17 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pytest
-
-from fwhelpers.engine.conntrack_entry import with_private_data, with_timeout
+from fwhelpers.engine.conntrack_entry import with_timeout
 from fwhelpers.engine.verdict import ACCEPT
-from fwhelpers.kernel.conntrack import IPS_EXPECTED, IPS_FIXED_TIMEOUT
+from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT
 
 
 def packet(status: int = 0, timeout: int = 30) -> Any:
     return cast("Any", SimpleNamespace(status=status, timeout=timeout))
 
 
-def flow(l4: str, keep_until: float, snapshot: bytes | None = None) -> Any:
-    state = SimpleNamespace(
-        flow=SimpleNamespace(l4=l4), keep_until=keep_until, info=b"old", snapshot=lambda: snapshot
-    )
+def flow(l4: str, keep_until: float) -> Any:
+    state = SimpleNamespace(flow=SimpleNamespace(l4=l4), keep_until=keep_until)
     return cast("Any", state)
 
 
@@ -38,15 +34,3 @@ def test_a_fixed_lifetime_is_told_again_only_where_it_is_too_short() -> None:
     fixed = packet(IPS_FIXED_TIMEOUT, 1800)
     assert with_timeout(fixed, flow("tcp", 1900.0), ACCEPT, 100.0) is ACCEPT
     assert with_timeout(fixed, flow("tcp", 2000.0), ACCEPT, 100.0).timeout == 1901
-
-
-@pytest.mark.parametrize("snapshot", [None, b"old"])
-def test_state_that_is_half_read_or_known_is_not_stored(snapshot: bytes | None) -> None:
-    assert with_private_data(packet(), flow("tcp", 0.0, snapshot), ACCEPT) is ACCEPT
-
-
-def test_new_state_is_stored_but_for_connections_that_were_expected() -> None:
-    state = flow("tcp", 0.0, b"new")
-    assert with_private_data(packet(IPS_EXPECTED), state, ACCEPT) is ACCEPT
-    assert with_private_data(packet(), state, ACCEPT).info == b"new"
-    assert state.info == b"new"

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from invented import LAST, TALK, C, S, tcp
 
+from fwhelpers.api import DatagramParser, Event, Helper
 from fwhelpers.engine.inspector import Active
 from fwhelpers.engine.verdict import ACCEPT
 
@@ -277,3 +278,66 @@ def test_a_dropped_packet_is_not_repeated() -> None:
     assert (dropped.accept, dropped.repeat) == (False, False)
     flow.extra = {}
     assert flow.c(b"CANCEL").expectation is None
+
+
+def batch(flow: Connection, *parts: tuple[bytes, bool]) -> list[bytes | None]:
+    """Send payloads whose packets are answered together; return the private data of each verdict."""
+    packets = []
+    for data, reply in parts:
+        packets.append(flow.packet(data, reply))
+        flow.seq[reply] += len(data) if flow.l4 == "tcp" else 0
+    verdicts = flow.inspector.packets(packets, flow.now)  # type: ignore[arg-type]
+    return [verdict.info for verdict in verdicts]
+
+
+class Counter(DatagramParser):
+    """Its state is the number of datagrams."""
+
+    count = 0
+
+    def datagram(self, data: bytes, reply: bool) -> tuple[Event, ...]:
+        self.count += 1
+        return ()
+
+    def save(self) -> bytes:
+        return bytes((self.count,))
+
+
+COUNTER = Helper("counter", "udp", [7], Counter)
+
+
+@pytest.mark.parametrize(("helper", "l4"), [(TALK, "tcp"), (COUNTER, "udp")])
+def test_state_is_stored_with_the_last_of_the_packets_that_are_answered_together(
+    helper: Helper, l4: str
+) -> None:
+    one_by_one, together = Connection(helper, l4, C, S), Connection(helper, l4, C, S)
+    for _ in range(3):
+        one_by_one.c(b"one\r\n")
+    assert batch(together, *[(b"one\r\n", False)] * 3) == [None, None, one_by_one.info]
+    assert any(one_by_one.info)
+
+
+def test_a_half_line_does_not_hide_the_lines_before_it() -> None:
+    flow, other = tcp(), tcp()
+    assert batch(flow, (b"one\r\n", False), (b"OPEN", False))[0] is None
+    (info,) = batch(flow, (b" 30", False))
+    assert info is None
+    for data in (b"one\r\n", b"OPEN"):
+        other.c(data)
+    other.c(b" 30")
+    ((_, state),) = flow.inspector._flows.all()
+    assert state.stored == other.info
+
+
+def test_unchanged_state_is_not_stored_again() -> None:
+    flow = Connection(TALK, "udp", C, S)
+    flow.c(b"x")
+    assert batch(flow, (b"x", False), (b"x", True)) == [None, None]
+
+
+def test_each_flow_of_a_batch_stores_its_state() -> None:
+    first = tcp()
+    second = Connection(TALK, "tcp", "10.0.1.3:40000", S, inspector=first.inspector)
+    packets = [f.packet(b"one\r\n", False) for f in (first, second)]
+    verdicts = first.inspector.packets(packets, 100.0)  # type: ignore[arg-type]
+    assert all(verdict.info for verdict in verdicts)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -57,3 +58,25 @@ def test_garbage(data: bytes) -> None:
     for decode in (parse_tuple, parse_conntrack, conntrack.parse_help):
         with contextlib.suppress(DecodeError):
             decode(data)
+
+
+@given(st.data(), st.sampled_from([4, 16]))
+def test_the_usual_form_of_a_tuple_reads_as_any_other(data: st.DataObject, size: int) -> None:
+    address = st.binary(min_size=size, max_size=size)
+    src, dst = data.draw(address), data.draw(address)
+    number = st.integers(0, 65535)
+    value = Tuple(src, dst, data.draw(st.integers(0, 255)), data.draw(number), data.draw(number))
+    encoded = bytearray(conntrack.encode_tuple(1, value)[4:])
+    assert conntrack.parse_tuple(encoded) == value
+    for at in range(len(encoded)):
+        damaged = bytes(encoded[:at]) + b"\x03" + bytes(encoded[at + 1 :])
+        assert outcome(conntrack.parse_tuple, damaged) == outcome(
+            conntrack._parse_any_tuple, damaged
+        )
+
+
+def outcome(parse: Callable[[bytes], Tuple], data: bytes) -> Tuple | str:
+    try:
+        return parse(data)
+    except DecodeError as error:
+        return str(error)

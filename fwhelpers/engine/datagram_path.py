@@ -1,0 +1,57 @@
+"""From a datagram to its events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fwhelpers.engine.announcement import MessageContext
+from fwhelpers.engine.conntrack_entry import REPLY
+from fwhelpers.engine.event_handler import EventHandler
+from fwhelpers.engine.flow_state import FlowState
+from fwhelpers.engine.headers import Segment
+from fwhelpers.engine.mangle import rewrite
+from fwhelpers.engine.verdict import ACCEPT, Verdict
+from fwhelpers.kernel import nfqueue
+from fwhelpers.kernel.conntrack import IPS_EXPECTED
+from fwhelpers.kernel.expect import Expectation
+from fwhelpers.kernel.packet import Packet
+
+#: the hooks of outgoing packets
+_OUTGOING_HOOKS = frozenset({nfqueue.FORWARD, nfqueue.LOCAL_OUT, nfqueue.POST_ROUTING})
+
+
+class DatagramPath:
+    """Parses each datagram by itself."""
+
+    def __init__(self, events: EventHandler) -> None:
+        self._events = events
+
+    def inspect(
+        self, packet: Packet, segment: Segment, state: FlowState, now: float
+    ) -> tuple[Verdict, Sequence[Expectation]]:
+        """Return the verdict, and expectations that must go with it. Raises ParseError."""
+        reply = packet.ctinfo >= REPLY
+        if state.active.helper.outgoing and not _is_relevant(packet, state, reply):
+            return ACCEPT, ()
+        data = packet.payload[segment.data : segment.end]
+        events = state.parse(data, reply)
+        if not events:
+            return ACCEPT, ()
+        outcome = self._events.handle(
+            state, MessageContext(packet, reply, data, 0, False), events, now
+        )
+        if outcome is None:
+            return ACCEPT, ()
+        verdict = outcome.verdict()
+        if outcome.edits and verdict.accept:
+            verdict = verdict.own()
+            verdict.payload = rewrite(packet.payload, segment, outcome.edits)
+        return verdict, outcome.attach
+
+
+def _is_relevant(packet: Packet, state: FlowState, reply: bool) -> bool:
+    """G1: an outgoing helper sees requests that leave, announcements to a group, and expected connections."""
+    if packet.status & IPS_EXPECTED:
+        return True
+    outgoing = packet.hook in _OUTGOING_HOOKS
+    return not reply and outgoing != state.flow.announcement
