@@ -75,7 +75,7 @@ _RULES = (
     ("nftables queue statement", "queue flags bypass to 65531", Requirement("NFT_QUEUE", "nft_queue")),
     ("nftables conntrack labels", "ct label 127 ct label set 126", Requirement("NFT_CT", "nft_ct")),
     ("nftables payload match", "meta l4proto tcp @ih,0,8 0x0-0xff", None),
-    ("nftables route lookup", "fib saddr . iif oif exists", Requirement("NFT_FIB_INET", "nft_fib_inet")),
+    ("nftables route lookup", "fib daddr type local", Requirement("NFT_FIB_INET", "nft_fib_inet")),
 )  # fmt: skip
 
 
