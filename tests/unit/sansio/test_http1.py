@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers.api import ParseError
-from fwhelpers.sansio.http1 import MAX_FIELDS, MAX_HEAD, MAX_LINE, Head, HeadReader, Line, parse_field
+from fwhelpers.sansio.http1 import (
+    MAX_FIELDS,
+    MAX_HEAD,
+    MAX_LINE,
+    Head,
+    HeadReader,
+    Line,
+    parse_field,
+)
 
 REQUEST = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
 POST = b"POST /a HTTP/1.1\r\nContent-Length: 5\r\n\r\nGET /"
