@@ -365,7 +365,7 @@ class Helper:
     #: transports of the expected connections that the helper inspects; `parser` must have one for each of them
     children: Sequence[str] = ()
     #: TCP: the client's messages announce connections. Its SYN is queued too, so that the exact
-    #: beginning of its stream is known; a helper without it must not trust what a client announces
+    #: beginning of its stream is known; without it what a client announces is refused, except on expected connections
     client_announces: bool = False
     #: an expected connection to one of the helper's own ports is a control connection as well
     redirects: bool = False

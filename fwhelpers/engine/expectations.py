@@ -12,7 +12,7 @@ from fwhelpers.engine.announced_text import AnnouncedText
 from fwhelpers.engine.announcement import Announcement, MessageContext, Outcome
 from fwhelpers.engine.expectation_key import Connection, ExpectationKey, key_of, leads_to
 from fwhelpers.engine.flow_state import FlowState, Repeatable
-from fwhelpers.engine.guard import Refusal, Refused, check, judge
+from fwhelpers.engine.guard import Refusal, Refused, check, judge, judge_announcer
 from fwhelpers.engine.nat import Plan, plan, plan_answers, translated
 from fwhelpers.engine.onlink import (
     NO_LINKS,
@@ -25,6 +25,7 @@ from fwhelpers.engine.onlink import (
 )
 from fwhelpers.engine.registry import Account, Claim, LiveExpectation, Registry
 from fwhelpers.engine.verdict import ExpectationTable
+from fwhelpers.kernel.conntrack import IPS_EXPECTED
 from fwhelpers.kernel.expect import Expectation
 
 #: ports that are tried if the announced one is taken on the translated address
@@ -118,17 +119,19 @@ class ExpectationManager:
     def _plans(self, announcement: Announcement) -> Sequence[Plan]:
         flow, event = announcement.flow, announcement.event
         reply, limits = announcement.context.reply, announcement.limits
+        packet, helper = announcement.context.packet, announcement.helper
+        expected = bool(packet.status & IPS_EXPECTED)
+        check(judge_announcer(event, helper, flow.flow, reply, expected))
         check(judge(event, flow.flow, reply, announcement.policy, limits))
         if not event.sources:
             check(judge_local(event, flow.orig, flow.reply, self._links))
             if flow.flow.l4 == "udp" and not reply:
-                check(judge_source(event, self._links(announcement.context.packet.outdev)))
+                check(judge_source(event, self._links(packet.outdev)))
             return [plan(event, flow.flow.l4, flow.orig, flow.reply)]
-        if not announcement.helper.outgoing:
+        if not helper.outgoing:
             raise Refused("G8", "the helper is not declared `outgoing`")
         if translated(flow.orig, flow.reply):
             raise Refused("G15", "the request's address is translated, answers can't follow it")
-        packet = announcement.context.packet
         prefixes = self._links(packet.indev if flow.flow.announcement else packet.outdev)
         check(judge_request(flow.flow, prefixes))
         if packet.indev:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fwhelpers.api import Endpoint, Expect, Flow, Policy
+from fwhelpers.api import Endpoint, Expect, Flow, Helper, Policy
 
 #: service ports that no announcement may name (G6), except by the protocol's policy or the configuration
 WELL_KNOWN = frozenset(
@@ -89,6 +89,20 @@ def judge(event: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits
         or (None if _to_asker(event, flow, reply) else _port(event.server.port, policy, limits))
         or _source(event.client, flow, limits)
     )
+
+
+def judge_announcer(
+    event: Expect, helper: Helper, flow: Flow, reply: bool, expected: bool
+) -> Refusal | None:
+    """Apply G2: what a TCP client announces counts only if the beginning of its stream is known for certain.
+
+    `expected`: the connection was expected itself. The kernel stores no private data for those, and so no beginning.
+    """
+    if reply or expected or helper.client_announces or flow.l4 != "tcp":
+        return None
+    if event.server.addr == flow.server.addr:
+        return None
+    return Refusal("G2", f"helper {helper.name} does not declare `client_announces`")
 
 
 def _request(

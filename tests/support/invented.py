@@ -97,7 +97,10 @@ class Last(DatagramParser):
 
 
 LAST = Helper("last", "udp", [7], Last, [Policy("data", max=9)])
-TALK = Helper("talk", ("tcp", "udp"), [7], {"tcp": Talk, "udp": Gram}, [Policy("data", max=2)])
+TALK = Helper(
+    "talk", ("tcp", "udp"), [7], {"tcp": Talk, "udp": Gram}, [Policy("data", max=2)],
+    client_announces=True,
+)  # fmt: skip
 C, S = "10.0.1.2:40000", "10.0.2.2:7"
 C6, S6 = "[fd01::2]:40000", "[fd02::2]:7"
 

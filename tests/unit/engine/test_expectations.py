@@ -150,7 +150,9 @@ class Answer(DatagramParser):
 ANSWER = Helper(
     "answer", "udp", [21], Answer, [Policy("device", max=255, timeout=3600)], outgoing=True
 )
-HELPER = Helper("test", "tcp", [21], Client, [Policy("data", max=64, timeout=3600)])
+HELPER = Helper(
+    "test", "tcp", [21], Client, [Policy("data", max=64, timeout=3600)], client_announces=True
+)
 SEARCH = Helper("search", "udp", [1900], Search, [Policy("answer", max=8)])
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from invented import LAST, TALK, C, S, tcp
 
 from fwhelpers.api import DatagramParser, Event, Helper
+from fwhelpers.engine.flow_state import handshake_info
 from fwhelpers.engine.inspector import Active
 from fwhelpers.engine.verdict import ACCEPT
 
@@ -61,9 +62,9 @@ def test_what_a_parser_holds_counts_with_the_flow() -> None:
 
 def test_a_stream_joined_midway_is_not_parsed() -> None:
     flow = tcp()
-    flow.payloads = [1, 0]  # the kernel saw a payload before, we did not
-    assert flow.c(b"OPEN 3000\r\n").done
-    flow.c(b"OPEN 3001\r\n")
+    flow.payloads = [0, 1]  # the kernel saw a payload before, we did not
+    assert flow.s(b"OPEN 3000\r\n").done
+    flow.s(b"OPEN 3001\r\n")
     assert flow.expected == []
 
 
@@ -200,7 +201,7 @@ def test_a_new_tcp_connection_may_have_the_id_of_an_ended_one() -> None:
     flow.c(b"OPEN 3000\r\nhalf a line")
     flow.payloads = [0, 0]
     flow.seq = [77000, 88000]
-    flow.info = bytes(32)
+    flow.info = handshake_info(77000)
     flow.c(b"OPEN 3001\r\n")
     assert [e.tuple.dport for e in flow.maker.made] == [3000, 3001]
     assert not [note for note in flow.notes if note.kind == "poisoned"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from connection import Connection
 from invented import TALK, C, S, tcp
@@ -80,8 +82,8 @@ def test_nothing_opens_if_the_syn_of_an_announcing_client_was_not_queued(helper:
 
 def test_nothing_opens_if_the_connection_did_not_begin_with_a_syn() -> None:
     c = tcp()
-    packet = c.packet(b"OPEN 3000\r\n", False)
-    packet.labels = labels.bits(labels.ORIG_SEEN)
+    packet = c.packet(b"OPEN 3000\r\n", True)
+    packet.labels = labels.bits(labels.REPLY_SEEN)
     assert c.send(packet).done
     assert c.expected == []
 
@@ -99,14 +101,32 @@ def test_pickup_reads_a_connection_that_began_before() -> None:
 
 def test_a_late_first_segment_ends_the_flow_and_its_expectations() -> None:
     c = tcp()
-    start = c.seq[0]
-    c.seq[0] += len(POST)
-    c.c(b"OPEN 3000\r\n")
-    assert len(c.expected) == 1  # the server's announcements would be no danger
-    c.send(c.packet(POST, False, seq=start))
-    assert [t.dport for t in c.maker.deleted] == [3000]
-    c.c(b"OPEN 3001\r\n")
+    start = c.seq[1]
+    c.seq[1] = (start + len(POST)) % 2**32
+    c.s(b"OPEN 3000\r\n")
     assert len(c.expected) == 1
+    c.send(c.packet(POST, True, seq=start))
+    assert [t.dport for t in c.maker.deleted] == [3000]
+    c.s(b"OPEN 3001\r\n")
+    assert len(c.expected) == 1
+
+
+def test_announcements_of_clients_count_only_if_the_helper_declares_them() -> None:
+    """Without the declaration the client's stream begins at the first segment to arrive."""
+    trusting = dataclasses.replace(TALK, client_announces=False)
+    c = Connection(trusting, "tcp", C, S)
+    c.c(POST + b"OPEN 3000\r\n")
+    c.s(b"OPEN 3001\r\n")
+    assert c.expected == ["10.0.1.2 > 10.0.2.2:3001"]
+    assert c.refused == ["G2"]
+    assert "client_announces" in c.notes[0].reason
+
+
+def test_expected_connections_have_no_beginning_that_could_be_stored() -> None:
+    child = Connection(dataclasses.replace(TALK, client_announces=False), "tcp", C, S)
+    child.extra = {"status": 8 | 0x2000 | 1}
+    child.c(b"OPEN 3000\r\n")
+    assert child.expected == ["10.0.2.2 > 10.0.1.2:3000"]
 
 
 @pytest.mark.parametrize("payload", [b"", b"x", b"OPEN 3999\r\n"])
