@@ -35,7 +35,8 @@ def extensions() -> dict[str, Any]:
         raise SystemExit(f"FWHELPERS_COMPILE=1 needs {MYPYC}")
     from mypyc.build import mypycify
 
-    return {"ext_modules": mypycify(sources(), group_name="fwhelpers.native")}
+    modules = mypycify(sources(), group_name="fwhelpers.native", target_dir="build/mypyc")
+    return {"ext_modules": modules}
 
 
 setup(**extensions() if os.environ.get("FWHELPERS_COMPILE") == "1" else {})
