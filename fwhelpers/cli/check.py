@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
 
-from fwhelpers import __version__, config
-from fwhelpers.cli import check_firewalls
+from fwhelpers import config
+from fwhelpers.cli import build, check_firewalls
 from fwhelpers.cli.common import Setup, load_plugins, print_json, resolve
 from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.providers import effective
@@ -36,9 +36,9 @@ def check(arguments: argparse.Namespace) -> int:
     rows = list(report(arguments.config))
     ok = all(row.ok for row in rows)
     if arguments.json:
-        print_json({"ok": ok, "report": [asdict(row) for row in rows]})
+        print_json({"ok": ok, "build": build.kind(), "report": [asdict(row) for row in rows]})
     else:
-        print(f"fwhelpers {__version__} on {platform.system()} {platform.release()}")
+        print(f"{build.version()} on {platform.system()} {platform.release()}")
         print("\n".join(_text(rows)))
     return 0 if ok else 1
 

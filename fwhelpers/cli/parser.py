@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fwhelpers import __version__
 from fwhelpers.cli import help_texts
 
 _DIRECTORY = Path("/etc/fwhelpers")
@@ -64,6 +63,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.format_usage()}fwhelpers: error: {message}\n{hint_line}")
 
 
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from fwhelpers.cli import build  # --help does not need it
+
+        print(build.version())
+        parser.exit()
+
+
 def _nearest(word: str, choices: Iterable[str]) -> str:
     from difflib import get_close_matches  # imported for bad input only
 
@@ -73,7 +80,7 @@ def _nearest(word: str, choices: Iterable[str]) -> str:
 
 def build() -> Parser:
     parser = Parser("fwhelpers", description=help_texts.DESCRIPTION, epilog=help_texts.EPILOG)
-    parser.add_argument("--version", action="version", version=f"fwhelpers {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_service(commands)
     _add_control(commands)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, Segment
-from fwhelpers.kernel import labels
+from fwhelpers.kernel import conntrack, labels
 from fwhelpers.kernel.conntrack import (
     IPS_CONFIRMED,
     IPS_EXPECTED,
@@ -47,6 +47,14 @@ class Connection:
     def reply(self) -> Tuple:
         """The other direction."""
         return backwards(self.orig)
+
+    def entry(self, now: float) -> conntrack.Conntrack:
+        """The entry as the kernel describes it."""
+        set_ = [bit for bit in range(128) if self.labels >> bit & 1]
+        return conntrack.Conntrack(
+            self.orig, self.reply, self.status, int(self.expires - now), id=self.id,
+            helper=self.helper, info=self.info, labels=labels.bits(*set_),
+        )  # fmt: skip
 
     def begin(self) -> bool:
         """Apply the steering rules to a SYN; return whether it begins the connection."""

@@ -10,7 +10,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, Parser
 from fwhelpers.engine.guard import Limits, Prefix
@@ -18,13 +18,14 @@ from fwhelpers.engine.headers import ACK, SYN, TCP, Segment, locate
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.verdict import Report, Verdict
 from fwhelpers.kernel import labels
-from fwhelpers.kernel.conntrack import IPS_CONFIRMED, NO_ADJUSTMENT, SeqAdjustment, Tuple
+from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
-from fwhelpers.kernel.nfqueue import LOCAL_IN, POST_ROUTING, Packet
+from fwhelpers.kernel.nfqueue import LOCAL_IN, POST_ROUTING
 from fwhelpers.testing import pcap
 from fwhelpers.testing.fake_conntrack import Connection, Conntrack, Expected, confirm
 from fwhelpers.testing.fragments import Reassembly
 from fwhelpers.testing.link_layer import ip_packet, is_broadcast
+from fwhelpers.testing.queued_packet import QueuedPacket, ctinfo
 from fwhelpers.testing.replay_links import ReplayLinks
 
 _L4 = {6: "tcp", 17: "udp"}
@@ -91,67 +92,6 @@ class Announcement:
             "dst": end.host if isinstance(end, Endpoint) and end.addr else None,
             "dport": end.port if isinstance(end, Endpoint) else None,
         }
-
-
-@dataclass
-class QueuedPacket:
-    """The part of `kernel.nfqueue.Packet` that the engine uses."""
-
-    payload: bytes
-    connection: Connection
-    reply_direction: bool
-    now: float
-    helper: str
-    zone: int = 0
-    hook: int = POST_ROUTING
-    indev: int = 1
-    outdev: int = 1
-
-    @property
-    def tuple_orig_raw(self) -> bytes:
-        return repr(self.connection.orig).encode()
-
-    @property
-    def orig(self) -> Tuple:
-        return self.connection.orig
-
-    @property
-    def reply(self) -> Tuple:
-        return self.connection.reply
-
-    @property
-    def ct_id(self) -> int:
-        return self.connection.id
-
-    @property
-    def ctinfo(self) -> int:
-        if self.reply_direction:
-            return 3
-        return 0 if self.confirmed else 2
-
-    @property
-    def status(self) -> int:
-        return self.connection.status
-
-    @property
-    def confirmed(self) -> bool:
-        return bool(self.connection.status & IPS_CONFIRMED)
-
-    @property
-    def info(self) -> bytes:
-        return self.connection.info
-
-    @property
-    def labels(self) -> bytes:
-        set_ = [bit for bit in range(128) if self.connection.labels >> bit & 1]
-        return labels.bits(*set_)
-
-    def seq_adjustment(self, reply: bool) -> SeqAdjustment:
-        return NO_ADJUSTMENT
-
-    @property
-    def timeout(self) -> int:
-        return int(self.connection.expires - self.now)
 
 
 @dataclass
@@ -252,10 +192,11 @@ class Replay:
 
     def _queued(self, packet: bytes, connection: Connection, reply: bool) -> bool:
         for _ in range(_MAX_REPEATS):
-            queued = QueuedPacket(packet, connection, reply, self._now.time, connection.helper)
-            if self._is_received_announcement(packet, connection):
-                queued.hook = LOCAL_IN
-            verdict = self._inspector.packet(cast(Packet, queued), self._now.time)
+            announced = self._is_received_announcement(packet, connection)
+            hook = LOCAL_IN if announced else POST_ROUTING
+            entry = connection.entry(self._now.time)
+            queued = QueuedPacket(packet, entry, ctinfo(entry, reply), hook, indev=1, outdev=1)
+            verdict = self._inspector.packet(queued.decode(), self._now.time)
             self._apply(connection, verdict)
             if not verdict.repeat:
                 return verdict.accept

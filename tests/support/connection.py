@@ -14,8 +14,10 @@ from fwhelpers.engine.flow_state import FlowState, handshake_info
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.verdict import Report, Verdict
 from fwhelpers.kernel import labels
-from fwhelpers.kernel.conntrack import NO_ADJUSTMENT, SeqAdjustment, Tuple
+from fwhelpers.kernel.conntrack import NO_ADJUSTMENT, Conntrack, SeqAdjustment, Tuple
 from fwhelpers.kernel.expect import Expectation
+from fwhelpers.kernel.nfqueue import Packet
+from fwhelpers.testing.queued_packet import QueuedPacket
 
 
 @dataclass
@@ -32,21 +34,19 @@ class FakePacket:
     zone: int = 0
     timeout: int = 300
     hook: int = 4
-    indev: int = 0
     outdev: int = 2
     indev: int = 2
     adjustments: tuple[SeqAdjustment, SeqAdjustment] = (NO_ADJUSTMENT, NO_ADJUSTMENT)
 
-    def seq_adjustment(self, reply: bool) -> SeqAdjustment:
-        return self.adjustments[reply]
-
-    @property
-    def confirmed(self) -> bool:
-        return bool(self.status & 8)
-
-    @property
-    def tuple_orig_raw(self) -> bytes:
-        return repr(self.orig).encode()
+    def decode(self) -> Packet:
+        """The packet as a worker reads it."""
+        entry = Conntrack(
+            self.orig, self.reply, self.status, self.timeout, id=self.ct_id, zone=self.zone,
+            helper=self.helper, info=self.info, labels=self.labels,
+        )  # fmt: skip
+        return QueuedPacket(
+            self.payload, entry, self.ctinfo, self.hook, self.indev, self.outdev, self.adjustments
+        ).decode()
 
 
 @dataclass
@@ -154,7 +154,7 @@ class Connection:
 
     def send(self, packet: FakePacket) -> Verdict:
         self.now += 0.001
-        verdict = self.inspector.packet(packet, self.now)  # type: ignore[arg-type]
+        verdict = self.inspector.packet(packet.decode(), self.now)
         if verdict.info is not None:
             self.info = verdict.info
         return verdict

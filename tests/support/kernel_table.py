@@ -26,7 +26,7 @@ class KernelTable:
     def table(self) -> ExpectationTable:
         return ExpectationTable(self)  # type: ignore[arg-type]
 
-    def request(self, message: bytes) -> list[memoryview]:
+    def request(self, message: bytes) -> list[bytes]:
         (request,) = nfnl.split(message)
         self.requests.append(request.kind)
         if request.kind == expect.NEW:
@@ -40,7 +40,7 @@ class KernelTable:
             del self.expectations[zone, tup]
             return []
         (reply,) = nfnl.split(expect.encode_create(current))
-        return [memoryview(bytes(reply.payload))]
+        return [bytes(reply.payload)]
 
     def add(self, expectation: Expectation) -> None:
         key = expectation.zone, expectation.tuple

@@ -4,15 +4,12 @@ adjustment of sequence numbers (nf_conntrack_seqadj.c).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
 from connection import Connection
 
-from fwhelpers.api import Event
-from fwhelpers.engine.announcement import MessageContext, Outcome
-from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.headers import locate
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.mangle import Edit, apply
@@ -127,32 +124,16 @@ class Model:
         self.wire: list[list[Segment]] = [[], [], [], []]  #: to the gateway, and from it, each way
         self.queued = True
         self.stale = list(self.kernel.ways)
-        self._watch()
 
-    def _watch(self) -> None:
-        """Note what the engine decides to rewrite, in offsets of the stream."""
-        events = self.talk.inspector._events
-        handle = events.handle
-
-        def watched(
-            state: FlowState, context: MessageContext, parsed: Iterable[Event], now: float
-        ) -> Outcome | None:
-            outcome = handle(state, context, parsed, now)
-            if outcome is not None and context.packet.ct_id == 1:
-                zero = self._zero(context.reply)
-                self.edits[context.reply] += [
-                    Edit(e.start + zero, e.end + zero, e.text) for e in outcome.edits
-                ]
-            return outcome
-
-        events.handle = watched  # type: ignore[method-assign]
-
-    def _zero(self, reply: bool) -> int:
-        """Where the parser's offset 0 is in the whole stream: a restart moves it."""
-        state = self.talk.inspector._flows.get((repr(self.talk.orig).encode(), 1))
-        half = state.halves[reply] if state else None
-        assert half
-        return ((half.next_seq - self.ends[reply].isn) & _MASK) - half.next
+    def _note_edits(self, reply: bool) -> None:
+        """Note what the engine rewrites, in offsets of the stream."""
+        flows = self.talk.inspector._flows.all()
+        state = next((state for (_, ct_id), state in flows if ct_id == 1), None)
+        for unit in state.rewriters[reply].pending if state else ():
+            start = (unit.seq - self.ends[reply].isn) & _MASK
+            edit = Edit(start, start + unit.size, unit.text)
+            if edit not in self.edits[reply]:
+                self.edits[reply].append(edit)
 
     def right(self, reply: bool) -> bytes:
         return apply(self.ends[reply].output, 0, self.edits[reply])
@@ -202,6 +183,7 @@ class Model:
             if self.random.random() < 0.7:
                 self.stale = list(self.kernel.ways)
             verdict = self.talk.send(packet)
+            self._note_edits(segment.reply)
             if not verdict.accept:
                 return None
             self.queued = not verdict.done
@@ -225,14 +207,13 @@ class Model:
                     other.orig._replace(sport=number),
                 )
                 self.talk.payloads[0] -= 1
-                self.talk.inspector.packet(other, self.talk.now)  # type: ignore[arg-type]
+                self.talk.inspector.packet(other.decode(), self.talk.now)
         elif dice < 0.03:
             data = self.talk.inspector.hand_over()
             active = {self.talk.helper.kernel_name: Active(self.talk.helper)}
             successor = Inspector(active, self.talk.maker, self.talk.notes.append, max_flows=4)
             successor.resume(data)
             self.talk.inspector = successor
-            self._watch()
 
     def step(self, calm: bool) -> None:
         busy = [n for n, queue in enumerate(self.wire) if queue]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fwhelpers import __version__, cli
+from fwhelpers.cli import build
 from fwhelpers.cli import main as command
 
 
@@ -20,7 +21,7 @@ def fwhelpers(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_version() -> None:
-    assert fwhelpers("--version").stdout == f"fwhelpers {__version__}\n"
+    assert fwhelpers("--version").stdout == f"fwhelpers {__version__} ({build.kind()})\n"
 
 
 @pytest.mark.parametrize("arguments", [[], ["nosuch"], ["list", "--nosuch"], ["replay"]])

@@ -27,9 +27,9 @@ def text(
     data: bytes = DATA, base: int = 0, fixed_length: bool = False, **fields: object
 ) -> AnnouncedText:
     event = Expect(CLIENT, CLIENT, **{"span": (5, 18), "encode": encode, **fields})  # type: ignore[arg-type]
-    tup = Tuple(b"", b"", 6, 0, 0)
+    tup = Tuple(bytes(4), bytes(4), 6, 0, 0)
     packet = FakePacket(b"", tup, tup, 0, "talk")
-    return AnnouncedText(event, MessageContext(packet, False, data, base, fixed_length))  # type: ignore[arg-type]
+    return AnnouncedText(event, MessageContext(packet.decode(), False, data, base, fixed_length))
 
 
 def test_another_endpoint_is_written_in_its_place() -> None:

@@ -19,7 +19,7 @@ def announcement(indev: int = 2, **fields: object) -> Announcement:
     flow = tcp_flow(HELPER, CLIENT, SERVER)
     packet = FakePacket(b"", flow.orig, flow.reply, 3, HELPER.kernel_name, indev=indev, outdev=7)
     event = Expect(CLIENT, SERVER.at(30000), **fields)  # type: ignore[arg-type]
-    context = MessageContext(packet, True, b"", 0, False)  # type: ignore[arg-type]
+    context = MessageContext(packet.decode(), True, b"", 0, False)
     return Announcement(Active(HELPER), flow, context, event, now=100.0)
 
 

@@ -1,20 +1,29 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any, cast
-
+from fwhelpers.api import DatagramParser, Endpoint, Flow, Helper, Policy
+from fwhelpers.engine.active import Active
 from fwhelpers.engine.conntrack_entry import with_timeout
+from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.verdict import ACCEPT
-from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT
+from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT, Conntrack, Tuple
+from fwhelpers.kernel.nfqueue import Packet
+from fwhelpers.testing.queued_packet import QueuedPacket
+
+ORIG = Tuple(bytes((10, 0, 1, 2)), bytes((10, 0, 2, 2)), 6, 40000, 21)
 
 
-def packet(status: int = 0, timeout: int = 30) -> Any:
-    return cast("Any", SimpleNamespace(status=status, timeout=timeout))
+HELPER = Helper("ftp", ("tcp", "udp"), [21], DatagramParser, [Policy("data")])
 
 
-def flow(l4: str, keep_until: float) -> Any:
-    state = SimpleNamespace(flow=SimpleNamespace(l4=l4), keep_until=keep_until)
-    return cast("Any", state)
+def packet(status: int = 0, timeout: int = 30) -> Packet:
+    return QueuedPacket(b"", Conntrack(ORIG, ORIG, status, timeout), 0).decode()
+
+
+def flow(l4: str, keep_until: float) -> FlowState:
+    flow = Flow(l4, Endpoint(ORIG.src, ORIG.sport), Endpoint(ORIG.dst, ORIG.dport))
+    state = FlowState(Active(HELPER), flow, "ftp", ORIG, ORIG, 0, DatagramParser(flow, {}))
+    state.keep_until = keep_until
+    return state
 
 
 def test_a_udp_flow_lives_as_long_as_what_it_expects() -> None:

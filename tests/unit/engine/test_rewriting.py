@@ -177,7 +177,7 @@ def test_a_retransmission_is_rewritten_after_many_other_flows() -> None:
     for number in range(100):
         packet = c.packet(b"x\r\n", False)
         packet.ct_id = 100 + number
-        c.inspector.packet(packet, c.now)  # type: ignore[arg-type]
+        c.inspector.packet(packet.decode(), c.now)
     assert again(c) == b"OPEN 192.0.2.1 3000\r\n"
 
 

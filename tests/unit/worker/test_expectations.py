@@ -26,7 +26,7 @@ class Kernel:
         self.there, self.error = there, error
         self.asked: list[int] = []
 
-    def request(self, message: bytes) -> list[memoryview]:
+    def request(self, message: bytes) -> list[bytes]:
         (only,) = nfnl.split(message)
         self.asked.append(only.kind)
         if only.kind == expect.NEW:
@@ -39,7 +39,7 @@ class Kernel:
             self.there = None
         else:
             (found,) = nfnl.split(expect.encode_create(self.there))
-            return [memoryview(bytes(found.payload))]
+            return [bytes(found.payload)]
         return []
 
 

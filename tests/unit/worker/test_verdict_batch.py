@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 from fwhelpers.engine.verdict import ACCEPT, Verdict
-from fwhelpers.kernel import nfnl
+from fwhelpers.kernel import nfnl, nfqueue
+from fwhelpers.kernel.conntrack import Conntrack, Tuple
 from fwhelpers.kernel.nla import parse
+from fwhelpers.testing.queued_packet import QueuedPacket
 from fwhelpers.worker.verdict_batch import VerdictBatch
+
+ORIG = Tuple(bytes(4), bytes(4), 6, 40000, 21)
+QUEUED = QueuedPacket(b"", Conntrack(ORIG, ORIG, helper="fw-ftp"), 0)
 
 
 class FakeSocket:
@@ -22,7 +26,7 @@ def sent(*verdicts: tuple[int, Verdict]) -> list[tuple[str, int, int]]:
     sock: Any = FakeSocket()
     batch = VerdictBatch(sock, 1000)
     for number, verdict in verdicts:
-        packet: Any = SimpleNamespace(id=number, helper="fw-ftp")
+        (packet,) = nfqueue.parse_packets(memoryview(QUEUED.message(number)))
         batch.add(packet, verdict)
     batch.flush()
     (data,) = sock.sent  # one system call for all of them
