@@ -44,7 +44,8 @@ class Gate:
     def change(self, *arguments: str, line: str = "") -> None:
         """Change something, and wait until the daemon has heard of it."""
         before = len(self.daemon.lines)
-        self.cmd(*arguments)
+        # emulated, firewalld may take longer than firewall-cmd waits for its reply
+        self.firewalld.cmd(*arguments, check=False)
         self.daemon.wait_line(
             line or r"^fwhelpers: (firewalld|NetworkManager) \w+.*: ", after=before
         )
@@ -98,8 +99,7 @@ def test_a_service_in_a_policy_is_all_that_is_needed(gate: Gate) -> None:
 def test_runtime_to_permanent_and_nfs(gate: Gate) -> None:
     gate.change("--policy=lan-wan", "--add-service=fw-nfs3", line=": rpc")
     gate.change("--policy=lan-wan", "--add-service=fw-ftp", line=": ftp, rpc|: rpc, ftp")
-    # emulated, it may take longer than firewall-cmd waits for its answer
-    gate.firewalld.cmd("--runtime-to-permanent", check=False)
+    gate.firewalld.cmd("--runtime-to-permanent", check=False)  # see Gate.change
     for service in ("fw-ftp", "fw-nfs3"):
         query = ("--permanent", "--policy=lan-wan", f"--query-service={service}")
         wait_until(lambda q=query: gate.firewalld.cmd(*q, check=False).returncode == 0, service)
