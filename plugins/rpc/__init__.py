@@ -217,7 +217,7 @@ class RpcDatagram(DatagramParser):
         self._portmap = Portmap(flow, settings)
 
     def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
-        # anybody can forge a datagram: ignore it, the flow goes on
+        # a datagram is easily forged: ignore it and continue with the flow
         try:
             if reply:
                 return list(self._portmap.reply(data))
