@@ -83,7 +83,7 @@ class Kind(Enum):
     """Kind of a request."""
 
     OTHER = 0
-    HEAD = 1  #: its response has no body, whatever the response's header says
+    HEAD = 1  #: the response has no body, whatever its header states
     SUBSCRIBE = 2
     RENEW = 3
     UNSUBSCRIBE = 4
@@ -130,7 +130,7 @@ class Gena(Parser):
         return self._readers[reply].between and not self._pending
 
     def is_local(self) -> bool:
-        """Whether the device may send events here: on this site, or where the configuration says."""
+        """Return whether the device may send events: it is on this site or in the configuration."""
         if self.flow.on_link:
             return True
         address = ip_address(self.flow.server.addr)

@@ -33,7 +33,7 @@ class Tftp(DatagramParser):
     def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
         """Expect the server's answer to a request and ignore all other datagrams.
 
-        Never raises ParseError: anybody can forge a datagram, and the client may use its port for another request.
+        Never raises ParseError: a datagram is easily forged, and the client may use its port for another request.
         There is no Done for the same reason: a repeated request must renew an expired expectation.
         """
         if reply or len(data) > MAX_REQUEST:

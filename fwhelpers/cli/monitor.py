@@ -1,6 +1,6 @@
 """`fwhelpers monitor`: prints expectation events, ours and those of the kernel's own helpers.
 
-The running service knows the announcement behind an expectation, what became of it, and refusals.
+The running service reports the announcement of an expectation, its outcome, and refusals.
 Without the service the kernel's own events are printed in the format of `conntrack -E expect`;
 that requires root.
 """

@@ -1,7 +1,8 @@
-"""Restores the pins when somebody removes them: `nft flush ruleset` deletes every table without an owner.
+"""Restores the pins after their removal.
 
-The pins have none, as they outlive the service (see `registration.register`). Without them an unloaded module takes the
-helpers along, and the next ruleset that names one can't be loaded.
+The table of the pins has no owner, because it outlives the service (see `registration.register`), so `nft flush
+ruleset` deletes it. Without pins an unloaded module removes the helpers, and the next ruleset that names one cannot be
+loaded.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class PinWatch:
         self._watching: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """An error is logged, and the service works without the watch."""
+        """Start watching. An error is logged, and the service runs without the watch."""
         try:
             self._commits = EventSocket(nft_events.GROUPS, commit_events())
             netlink = NetlinkSocket()

@@ -46,7 +46,7 @@ Change = firewalld.Change | networkmanager.Change | ProviderEvent
 
 
 class Providers:
-    """`require` says which providers are needed, `start` reads them once, `changes` follows them.
+    """`require` sets the providers that are needed, `start` reads them once, `changes` follows them.
 
     `apply` derives the configuration from their last state.
     """

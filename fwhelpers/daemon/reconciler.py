@@ -2,7 +2,7 @@
 
     registration → queues → workers ready → ruleset → surplus workers end
 
-The ruleset follows the workers, so that no packet is sent to a queue that nobody serves. If a step fails, the former
+The ruleset follows the workers, so that no packet is sent to a queue without a reader. If a step fails, the former
 configuration is applied again.
 """
 
@@ -64,7 +64,7 @@ class Reconciler:
     async def reconcile(self, config: Config, plugins: Plugins, *, verify: bool = False) -> bool:
         """Apply a configuration by its difference; returns False if there is none. Queues and flows stay.
 
-        `verify`: also without a difference, as somebody may have changed the kernel's state.
+        `verify`: also without a difference, as another program may have changed the kernel's state.
         Raises StartError, with the former configuration active.
         """
         async with self._lock:

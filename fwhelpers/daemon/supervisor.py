@@ -61,7 +61,7 @@ class WorkerProcess:
         store: FdStore,
         recover: Callable[[int], bytes] = lambda queue: b"",
     ) -> None:
-        """`recover` returns what the successor of a dead worker must know, in place of the handover."""
+        """`recover` returns the expectations for the successor of a dead worker, in place of the handover."""
         self.number = number
         self.restarts = -1
         self.packets = self.overflows = 0

@@ -110,7 +110,7 @@ class FdStore:
             self._notifier.send(f"FDSTOREREMOVE=1\nFDNAME={name}")
 
     def drop_all(self) -> None:
-        """Remove all: packets must not wait in a queue that nobody will serve."""
+        """Remove all descriptors: packets must not wait in a queue without a reader."""
         for name in list(self._stored):
             self.drop(name)
         for name in list(self._inherited):

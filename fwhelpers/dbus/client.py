@@ -85,7 +85,7 @@ class Client:
         await self.call(BUS, "AddMatch", "s", text)
 
     async def name_owner(self, name: str) -> str:
-        """The unique name that owns a bus name; empty if nobody does. Raises BusError."""
+        """Return the unique name of a bus name's owner, empty without one. Raises BusError."""
         try:
             return str(await self.call(BUS, "GetNameOwner", "s", name))
         except BusError as error:

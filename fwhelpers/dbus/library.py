@@ -1,4 +1,4 @@
-"""The only module that knows dbus-fast, 1.84 (Debian 12) and later: loading it, values, its faults."""
+"""The only module that imports dbus-fast, 1.84 (Debian 12) and later: loading, values, workarounds."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Change(Enum):
 async def read_snapshot(client: Client) -> Snapshot:
     """Read all settings that concern helpers.
 
-    Raises BusError, but not for settings that we may not read: then `denied` of the result says so.
+    Raises BusError. If polkit denies a query, `denied` of the result has the error.
     """
     active = decode.mapping(await client.call(ZONE, "getActiveZones"))
     default = str(await client.call(MAIN, "getDefaultZone"))
@@ -54,7 +54,7 @@ async def read_snapshot(client: Client) -> Snapshot:
         name: decode.zone(name, await queries.settings(ZONE, "getZoneSettings2", name))
         for name in sorted({*active, default})
     }
-    if queries.denied:  # everybody may read the active zones
+    if queries.denied:  # any user may read the active zones
         zones = {name: decode.zone(name, settings) for name, settings in active.items()}
     policies = {
         name: decode.policy(name, await queries.settings(POLICY, "getPolicySettings", name))
@@ -100,7 +100,7 @@ async def list_services(client: Client) -> frozenset[str]:
 
 
 class _Queries:
-    """Queries that polkit may deny (its server profile does), or whose object may just have gone."""
+    """Queries that polkit may deny (as its server profile does), or whose object may have disappeared."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -60,7 +60,7 @@ def helper(name: str, reply: Any) -> FirewalldHelper:
 
 
 def mapping(value: Any) -> dict[str, Any]:
-    """The entries of a dictionary whose keys are strings."""
+    """Return the entries of a dictionary that have a string as key."""
     entries = value.items() if isinstance(value, Mapping) else ()
     return {key: inner for key, inner in entries if isinstance(key, str)}
 

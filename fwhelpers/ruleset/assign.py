@@ -110,7 +110,7 @@ _PURPOSES = {
     "zones-forward": "firewalld: forwarded connections, by the zone that they come from",
     "zones-output": "firewalld: connections of this host, by the zone that they go to",
     "assign-prerouting": "incoming connections, after conntrack and before DNAT",
-    "assign-forward": "forwarded connections, whose outgoing interface is known here",
+    "assign-forward": "forwarded connections, after routing has chosen the outgoing interface",
     "assign-output": "connections of this host, after conntrack and before DNAT",
     "in": "firewalld: connections from this zone to this host",
     "out": "firewalld: connections of this host to this zone",

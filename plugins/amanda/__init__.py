@@ -75,7 +75,7 @@ class Amanda(DatagramParser):
     def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
         """Remember requests and expect the streams in their replies.
 
-        Never raises ParseError: anybody can forge a datagram, and the flow goes on with the next valid one.
+        Never raises ParseError: a datagram is easily forged, and the flow continues with the next valid one.
         """
         try:
             header = parse_header(data)

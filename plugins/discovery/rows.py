@@ -282,7 +282,7 @@ ANNOUNCED = (
         groups=("224.0.0.167",),
         signature=(match_bytes(0, b"{"),),
         size=(40, 8192),
-        # the list of neighbours stays on the screen, and a file follows when somebody picks one
+        # the list of neighbours stays on the screen; a file follows when the user selects one
         window=600,
         announces=(1024, 65535),
         validator=kdeconnect.check_localsend,

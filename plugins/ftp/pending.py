@@ -73,7 +73,7 @@ class PendingCommands:
     def answer(self) -> Verb:
         """Remove the oldest command and return it; OTHER if there is none.
 
-        A run of MANY commands stays: nobody counted how many replies it will have.
+        A run of MANY commands stays, because the number of its replies is unknown.
         """
         if self._entries and not self._entries[0].others:
             return self._entries.popleft().verb

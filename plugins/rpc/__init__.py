@@ -244,7 +244,7 @@ class RpcDatagram(DatagramParser):
         self._portmap = Portmap(flow, settings)
 
     def datagram(self, data: bytes, reply: bool) -> Iterable[Event]:
-        # anybody can forge a datagram: ignore it, the flow goes on
+        # a datagram is easily forged: ignore it and continue with the flow
         try:
             if reply:
                 events = self._portmap.reply(data)

@@ -21,9 +21,9 @@ PROGRAMS = Path(__file__).parents[1] / "support" / "programs"
 def bus(tmp_path: Path) -> Iterator[MessageBus]:
     if shutil.which("dbus-daemon") is None:
         pytest.skip("no dbus-daemon (apt-get install dbus)")
-    made = MessageBus(tmp_path)
-    yield made
-    made.stop()
+    message_bus = MessageBus(tmp_path)
+    yield message_bus
+    message_bus.stop()
 
 
 @pytest.fixture

@@ -98,12 +98,12 @@ def test_what_the_installed_helpers_say_goes_over_the_bus(
             client.connection.close()
 
     helpers = asyncio.run(scenario())
-    said = {helper["name"]: helper for helper in helpers}
-    assert said["ftp"]["enabled"]
-    assert not said["rpc"]["enabled"]
+    by_name = {helper["name"]: helper for helper in helpers}
+    assert by_name["ftp"]["enabled"]
+    assert not by_name["rpc"]["enabled"]
     for name, helper in plugins.load().helpers.items():
-        assert said[name]["description"] == helper.doc
-        assert said[name]["default_ports"] == list(helper.ports)
+        assert by_name[name]["description"] == helper.doc
+        assert by_name[name]["default_ports"] == list(helper.ports)
 
 
 def test_switched_until_reload(manager: FakeManager, public: DaemonControl) -> None:

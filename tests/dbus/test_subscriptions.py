@@ -31,11 +31,11 @@ async def subscribe(client: BusClient, **options: list[str]) -> None:
 
 
 def members(client: BusClient) -> Counter[str]:
-    """Events received by kind (a signal carries several)."""
+    """Events received by kind (a message carries several)."""
     counts: Counter[str] = Counter()
-    for one in client.signals:
-        if one.interface == names.EXPECTATIONS and one.signature == "aa{sv}":
-            counts[one.member] += len(one.body[0])
+    for message in client.signals:
+        if message.interface == names.EXPECTATIONS and message.signature == "aa{sv}":
+            counts[message.member] += len(message.body[0])
     return counts
 
 
@@ -47,7 +47,9 @@ def subscriber_signals(client: BusClient) -> list[Any]:
 
 
 def lost(client: BusClient) -> int:
-    return sum(one.body[0]["count"] for one in client.signals if one.member == "EventsLost")
+    return sum(
+        message.body[0]["count"] for message in client.signals if message.member == "EventsLost"
+    )
 
 
 def test_the_events_of_an_expectation(service: Program, play: Play) -> None:
@@ -66,16 +68,20 @@ def test_the_events_of_an_expectation(service: Program, play: Play) -> None:
     assert [s.member for s in (created, matched, expired, refused, gone)] == [
         "Created", "Matched", "Expired", "Refused", "EventsLost",
     ]  # fmt: skip
-    (one,) = created.body[0]
-    assert (one["helper"], one["plugin"], one["policy"]) == ("ftp", "ftp", "data")
-    assert (one["source"], one["destination_port"], one["flags"]) == (
+    (expectation,) = created.body[0]
+    assert (expectation["helper"], expectation["plugin"], expectation["policy"]) == (
+        "ftp",
+        "ftp",
+        "data",
+    )
+    assert (expectation["source"], expectation["destination_port"], expectation["flags"]) == (
         "10.0.1.2", 1031, ["permanent"],
     )  # fmt: skip
-    assert one["master"]["reply_destination"] == "192.0.2.1"
+    assert expectation["master"]["reply_destination"] == "192.0.2.1"
     (two,) = matched.body[0]
-    assert two["id"] == one["id"]
+    assert two["id"] == expectation["id"]
     assert two["connection"]["source_port"] == 50000
-    assert expired.body[0][0]["id"] == one["id"]
+    assert expired.body[0][0]["id"] == expectation["id"]
     (three,) = refused.body[0]
     assert (three["rule"], three["reason"]) == ("G6", "below 1024")
     assert gone.body == ({"stage": "kernel", "count": 0, "resynced": True},)

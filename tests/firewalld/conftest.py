@@ -22,11 +22,11 @@ class Bare:
         self.namespaces = {"g": Namespace("fwhelpers-test", logs)}
         self.namespaces["g"].wait_ready()
 
-    def run(self, ns: str, *argv: str, **given: Any) -> CompletedProcess[str]:
-        return self.namespaces[ns].run(*argv, **given)
+    def run(self, ns: str, *argv: str, **options: Any) -> CompletedProcess[str]:
+        return self.namespaces[ns].run(*argv, **options)
 
-    def popen(self, ns: str, *argv: str, **given: Any) -> Process:
-        return self.namespaces[ns].popen(*argv, **given)
+    def popen(self, ns: str, *argv: str, **options: Any) -> Process:
+        return self.namespaces[ns].popen(*argv, **options)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,9 @@ def firewalld(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Firewalld]:
             pytest.skip(f"no nftables here: {error}")
         run(["ip", "link", "add", "lan", "netns", str(space.pid), "type", "veth", "peer", "name", "wan",
              "netns", str(space.pid)])  # fmt: skip
-        made = Firewalld(lab)  # type: ignore[arg-type]
-        made.start()
-        yield made
+        service = Firewalld(lab)  # type: ignore[arg-type]
+        service.start()
+        yield service
     finally:
         for process in reversed(space.processes):
             process.stop(20.0)

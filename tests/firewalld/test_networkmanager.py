@@ -92,8 +92,8 @@ def test_interfaces_are_kept_while_networkmanager_restarts(
         await until(watch, ("eth9", "lan"))
 
     play(firewalld, script, NAMED.format('"profile:Office"'))
-    said = "NetworkManager stopped; its devices stay in force until it returns"
-    assert [r.getMessage() for r in caplog.records].count(said) == 1
+    message = "NetworkManager stopped; its devices stay in force until it returns"
+    assert [r.getMessage() for r in caplog.records].count(message) == 1
 
 
 def test_a_start_before_networkmanager(
@@ -109,8 +109,8 @@ def test_a_start_before_networkmanager(
 
     caplog.set_level("INFO")
     play(firewalld, script, NAMED.format('"profile:Office"'))
-    said = "NetworkManager is not running; profile:Office match no interface yet"
-    assert [r.getMessage() for r in caplog.records].count(said) == 1
+    message = "NetworkManager is not running; profile:Office match no interface yet"
+    assert [r.getMessage() for r in caplog.records].count(message) == 1
 
 
 def test_commands_query_networkmanager(

@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 
 ROOT = Path(__file__).parents[2]
-FOUND = ROOT / "build/fuzz"
+CRASHES = ROOT / "build/fuzz"
 SECONDS = 30
 PATHS = ["tests", "tests/support", "tests/plugins"]
 LIBRARY = ["fwhelpers", "fwhelpers_plugins"]
@@ -24,11 +24,11 @@ LIBRARY = ["fwhelpers", "fwhelpers_plugins"]
 
 def with_atheris(name: str, seconds: int) -> int:
     """Fuzz in a child, as libFuzzer ends its process. Return the number of executions, or -1 if it failed."""
-    FOUND.mkdir(parents=True, exist_ok=True)
+    CRASHES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as corpus:
         command = [sys.executable, "-m", "fuzz", "--child", name, corpus]
         options = ["-max_len=4096", "-rss_limit_mb=2048", "-timeout=20", "-print_final_stats=1"]
-        options += [f"-max_total_time={seconds}", f"-artifact_prefix={FOUND}/{name}-"]
+        options += [f"-max_total_time={seconds}", f"-artifact_prefix={CRASHES}/{name}-"]
         child = subprocess.run(
             [*command, *options], capture_output=True, text=True, errors="replace"
         )
@@ -61,8 +61,8 @@ def without_atheris(name: str, seconds: int) -> int:
         try:
             target(data)
         except Exception as error:
-            FOUND.mkdir(parents=True, exist_ok=True)
-            (FOUND / f"{name}-{random.getrandbits(64):x}").write_bytes(data)
+            CRASHES.mkdir(parents=True, exist_ok=True)
+            (CRASHES / f"{name}-{random.getrandbits(64):x}").write_bytes(data)
             print(f"{name}: {type(error).__name__}: {error}\ninput: {data.hex()}", file=sys.stderr)
             return -1
         executions += 1
@@ -83,10 +83,11 @@ def main(arguments: list[str]) -> int:
     os.environ["PYTHONPATH"] = os.pathsep.join(str(ROOT / path) for path in PATHS)
     chosen = [argument for argument in arguments if not argument.isdecimal()]
     seconds = next((int(argument) for argument in arguments if argument.isdecimal()), SECONDS)
-    known = names()
-    if unknown := set(chosen) - set(known):
+    existing = names()
+    if unknown := set(chosen) - set(existing):
         print(
-            f"no target {', '.join(sorted(unknown))}; there are {', '.join(known)}", file=sys.stderr
+            f"no target {', '.join(sorted(unknown))}; there are {', '.join(existing)}",
+            file=sys.stderr,
         )
         return 2
     try:
@@ -98,14 +99,14 @@ def main(arguments: list[str]) -> int:
         fuzz = without_atheris
         print("atheris is not installed for this Python: plain mutations, not guided by coverage")
     total, failures = 0, []
-    for name in chosen or known:
+    for name in chosen or existing:
         executions = fuzz(name, seconds)
         print(f"{name}: {'FAILED' if executions < 0 else executions}", flush=True)
         total += max(executions, 0)
         failures += [name] if executions < 0 else []
-    print(f"{total} executions, {len(failures)} of {len(chosen or known)} targets failed")
+    print(f"{total} executions, {len(failures)} of {len(chosen or existing)} targets failed")
     if failures:
-        print(f"inputs are in {FOUND}")
+        print(f"inputs are in {CRASHES}")
     return 1 if failures else 0
 
 

@@ -26,7 +26,7 @@ HELPERS = load().helpers
 ROUNDS = 150
 
 #: all messages, to insert pieces of one protocol into another
-EVERYTHING = [said.data for script in SEEDS.values() for said in script]
+EVERYTHING = [message.data for script in SEEDS.values() for message in script]
 WORDS = [
     b"\0",
     b"\xff",
@@ -66,14 +66,14 @@ def scripts(name: str, l4: str) -> Iterator[list[Message]]:
         script = list(SEEDS[name, l4])
         for _ in range(random.randint(1, 3)):
             at = random.randrange(len(script))
-            said = script[at]
+            message = script[at]
             match random.randrange(5):
                 case 0:
-                    script.insert(random.randrange(len(script)), said)
+                    script.insert(random.randrange(len(script)), message)
                 case 1:
-                    script[at] = Message(said.data, not said.reply)
+                    script[at] = Message(message.data, not message.reply)
                 case _:
-                    script[at] = Message(damaged(random, said.data), said.reply)
+                    script[at] = Message(damaged(random, message.data), message.reply)
         yield script
 
 
@@ -92,9 +92,9 @@ def test_nothing_escapes_and_nothing_is_stopped(name: str, l4: str, translated: 
     opened = 0
     for script in scripts(name, l4):
         c = connection(HELPERS[name], l4, translated)
-        for said in script:
-            if said.data:
-                assert c.say(said.data, said.reply).accept
+        for message in script:
+            if message.data:
+                assert c.say(message.data, message.reply).accept
         assert [note for note in c.notes if note.kind in ("failed", "dropped")] == []
         assert {end for e in c.maker.made for end in (e.tuple.src, e.tuple.dst)} <= ends
         opened += len(c.maker.made)
@@ -108,8 +108,8 @@ def test_memory_stays_bounded(name: str, l4: str) -> None:
         if l4 != HELPERS[name].l4s[0]:
             continue
         with suppress(ParseError):
-            for said in script:
-                list(parser.feed(said.data, said.reply))
+            for message in script:
+                list(parser.feed(message.data, message.reply))
                 check_bounds(parser)
 
 
@@ -136,10 +136,12 @@ def test_work_grows_with_the_bytes(name: str, l4: str) -> None:
 
     def drip(times: int) -> int:
         c = connection(HELPERS[name], l4, False)
-        for said in script:  # the stream must begin as the protocol does
-            c.say(said.data, said.reply)
+        for message in script:  # the stream must begin as the protocol does
+            c.say(message.data, message.reply)
         pieces = [
-            (said.data[at : at + 1], said.reply) for said in script for at in range(len(said.data))
+            (message.data[at : at + 1], message.reply)
+            for message in script
+            for at in range(len(message.data))
         ]
 
         def work() -> None:

@@ -91,7 +91,7 @@ FIREWALLD = {
 
 def conversations() -> Iterable[tuple[str, list[bytes]]]:
     for (name, l4), script in SEEDS.items():
-        yield f"{name}-{l4}", [framing.join((said.data, said.reply) for said in script)]
+        yield f"{name}-{l4}", [framing.join((part.data, part.reply) for part in script)]
     for name, messages in CASES.items():
         yield f"{name}-udp", [framing.join([(message, False)]) for message in messages]
     events = [(gena.subscribe(), False), (gena.accepted(), True), (gena.renew(), False)]

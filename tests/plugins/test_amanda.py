@@ -91,8 +91,8 @@ def test_all_streams_at_their_own_ports(family: int) -> None:
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_services_streams(service: str) -> None:
     ports = {name: 50000 + number for number, name in enumerate(sorted(SERVICES[service]))}
-    said = "CONNECT" + "".join(f" {name} {port}" for name, port in ports.items()) + "\n"
-    play = asked(service) >> server(rep(said))
+    answer_text = "CONNECT" + "".join(f" {name} {port}" for name, port in ports.items()) + "\n"
+    play = asked(service) >> server(rep(answer_text))
     assert len(ports) <= MAX_STREAMS
     assert opens(play, service, **ports)
 
@@ -103,8 +103,8 @@ def test_a_stream_that_is_not_used() -> None:
 
 
 def test_bsdudp_has_one_port_and_numbers_that_are_none() -> None:
-    said = "CONNECT DATA 50047 MESG 499999 INDEX 499998 STATE 499997\n"
-    assert opens(asked() >> server(rep(said)), DATA=50047)
+    answer_text = "CONNECT DATA 50047 MESG 499999 INDEX 499998 STATE 499997\n"
+    assert opens(asked() >> server(rep(answer_text)), DATA=50047)
 
 
 @pytest.mark.parametrize(
@@ -161,11 +161,11 @@ def test_too_many_requests_push_out_the_oldest() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "answer_text",
     [rep(handle="000-00000001"), rep(seq="1795378738"), rep(handle=HANDLE + "0"), rep(handle="0")],
 )
-def test_a_reply_to_another_request(said: bytes) -> None:
-    assert asked() >> server(said) << Refuse("G4", "REP: no REQ is waiting for it")
+def test_a_reply_to_another_request(answer_text: bytes) -> None:
+    assert asked() >> server(answer_text) << Refuse("G4", "REP: no REQ is waiting for it")
 
 
 def test_a_reply_to_nothing() -> None:

@@ -18,8 +18,8 @@ V6 = ("[fd01::2]:855", "[fd02::2]:10080")
 HEADERS = {4: 28, 6: 48}  #: bytes of IP and UDP
 
 
-def asked(ends: tuple[str, str] = V4, **given: object) -> Connection:
-    connection = Connection(AMANDA, "udp", *ends, **given)  # type: ignore[arg-type]
+def asked(ends: tuple[str, str] = V4, **options: object) -> Connection:
+    connection = Connection(AMANDA, "udp", *ends, **options)  # type: ignore[arg-type]
     connection.c(req())
     connection.s(ack())
     return connection
@@ -43,7 +43,10 @@ def test_they_are_one_shot_short_and_tcp() -> None:
     # conntrackd and the kernel: 180 s
     c = asked()
     c.s(rep())
-    assert {(made.flags, made.timeout, made.tuple.l4) for made in c.maker.made} == {(0, 60, 6)}
+    assert {
+        (expectation.flags, expectation.timeout, expectation.tuple.l4)
+        for expectation in c.maker.made
+    } == {(0, 60, 6)}
 
 
 def test_unsolicited() -> None:
@@ -111,8 +114,10 @@ def test_dnat_expects_what_the_requester_was_told(family: int) -> None:
     c = asked(ends, seen_server=vip)
     assert c.s(rep()).payload is None  # no address stands in it, and the ports are free
     assert c.expected == to(vip.rpartition(":")[0], client=inner)
-    assert [made.nat.sport for made in c.maker.made if made.nat] == list(PORTS.values())
-    assert {made.fn for made in c.maker.made} == {"nat-follow-master"}
+    assert [expectation.nat.sport for expectation in c.maker.made if expectation.nat] == list(
+        PORTS.values()
+    )
+    assert {expectation.fn for expectation in c.maker.made} == {"nat-follow-master"}
 
 
 @pytest.mark.parametrize("ends", [V4, V6])
@@ -120,8 +125,8 @@ def test_snat_rewrites_nothing(ends: tuple[str, str]) -> None:
     masked = "192.0.2.9:600" if ends == V4 else "[2001:db8::9]:600"
     c = asked(ends, seen_client=masked)
     assert c.s(rep()).payload is None
-    assert [made.tuple.dport for made in c.maker.made] == list(PORTS.values())
-    assert all(made.nat for made in c.maker.made)
+    assert [expectation.tuple.dport for expectation in c.maker.made] == list(PORTS.values())
+    assert all(expectation.nat for expectation in c.maker.made)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -129,8 +134,10 @@ def test_a_taken_port_is_moved_and_told(family: int) -> None:
     ends, vip = {4: (V4, "192.168.200.200:10080"), 6: (V6, "[2001:db8::1]:10080")}[family]
     c = asked(ends, seen_server=vip, maker=Clashing(50011))
     assert payload_of(c.s(rep()), HEADERS[family]) == rep(CONNECT.replace("50011", "50012"))
-    assert [made.tuple.dport for made in c.maker.made] == [50010, 50012, 50013, 50014]
-    assert [made.nat.sport for made in c.maker.made if made.nat] == list(PORTS.values())
+    assert [expectation.tuple.dport for expectation in c.maker.made] == [50010, 50012, 50013, 50014]
+    assert [expectation.nat.sport for expectation in c.maker.made if expectation.nat] == list(
+        PORTS.values()
+    )
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -138,10 +145,10 @@ def test_a_moved_port_that_is_longer(family: int) -> None:
     # nothing but UDP counts a datagram's bytes, so it may grow, with IPv6 too
     ends, vip = {4: (V4, "192.168.200.200:10080"), 6: (V6, "[2001:db8::1]:10080")}[family]
     c = asked(ends, seen_server=vip, maker=Clashing(9998, 9999))
-    said = "CONNECT DATA 9998 MESG 9999 INDEX -1 STATE 9990\nOPTIONS ;\n"
-    told = "CONNECT DATA 10000 MESG 10001 INDEX -1 STATE 9990\nOPTIONS ;\n"
-    assert payload_of(c.s(rep(said)), HEADERS[family]) == rep(told)
-    assert [made.tuple.dport for made in c.maker.made] == [10000, 10001, 9990]
+    low = "CONNECT DATA 9998 MESG 9999 INDEX -1 STATE 9990\nOPTIONS ;\n"
+    raised = "CONNECT DATA 10000 MESG 10001 INDEX -1 STATE 9990\nOPTIONS ;\n"
+    assert payload_of(c.s(rep(low)), HEADERS[family]) == rep(raised)
+    assert [expectation.tuple.dport for expectation in c.maker.made] == [10000, 10001, 9990]
 
 
 def test_a_reply_sent_again_is_rewritten_again() -> None:
@@ -154,7 +161,10 @@ def test_a_reply_sent_again_is_rewritten_again() -> None:
 def test_a_stream_that_finds_no_port_is_told_of() -> None:
     c = asked(seen_server="192.168.200.200:10080", maker=Clashing(*range(50011, 50012 + 64)))
     assert c.s(rep("CONNECT DATA 50010 MESG 50011\n")).payload is None
-    assert ([made.tuple.dport for made in c.maker.made], c.refused) == ([50010], ["G15"])
+    assert ([expectation.tuple.dport for expectation in c.maker.made], c.refused) == (
+        [50010],
+        ["G15"],
+    )
 
 
 class Clashing(FakeMaker):
@@ -163,5 +173,7 @@ class Clashing(FakeMaker):
     def __init__(self, *ports: int) -> None:
         super().__init__()
         self.errors = lambda e: (
-            EEXIST if e.tuple.dport in (*ports, *(made.tuple.dport for made in self.made)) else 0
+            EEXIST
+            if e.tuple.dport in (*ports, *(expectation.tuple.dport for expectation in self.made))
+            else 0
         )

@@ -71,9 +71,9 @@ def whole(script: Iterable[Message]) -> Iterable[Message]:
 
 
 def single_bytes(script: Iterable[Message]) -> Iterable[Message]:
-    for said in script:
-        for at in range(len(said.data)):
-            yield Message(said.data[at : at + 1], said.reply)
+    for message in script:
+        for at in range(len(message.data)):
+            yield Message(message.data[at : at + 1], message.reply)
 
 
 def script_of(beginning: list[Message], lines: list[Message], size: int) -> list[Message]:
@@ -90,10 +90,10 @@ def count_calls(helper: Helper, l4: str, script: Iterable[Message]) -> tuple[int
         calls += event in ("call", "c_call")
 
     parser = new_parser(helper, flow_of(helper, l4))
-    for said in script:
+    for message in script:
         sys.setprofile(profile)
         try:
-            for _ in parser.feed(said.data, said.reply):
+            for _ in parser.feed(message.data, message.reply):
                 pass
         except ParseError:
             pass
@@ -138,6 +138,6 @@ def test_work_grows_linearly(
 def test_incomplete_messages_are_bounded(helper: Helper, reply: bool, data: bytes) -> None:
     beginning = {FTP.name: FTP_LOGIN, TNS.name: TNS_CONNECT, SANE.name: [client(INIT)]}
     parser = new_parser(helper, flow_of(helper, "tcp"))
-    for said in [*beginning.get(helper.name, []), Message(data, reply)]:
-        list(parser.feed(said.data, said.reply))
+    for message in [*beginning.get(helper.name, []), Message(data, reply)]:
+        list(parser.feed(message.data, message.reply))
     assert parser.buffered <= MAX_BUFFERED / 2

@@ -76,9 +76,9 @@ def test_fuzz_streams(script: list[Message], family: int, dump: bool, seed: int)
 
 
 @given(st.lists(st.sampled_from([getport(1), reply(1, port(900)), reply(2, port(901))])))
-def test_another_worker_can_take_over(said: list[bytes]) -> None:
-    check_restart(RPC, [Message(m, m[7] == 1) for m in said], "udp")
-    check_restart(RPC, [Message(record(m), m[7] == 1) for m in said], "tcp")
+def test_another_worker_can_take_over(sequence: list[bytes]) -> None:
+    check_restart(RPC, [Message(m, m[7] == 1) for m in sequence], "udp")
+    check_restart(RPC, [Message(record(m), m[7] == 1) for m in sequence], "tcp")
 
 
 # portmap 2

@@ -18,8 +18,8 @@ V4 = ("10.0.1.2:900", "10.0.2.2:111")
 V6 = ("[fd01::2]:900", "[fd02::2]:111")
 
 
-def connection(l4: str, ends: tuple[str, str] = V4, **given: str) -> Connection:
-    return Connection(RPC, l4, *ends, active=ACTIVE, **given)  # type: ignore[arg-type]
+def connection(l4: str, ends: tuple[str, str] = V4, **options: str) -> Connection:
+    return Connection(RPC, l4, *ends, active=ACTIVE, **options)  # type: ignore[arg-type]
 
 
 def test_many_questions_outstanding() -> None:
@@ -123,8 +123,8 @@ def test_nat_follows_and_the_expectation_says_so() -> None:
     c = connection("udp", seen_client="192.0.2.9:900", seen_server="192.0.2.8:111")
     c.c(getport(7, prot=TCP))
     verdict = c.s(reply(7, port(20048)))
-    (made,) = c.maker.made
-    assert made.fn == "nat-follow-master"
+    (expectation,) = c.maker.made
+    assert expectation.fn == "nat-follow-master"
     assert c.expected == ["10.0.1.2 > 192.0.2.8:20048"]
     assert verdict.payload is None  # GETPORT names no address: nothing to rewrite
 

@@ -69,8 +69,8 @@ def test_addresses_that_cannot_be_rewritten() -> None:
     with pytest.raises(ValueError, match="can't be rewritten"):
         play.rewritten(play.server, True)
     play << service(play, l4="tcp")
-    one = reply(8, string(UADDR))
-    play >> client(record(getaddr(8))) >> server(record(one[:28], one[28:]))
+    single = reply(8, string(UADDR))
+    play >> client(record(getaddr(8))) >> server(record(single[:28], single[28:]))
     play << service(play, l4="tcp")
     with pytest.raises(ValueError, match="can't be rewritten"):
         play.rewritten(play.server, True)

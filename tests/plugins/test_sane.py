@@ -31,7 +31,7 @@ replies = st.sampled_from(
     ]
 )
 numbers = st.lists(st.sampled_from([0, 1, 2, 3, 4, 5, 7, 9, 0xFFFF, 2**31]), max_size=12).map(
-    lambda found: m.word(*found)
+    lambda words: m.word(*words)
 )
 lines = st.one_of(
     st.builds(Message, st.one_of(requests, numbers, st.binary(max_size=40)), st.just(False)),
@@ -42,12 +42,15 @@ dialogues = st.lists(
     st.sampled_from([*m.SESSION[1:], (m.START, m.started()), (m.CANCEL, m.DUMMY)]), max_size=8
 ).map(
     lambda pairs: [
-        said for pair in (m.SESSION[0], *pairs) for said in (client(pair[0]), server(pair[1]))
+        message for pair in (m.SESSION[0], *pairs) for message in (client(pair[0]), server(pair[1]))
     ]
 )
 
 
-@given(st.lists(lines, max_size=8).map(lambda said: [client(m.INIT), *said]), st.integers(0, 50))
+@given(
+    st.lists(lines, max_size=8).map(lambda messages: [client(m.INIT), *messages]),
+    st.integers(0, 50),
+)
 def test_fuzz(script: list[Message], seed: int) -> None:
     check(SANE, script, seed=seed)
 
@@ -61,7 +64,7 @@ def test_fuzz_garbage(script: list[Message]) -> None:
 def test_a_dialogue_is_read_to_its_end(script: list[Message], seed: int) -> None:
     outcome = check(SANE, script, seed=seed)
     assert "ParseError" not in outcome
-    starts = sum(said.data == m.START for said in script)
+    starts = sum(message.data == m.START for message in script)
     assert sum(type(event).__name__ == "Announced" for event in outcome) == starts
 
 

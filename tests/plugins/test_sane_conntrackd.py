@@ -12,8 +12,8 @@ V4 = ("10.0.1.2:40000", "10.0.2.2:6566")
 V6 = ("[fd01::2]:40000", "[fd02::2]:6566")
 
 
-def opened(ends: tuple[str, str] = V4, **given: str) -> Connection:
-    c = Connection(SANE, "tcp", *ends, **given)  # type: ignore[arg-type]
+def opened(ends: tuple[str, str] = V4, **options: str) -> Connection:
+    c = Connection(SANE, "tcp", *ends, **options)  # type: ignore[arg-type]
     for question, answer in m.SESSION:
         c.c(question)
         c.s(answer)
@@ -25,9 +25,9 @@ def test_one_connection_for_each_start_and_soon() -> None:
     c = opened()
     c.c(m.START)
     c.s(m.started())
-    (made,) = c.maker.made
+    (expectation,) = c.maker.made
     assert c.expected == ["10.0.1.2 > 10.0.2.2:45000"]
-    assert (made.flags, made.timeout, made.tuple.l4) == (0, 30, 6)
+    assert (expectation.flags, expectation.timeout, expectation.tuple.l4) == (0, 30, 6)
 
 
 def test_a_request_that_comes_in_two_segments() -> None:
@@ -98,19 +98,19 @@ def test_ipv6() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"seen_client": "192.0.2.9:1024"}, {"seen_server": "192.0.2.1:6566"},
+    "options", [{"seen_client": "192.0.2.9:1024"}, {"seen_server": "192.0.2.1:6566"},
               {"seen_client": "192.0.2.9:1024", "seen_server": "192.0.2.1:6566"}],
 )  # fmt: skip
-def test_behind_translation(given: dict[str, str]) -> None:
+def test_behind_translation(options: dict[str, str]) -> None:
     # its expectation knows no NAT: with DNAT the picture's connection ends at the gateway
-    c = opened(**given)
+    c = opened(**options)
     c.c(m.START)
     verdict = c.s(m.started())
-    (made,) = c.maker.made
-    seen = given.get("seen_server", "10.0.2.2:6566").rpartition(":")[0]
-    assert c.expected == [f"10.0.1.2 > {seen}:45000"]
-    assert made.fn == "nat-follow-master"
-    assert made.nat is not None
+    (expectation,) = c.maker.made
+    host = options.get("seen_server", "10.0.2.2:6566").rpartition(":")[0]
+    assert c.expected == [f"10.0.1.2 > {host}:45000"]
+    assert expectation.fn == "nat-follow-master"
+    assert expectation.nat is not None
     assert verdict.payload is None  # the reply names no address
 
 

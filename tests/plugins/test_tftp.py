@@ -35,7 +35,7 @@ scripts = st.lists(st.builds(Message, datagrams, st.booleans()), max_size=20)
 def test_fuzz(script: list[Message], family: int) -> None:
     outcome = check(TFTP, script, family=family)
     assert "ParseError" not in outcome
-    assert len(outcome) <= sum(not said.reply for said in script)
+    assert len(outcome) <= sum(not message.reply for message in script)
 
 
 @given(scripts)

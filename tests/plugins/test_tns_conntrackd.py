@@ -32,10 +32,10 @@ def asked(
     ends: tuple[str, str] = V4,
     limits: Limits | None = None,
     hosts: dict[str, str] | None = None,
-    **given: str,
+    **options: str,
 ) -> Connection:
     active = Active(TNS, settings_of(TNS, {"hosts": hosts or {}}), limits or Limits())
-    connection = Connection(TNS, "tcp", *ends, active=active, **given)  # type: ignore[arg-type]
+    connection = Connection(TNS, "tcp", *ends, active=active, **options)  # type: ignore[arg-type]
     connection.c(connect())
     return connection
 
@@ -62,9 +62,9 @@ def test_ipv6() -> None:
 def test_a_text_split_over_segments() -> None:
     # it looks at single packets
     c = asked()
-    said = redirect(address())
-    for at in range(0, len(said), 7):
-        c.s(said[at : at + 7])
+    text = redirect(address())
+    for at in range(0, len(text), 7):
+        c.s(text[at : at + 7])
     assert c.expected == ["10.0.1.2 > 10.0.2.2:2143"]
 
 
@@ -119,8 +119,8 @@ def test_bulk_leaves_the_queue() -> None:
 def test_one_shot() -> None:
     c = asked()
     c.s(redirect(address()))
-    (made,) = c.maker.made
-    assert (made.flags, made.timeout) == (0, 60)
+    (expectation,) = c.maker.made
+    assert (expectation.flags, expectation.timeout) == (0, 60)
 
 
 # NAT: it rewrites the text but expects the connection to the inner address
@@ -136,8 +136,8 @@ def test_dnat_expects_the_translated_address() -> None:
 
 def test_a_retransmission_is_rewritten_again() -> None:
     c = asked(seen_server=VIP)
-    said = c.packet(redirect(address()), True)
-    first, again = c.send(said), c.send(said)
+    text = c.packet(redirect(address()), True)
+    first, again = c.send(text), c.send(text)
     assert payload_of(first) == payload_of(again) == redirect(address("192.168.200.200"))
 
 
@@ -171,10 +171,10 @@ def test_dnat_with_the_text_in_data_and_a_longer_address() -> None:
 
 def test_dnat_of_ipv6_keeps_the_length() -> None:
     c = asked(V6, seen_server="[fd01::1]:1521")
-    said = b"(ADDRESS=(PROTOCOL=tcp)(HOST=fd02::2)(PORT=2143))"
-    assert payload_of(c.s(redirect(said)), 60) == redirect(said.replace(b"fd02::2", b"fd01::1"))
+    text = b"(ADDRESS=(PROTOCOL=tcp)(HOST=fd02::2)(PORT=2143))"
+    assert payload_of(c.s(redirect(text)), 60) == redirect(text.replace(b"fd02::2", b"fd01::1"))
     c = asked(V6, seen_server="[2001:db8::1]:1521")
-    c.s(redirect(said))
+    c.s(redirect(text))
     assert (c.expected, c.refused) == ([], ["G15"])
 
 

@@ -39,7 +39,7 @@ def test_fuzz(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "body", "what"),
+    ("function", "body", "expected"),
     [
         (1, RQST, "SrvRqst service:printer"),
         (6, RQST, "AttrRqst service:printer"),
@@ -47,8 +47,8 @@ def test_fuzz(data: bytes) -> None:
         (9, string(b"") + b"\xff\xff" + string(b"DEFAULT"), "SrvTypeRqst *"),
     ],
 )
-def test_requests(function: int, body: bytes, what: str) -> None:
-    assert check(message(function, body), 40000) == Query(None, None, what)
+def test_requests(function: int, body: bytes, expected: str) -> None:
+    assert check(message(function, body), 40000) == Query(None, None, expected)
 
 
 @pytest.mark.parametrize("function", [2, 3, 4, 5, 7, 8, 10, 11])

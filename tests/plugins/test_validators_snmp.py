@@ -49,7 +49,7 @@ def test_fuzz_v3(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "what"),
+    ("data", "expected"),
     [
         (community(0), "v1 Get"),
         (community(1), "v2c Get"),
@@ -60,8 +60,8 @@ def test_fuzz_v3(data: bytes) -> None:
         (three(b"\7", ber(4, b"secret")), "v3 encrypted"),
     ],
 )
-def test_requests(data: bytes, what: str) -> None:
-    assert check(data, 40000) == Query(None, None, f"SNMP {what}")
+def test_requests(data: bytes, expected: str) -> None:
+    assert check(data, 40000) == Query(None, None, f"SNMP {expected}")
 
 
 @pytest.mark.parametrize(

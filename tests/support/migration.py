@@ -19,13 +19,13 @@ HELPERS = {
 }  # fmt: skip
 
 
-def made(types: str, rules: str = "") -> Result:
+def convert_text(types: str, rules: str = "") -> Result:
     """Of the inside of a section Helper (a line each, from line 2 on), and of rules."""
     document = conntrackd.parse("c", f"Helper {{\n{types}\n}}\n")
-    given = firewall.read([("r", rules)] if rules else [])
-    return convert.convert(document, given, HELPERS)
+    parsed = firewall.read([("r", rules)] if rules else [])
+    return convert.convert(document, parsed, HELPERS)
 
 
-def notes(one: Result) -> list[str]:
+def notes(result: Result) -> list[str]:
     """As people see them."""
-    return [str(note) for note in one.notes]
+    return [str(note) for note in result.notes]

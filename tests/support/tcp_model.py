@@ -142,11 +142,11 @@ class Model:
 
     def write(self) -> None:
         while self.written < len(self.script):
-            said = self.script[self.written]
-            end = self.ends[said.reply]
-            if end.received != self.right(not said.reply):
+            message = self.script[self.written]
+            end = self.ends[message.reply]
+            if end.received != self.right(not message.reply):
                 return
-            end.output += said.data
+            end.output += message.data
             self.written += 1
 
     def send(self, end: End) -> None:

@@ -27,8 +27,8 @@ def events_of(row: Row, data: bytes, reply: bool = False, sport: int = 40000) ->
     return list(helper_of(row).parser_for("udp")(flow, {}).feed(data, reply))
 
 
-def expected(row: Row, data: bytes, **given: Any) -> Expect:
-    (event,) = events_of(row, data, **given)
+def expected(row: Row, data: bytes, **options: Any) -> Expect:
+    (event,) = events_of(row, data, **options)
     assert isinstance(event, Expect)
     return event
 

@@ -63,11 +63,11 @@ ADDRESS_FUNCTIONS = {"inet_pton", "inet_ntop", "inet_aton", "inet_ntoa", "AF_INE
 
 def modules() -> dict[str, Path]:
     """All modules of the package by dotted name below it."""
-    found = {}
+    sources = {}
     for file in sorted(SOURCE.rglob("*.py")):
         parts = file.relative_to(SOURCE).with_suffix("").parts
-        found[".".join(part for part in parts if part != "__init__")] = file
-    return found
+        sources[".".join(part for part in parts if part != "__init__")] = file
+    return sources
 
 
 MODULES = modules()
@@ -160,7 +160,7 @@ TESTED_IN = {
     "config.files": "loader", "config.tables": "loader", "config.assignments": "loader",
     "ruleset.syntax": "builder", "ruleset.assign": "builder",
     "firewalld.model": "assignments", "firewalld.merge": "assignments", "firewalld.rich_rules": "sources",
-    "engine.event_handler": "inspector", "engine.verdict": "inspector", "engine.flow_state": "inspector",
+    "engine.verdict": "inspector", "engine.flow_state": "inspector",
     "engine.active": "inspector", "engine.datagram_path": "inspector", "engine.stream_path": "stream_start",
     "engine.nat": "expectations", "engine.checksum": "mangle", "engine.expectation_key": "expectations",
 }  # fmt: skip

@@ -42,8 +42,8 @@ table inet firewall {
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    with Lab(logs=LOGS) as made:
-        yield made
+    with Lab(logs=LOGS) as created_lab:
+        yield created_lab
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,16 @@ def system(lab: Lab) -> System:
 def premises(lab: Lab, system: System) -> Premises:
     start_ftp(lab)
     lab.run("g", "nft", "flush", "ruleset")
-    made = Premises(lab, system)
-    made.profile("Office", "ethernet", "lan-c", "10.0.1.1", "zone=internal", auto=True)
-    made.profile("Uplink", "ethernet", "wan", "10.0.2.1", "zone=public", auto=True)
-    made.profile("Visitor", "ethernet", "lan-c", "10.0.1.1")
-    made.profile("Guests", "bridge", "guests0", "10.0.3.1", "[bridge]", "stp=false")
-    made.profile("Guests port", "ethernet", "lan-c2", "", "master=guests0", "slave-type=bridge")
-    made.profile("Tagged", "vlan", "tagged0", "10.0.5.1", "[vlan]", "parent=lan-c", "id=5")
-    made.profile("Tunnel", "wireguard", "tunnel0", "10.0.7.1", *tunnel(lab))
+    gateway_lab = Premises(lab, system)
+    gateway_lab.profile("Office", "ethernet", "lan-c", "10.0.1.1", "zone=internal", auto=True)
+    gateway_lab.profile("Uplink", "ethernet", "wan", "10.0.2.1", "zone=public", auto=True)
+    gateway_lab.profile("Visitor", "ethernet", "lan-c", "10.0.1.1")
+    gateway_lab.profile("Guests", "bridge", "guests0", "10.0.3.1", "[bridge]", "stp=false")
+    gateway_lab.profile(
+        "Guests port", "ethernet", "lan-c2", "", "master=guests0", "slave-type=bridge"
+    )
+    gateway_lab.profile("Tagged", "vlan", "tagged0", "10.0.5.1", "[vlan]", "parent=lan-c", "id=5")
+    gateway_lab.profile("Tunnel", "wireguard", "tunnel0", "10.0.7.1", *tunnel(lab))
     system.write("/etc/firewalld/zones/internal.xml", ZONE.format(""))
     system.write("/etc/firewalld/zones/public.xml", ZONE.format(""))
     system.write("/etc/firewalld/zones/external.xml", ZONE.format(SERVICE.format("fw-ftp-client")))
@@ -76,7 +78,7 @@ def premises(lab: Lab, system: System) -> Premises:
     boot(system, "", "firewalld.service", MANAGER, UNIT)
     states = {unit: system.state(unit) for unit in ("firewalld.service", MANAGER, UNIT)}
     assert set(states.values()) == {"active"}, f"{states}\n{system.journal()[-8000:]}"
-    return made
+    return gateway_lab
 
 
 def tunnel(lab: Lab) -> list[str]:

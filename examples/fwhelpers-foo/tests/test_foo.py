@@ -46,7 +46,7 @@ def test_no_port(port: int) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_any_bytes_cut_anyhow(seed: int) -> None:
     random = Random(seed)  # noqa: S311
-    said = [
+    parts = [
         random.choice([b"DATA ", b"4000", b"\r\n", b"\n", random.randbytes(9)]) for _ in range(40)
     ]
-    check(FOO, [server(*said), client(*said)], seed=seed)
+    check(FOO, [server(*parts), client(*parts)], seed=seed)

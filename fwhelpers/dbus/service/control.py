@@ -1,4 +1,4 @@
-"""The daemon as the D-Bus service sees it: the service knows nothing else of the daemon.
+"""The part of the daemon that the D-Bus service uses; the service imports nothing else of it.
 
 Dictionaries have the keys of `fwhelpers.dbus.fields`.
 """

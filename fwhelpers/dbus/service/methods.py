@@ -32,7 +32,7 @@ _SUBSCRIBE_OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """A method; `action` is the polkit action that it requires, empty if everybody may call it."""
+    """A method; `action` is the polkit action that it requires, empty for all callers."""
 
     action: str
     run: Callable[[Message], Awaitable[Body]]

@@ -37,7 +37,7 @@ class StandardInterfaces:
         return [self._interfaces[name] for name in interfaces]
 
     def invoke(self, interface: str, call: Message) -> Body:
-        """The result of a call whose arguments fit the signature. Raises BusError."""
+        """Return the result of a call with valid arguments. Raises BusError."""
         if interface == names.PEER:
             return [] if call.member == "Ping" else [_machine_id()]
         tree = self._tree()

@@ -49,8 +49,8 @@ class Fake:
     """`daemon.control.Control`."""
 
     def __init__(self) -> None:
-        self.found = {name: helper(name, name == "ftp") for name in ("ftp", "rpc", "a.b-c")}
-        self.found["a.b-c"]["description"] = "§ 1 … \0 \udc80"
+        self.helper_values = {name: helper(name, name == "ftp") for name in ("ftp", "rpc", "a.b-c")}
+        self.helper_values["a.b-c"]["description"] = "§ 1 … \0 \udc80"
         self.restarts = 0
         self.go_on = asyncio.Event()
         self.listeners: list[Callable[[Notification], None]] = []
@@ -63,12 +63,12 @@ class Fake:
             listener(news)
 
     def summary(self) -> Values:
-        enabled = [name for name, one in self.found.items() if one["enabled"]]
+        enabled = [name for name, entry in self.helper_values.items() if entry["enabled"]]
         return {"version": "9", "enabled": enabled, "problems": {"rpc": "no"}, "steering": "rules",
                 "fail_mode": "open"}  # fmt: skip
 
     def helpers(self) -> list[Values]:
-        return list(self.found.values())
+        return list(self.helper_values.values())
 
     def plugins(self) -> list[Values]:
         return [{"name": "ftp", "distribution": "fwhelpers", "version": "1.0", "module": "m",
@@ -84,9 +84,9 @@ class Fake:
         if name == "a.b-c":  # takes its time
             print("enabling", flush=True)
             await self.go_on.wait()
-        if name not in self.found:
-            raise ControlError(names.NO_SUCH_HELPER, no_such_helper(name, self.found))
-        self.found[name]["enabled"] = enabled
+        if name not in self.helper_values:
+            raise ControlError(names.NO_SUCH_HELPER, no_such_helper(name, self.helper_values))
+        self.helper_values[name]["enabled"] = enabled
         self.tell(
             Notification(
                 NotificationKind.RULESET_REPLACED,
@@ -107,11 +107,11 @@ class Fake:
 
 def expectation(number: int, klass: int = 0) -> Expectation:
     master = Tuple(CLIENT, SERVER, 6, 40000 + number % 1000, 21)
-    wanted = Tuple(CLIENT, SERVER, 6, 0, 1024 + number % 60000)
+    destination = Tuple(CLIENT, SERVER, 6, 0, 1024 + number % 60000)
     return Expectation(
         master,
-        wanted,
-        mask_for(wanted),
+        destination,
+        mask_for(destination),
         klass,
         PERMANENT,
         60,
@@ -121,24 +121,24 @@ def expectation(number: int, klass: int = 0) -> Expectation:
     )
 
 
-def event(made: Expectation, kind: int = expect.NEW) -> Message:
-    (sent,) = nfnl.split(expect.encode_create(made))
+def event(pending: Expectation, kind: int = expect.NEW) -> Message:
+    (sent,) = nfnl.split(expect.encode_create(pending))
     # the kernel's own events carry more than a request: timeout, id and the master's helper
-    body = bytes(sent.payload) + _more(made)
+    body = bytes(sent.payload) + _more(pending)
     return sent._replace(type=nfnl.CTNETLINK_EXP << 8 | kind, payload=memoryview(body))
 
 
-def _more(made: Expectation) -> bytes:
-    return be32(4, made.timeout) + be32(5, made.id) + strz(6, made.helper)
+def _more(pending: Expectation) -> bytes:
+    return be32(4, pending.timeout) + be32(5, pending.id) + strz(6, pending.helper)
 
 
 def connection(number: int) -> Message:
-    made = expectation(number)
-    orig = made.tuple._replace(sport=50000)
+    pending = expectation(number)
+    orig = pending.tuple._replace(sport=50000)
     reply = Tuple(orig.dst, orig.src, 6, orig.dport, orig.sport)
     body = (
         conntrack.encode_tuple(1, orig) + conntrack.encode_tuple(2, reply)
-        + be32(3, conntrack.IPS_EXPECTED) + conntrack.encode_tuple(14, made.master)
+        + be32(3, conntrack.IPS_EXPECTED) + conntrack.encode_tuple(14, pending.master)
     )  # fmt: skip
     (sent,) = nfnl.split(nfnl.message(nfnl.CTNETLINK, conntrack.NEW, 0, body, family=2))
     return sent
@@ -203,7 +203,7 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
     elif do == "go-on":
         fake.go_on.set()
     elif do == "remove-helper":
-        del fake.found["rpc"]
+        del fake.helper_values["rpc"]
     elif do == "memory":
         return memory()
     elif do == "state":
@@ -214,8 +214,8 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
 
 async def main(address: str) -> None:
     fake, events = Fake(), EventStream()
-    known = {"fw-ftp": _Helper("ftp"), "fw-rpc": _Helper("rpc")}
-    events.set_installed(InstalledHelpers(known, {"ftp": "ftp"}))  # type: ignore[arg-type]
+    kernel_names = {"fw-ftp": _Helper("ftp"), "fw-rpc": _Helper("rpc")}
+    events.set_installed(InstalledHelpers(kernel_names, {"ftp": "ftp"}))  # type: ignore[arg-type]
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -38,8 +38,8 @@ def test_a_file_that_check_takes(conf: Path, tmp_path: Path) -> None:
     rules.write_text(RULES)
     command = ["import-conntrackd", str(conf), "--rules", str(rules), "--output", str(output)]
     assert main(command) == 0
-    made = config.resolve(config.load(output), plugins.load().helpers)
-    assert made.helpers["ftp"].ports == (2121,)
+    loaded = config.resolve(config.load(output), plugins.load().helpers)
+    assert loaded.helpers["ftp"].ports == (2121,)
 
 
 def test_a_file_that_is_there_stays(conf: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,8 +55,8 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     output = tmp_path / "made.toml"
     assert main(["import-conntrackd", str(conf), "--output", str(output)]) == 1
     assert not output.exists()
-    said = f"fwhelpers: error: {conf}:3: }} where tcp or udp belongs, write tcp or udp\n"
-    assert capsys.readouterr() == ("", said)
+    message = f"fwhelpers: error: {conf}:3: }} where tcp or udp belongs, write tcp or udp\n"
+    assert capsys.readouterr() == ("", message)
 
 
 def test_two_helpers_on_one_port_are_refused(

@@ -17,11 +17,13 @@ from fwhelpers.kernel.nfnl import Message
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 EXPECTED = Tuple(CLIENT, SERVER, 17, 0, 53227)
-ONE = Expectation(Tuple(CLIENT, SERVER, 17, 47077, 111), EXPECTED, mask_for(EXPECTED), 0, PERMANENT)
+EXPECTATION = Expectation(
+    Tuple(CLIENT, SERVER, 17, 47077, 111), EXPECTED, mask_for(EXPECTED), 0, PERMANENT
+)
 
 
 def message(kind: int = expect.NEW, flags: int = nfnl.CREATE) -> Message:
-    (sent,) = nfnl.split(expect.encode_create(ONE))
+    (sent,) = nfnl.split(expect.encode_create(EXPECTATION))
     return sent._replace(type=nfnl.CTNETLINK_EXP << 8 | kind, flags=flags)
 
 
@@ -61,9 +63,9 @@ def test_json_output(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_json_has_the_keys_of_the_bus() -> None:
-    values = monitor.to_json(ONE)
+    values = monitor.to_json(EXPECTATION)
     assert values.keys() | values["master"].keys() <= FIELDS.keys()
-    own = Serializer(str).expectation(TrackedExpectation("1-1", ONE, 0.0, 0.0), 0.0)
+    own = Serializer(str).expectation(TrackedExpectation("1-1", EXPECTATION, 0.0, 0.0), 0.0)
     for key in values.keys() - {"master", "helper"}:
         assert values[key] == own[key], key
     assert values["master"].items() == own["master"].items()

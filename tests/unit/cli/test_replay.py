@@ -28,7 +28,7 @@ ITEM = {
 
 
 @pytest.fixture
-def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
+def engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     """What the engine was asked, and what it answers."""
     state = SimpleNamespace(items=[ITEM], file=tmp_path / "x.pcap", error=None)
     state.file.touch()
@@ -51,47 +51,47 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     return state
 
 
-def run(given: SimpleNamespace, *arguments: str) -> int:
-    return main(["replay", str(given.file), *arguments])
+def run(engine: SimpleNamespace, *arguments: str) -> int:
+    return main(["replay", str(engine.file), *arguments])
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected_text"),
     [
         ({}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, no match"),
         ({"data": 9}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, matched by frame 9"),
         ({"refused": "too low"}, "refused tcp [fd00::1]:* → 10.0.0.2:4000: too low"),
     ],
 )
-def test_text(changes: dict[str, Any], said: str) -> None:
+def test_text(changes: dict[str, Any], expected_text: str) -> None:
     line = replay.describe({**ITEM, **changes})
-    assert line == f"foo: tcp 10.0.0.1:1025 → 10.0.0.2:21: frame 5: {said}"
+    assert line == f"foo: tcp 10.0.0.1:1025 → 10.0.0.2:21: frame 5: {expected_text}"
 
 
 def test_json_is_an_object_a_line(
-    given: SimpleNamespace, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+    engine: SimpleNamespace, tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given.items = [ITEM, ITEM]
+    engine.items = [ITEM, ITEM]
     monkeypatch.setattr(config, "DIRECTORY", tmp_path / "none")  # a look needs no configuration
-    assert run(given, "--json", "--config", str(config.DIRECTORY)) == 0
-    assert list(given.helpers) == ["foo", "bar"]
+    assert run(engine, "--json", "--config", str(config.DIRECTORY)) == 0
+    assert list(engine.helpers) == ["foo", "bar"]
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [ITEM, ITEM]
 
 
-def test_the_configured_helpers_are_run(given: SimpleNamespace, config_dir: Path) -> None:
+def test_the_configured_helpers_are_run(engine: SimpleNamespace, config_dir: Path) -> None:
     (config_dir / "fwhelpers.toml").write_text("[helpers.foo]\nports = [70]\nloose = true")
-    assert run(given, "--config", str(config_dir)) == 0
-    assert {name: list(h.ports) for name, h in given.helpers.items()} == {"foo": [70]}
-    assert given.settings == {"foo": {"loose": True, "destinations": ()}}
+    assert run(engine, "--config", str(config_dir)) == 0
+    assert {name: list(h.ports) for name, h in engine.helpers.items()} == {"foo": [70]}
+    assert engine.settings == {"foo": {"loose": True, "destinations": ()}}
 
 
-def test_another_helper_can_be_named(given: SimpleNamespace, config_dir: Path) -> None:
-    assert run(given, "--config", str(config_dir), "--helper", "bar", "--port", "99") == 0
-    assert {name: list(h.ports) for name, h in given.helpers.items()} == {"bar": [99]}
+def test_another_helper_can_be_named(engine: SimpleNamespace, config_dir: Path) -> None:
+    assert run(engine, "--config", str(config_dir), "--helper", "bar", "--port", "99") == 0
+    assert {name: list(h.ports) for name, h in engine.helpers.items()} == {"bar": [99]}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected_text"),
     [
         (["--helper", "fo"], "no such helper: fo\nhint: did you mean foo?"),
         (
@@ -101,46 +101,46 @@ def test_another_helper_can_be_named(given: SimpleNamespace, config_dir: Path) -
     ],
 )
 def test_mistakes(
-    given: SimpleNamespace, config_dir: Path, arguments: list[str], said: str, capsys: Any
+    engine: SimpleNamespace, config_dir: Path, arguments: list[str], expected_text: str, capsys: Any
 ) -> None:
-    assert run(given, "--config", str(config_dir), *arguments) == 1
-    assert capsys.readouterr().err.startswith(f"fwhelpers: error: {said}")
+    assert run(engine, "--config", str(config_dir), *arguments) == 1
+    assert capsys.readouterr().err.startswith(f"fwhelpers: error: {expected_text}")
 
 
-def test_a_missing_file(given: SimpleNamespace, capsys: Any) -> None:
-    given.file.unlink()
-    assert run(given) == 1
+def test_a_missing_file(engine: SimpleNamespace, capsys: Any) -> None:
+    engine.file.unlink()
+    assert run(engine) == 1
     assert "no such file\nhint: " in capsys.readouterr().err
 
 
-def test_a_file_that_is_no_capture(given: SimpleNamespace, config_dir: Path, capsys: Any) -> None:
-    given.error = ValueError("not a capture")
-    assert run(given, "--config", str(config_dir)) == 1
+def test_a_file_that_is_no_capture(engine: SimpleNamespace, config_dir: Path, capsys: Any) -> None:
+    engine.error = ValueError("not a capture")
+    assert run(engine, "--config", str(config_dir)) == 1
     out, err = capsys.readouterr()
-    assert f"fwhelpers: error: {given.file}: not a capture\n" in err
+    assert f"fwhelpers: error: {engine.file}: not a capture\n" in err
     assert "frame 5" in out
 
 
-def test_nothing_found_is_said(given: SimpleNamespace, config_dir: Path, capsys: Any) -> None:
-    given.items = []
-    assert run(given, "--config", str(config_dir)) == 0
+def test_nothing_found_is_said(engine: SimpleNamespace, config_dir: Path, capsys: Any) -> None:
+    engine.items = []
+    assert run(engine, "--config", str(config_dir)) == 0
     assert capsys.readouterr() == ("", "fwhelpers: foo: no expectation from this capture\n")
 
 
-def test_the_limits_of_the_configuration_apply(config_dir: Path, given: SimpleNamespace) -> None:
+def test_the_limits_of_the_configuration_apply(config_dir: Path, engine: SimpleNamespace) -> None:
     (config_dir / "fwhelpers.toml").write_text("[helpers.foo.guard]\nmax_per_source = 7\n")
-    assert run(given, "--helper", "foo", "--config", str(config_dir)) == 0
-    assert given.limits["foo"].max_per_source == 7
+    assert run(engine, "--helper", "foo", "--config", str(config_dir)) == 0
+    assert engine.limits["foo"].max_per_source == 7
 
 
-def test_links_are_prefixes(config_dir: Path, given: SimpleNamespace) -> None:
+def test_links_are_prefixes(config_dir: Path, engine: SimpleNamespace) -> None:
     arguments = ["--link", "10.0.0.0/16", "--link", "fd00::/48", "--config", str(config_dir)]
-    assert run(given, *arguments) == 0
-    assert given.links == [Prefix(bytes([10, 0, 0, 0]), 16), Prefix(b"\xfd" + bytes(15), 48)]
+    assert run(engine, *arguments) == 0
+    assert engine.links == [Prefix(bytes([10, 0, 0, 0]), 16), Prefix(b"\xfd" + bytes(15), 48)]
 
 
 def test_a_link_with_host_bits_is_an_error(
-    config_dir: Path, given: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+    config_dir: Path, engine: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(given, "--link", "10.0.0.1/16", "--config", str(config_dir)) == 1
+    assert run(engine, "--link", "10.0.0.1/16", "--config", str(config_dir)) == 1
     assert "10.0.0.1/16 has host bits set" in capsys.readouterr().err

@@ -185,12 +185,12 @@ def test_an_error_names_file_and_key_and_hints(text: str, expected: str) -> None
 
 
 def test_all_errors_of_all_files_are_reported_together() -> None:
-    found = problems(
+    lines = problems(
         "[daemon]\nworkers = -1\n[helpers.ftp]\nports = [0]",
         "x = ",
         "[helpers.nosuch]\n[helpers.ftp]\nprots = [1]",
     )
-    assert [line.split(":")[0] for line in found] == [
+    assert [line.split(":")[0] for line in lines] == [
         "2.toml", "1.toml", "1.toml", "3.toml", "3.toml",
     ]  # fmt: skip
 

@@ -37,14 +37,16 @@ def test_no_value_can_forge_a_field(fields: dict[str, str]) -> None:
 
 
 def record(level: int, text: str, **extra: object) -> logging.LogRecord:
-    made = logging.LogRecord("fwhelpers", level, "f.py", 1, text, (), None, "hear")
-    made.__dict__.update(extra)
-    return made
+    log_record = logging.LogRecord("fwhelpers", level, "f.py", 1, text, (), None, "hear")
+    log_record.__dict__.update(extra)
+    return log_record
 
 
 def test_a_record_has_its_fields() -> None:
-    made = record(logging.WARNING, "refused", fields={"HELPER": "ftp", "RULE": "G5", "TRIGGER": ""})
-    assert journal.fields_of(made) == {
+    log_record = record(
+        logging.WARNING, "refused", fields={"HELPER": "ftp", "RULE": "G5", "TRIGGER": ""}
+    )
+    assert journal.fields_of(log_record) == {
         "MESSAGE": "refused",
         "PRIORITY": "4",
         "SYSLOG_IDENTIFIER": "fwhelpers",
@@ -60,8 +62,8 @@ def test_records_reach_the_journal(tmp_path: Path) -> None:
         handler = journal.JournalHandler(logging.NullHandler(), tmp_path / "socket")
         handler.handle(record(logging.ERROR, "two\nlines", fields={"HELPER": "rpc"}))
         handler.close()
-        said = parse(journald.recv(4096))
-    assert (said["MESSAGE"], said["PRIORITY"], said["FWHELPERS_HELPER"]) == (
+        journaled = parse(journald.recv(4096))
+    assert (journaled["MESSAGE"], journaled["PRIORITY"], journaled["FWHELPERS_HELPER"]) == (
         "two\nlines",
         "3",
         "rpc",

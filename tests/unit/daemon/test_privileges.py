@@ -34,11 +34,13 @@ def step_down(owned: Path, account: bool) -> dict[str, str]:
 
 @pytest.mark.parametrize(("account", "uid", "user"), [(True, 65534, "nobody"), (False, 0, "root")])
 def test_one_capability_and_no_more(account: bool, uid: int, user: str, tmp_path: Path) -> None:
-    seen = step_down(tmp_path, account)
-    assert seen["user"] == user
-    assert set(seen["Uid"].split()) == set(seen["Gid"].split()) == {str(uid)}
-    assert {seen[name] for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {f"{1 << 12:016x}"}
-    assert seen["NoNewPrivs"] == "1"
+    status_lines = step_down(tmp_path, account)
+    assert status_lines["user"] == user
+    assert set(status_lines["Uid"].split()) == set(status_lines["Gid"].split()) == {str(uid)}
+    assert {status_lines[name] for name in ("CapPrm", "CapEff", "CapBnd", "CapAmb")} == {
+        f"{1 << 12:016x}"
+    }
+    assert status_lines["NoNewPrivs"] == "1"
     assert tmp_path.stat().st_uid == uid
     if account:
-        assert seen["Groups"].split() == []
+        assert status_lines["Groups"].split() == []

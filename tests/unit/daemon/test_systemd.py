@@ -164,15 +164,15 @@ def heir(other: int) -> list[str]:
 
 
 def test_a_successor_pops_the_stored_descriptors() -> None:
-    left, taken, rest = heir(0)
-    assert left == "['queue-1000', 'table'] False"
+    remaining, taken, rest = heir(0)
+    assert remaining == "['queue-1000', 'table'] False"
     assert taken == "4 False True None"
     assert rest == "[] [4]", "the taken one is the taker's, the double and the rest are closed"
 
 
 def test_descriptors_for_another_process_are_not_ours() -> None:
-    left, taken, _ = heir(1)
-    assert left == "[] False"
+    remaining, taken, _ = heir(1)
+    assert remaining == "[] False"
     assert taken == "None None None None"
 
 

@@ -43,14 +43,14 @@ SERVICES = {
 
 
 def snapshot(*zones: Zone, policies: tuple[Policy, ...] = (), **more: object) -> Snapshot:
-    made = Snapshot(
+    filled = Snapshot(
         "public",
         {zone.name: zone for zone in (Zone("public"), *zones)},
         {policy.name: policy for policy in policies},
         SERVICES,
         ZONE_HELPERS,
     )
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(filled, **more)  # type: ignore[arg-type]
 
 
 def acts(*zones: Zone, policies: tuple[Policy, ...] = ()) -> tuple[Assignment, ...]:
@@ -85,7 +85,7 @@ def test_helpers_of_the_kernel_are_not_ours() -> None:
 
 
 def test_policies_act_between_zones_from_and_to_this_host() -> None:
-    found = acts(
+    result = acts(
         Zone("internal"),
         policies=(
             Policy("a", ("internal",), ("public",), ("fw-ftp",)),
@@ -93,21 +93,21 @@ def test_policies_act_between_zones_from_and_to_this_host() -> None:
             Policy("c", ("internal",), ("HOST",), ("fw-ftp",)),
         ),
     )
-    assert [(a.path, a.source, a.target) for a in found] == [
+    assert [(a.path, a.source, a.target) for a in result] == [
         ("forward", "internal", "public"),
         ("output", "", "public"),
         ("output", "", "internal"),
         ("input", "internal", ""),
     ]
-    assert found[0].reason == "policy a, service fw-ftp"
+    assert result[0].reason == "policy a, service fw-ftp"
 
 
 def test_any_is_every_zone_but_not_this_host() -> None:
-    found = acts(Zone("internal"), policies=(Policy("p", ("ANY",), ("ANY",), ("fw-ftp",)),))
-    assert {(a.source, a.target) for a in found} == {
+    result = acts(Zone("internal"), policies=(Policy("p", ("ANY",), ("ANY",), ("fw-ftp",)),))
+    assert {(a.source, a.target) for a in result} == {
         ("public", "public"), ("public", "internal"), ("internal", "public"), ("internal", "internal"),
     }  # fmt: skip
-    assert {a.path for a in found} == {"forward"}
+    assert {a.path for a in result} == {"forward"}
 
 
 @pytest.mark.parametrize(
@@ -121,15 +121,15 @@ def test_any_is_every_zone_but_not_this_host() -> None:
     ],
 )
 def test_forward_ports_are_seen_before_dnat(forward: ForwardPort, port: int | None) -> None:
-    found = acts(Zone("internal", services=("fw-ftp",), forward_ports=(forward,)))
-    assert {p for act in found for p, _ in act.ports} == {21, *([port] if port else [])}
-    assert {act.path for act in found} == {"input"}
+    result = acts(Zone("internal", services=("fw-ftp",), forward_ports=(forward,)))
+    assert {p for act in result for p, _ in act.ports} == {21, *([port] if port else [])}
+    assert {act.path for act in result} == {"input"}
 
 
 def test_a_policy_acts_for_its_zones_forward_ports_as_well() -> None:
     zone = Zone("internal", forward_ports=(ForwardPort("21", "tcp", "", "10.0.2.2"),))
-    found = acts(zone, policies=(Policy("p", ("internal",), ("public",), ("fw-ftp",)),))
-    assert [(a.path, a.source, a.target) for a in found] == [
+    result = acts(zone, policies=(Policy("p", ("internal",), ("public",), ("fw-ftp",)),))
+    assert [(a.path, a.source, a.target) for a in result] == [
         ("forward", "internal", "public"), ("input", "internal", ""),
     ]  # fmt: skip
 
@@ -149,11 +149,11 @@ def test_rich_rules_narrow() -> None:
 def test_a_rich_rules_source_is_the_other_side() -> None:
     rule = 'rule source address="10.9.0.0/16" service name="{}" accept'
     zone = Zone("i", rich_rules=(rule.format("fw-ftp-client"), rule.format("fw-ssdp")))
-    found = derive_assignments(snapshot(zone), HELPERS)
-    (act,) = found.scope.assignments
+    result = derive_assignments(snapshot(zone), HELPERS)
+    (act,) = result.scope.assignments
     assert (act.helper, act.path, act.sources) == ("ftp", "output", ())
     assert act.destinations == (ip_network("10.9.0.0/16"),)
-    assert [gap.hint for gap in found.unsupported] == ["requests go to groups: leave it out"]
+    assert [gap.hint for gap in result.unsupported] == ["requests go to groups: leave it out"]
 
 
 @pytest.mark.parametrize("rule", [
@@ -167,44 +167,44 @@ def test_rich_rules_that_accept_no_service(rule: str) -> None:
     "source", ['NOT address="10.0.0.1"', 'ipset="x"', 'mac="00:11:22:33:44:55"']
 )
 def test_rich_rules_that_can_not_be_followed_are_told(source: str) -> None:
-    found = derive_assignments(
+    result = derive_assignments(
         snapshot(Zone("i", rich_rules=(f'rule source {source} service name="fw-rpc" accept',))),
         HELPERS,
     )
-    assert found.scope.assignments == ()
-    assert [gap.zone for gap in found.unsupported] == ["i"]
+    assert result.scope.assignments == ()
+    assert [gap.zone for gap in result.unsupported] == ["i"]
 
 
 def test_what_can_not_be_followed_is_told() -> None:
     zone = Zone("i", ("eth0", "bad name"), ("ipset:a", "ipset:empty", "10.0.0.1"), ("fw-rpc",))
-    found = derive_assignments(
+    result = derive_assignments(
         snapshot(zone, ipsets={"a": ("10.0.0.0/8,eth0",), "empty": ()}), HELPERS
     )
-    assert [gap.setting for gap in found.unsupported] == ["source ipset:a", "interface 'bad name'"]
+    assert [gap.setting for gap in result.unsupported] == ["source ipset:a", "interface 'bad name'"]
 
 
-def effective(text: str, found: ZoneResult) -> Config:
-    made = config.resolve(config.parse([("f", text)]), HELPERS)
-    return merge_zone_helpers(made, HELPERS, found.scope)
+def effective(text: str, result: ZoneResult) -> Config:
+    merged = config.resolve(config.parse([("f", text)]), HELPERS)
+    return merge_zone_helpers(merged, HELPERS, result.scope)
 
 
 def test_zones_enable_and_the_files_keep_what_they_say() -> None:
-    found = derive_assignments(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
-    made = effective('[helpers.rpc]\nsources = ["10.0.0.0/8"]\n', found)
-    assert made.helpers["rpc"].general
-    assert made.helpers["rpc"].sources == (ip_network("10.0.0.0/8"),)
-    assert not made.helpers["ftp"].general
-    assert {act.helper for act in made.scope.assignments} == {"rpc", "ftp"}
+    result = derive_assignments(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
+    merged = effective('[helpers.rpc]\nsources = ["10.0.0.0/8"]\n', result)
+    assert merged.helpers["rpc"].general
+    assert merged.helpers["rpc"].sources == (ip_network("10.0.0.0/8"),)
+    assert not merged.helpers["ftp"].general
+    assert {act.helper for act in merged.scope.assignments} == {"rpc", "ftp"}
 
 
 @pytest.mark.parametrize(
     "text", ['[firewalld]\nignore = ["ftp"]', "[helpers.ftp]\nenabled = false"]
 )
 def test_ignored_and_disabled_helpers_are_not_enabled(text: str) -> None:
-    found = derive_assignments(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
-    made = effective(text, found)
-    assert list(made.helpers) == ["rpc"]
-    assert {act.helper for act in made.scope.assignments} == {"rpc"}
+    result = derive_assignments(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
+    merged = effective(text, result)
+    assert list(merged.helpers) == ["rpc"]
+    assert {act.helper for act in merged.scope.assignments} == {"rpc"}
 
 
 def test_what_zones_enabled_is_inspected_on() -> None:
@@ -215,14 +215,14 @@ def test_what_zones_enabled_is_inspected_on() -> None:
     odd = ZoneAssignments(
         (ZoneMember("x"),), (Assignment("ftp", INPUT, ((2121, "tcp"),), source="x"),)
     )
-    made = merge_zone_helpers(
+    merged = merge_zone_helpers(
         config.resolve(config.parse([]), HELPERS), HELPERS, odd, before.retained
     )
-    assert list(made.helpers) == ["ftp"]
-    assert made.scope.ports("ftp") == (2121,)
-    assert {n: m.ports for n, m in made.inspected.items()} == {"ftp": (21, 2121), "rpc": (111,)}
+    assert list(merged.helpers) == ["ftp"]
+    assert merged.scope.ports("ftp") == (2121,)
+    assert {n: m.ports for n, m in merged.inspected.items()} == {"ftp": (21, 2121), "rpc": (111,)}
     gone = merge_zone_helpers(
-        config.resolve(config.parse([]), HELPERS), HELPERS, ZoneAssignments(), made.retained
+        config.resolve(config.parse([]), HELPERS), HELPERS, ZoneAssignments(), merged.retained
     )
     assert gone.helpers == {}
     assert {n: m.ports for n, m in gone.inspected.items()} == {"rpc": (111,), "ftp": (21, 2121)}
@@ -235,12 +235,14 @@ def test_what_zones_enabled_is_inspected_on() -> None:
     "text", ['[firewalld]\nignore = ["ftp"]', "[helpers.ftp]\nenabled = false"]
 )
 def test_what_is_switched_off_does_not_last(text: str) -> None:
-    found = derive_assignments(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
-    before = effective("", found).retained
-    made = config.resolve(config.parse([("f", text)]), HELPERS)
-    assert set(merge_zone_helpers(made, HELPERS, found.scope, before).inspected) == {"rpc"}
+    result = derive_assignments(snapshot(Zone("internal", services=("fw-rpc", "fw-ftp"))), HELPERS)
+    before = effective("", result).retained
+    merged = config.resolve(config.parse([("f", text)]), HELPERS)
+    assert set(merge_zone_helpers(merged, HELPERS, result.scope, before).inspected) == {"rpc"}
     assert (
-        set(merge_zone_helpers(made, {"ftp": HELPERS["ftp"]}, ZoneAssignments(), before).inspected)
+        set(
+            merge_zone_helpers(merged, {"ftp": HELPERS["ftp"]}, ZoneAssignments(), before).inspected
+        )
         == set()
     )
 
@@ -269,8 +271,8 @@ def zone_of(snap: Snapshot, interface: str, address: str) -> str:
             if ip_address(address) in ip_network(source):
                 return name
     for name in sorted(snap.zones):
-        for known in snap.zones[name].interfaces:
-            if interface == known or (known == "wl+" and interface.startswith("wl")):
+        for name_ in snap.zones[name].interfaces:
+            if interface == name_ or (name_ == "wl+" and interface.startswith("wl")):
                 return name
     return snap.default_zone
 
@@ -305,13 +307,17 @@ def fits(match: str, interface: str, address: str) -> bool:
 def test_rules_decide_as_firewalld_does(
     zones: list[Zone], default: str, interface: str, address: str
 ) -> None:
-    known = {name: Zone(name) for name in (*NAMES, "public")} | {zone.name: zone for zone in zones}
-    snap = replace(snapshot(), zones=known, default_zone=default)
-    made = effective("", derive_assignments(snap, HELPERS))
-    text = ruleset.build(made, {name: HELPERS[name] for name in made.helpers}, range(1000, 1002))
+    by_name = {name: Zone(name) for name in (*NAMES, "public")} | {
+        zone.name: zone for zone in zones
+    }
+    snap = replace(snapshot(), zones=by_name, default_zone=default)
+    merged = effective("", derive_assignments(snap, HELPERS))
+    text = ruleset.build(
+        merged, {name: HELPERS[name] for name in merged.helpers}, range(1000, 1002)
+    )
     zone = zone_of(snap, interface, address)
-    wanted = f"in.{zone}" if known[zone].services else ""
-    assert rule_of(text, interface, address) == wanted
+    chain_name = f"in.{zone}" if by_name[zone].services else ""
+    assert rule_of(text, interface, address) == chain_name
 
 
 @pytest.mark.parametrize(

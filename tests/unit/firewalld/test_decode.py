@@ -35,9 +35,9 @@ def test_answers() -> None:
         "s", (("111", "tcp"),), ("h",), ("i",), {"ipv4": "x"}
     )
     settings = ("", "", "", "ipv4", "nf_conntrack_fw_netbios_ns", [("137", "udp")])
-    found = decode.helper("h", settings)
-    assert found == FirewalldHelper("h", "nf_conntrack_fw_netbios_ns", (("137", "udp"),), "ipv4")
-    assert found.kernel_name == "fw-netbios-ns"
+    decoded = decode.helper("h", settings)
+    assert decoded == FirewalldHelper("h", "nf_conntrack_fw_netbios_ns", (("137", "udp"),), "ipv4")
+    assert decoded.kernel_name == "fw-netbios-ns"
 
 
 _JUNK = st.recursive(

@@ -15,7 +15,7 @@ from fwhelpers.firewalld.sources import member, networks
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "prefixes"),
     [
         ("10.0.0.1", ["10.0.0.1/32"]),
         ("10.0.0.7/24", ["10.0.0.0/24"]),
@@ -29,8 +29,8 @@ from fwhelpers.firewalld.sources import member, networks
         ("", []),
     ],
 )
-def test_networks(text: str, found: list[str]) -> None:
-    assert networks(text) == tuple(map(ip_network, found))
+def test_networks(text: str, prefixes: list[str]) -> None:
+    assert networks(text) == tuple(map(ip_network, prefixes))
 
 
 def test_members() -> None:
@@ -41,8 +41,10 @@ def test_members() -> None:
         "strange": ("10.0.0.0/8", "1,2"),
         "empty": (),
     }
-    found = member("z", "ipset:s", sets)
-    assert found == ZoneMember("z", networks=(ip_network("10.0.0.0/31"), ip_network("fd00::/64")))
+    zone_member = member("z", "ipset:s", sets)
+    assert zone_member == ZoneMember(
+        "z", networks=(ip_network("10.0.0.0/31"), ip_network("fd00::/64"))
+    )
 
 
 @pytest.mark.parametrize("source", ["ipset:strange", "ipset:empty", "ipset:none", "nonsense", ""])
@@ -54,8 +56,8 @@ def test_never_a_member_without_a_limit(source: str) -> None:
 @given(st.text(max_size=40))
 def test_any_text(text: str) -> None:
     networks(text)
-    found = member("z", text, {})
-    assert found is None or found.networks or found.macs
+    zone_member = member("z", text, {})
+    assert zone_member is None or zone_member.networks or zone_member.macs
     with suppress(rich_rules.UnsupportedRule):
         rich_rules.parse(text)
 
@@ -76,9 +78,9 @@ WORDS = [
 @given(st.lists(st.sampled_from(WORDS), max_size=9))
 def test_any_words_of_a_rich_rule(words: list[str]) -> None:
     try:
-        found = rich_rules.parse(" ".join(["rule", *words]))
+        rule = rich_rules.parse(" ".join(["rule", *words]))
     except rich_rules.UnsupportedRule:
         return
-    assert found is None or "accept" in words
-    if found is not None and "source NOT address=10.0.0.1" in " ".join(words):
-        assert not found.sources
+    assert rule is None or "accept" in words
+    if rule is not None and "source NOT address=10.0.0.1" in " ".join(words):
+        assert not rule.sources

@@ -20,11 +20,11 @@ STOCK = Path("/usr/lib/firewalld")
 
 
 def test_the_shipped_files_are_what_the_helpers_say() -> None:
-    made = files(plugins.load().helpers.values())
+    texts = files(plugins.load().helpers.values())
     shipped = {
         str(f.relative_to(SHIPPED)): f.read_text() for f in SHIPPED.rglob("*") if f.is_file()
     }
-    assert shipped == made, "fwhelpers firewalld-files packaging/firewalld"
+    assert shipped == texts, "fwhelpers firewalld-files packaging/firewalld"
 
 
 @pytest.mark.parametrize("helper", plugins.load().helpers.values(), ids=lambda helper: helper.name)
@@ -39,21 +39,21 @@ def test_firewalld_finds_the_kernels_name(helper: Helper) -> None:
 
 
 def test_a_name_with_a_dot_and_text_with_markup() -> None:
-    made = files([Helper("a.b", "tcp", [7], Parser, doc="<b> & 'c'")])
-    root = ElementTree.fromstring(made["services/fw-a-b.xml"])
+    texts = files([Helper("a.b", "tcp", [7], Parser, doc="<b> & 'c'")])
+    root = ElementTree.fromstring(texts["services/fw-a-b.xml"])
     assert root.findtext("description", "").startswith("<b> & 'c'. Opens the control port")
-    assert "services/fw-a-b-client.xml" in made
-    assert "services/fw-nfs3.xml" not in made
+    assert "services/fw-a-b-client.xml" in texts
+    assert "services/fw-nfs3.xml" not in texts
 
 
 def test_a_client_and_discovery_open_nothing() -> None:
-    made = files(plugins.load().helpers.values())
+    texts = files(plugins.load().helpers.values())
     for file in (
         "services/fw-tftp-client.xml",
         "services/fw-ssdp.xml",
         "services/fw-discovery.xml",
     ):
-        assert "<port" not in made[file]
+        assert "<port" not in texts[file]
 
 
 def _firewalld() -> Path:

@@ -55,23 +55,23 @@ def connections(
 
 def of_rules(rules: list[Assignment]) -> set[Connection]:
     return {
-        one for r in rules for f in r.families
-        for one in connections(r.ports, r.interfaces, f, r.sources, r.destinations)
+        connection for r in rules for f in r.families
+        for connection in connections(r.ports, r.interfaces, f, r.sources, r.destinations)
     }  # fmt: skip
 
 
-def of_limits(made: Limits) -> set[Connection]:
+def of_limits(table: Limits) -> set[Connection]:
     return {
-        one for f, s, d in made.addresses for one in connections(made.ports, made.interfaces, f, s, d)
+        connection for f, s, d in table.addresses for connection in connections(table.ports, table.interfaces, f, s, d)
     }  # fmt: skip
 
 
 @given(st.lists(assignments(), min_size=1, max_size=6))
 def test_together_the_tables_have_the_rules_connections(rules: list[Assignment]) -> None:
-    made = combine(rules)
-    assert set().union(*map(of_limits, made)) == of_rules(rules)
-    assert rules[0].origin in made[0].origins
-    assert {o for one in made for o in one.origins} == {r.origin for r in rules}
+    tables = combine(rules)
+    assert set().union(*map(of_limits, tables)) == of_rules(rules)
+    assert rules[0].origin in tables[0].origins
+    assert {o for table in tables for o in table.origins} == {r.origin for r in rules}
 
 
 def test_rules_that_differ_in_one_thing() -> None:
@@ -79,16 +79,16 @@ def test_rules_that_differ_in_one_thing() -> None:
     assert len(combine([rule(ports=(1,)), rule(ports=(2,))])) == 1
     assert len(combine([rule(sources=(a,)), rule(sources=(b,))])) == 1
     assert len(combine([rule(destinations=(a,)), rule()])) == 1
-    (made,) = combine([rule(interfaces=("x",)), rule(interfaces=(OWN,)), rule()])
-    assert made.interfaces == {ANY, OWN}
+    (tables,) = combine([rule(interfaces=("x",)), rule(interfaces=(OWN,)), rule()])
+    assert tables.interfaces == {ANY, OWN}
 
 
 def test_both_families_keep_their_own_addresses() -> None:
     a, _ = NETS[4]
-    (made,) = combine([rule(sources=(a,)), rule(2, families=(6,))])
-    assert made.families == [4, 6]
-    assert not made.everybody(1)
-    assert made.everybody(2)
+    (tables,) = combine([rule(sources=(a,)), rule(2, families=(6,))])
+    assert tables.families == [4, 6]
+    assert not tables.everybody(1)
+    assert tables.everybody(2)
 
 
 def test_rules_that_differ_in_two_things_stay_apart() -> None:

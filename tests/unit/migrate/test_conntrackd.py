@@ -28,21 +28,26 @@ def test_all_that_can_be_said() -> None:
         "Sync { Mode FTFW { } }\nHelper {\nSetup no\nSetup YES\nType ftp inet6 tcp {\nQueueNum 3\nQueueLen 4\n"
         "Policy ftp {\nExpectMax 5\nExpectTimeout 6\n} } }\nStripNAT\nGeneral { Path /a{b }\n"
     )
-    (one,) = document.types
-    assert (one.name, one.family, one.l4, one.origin) == ("ftp", 6, "tcp", Origin("c", 5))
-    assert one.queue == Number(3, Origin("c", 6))
-    assert one.length == Number(4, Origin("c", 7))
-    (policy,) = one.policies
+    (first_type,) = document.types
+    assert (first_type.name, first_type.family, first_type.l4, first_type.origin) == (
+        "ftp",
+        6,
+        "tcp",
+        Origin("c", 5),
+    )
+    assert first_type.queue == Number(3, Origin("c", 6))
+    assert first_type.length == Number(4, Origin("c", 7))
+    (policy,) = first_type.policies
     assert (policy.max, policy.timeout) == (Number(5, Origin("c", 9)), Number(6, Origin("c", 10)))
     assert document.setup
     assert document.setup.on
     assert document.skipped == ("Sync", "StripNAT", "General")
-    assert str(one) == "Type ftp inet6 tcp"
+    assert str(first_type) == "Type ftp inet6 tcp"
 
 
 def test_several_sections_and_none() -> None:
     twice = "Helper { Type ftp inet tcp { } } " * 2
-    assert [one.name for one in of(twice).types] == ["ftp", "ftp"]
+    assert [first_type.name for first_type in of(twice).types] == ["ftp", "ftp"]
     assert of("# nothing").types == ()
     assert of("Helper{Type a inet udp{QueueNum 1 QueueNum 2}}").types[0].queue == Number(
         2, Origin("c", 1)
@@ -78,7 +83,7 @@ def test_mistakes_have_a_place_and_a_remedy(text: str, message: str) -> None:
     assert str(caught.value) == message
 
 
-def told(text: str) -> str:
+def error_text(text: str) -> str:
     """The error that a text makes, or empty."""
     try:
         of(text)
@@ -89,7 +94,7 @@ def told(text: str) -> str:
 
 @given(st.text() | CONFIG)
 def test_any_text_is_a_document_or_the_one_error(text: str) -> None:
-    message = told(text)
+    message = error_text(text)
     assert len(message.splitlines()) == (message != "")
     assert message.startswith("c:") or not message
 
@@ -112,7 +117,7 @@ def test_long_texts_take_no_longer_than_they_are(unit: str) -> None:
     def spent(size: int) -> float:
         start = time.process_time()
         for prefix in ("", "Helper { Type "):
-            assert len(told(prefix + unit * (size // len(unit)))) < 200
+            assert len(error_text(prefix + unit * (size // len(unit)))) < 200
         return time.process_time() - start
 
     assert spent(400_000) < 40 * spent(40_000) + 1  # squared it would be a hundred times

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from migration import made, notes
+from migration import convert_text, notes
 
 FTP = "Type ftp inet tcp { }"
 
 
 def test_helpers_that_we_have() -> None:
-    one = made(f"{FTP}\nType rpc inet tcp {{ }}\nType rpc inet udp {{ }}")
-    assert [(table.name, table.off) for table in one.tables] == [("ftp", False), ("rpc", False)]
-    assert [str(origin) for origin, _ in one.tables[1].origins] == ["c:3", "c:4"]
-    assert one.notes == []
+    result = convert_text(f"{FTP}\nType rpc inet tcp {{ }}\nType rpc inet udp {{ }}")
+    assert [(table.name, table.off) for table in result.tables] == [("ftp", False), ("rpc", False)]
+    assert [str(origin) for origin, _ in result.tables[1].origins] == ["c:3", "c:4"]
+    assert result.notes == []
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_helpers_that_we_have() -> None:
     ],
 )  # fmt: skip
 def test_what_is_told(types: str, rules: str, note: str) -> None:
-    assert notes(made(types, rules)) == [note]
+    assert notes(convert_text(types, rules)) == [note]
 
 
 @pytest.mark.parametrize(
@@ -47,16 +47,18 @@ def test_what_is_told(types: str, rules: str, note: str) -> None:
     ],
 )
 def test_limits_that_can_t_be_said_do_not_vanish(rules: str) -> None:
-    one = made(FTP, rules)
-    assert one.tables[0].off
-    assert "c:2: ftp is commented out: none of its rules could be converted" in notes(one)
+    result = convert_text(FTP, rules)
+    assert result.tables[0].off
+    assert "c:2: ftp is commented out: none of its rules could be converted" in notes(result)
 
 
 def test_notes_come_in_the_order_of_the_files() -> None:
-    one = made("Type lamp inet tcp { }\nSetup no", "nfct helper add sip inet udp")
-    assert [note.split(": ")[0] for note in notes(one)] == ["c:2", "c:3", "r:1"]
+    result = convert_text("Type lamp inet tcp { }\nSetup no", "nfct helper add sip inet udp")
+    assert [note.split(": ")[0] for note in notes(result)] == ["c:2", "c:3", "r:1"]
 
 
 def test_a_raised_maximum_is_a_guard_s_key() -> None:
-    one = made("Type ftp inet tcp { Policy ftp { ExpectMax 50 } }")
-    assert [(entry.key, entry.value) for entry in one.tables[0].guard] == [("max_per_source", 50)]
+    result = convert_text("Type ftp inet tcp { Policy ftp { ExpectMax 50 } }")
+    assert [(entry.key, entry.value) for entry in result.tables[0].guard] == [
+        ("max_per_source", 50)
+    ]

@@ -20,17 +20,17 @@ nfct helper add $X inet tcp
 
 
 def test_a_script_of_all_kinds() -> None:
-    found = read([("a", SCRIPT), ("b", SCRIPT)])
-    assert found.files == ("a", "b")
-    assert [(r.helper, r.origin.file, r.origin.line) for r in found.assignments] == [
+    rules = read([("a", SCRIPT), ("b", SCRIPT)])
+    assert rules.files == ("a", "b")
+    assert [(r.helper, r.origin.file, r.origin.line) for r in rules.assignments] == [
         ("rpc", "a", 3), ("ftp", "a", 4), ("rpc", "b", 3), ("ftp", "b", 4),
     ]  # fmt: skip
-    assert [len(each) for each in (found.registrations, found.matches, found.unsupported)] == [
+    assert [len(each) for each in (rules.registrations, rules.matches, rules.unsupported)] == [
         2,
         2,
         2,
     ]
-    assert len(found.notes) == 2
+    assert len(rules.notes) == 2
     assert read([]) == Rules()
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from migration import made, notes
+from migration import convert_text, notes
 
 FTP = "Type ftp inet tcp { }\nType ftp inet6 tcp { }"
 RULE = "-A PREROUTING -p tcp --dport 21 -j CT --helper ftp"
@@ -9,7 +9,7 @@ SSDP = RULE.replace("tcp", "udp").replace("21", "1900").replace("ftp", "ssdp")
 
 
 def keys(types: str, rules: str = "") -> dict[str, object]:
-    return {entry.key: entry.value for entry in made(types, rules).tables[0].entries}
+    return {entry.key: entry.value for entry in convert_text(types, rules).tables[0].entries}
 
 
 def test_defaults_are_not_repeated() -> None:
@@ -33,7 +33,7 @@ def test_defaults_are_not_repeated() -> None:
 )  # fmt: skip
 def test_rules(rules: str, expected: dict[str, object]) -> None:
     assert keys(FTP, rules) == expected
-    assert notes(made(FTP, rules)) == []
+    assert notes(convert_text(FTP, rules)) == []
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def test_rules(rules: str, expected: dict[str, object]) -> None:
     ],
 )  # fmt: skip
 def test_what_is_told(types: str, rules: str, note: str) -> None:
-    assert notes(made(types, rules)) == [note]
+    assert notes(convert_text(types, rules)) == [note]
 
 
 def test_requests_of_this_host_alone() -> None:
     types = "Type ssdp inet udp { }"
-    assert notes(made(types, SSDP.replace("PREROUTING", "OUTPUT"))) == []
+    assert notes(convert_text(types, SSDP.replace("PREROUTING", "OUTPUT"))) == []
     assert keys(types, f"{SSDP} -i e0")["interfaces"] == ["e0"]

@@ -21,8 +21,8 @@ WORDS = st.lists(
 
 
 def only(text: str, file: str = "f") -> object:
-    (found,) = read(file, text)
-    return found
+    (finding,) = read(file, text)
+    return finding
 
 
 def test_a_saved_rule() -> None:
@@ -51,15 +51,15 @@ def test_everything_that_has_a_key() -> None:
     ],
 )  # fmt: skip
 def test_families(before: str, file: str, family: int) -> None:
-    found = only(f"{before} {RULE}", file)
-    assert isinstance(found, Assignment)
-    assert found.families == {family}
+    finding = only(f"{before} {RULE}", file)
+    assert isinstance(finding, Assignment)
+    assert finding.families == {family}
 
 
 def test_the_output_chain_is_this_host() -> None:
-    found = only(RULE.replace("PREROUTING", "OUTPUT"))
-    assert isinstance(found, Assignment)
-    assert found.interfaces == {OWN}
+    finding = only(RULE.replace("PREROUTING", "OUTPUT"))
+    assert isinstance(finding, Assignment)
+    assert finding.interfaces == {OWN}
 
 
 @pytest.mark.parametrize(
@@ -78,16 +78,16 @@ def test_the_output_chain_is_this_host() -> None:
     ],
 )
 def test_what_has_no_key(more: str, why: str) -> None:
-    found = only(f"{RULE} {more}")
-    assert isinstance(found, Unsupported)
-    assert found.why.startswith(why)
-    assert str(found.note()) == f"f:1: omitted the rule for ftp: {found.why}"
+    finding = only(f"{RULE} {more}")
+    assert isinstance(finding, Unsupported)
+    assert finding.why.startswith(why)
+    assert str(finding.note()) == f"f:1: omitted the rule for ftp: {finding.why}"
 
 
 def test_chains_of_somebody_are_not_followed() -> None:
-    found = only(RULE.replace("PREROUTING", "PRE_public_allow"))
-    assert isinstance(found, Unsupported)
-    assert "it is in chain pre_public_allow" in found.why
+    finding = only(RULE.replace("PREROUTING", "PRE_public_allow"))
+    assert isinstance(finding, Unsupported)
+    assert "it is in chain pre_public_allow" in finding.why
 
 
 @pytest.mark.parametrize(
@@ -111,5 +111,5 @@ def test_nothing_to_say(text: str) -> None:
 
 @given(st.text() | WORDS)
 def test_there_is_no_text_that_it_does_not_take(text: str) -> None:
-    for found in read("f", text):
-        assert 1 <= found.origin.line <= text.count("\n") + 1
+    for finding in read("f", text):
+        assert 1 <= finding.origin.line <= text.count("\n") + 1

@@ -45,15 +45,15 @@ def test_no_interface(text: str) -> None:
 
 
 def test_conditions() -> None:
-    made = Conditions(ports={21}, l4="tcp", sources=networks(["10.0.0.0/8"]))
-    rule = made.assignment("ftp", "prerouting", AT)
+    conditions = Conditions(ports={21}, l4="tcp", sources=networks(["10.0.0.0/8"]))
+    rule = conditions.assignment("ftp", "prerouting", AT)
     assert rule.families == {4}
     assert rule.interfaces == {ANY}
-    assert made.assignment("ftp", "output", AT).interfaces == {OWN}
+    assert conditions.assignment("ftp", "output", AT).interfaces == {OWN}
 
 
 @pytest.mark.parametrize(
-    ("made", "hook", "why"),
+    ("conditions", "hook", "why"),
     [
         (Conditions(l4="tcp"), "prerouting", "no port"),
         (Conditions(ports={1}), "prerouting", "neither tcp nor udp"),
@@ -62,25 +62,25 @@ def test_conditions() -> None:
         (Conditions(ports={1}, l4="tcp", interfaces={"x"}), "output", "incoming interface"),
     ],
 )
-def test_what_a_rule_may_lack(made: Conditions, hook: str, why: str) -> None:
+def test_what_a_rule_may_lack(conditions: Conditions, hook: str, why: str) -> None:
     with pytest.raises(Unfit, match=why):
-        made.assignment("ftp", hook, AT)
+        conditions.assignment("ftp", hook, AT)
 
 
 def test_a_protocol_without_helpers() -> None:
-    made = Conditions()
-    made.protocol("udp")
+    conditions = Conditions()
+    conditions.protocol("udp")
     for name in ("tcp", "sctp"):
         with pytest.raises(Unfit):
-            made.protocol(name)
+            conditions.protocol(name)
 
 
 @given(st.text())
 def test_any_text_is_a_value_or_unfit(text: str) -> None:
-    told: list[str] = []
+    reasons: list[str] = []
     for read in (lambda: ports([text]), lambda: networks([text]), lambda: interface(text, "*")):
         try:
             read()
         except Unfit as error:
-            told.append(str(error))
-    assert all(map(str.isprintable, told))
+            reasons.append(str(error))
+    assert all(map(str.isprintable, reasons))

@@ -20,29 +20,31 @@ def rules(rule: str, family: str = "inet", hook: str = "prerouting", l3: str = "
     return list(read("f", text))
 
 
-def made(rule: str, family: str = "inet", hook: str = "prerouting", l3: str = "") -> Assignment:
-    (one,) = rules(f'{rule} ct helper set "h"', family, hook, l3)
-    assert isinstance(one, Assignment)
-    return one
+def assignment_of(
+    rule: str, family: str = "inet", hook: str = "prerouting", l3: str = ""
+) -> Assignment:
+    (assignment,) = rules(f'{rule} ct helper set "h"', family, hook, l3)
+    assert isinstance(assignment, Assignment)
+    return assignment
 
 
 def test_a_rule() -> None:
-    assert made("tcp dport 21") == Assignment(
+    assert assignment_of("tcp dport 21") == Assignment(
         "ftp", "tcp", Origin("f", 7), frozenset({4, 6}), frozenset({21}), frozenset({ANY})
     )
 
 
 def test_everything_that_has_a_key() -> None:
-    one = made(
+    assignment = assignment_of(
         'iifname { "e0", "e1" } ip saddr != { 10.0.0.1 }'.replace("!= ", "")
         + " ip daddr == 10.2.0.0/16 meta l4proto { tcp, udp } tcp dport { 21, 30-31 } ct state new,established"
         ' counter packets 1 bytes 2 comment "a, b"'
     )
-    assert one.interfaces == {"e0", "e1"}
-    assert one.sources == {ip_network("10.0.0.1")}
-    assert one.destinations == {ip_network("10.2.0.0/16")}
-    assert one.ports == {21, 30, 31}
-    assert one.families == {4}
+    assert assignment.interfaces == {"e0", "e1"}
+    assert assignment.sources == {ip_network("10.0.0.1")}
+    assert assignment.destinations == {ip_network("10.2.0.0/16")}
+    assert assignment.ports == {21, 30, 31}
+    assert assignment.families == {4}
 
 
 @pytest.mark.parametrize(
@@ -56,11 +58,11 @@ def test_everything_that_has_a_key() -> None:
     ],
 )
 def test_families(family: str, l3: str, rule: str, expected: set[int]) -> None:
-    assert made(f"{rule} th dport 21", family, l3=l3).families == expected
+    assert assignment_of(f"{rule} th dport 21", family, l3=l3).families == expected
 
 
 def test_the_output_hook_is_this_host() -> None:
-    assert made("tcp dport 21", hook="output").interfaces == {OWN}
+    assert assignment_of("tcp dport 21", hook="output").interfaces == {OWN}
 
 
 @pytest.mark.parametrize(
@@ -79,22 +81,22 @@ def test_the_output_hook_is_this_host() -> None:
     ],
 )
 def test_what_has_no_key(rule: str, why: str) -> None:
-    (one,) = rules(f'{rule} ct helper set "h"')
-    assert isinstance(one, Unsupported)
-    assert (one.helper, one.why.startswith(why)) == ("ftp", True), one.why
+    (finding,) = rules(f'{rule} ct helper set "h"')
+    assert isinstance(finding, Unsupported)
+    assert (finding.helper, finding.why.startswith(why)) == ("ftp", True), finding.why
 
 
 def test_a_set_that_is_never_closed() -> None:
     head = 'add ct helper raw h { type "ftp" protocol tcp; }\n'
-    (one,) = read("f", head + 'add rule raw prerouting ct helper set "h" ip saddr { 10.0.0.1')
-    assert isinstance(one, Unsupported)
-    assert one.why == "a set without an end"
+    (finding,) = read("f", head + 'add rule raw prerouting ct helper set "h" ip saddr { 10.0.0.1')
+    assert isinstance(finding, Unsupported)
+    assert finding.why == "a set without an end"
 
 
 def test_a_helper_that_is_not_there() -> None:
-    (one,) = rules('tcp dport 21 ct helper set "other"')
-    assert isinstance(one, Unsupported)
-    assert one.helper == "a helper"
+    (finding,) = rules('tcp dport 21 ct helper set "other"')
+    assert isinstance(finding, Unsupported)
+    assert finding.helper == "a helper"
 
 
 def test_rules_that_look_for_a_helper() -> None:
@@ -109,5 +111,5 @@ WORDS = st.lists(
 
 @given(WORDS)
 def test_any_rule_is_taken_or_left(text: str) -> None:
-    for one in rules(text):
-        assert isinstance(one, (Assignment, Unsupported, Match))
+    for finding in rules(text):
+        assert isinstance(finding, (Assignment, Unsupported, Match))

@@ -41,22 +41,22 @@ WORDS = st.lists(
 
 
 def test_a_listed_ruleset() -> None:
-    found = scan(LISTED)
+    ruleset = scan(LISTED)
     table = ("inet", "t")
-    assert [one.words for one in found.objects[table, "h"]] == [
+    assert [statement.words for statement in ruleset.objects[table, "h"]] == [
         ("type", '"ftp"', "protocol", "tcp"), ("l3proto", "ip"),
     ]  # fmt: skip
-    assert found.hooks == {(table, "c"): "prerouting"}
-    ((where, chain, rule),) = found.rules
+    assert ruleset.hooks == {(table, "c"): "prerouting"}
+    ((where, chain, rule),) = ruleset.rules
     assert (where, chain, rule.line) == (table, "c", 12)
     assert " ".join(rule.words) == 'tcp dport { 21 , ; 22 } ct helper set "h"'
 
 
 def test_commands() -> None:
-    found = scan(COMMANDS)
-    assert " ".join(found.objects[("ip", "t"), "h"][0].words) == '{ type "ftp" protocol tcp ; }'
-    assert found.hooks == {(("inet", "t"), "c"): "output"}
-    assert [(table, rule.line) for table, _, rule in found.rules] == [
+    ruleset = scan(COMMANDS)
+    assert " ".join(ruleset.objects[("ip", "t"), "h"][0].words) == '{ type "ftp" protocol tcp ; }'
+    assert ruleset.hooks == {(("inet", "t"), "c"): "output"}
+    assert [(table, rule.line) for table, _, rule in ruleset.rules] == [
         (("ip6", "t"), 5), (("ip", "t"), 6),
     ]  # fmt: skip
 

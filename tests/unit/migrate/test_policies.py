@@ -1,19 +1,19 @@
 from __future__ import annotations
 
-from migration import HELPERS, made, notes
+from migration import HELPERS, convert_text, notes
 
 from fwhelpers.migrate import conntrackd, policies
 
 
 def of(inside: str, name: str = "ftp") -> conntrackd.Type:
     text = f"Helper {{ Type {name} inet tcp {{ {inside} }} }}"
-    (one,) = conntrackd.parse("c", text).types
-    return one
+    (only_type,) = conntrackd.parse("c", text).types
+    return only_type
 
 
 def differing(inside: str, name: str = "ftp") -> list[str]:
-    found = policies.remarks(of(inside, name), HELPERS["ftp"])
-    return [remark.text for remark in found if remark.differs]
+    noted = policies.remarks(of(inside, name), HELPERS["ftp"])
+    return [remark.text for remark in noted if remark.differs]
 
 
 def test_what_conntrackd_ships_is_no_news() -> None:
@@ -34,8 +34,8 @@ def test_what_somebody_chose_is_told() -> None:
 def test_a_maximum_above_ours_for_a_client_is_carried_over() -> None:
     inside = "Policy ftp { ExpectMax %d }"
     assert policies.raised([of(inside % 32)]) is None
-    for given, expected in ((33, 33), (255, 255), (2000, 255)):
-        number = policies.raised([of(inside % 2), of(inside % given)])
+    for limit, expected in ((33, 33), (255, 255), (2000, 255)):
+        number = policies.raised([of(inside % 2), of(inside % limit)])
         assert number
         assert number.value == expected
     assert differing(inside % 33) == []
@@ -47,5 +47,5 @@ def test_a_maximum_above_ours_for_a_client_is_carried_over() -> None:
 
 def test_they_reach_people() -> None:
     assert "c:2: QueueNum 40: our workers use" in "\n".join(
-        notes(made("Type ftp inet tcp { QueueNum 40 }"))
+        notes(convert_text("Type ftp inet tcp { QueueNum 40 }"))
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from migration import HELPERS, made
+from migration import HELPERS, convert_text
 
 from fwhelpers import config
 from fwhelpers.api import Helper
@@ -36,8 +36,8 @@ def converted(with_rules: bool) -> Result:
 
 @pytest.mark.parametrize(("name", "with_rules"), [("plain", False), ("rules", True)])
 def test_golden(name: str, with_rules: bool) -> None:
-    one = converted(with_rules)
-    texts = {"toml": render.toml(one), "notes": "".join(f"{note}\n" for note in one.notes)}
+    result = converted(with_rules)
+    texts = {"toml": render.toml(result), "notes": "".join(f"{note}\n" for note in result.notes)}
     for kind, text in texts.items():
         file = GOLDEN / f"{name}.{kind}"
         if os.environ.get("FWHELPERS_UPDATE_GOLDEN"):
@@ -48,11 +48,11 @@ def test_golden(name: str, with_rules: bool) -> None:
 
 
 def test_a_commented_table_has_no_line_in_force() -> None:
-    one = made(
+    result = convert_text(
         "Type ftp inet tcp { Policy ftp { ExpectMax 50 } }",
         "-A PREROUTING -p tcp -m mark --mark 1 -j CT --helper ftp",
     )
-    text = render.toml(one)
+    text = render.toml(result)
     assert "\n#[helpers.ftp.guard]\n# c:2\n#max_per_source = 50\n" in text
     assert tomllib.loads(text) == {}
 
@@ -86,7 +86,7 @@ RULES = st.lists(
 
 @given(TYPES, RULES)
 def test_what_is_made_is_valid(types: str, rules: str) -> None:
-    draft = config.parse([("made", render.toml(made(types, rules)))])
+    draft = config.parse([("made", render.toml(convert_text(types, rules)))])
     try:
         config.resolve(draft, HELPERS)
     except config.ConfigError as error:  # two helpers that were given the same port

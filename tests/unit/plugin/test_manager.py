@@ -59,10 +59,10 @@ def load(*blocked: str, environ: str = "") -> plugins.Plugins:
 
 def test_a_good_plugin(install: Install) -> None:
     install("foo", good("foo"), "2.5")
-    found = load()
-    assert list(found.helpers) == ["foo"]
-    assert found.problems == ()
-    assert found.describe() == [
+    loaded = load()
+    assert list(loaded.helpers) == ["foo"]
+    assert loaded.problems == ()
+    assert loaded.describe() == [
         {
             "name": "foo", "distribution": "foo", "version": "2.5", "module": "plug_foo_foo",
             "state": "loaded", "helpers": ["foo"], "problems": [],
@@ -127,14 +127,14 @@ def test_a_broken_plugin_does_not_affect_others(install: Install, name: str) -> 
     source, expected = BROKEN[name]
     install(name, source, "0.9")
     install("zz-good", good("zz"))
-    found = load()
-    assert list(found.helpers) == ["zz"]
-    (problem,) = found.problems
+    loaded = load()
+    assert list(loaded.helpers) == ["zz"]
+    (problem,) = loaded.problems
     assert str(problem).startswith(f"plugin {name} ({name} 0.9): ")
     assert expected in problem.message
     assert "\n" not in str(problem)
-    assert {p.name: p.state for p in found.plugins} == {name: "broken", "zz-good": "loaded"}
-    assert name in found.missing_reasons()
+    assert {p.name: p.state for p in loaded.plugins} == {name: "broken", "zz-good": "loaded"}
+    assert name in loaded.missing_reasons()
 
 
 def test_a_missing_attribute_is_an_import_error(install: Install) -> None:
@@ -145,9 +145,9 @@ def test_a_missing_attribute_is_an_import_error(install: Install) -> None:
 def test_an_invalid_helper_is_ignored_and_the_others_are_kept(install: Install) -> None:
     install("two", HOOK + "return [Helper('a_b', 'udp', [0], Parser), "
                           "Helper('fine', 'udp', [1], Parser), 'text']")  # fmt: skip
-    found = load()
-    assert list(found.helpers) == ["fine"]
-    assert [problem.message for problem in found.problems] == [
+    loaded = load()
+    assert list(loaded.helpers) == ["fine"]
+    assert [problem.message for problem in loaded.problems] == [
         "helper a_b: name must be a letter followed by at most 11 letters, digits, dashes or dots",
         "helper a_b: ports: invalid port: 0",
         "returned 'str' instead of a Helper",
@@ -157,9 +157,9 @@ def test_an_invalid_helper_is_ignored_and_the_others_are_kept(install: Install) 
 def test_the_first_plugin_keeps_a_name(install: Install) -> None:
     install("one", good("dup", 1), dist="aaa")
     install("two", good("dup", 2), dist="bbb")
-    found = load()
-    assert list(found.helpers["dup"].ports) == [1]
-    assert [str(p) for p in found.problems] == [
+    loaded = load()
+    assert list(loaded.helpers["dup"].ports) == [1]
+    assert [str(p) for p in loaded.problems] == [
         "plugin two (bbb 1.0): helper dup: plugin one (aaa 1.0) already has a helper of this name"
     ]
 
@@ -173,9 +173,9 @@ def test_our_own_plugins_come_first(install: Install) -> None:
 def test_two_helpers_cannot_share_a_kernel_name(install: Install) -> None:
     install("a", good("fw-ftp"))
     install("b", good("ftp"))
-    found = load()
-    assert list(found.helpers) == ["fw-ftp"]
-    assert "already registers fw-ftp" in found.problems[0].message
+    loaded = load()
+    assert list(loaded.helpers) == ["fw-ftp"]
+    assert "already registers fw-ftp" in loaded.problems[0].message
 
 
 @pytest.mark.parametrize("block", ["one", "aaa", "aaa:one"])
@@ -183,11 +183,11 @@ def test_two_helpers_cannot_share_a_kernel_name(install: Install) -> None:
 def test_blocking(install: Install, block: str, variable: bool) -> None:
     install("one", "raise RuntimeError('must not be imported')", dist="aaa")
     install("two", good("two"), dist="bbb")
-    found = load(environ=f"{block}, ") if variable else load(block)
-    assert list(found.helpers) == ["two"]
-    assert found.problems == ()
-    assert [p.state for p in found.plugins] == ["blocked", "loaded"]
-    assert found.missing_reasons() == {"one": "plugin one (aaa 1.0) is blocked"}
+    loaded = load(environ=f"{block}, ") if variable else load(block)
+    assert list(loaded.helpers) == ["two"]
+    assert loaded.problems == ()
+    assert [p.state for p in loaded.plugins] == ["blocked", "loaded"]
+    assert loaded.missing_reasons() == {"one": "plugin one (aaa 1.0) is blocked"}
 
 
 def test_all_third_party_plugins_can_be_blocked(install: Install) -> None:
@@ -204,6 +204,6 @@ def test_an_unknown_name_in_the_block_list_is_reported(install: Install) -> None
 
 
 def test_the_built_in_plugins_load() -> None:
-    found = plugins.load()
-    assert [str(p) for p in found.problems] == []
-    assert {"ftp", "rpc"} <= set(found.helpers)
+    loaded = plugins.load()
+    assert [str(p) for p in loaded.problems] == []
+    assert {"ftp", "rpc"} <= set(loaded.helpers)

@@ -26,15 +26,15 @@ def test_a_helper_has_an_object_for_each_family_and_transport(
     helper: Helper, l4s: set[int]
 ) -> None:
     objects = kernel_objects(helper)
-    assert {(one.l3, one.l4) for one in objects} == {(l3, l4) for l3 in (2, 10) for l4 in l4s}
+    assert {(o.l3, o.l4) for o in objects} == {(l3, l4) for l3 in (2, 10) for l4 in l4s}
     assert len(objects) == 2 * len(l4s)
 
 
 def test_all_classes_exist_from_the_beginning() -> None:
     # their number can't be changed later
     for helper in load().helpers.values():
-        for one in kernel_objects(helper):
-            assert len(one.policies) == CLASSES
+        for kernel_object in kernel_objects(helper):
+            assert len(kernel_object.policies) == CLASSES
     (first, *_) = kernel_objects(PLAIN)[0].policies
     assert (first.max, first.timeout) == (2, 30)
 

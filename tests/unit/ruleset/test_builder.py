@@ -120,7 +120,7 @@ ZONES = ZoneAssignments(
 )  # fmt: skip
 
 
-def made(name: str) -> str:
+def rules_of(name: str) -> str:
     text, workers = CASES[name]
     loaded = config.resolve(config.parse([(name, text)]), HELPERS)
     if name == "zones":
@@ -134,7 +134,7 @@ def made(name: str) -> str:
 
 
 def texts() -> dict[str, str]:
-    built = {name: made(name) for name in CASES}
+    built = {name: rules_of(name) for name in CASES}
     return {
         **built,
         "pin": ruleset.pin_table(HELPERS.values()),
@@ -155,8 +155,8 @@ def test_golden(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_connections_that_count_on_one_address_meet_one_worker(name: str) -> None:
     """G9: by the conntrack id they would be distributed, and the limits multiplied by the number of workers."""
-    targets = re.findall(r"queue (?:flags bypass )?to (.*) comment", made(name))
-    assert targets or "queue" not in made(name)
+    targets = re.findall(r"queue (?:flags bypass )?to (.*) comment", rules_of(name))
+    assert targets or "queue" not in rules_of(name)
     for target in targets:
         assert re.fullmatch(
             r"\d+|jhash ct original ip6? [sd]addr mod \d+ seed 0x1 offset \d+", target
@@ -164,7 +164,7 @@ def test_connections_that_count_on_one_address_meet_one_worker(name: str) -> Non
 
 
 def test_answers_meet_the_worker_of_their_asker() -> None:
-    text = made("children")
+    text = rules_of("children")
     chains = dict(re.findall(r"chain (\S+) \{(.*?)\n\t?\}", text, re.DOTALL))
     assert set(re.findall(r"ct original ip6? ([sd]addr)", chains["steer-outgoing"])) == {"saddr"}
     udp = [line for line in chains["steer-children"].splitlines() if "udp" in line]
@@ -194,8 +194,8 @@ def can_check() -> str:
     """Why nothing can be checked here, or empty."""
     if not shutil.which("nft") or not shutil.which("unshare"):
         return "no nft or no unshare"
-    said = nft("table inet x {\n\tflags owner\n}\n")
-    return f"no table in a new network namespace: {said or 'refused'}" if said else ""
+    errors = nft("table inet x {\n\tflags owner\n}\n")
+    return f"no table in a new network namespace: {errors or 'refused'}" if errors else ""
 
 
 def without_missing_parts(text: str) -> str:
@@ -205,8 +205,8 @@ def without_missing_parts(text: str) -> str:
     return re.sub(r"queue (flags bypass )?to [^\n]+", "accept", text)
 
 
-def complaints(said: str) -> list[str]:
-    return re.findall(r"Error: (.*)", said)
+def complaints(errors: str) -> list[str]:
+    return re.findall(r"Error: (.*)", errors)
 
 
 @pytest.mark.parametrize("name", [*CASES, "pin", "unpin", "teardown"])
@@ -214,12 +214,12 @@ def test_nft_understands_it(name: str) -> None:
     """Parsing and evaluation come before the kernel is asked: a refusal by the kernel is no syntax error."""
     if can_check():
         pytest.skip(can_check())
-    said = nft((GOLDEN / f"{name}.nft").read_text())
+    errors = nft((GOLDEN / f"{name}.nft").read_text())
     missing = "Could not process rule: No such file or directory"
-    assert set(complaints(said)) <= {missing}, said
-    if said:
-        pointed = re.findall(r"Error: .*\n\s*(.*)", said)
-        assert all("helper" in line or "queue" in line for line in pointed), said
+    assert set(complaints(errors)) <= {missing}, errors
+    if errors:
+        pointed = re.findall(r"Error: .*\n\s*(.*)", errors)
+        assert all("helper" in line or "queue" in line for line in pointed), errors
         pytest.skip(
             "this kernel has no such helper registered, or no nft queue; nft's own part is good"
         )
@@ -230,8 +230,8 @@ def test_the_kernel_takes_the_rest(name: str) -> None:
     if can_check():
         pytest.skip(can_check())
     probe = without_missing_parts(ruleset.pin_table([HELPERS["ftp"], HELPERS["tftp"]]))
-    if said := nft(probe):
-        pytest.skip(f"this kernel has no helper of its own to stand in: {complaints(said)[0]}")
+    if errors := nft(probe):
+        pytest.skip(f"this kernel has no helper of its own to stand in: {complaints(errors)[0]}")
     assert nft(without_missing_parts((GOLDEN / f"{name}.nft").read_text()), check=False) == ""
 
 
@@ -255,12 +255,12 @@ def test_an_owned_table_is_replaced_whole() -> None:
     pytest.importorskip("nftables")
     import sys
 
-    first, second = made("default"), made("udp-only")
-    given = "====\n".join(map(without_missing_parts, (first, second, ruleset.teardown())))
+    first, second = rules_of("default"), rules_of("udp-only")
+    rulesets = "====\n".join(map(without_missing_parts, (first, second, ruleset.teardown())))
     if nft(without_missing_parts(first)):
         pytest.skip("this kernel has no helper of its own to stand in")
     command = ["unshare", "-n", sys.executable, "-c", REPLACING]
-    done = subprocess.run(command, input=given, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, input=rulesets, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "tftp-udp" in done.stdout
     assert "rpc" not in done.stdout
@@ -290,7 +290,7 @@ def test_a_dry_run_needs_no_registered_helper() -> None:
 
 def test_whatever_queues_bypasses_unless_closed() -> None:
     for name in CASES:
-        for line in made(name).splitlines():
+        for line in rules_of(name).splitlines():
             if " queue " in line.partition("comment")[0]:
                 assert ("bypass" in line) != (name == "fail-closed" and " 111 " in line)
 
@@ -298,7 +298,7 @@ def test_whatever_queues_bypasses_unless_closed() -> None:
 def test_labels_have_room_whatever_is_configured() -> None:
     """Without a rule that sets one, conntrack makes no room for labels and `done` could not be stored."""
     for name in CASES:
-        built = made(name)
+        built = rules_of(name)
         assert ("ct label set" in built) == ("queue" in built)
 
 
@@ -319,8 +319,8 @@ EVIL = st.text(min_size=1) | st.sampled_from(
 HARMLESS = re.compile(r"[A-Za-z0-9_.+=@-]+")
 
 
-def build(one: HelperConfig, helper: Helper) -> str:
-    return ruleset.build(Config(DaemonConfig(), {"x": one}), {"x": helper}, range(1, 2))
+def build(limits: HelperConfig, helper: Helper) -> str:
+    return ruleset.build(Config(DaemonConfig(), {"x": limits}), {"x": helper}, range(1, 2))
 
 
 @given(EVIL)

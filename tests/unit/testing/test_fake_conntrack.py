@@ -14,7 +14,7 @@ ACK, SYN, FIN, RST = 0x10, 2, 1, 4
 
 
 def table() -> Conntrack:
-    return Conntrack(lambda seen, midway: "ftp" if seen.dport == 21 else "")
+    return Conntrack(lambda tuple_, midway: "ftp" if tuple_.dport == 21 else "")
 
 
 def see(
@@ -90,11 +90,11 @@ def test_connections_end() -> None:
 
 def test_the_labels_of_the_steering_rules() -> None:
     connection, _ = see(table())
-    seen = [
+    queued = [
         (connection.steer(reply), connection.labels >> labels.ORIG_SEEN)
         for reply in (False, False, True, True)
     ]
-    assert seen == [(True, 0b1), (True, 0b11), (True, 0b111), (True, 0b1111)]
+    assert queued == [(True, 0b1), (True, 0b11), (True, 0b111), (True, 0b1111)]
     connection.labels |= 1 << labels.DONE
     assert not connection.steer(False)
 

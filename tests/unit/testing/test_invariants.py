@@ -37,8 +37,8 @@ class Raises(DatagramParser):
 
 
 class Hoards(Parser):
-    def __init__(self, *given: object) -> None:
-        super().__init__(*given)  # type: ignore[arg-type]
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
         self.all: list[bytes] = []
 
     def feed(self, data: bytes, reply: bool) -> Iterator[Event]:
@@ -49,14 +49,14 @@ class Hoards(Parser):
 class Forgets(LineParser):
     """Doesn't save what it was told."""
 
-    def __init__(self, *given: object) -> None:
-        super().__init__(*given)  # type: ignore[arg-type]
-        self.told = False
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(*arguments)  # type: ignore[arg-type]
+        self.repeated = False
 
     def line(self, line: bytes, reply: bool) -> Iterator[Event]:
-        if self.told:
+        if self.repeated:
             yield Done()
-        self.told = True
+        self.repeated = True
 
 
 class SavesMuch(Good):
