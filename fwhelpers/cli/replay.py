@@ -45,6 +45,8 @@ def describe(item: Mapping[str, Any]) -> str:
     """One expectation for people."""
     expected = item["expected"]
     text = f"{item['helper']}: {_tuple(item['master'])}: frame {item['trigger']}: "
+    if expected is None:
+        return f"{text}{item['refused']}"
     if item["refused"] is not None:
         return f"{text}refused {_tuple(expected)}: {item['refused']}"
     seen = f"seen in frame {item['data']}" if item["data"] is not None else "not seen"

@@ -94,6 +94,27 @@ class Announcement:
 
 
 @dataclass
+class Abandonment:
+    """A control connection that the helper gave up."""
+
+    helper: str
+    master: Tuple
+    frame: int
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """In the form of an announcement without an expectation."""
+        return {
+            "helper": self.helper,
+            "master": _tuple_dict(self.master),
+            "expected": None,
+            "trigger": self.frame,
+            "data": None,
+            "refused": f"gave up: {self.reason}",
+        }
+
+
+@dataclass
 class QueuedPacket:
     """What the engine asks of a `kernel.queue.Packet`."""
 
@@ -187,7 +208,7 @@ class Replay:
             self._active, self, self._tell, links=ReplayLinks(self._now, links)
         )
         self._reassembly = Reassembly()
-        self._found: list[Announcement] = []
+        self._found: list[Announcement | Abandonment] = []
 
     def _enable(
         self, name: str, helper: Helper, settings: Mapping[str, Any], limits: Limits
@@ -306,7 +327,13 @@ class Replay:
     # results
 
     def _tell(self, note: Report) -> None:
-        if note.kind not in ("expected", "refused") or self._now.connection is None:
+        if self._now.connection is None:
+            return
+        if note.kind in ("poisoned", "failed"):
+            master = self._now.connection.orig
+            name = self._names[note.helper]
+            self._found.append(Abandonment(name, master, self._now.frame, note.reason))
+        if note.kind not in ("expected", "refused"):
             return
         expected = None
         if note.expectation is not None:
@@ -327,8 +354,8 @@ class Replay:
 
     def results(self) -> Iterator[dict[str, Any]]:
         """What was found so far."""
-        for announcement in self._found:
-            yield announcement.as_dict()
+        for event in self._found:
+            yield event.as_dict()
 
 
 def _steered(helper: Helper, seen: Tuple, broadcast: bool) -> bool:

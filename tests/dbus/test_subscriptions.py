@@ -58,14 +58,16 @@ def test_the_events_of_an_expectation(service: Program, play: Play) -> None:
         service.command(do="match", first=7)
         service.command(do="expire")
         service.command(do="refuse")
+        service.command(do="abandon")
         service.command(do="lose")
         await client.wait_signal("EventsLost")
         return subscriber_signals(client)
 
-    created, matched, expired, refused, gone = play(scenario)
-    assert [s.member for s in (created, matched, expired, refused, gone)] == [
-        "Created", "Matched", "Expired", "Refused", "EventsLost",
+    signals = play(scenario)
+    assert [s.member for s in signals] == [
+        "Created", "Matched", "Expired", "Refused", "Abandoned", "EventsLost",
     ]  # fmt: skip
+    created, matched, expired, refused, abandoned, gone = signals
     (one,) = created.body[0]
     assert (one["helper"], one["plugin"], one["policy"]) == ("ftp", "ftp", "data")
     assert (one["source"], one["destination_port"], one["flags"]) == (
@@ -78,6 +80,8 @@ def test_the_events_of_an_expectation(service: Program, play: Play) -> None:
     assert expired.body[0][0]["id"] == one["id"]
     (three,) = refused.body[0]
     assert (three["rule"], three["reason"]) == ("G6", "below 1024")
+    (four,) = abandoned.body[0]
+    assert (four["helper"], four["reason"]) == ("ftp", "begins with GET")
     assert gone.body == ({"stage": "kernel", "count": 0, "resynced": True},)
 
 
