@@ -12,7 +12,7 @@ from fwhelpers.dbus import names
 if TYPE_CHECKING:
     from fwhelpers.dbus.connection import Message
 
-_EVENTS = ("Created", "Matched", "Expired", "Withdrawn", "Refused")
+_EVENTS = ("Created", "Matched", "Expired", "Withdrawn", "Refused", "Abandoned")
 
 
 class EventPrinter:
@@ -53,6 +53,9 @@ def _parts(event: str, values: Mapping[str, Any]) -> Iterator[str]:
     if event == "refused":
         yield f"{values['endpoint']}: {values['reason']} ({values['rule']});"
         yield f"{values['client']} → {values['server']}"
+        return
+    if event == "abandoned":
+        yield f"{values['client']} → {values['server']}: {values['reason']}"
         return
     if event == "matched":
         connection = values["connection"]

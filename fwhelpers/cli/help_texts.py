@@ -49,9 +49,10 @@ examples:
 
 MONITOR = """\
 Shows the events of the running service: created expectations, the connections
-that match them, and expired, withdrawn or refused expectations. Without the
-service, or with --kernel, shows the kernel's events in the format of
-`conntrack -E expect`; this requires root. Lost events are reported on stderr.
+that match them, expired, withdrawn or refused expectations, and connections
+that a helper has given up, with the reason. Without the service, or with
+--kernel, shows the kernel's events in the format of `conntrack -E expect`; this
+requires root. Lost events are reported on stderr.
 
 examples:
   fwhelpers monitor

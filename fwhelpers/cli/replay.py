@@ -45,6 +45,8 @@ def describe(item: Mapping[str, Any]) -> str:
     """Return a line of text on an expectation."""
     expected = item["expected"]
     text = f"{item['helper']}: {_tuple(item['master'])}: frame {item['trigger']}: "
+    if expected is None:
+        return f"{text}{item['refused']}"
     if item["refused"] is not None:
         return f"{text}refused {_tuple(expected)}: {item['refused']}"
     match = "no match" if item["data"] is None else f"matched by frame {item['data']}"

@@ -10,7 +10,7 @@ from fwhelpers.api import Endpoint, Helper
 from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import INACTIVE, PERMANENT, USERSPACE, Expectation
-from fwhelpers.worker.messages import FlowReport
+from fwhelpers.worker.messages import FlowReport, ReportKind
 
 _TRANSPORTS = {6: "tcp", 17: "udp"}
 _FLAGS = ((PERMANENT, "permanent"), (INACTIVE, "inactive"), (USERSPACE, "userspace"))
@@ -54,8 +54,10 @@ class Serializer:
         match content:
             case Event():
                 return self.event(content, now)
-            case FlowReport():
+            case FlowReport(kind=ReportKind.REFUSED):
                 return self.refusal(content)
+            case FlowReport():
+                return self.report(content)
         return asdict(content)
 
     def event(self, event: Event, now: float) -> dict[str, Any]:
@@ -99,13 +101,20 @@ class Serializer:
 
     def refusal(self, report: FlowReport) -> dict[str, Any]:
         """A refused announcement."""
+        return self.report(report) | {
+            "announcement": report.trigger,
+            "endpoint": report.endpoint,
+            "rule": report.rule,
+            "interface": self._interface(report.interface),
+        }
+
+    def report(self, report: FlowReport) -> dict[str, Any]:
+        """A control connection, and the reason for a decision about it."""
         name = self.installed.name(report.helper)
         return {
             "helper": name, "kernel_name": report.helper,
-            "plugin": self.installed.plugins.get(name, ""), "announcement": report.trigger,
-            "transport": report.l4, "client": report.client, "server": report.server,
-            "endpoint": report.endpoint, "rule": report.rule, "reason": report.reason,
-            "interface": self._interface(report.interface),
+            "plugin": self.installed.plugins.get(name, ""), "transport": report.l4,
+            "client": report.client, "server": report.server, "reason": report.reason,
         }  # fmt: skip
 
     def _interface(self, index: int) -> str:

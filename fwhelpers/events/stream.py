@@ -3,7 +3,7 @@
 kernel ──EventSocket──▶ Tracker ──▶ Attribution ─▶ ┐
                                        ▲            ├─▶ RingBuffer ──▶ subscribers, each at its own speed
 workers' reports ── expected ──────────┘            │
-                 └─ refused ─────────────────────▶ ┘
+                 └─ refused, abandoned ──────────▶ ┘
 """
 
 from __future__ import annotations
@@ -145,6 +145,9 @@ class EventStream:
             announcement = Announcement(report.trigger, report.interface, report.timeout)
             self._reported.add(report.expectation, queue, report.account, report.timeout, now)
             self._add(self._attribution.add_report(report.expectation, announcement, now))
+        elif report.kind in (ReportKind.POISONED, ReportKind.FAILED):
+            self._count(report.helper, EventKind.ABANDONED)
+            self.ring.add(Item(EventKind.ABANDONED, report.helper, report))
 
     def handover_of(self, queue: int) -> bytes:
         """The live expectations of a worker that has died, as its successor reads them."""

@@ -37,6 +37,7 @@ class EventKind(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"  #: an announcement was refused
+    ABANDONED = "abandoned"  #: a helper gave a connection up
     LOST = "lost"  #: events were lost
 
 

@@ -95,6 +95,27 @@ class Announcement:
 
 
 @dataclass
+class Abandonment:
+    """A control connection that the helper gave up."""
+
+    helper: str
+    master: Tuple
+    frame: int
+    reason: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """In the form of an announcement without an expectation."""
+        return {
+            "helper": self.helper,
+            "master": _tuple_dict(self.master),
+            "expected": None,
+            "trigger": self.frame,
+            "data": None,
+            "refused": f"gave up: {self.reason}",
+        }
+
+
+@dataclass
 class _Now:
     """The current frame, and the state of its processing."""
 
@@ -127,7 +148,7 @@ class Replay:
             self._active, self, self._on_report, links=ReplayLinks(self._now, links)
         )
         self._reassembly = Reassembly()
-        self._announcements: list[Announcement] = []
+        self._announcements: list[Announcement | Abandonment] = []
 
     def _enable(
         self, name: str, helper: Helper, settings: Mapping[str, Any], limits: Limits
@@ -250,7 +271,13 @@ class Replay:
     # results
 
     def _on_report(self, note: Report) -> None:
-        if note.kind not in ("expected", "refused") or self._now.connection is None:
+        if self._now.connection is None:
+            return
+        if note.kind in ("poisoned", "failed"):
+            master = self._now.connection.orig
+            name = self._names[note.helper]
+            self._announcements.append(Abandonment(name, master, self._now.frame, note.reason))
+        if note.kind not in ("expected", "refused"):
             return
         expected = None
         if note.expectation is not None:
@@ -270,9 +297,9 @@ class Replay:
         )
 
     def results(self) -> Iterator[dict[str, Any]]:
-        """Yield the announcements up to now."""
-        for announcement in self._announcements:
-            yield announcement.as_dict()
+        """Yield the announcements and the abandoned connections up to now."""
+        for event in self._announcements:
+            yield event.as_dict()
 
 
 def _steered(helper: Helper, tuple_: Tuple, broadcast: bool) -> bool:

@@ -186,17 +186,21 @@ def test_monitor_prints_events(service: Program, bus: MessageBus, as_json: bool)
         service.command(do="create", first=5, count=1)
         service.command(do="match", first=5)
         service.command(do="refuse")
+        service.command(do="abandon")
         service.command(do="lose")
         program.wait_line("some events were lost")
         if as_json:
             events = [json.loads(line) for line in program.lines if line.startswith("{")]
-            assert [event["event"] for event in events] == ["created", "matched", "refused", "lost"]
+            assert [event["event"] for event in events] == [
+                "created", "matched", "refused", "abandoned", "lost",
+            ]  # fmt: skip
             assert events[1]["connection"]["source_port"] == 50000
         else:
-            assert program.lines[:3] == [
+            assert program.lines[:4] == [
                 "created   ftp: PORT tcp 10.0.1.2:any → 10.0.2.2:1029 for 60 s by 10.0.1.2:40005 → 10.0.2.2:21",
                 "matched   ftp: PORT tcp 10.0.1.2:50000 → 10.0.2.2:1029 by 10.0.1.2:40005 → 10.0.2.2:21",
                 "refused   ftp: PORT 10.0.1.2:22: below 1024 (G6); 10.0.1.2:40000 → 10.0.2.2:21",
+                "abandoned ftp: 10.0.1.2:40000 → 10.0.2.2:21: begins with GET",
             ]
         program.process.send_signal(signal.SIGINT)
         assert program.process.wait(60) == 0

@@ -60,14 +60,16 @@ def test_the_events_of_an_expectation(service: Program, play: Play) -> None:
         service.command(do="match", first=7)
         service.command(do="expire")
         service.command(do="refuse")
+        service.command(do="abandon")
         service.command(do="lose")
         await client.wait_signal("EventsLost")
         return subscriber_signals(client)
 
-    created, matched, expired, refused, gone = play(scenario)
-    assert [s.member for s in (created, matched, expired, refused, gone)] == [
-        "Created", "Matched", "Expired", "Refused", "EventsLost",
+    signals = play(scenario)
+    assert [s.member for s in signals] == [
+        "Created", "Matched", "Expired", "Refused", "Abandoned", "EventsLost",
     ]  # fmt: skip
+    created, matched, expired, refused, abandoned, gone = signals
     (expectation,) = created.body[0]
     assert (expectation["helper"], expectation["plugin"], expectation["policy"]) == (
         "ftp",
@@ -84,6 +86,8 @@ def test_the_events_of_an_expectation(service: Program, play: Play) -> None:
     assert expired.body[0][0]["id"] == expectation["id"]
     (three,) = refused.body[0]
     assert (three["rule"], three["reason"]) == ("G6", "below 1024")
+    (four,) = abandoned.body[0]
+    assert (four["helper"], four["reason"]) == ("ftp", "begins with GET")
     assert gone.body == ({"stage": "kernel", "count": 0, "resynced": True},)
 
 

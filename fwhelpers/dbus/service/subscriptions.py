@@ -31,7 +31,7 @@ MAX_SUBSCRIBERS, MAX_OF_USER = 64, 8
 
 SIGNALS = {
     "created": "Created", "matched": "Matched", "expired": "Expired", "withdrawn": "Withdrawn",
-    "refused": "Refused", "lost": "EventsLost",
+    "refused": "Refused", "abandoned": "Abandoned", "lost": "EventsLost",
 }  # fmt: skip
 
 _UNREACHABLE = {

@@ -189,6 +189,9 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
         events.advance(now + 1000)
     elif do == "refuse":
         events.on_worker_message(1000, REFUSED, now)
+    elif do == "abandon":
+        abandoned = replace(REFUSED, kind=ReportKind.POISONED, reason="begins with GET")
+        events.on_worker_message(1000, abandoned, now)
     elif do == "lose":
         events.add_loss("kernel", 0, resynced=True)
     elif do == "restart-worker":

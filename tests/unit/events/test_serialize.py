@@ -88,6 +88,16 @@ def test_a_refusal(serializer: Serializer) -> None:
     to_variants(fields)
 
 
+@pytest.mark.parametrize("kind", [ReportKind.POISONED, ReportKind.FAILED])
+def test_a_connection_that_was_given_up(serializer: Serializer, kind: ReportKind) -> None:
+    fields = serializer.item(FlowReport(kind, "fw-ftp", "c", "s", "tcp", "why"), 0.0)
+    assert fields == {
+        "helper": "ftp", "kernel_name": "fw-ftp", "plugin": "plug", "transport": "tcp",
+        "client": "c", "server": "s", "reason": "why",
+    }  # fmt: skip
+    to_variants(fields)
+
+
 def test_a_loss(serializer: Serializer) -> None:
     fields = serializer.item(Loss("kernel", 0, True), 0.0)
     assert fields == {"stage": "kernel", "count": 0, "resynced": True}

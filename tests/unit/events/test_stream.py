@@ -162,6 +162,21 @@ def test_an_unknown_reply_direction_is_looked_up(events: EventStream) -> None:
 REFUSED = FlowReport(ReportKind.REFUSED, "fw-ftp", "c", "s", "tcp", "r", "G6", "PASV", "e")
 
 
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (ReportKind.POISONED, ["abandoned"]),
+        (ReportKind.FAILED, ["abandoned"]),
+        (ReportKind.DONE, []),
+    ],
+)
+def test_connections_that_are_given_up_are_events(
+    events: EventStream, kind: ReportKind, expected: list[str]
+) -> None:
+    events.on_worker_message(1000, replace(REFUSED, kind=kind), 0.0)
+    assert kinds(events) == expected
+
+
 def used_at_once(port: int) -> list[Message | None]:
     """All that the kernel tells of an expectation that a connection takes at once."""
     data = expectation(port).tuple._replace(sport=5)

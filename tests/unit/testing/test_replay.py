@@ -21,6 +21,7 @@ from fwhelpers.api import (
     Refuse,
     Setting,
 )
+from fwhelpers.cli.replay import describe
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.testing import pcap
 from fwhelpers.testing.playbook import settings_of
@@ -133,6 +134,14 @@ def test_an_announcement_that_nobody_used(tmp_path: Path) -> None:
     assert (item["data"], item["refused"]) == (None, None)
 
 
+def test_a_connection_that_is_given_up_has_one_line_with_the_reason(tmp_path: Path) -> None:
+    capture = Capture().tcp(b"GET /\n").tcp(b"DATA 5000\n", True).tcp(b"GET /\n")
+    (item,) = capture.replay(tmp_path)
+    assert (item["expected"], item["data"], item["trigger"]) == (None, None, 3)
+    assert item["refused"] == "gave up: no HELLO"
+    assert describe(item).endswith("frame 3: gave up: no HELLO")
+
+
 def test_the_guard_refuses(tmp_path: Path) -> None:
     (item,) = Capture().says(b"DATA 22\n").data(22).replay(tmp_path)
     assert item["refused"] == "G6: port 22 is below 1024"
@@ -174,7 +183,8 @@ def test_a_capture_that_begins_midway(tmp_path: Path) -> None:
 
 
 def test_a_whole_capture_is_read_strictly(tmp_path: Path) -> None:
-    assert Capture().tcp(b"DATA 5000\n", True).replay(tmp_path) == []
+    (item,) = Capture().tcp(b"DATA 5000\n", True).replay(tmp_path)
+    assert item["refused"] == "gave up: no HELLO"
 
 
 def test_nothing_after_done(tmp_path: Path) -> None:
