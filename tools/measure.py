@@ -56,17 +56,24 @@ def length(function: Function) -> int:
     return total
 
 
-def private_used_once(sources: dict[Path, str], trees: dict[Path, ast.Module]) -> tuple[int, int]:
-    """Return how many functions there are, and how many are private and named at one other place."""
+def private_used_once(sources: dict[Path, str], trees: dict[Path, ast.Module]) -> list[str]:
+    """Return the names of the functions that are private and named at one other place."""
     definitions = [f.name for tree in trees.values() for f in functions(tree)]
     words = Counter(word for text in sources.values() for word in re.findall(r"\w+", text))
     defined = Counter(definitions)
-    once = [
+    return [
         name
         for name in definitions
         if name.startswith("_") and not name.startswith("__") and words[name] == 2 * defined[name]
     ]
-    return len(definitions), len(once)
+
+
+def called_names(tree: ast.AST) -> Iterator[str]:
+    """Yield the name of each function or method that is called."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name)) | ast.Call(func=ast.Attribute(attr=name)):
+                yield name
 
 
 def main() -> None:
@@ -77,7 +84,9 @@ def main() -> None:
     lines = {path: text.count("\n") for path, text in sources.items()}
     longest = max(lines, key=lambda path: lines[path])
     lengths = [length(f) for tree in trees.values() for f in functions(tree)]
-    count, once = private_used_once(sources, trees)
+    once = private_used_once(sources, trees)
+    called = {name for tree in trees.values() for name in called_names(tree)}
+    values = sum(name not in called for name in once)
     names = [name.strip("_") for tree in trees.values() for name in assigned_names(tree)]
     empty = Counter(name for name in names if name in EMPTY_NAMES)
     print(f"files                                {len(paths)}, {sum(lines.values())} lines")
@@ -86,10 +95,13 @@ def main() -> None:
         f"longest file                         {lines[longest]} lines, {longest.relative_to(ROOT)}"
     )
     print(
-        f"functions                            {count}, median {statistics.median(lengths):g} lines,"
+        f"functions                            {len(lengths)}, median {statistics.median(lengths):g} lines,"
         f" 90 % at most {statistics.quantiles(lengths, n=10)[-1]:g}"
     )
-    print(f"private functions with a single use  {once / count:.1%}")
+    print(
+        f"private functions with a single use  {len(once) / len(lengths):.1%}, of these"
+        f" {values / len(lengths):.1%} in tables or as callbacks"
+    )
     print(f"pronouns and participles as names    {1000 * empty.total() / len(names):.1f} of 1,000")
     if empty:
         print("  " + ", ".join(f"{name} {number}" for name, number in empty.most_common(8)))

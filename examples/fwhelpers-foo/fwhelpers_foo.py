@@ -12,13 +12,13 @@ DATA = re.compile(rb"DATA (\d{1,5})\r?\n")
 
 
 class Foo(LineParser):
-    """Only the server announces; nothing else that is said opens anything."""
+    """Parses the lines of the server. Other messages announce nothing."""
 
     def line(self, line: bytes, reply: bool) -> Iterator[Event]:
         if not reply or not (match := DATA.fullmatch(line)):
             return
         if not 0 < (port := int(match[1])) < 65536:
-            raise ParseError(f"no port: {port}")
+            raise ParseError(f"not a port: {port}")
         yield Expect(
             client=self.flow.client, server=self.flow.server.at(port),
             span=match.span(1), encode=lambda end: b"%d" % end.port, trigger="DATA",
@@ -27,6 +27,6 @@ class Foo(LineParser):
 
 @hookimpl
 def fwhelpers_helpers() -> list[Helper]:
-    """The one helper of this plugin."""
+    """Return the helper of this plugin."""
     policies = [Policy("data", max=4, timeout=60)]
     return [Helper("foo", "tcp", ports=[7777], parser=Foo, policies=policies, doc="Foo")]

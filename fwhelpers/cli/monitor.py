@@ -67,15 +67,11 @@ def print_events(messages: Iterable[Message | None], as_json: bool) -> None:
     """Print kernel events; None stands for events that the kernel had to drop."""
     for message in messages:
         if message is None:
-            _print_lost(as_json)
+            if as_json:
+                print_line({"event": "lost"})
+            warn("events were lost: the kernel produced them faster than they could be read")
         elif message.subsystem == nfnl.CTNETLINK_EXP:
             _print_event(message, as_json)
-
-
-def _print_lost(as_json: bool) -> None:
-    if as_json:
-        print_line({"event": "lost"})
-    warn("events were lost: the kernel produced them faster than they could be read")
 
 
 def _print_event(message: Message, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from fwhelpers.config import Config, HelperConfig
+from fwhelpers.config import Config
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.engine.registry import MAX_ALIVE
 from fwhelpers.plugin.manager import Plugins
@@ -24,7 +24,13 @@ def make_worker_config(
     """Return the configuration of each of a number of workers that inspect these helpers."""
     inspected = config.inspected
     return WorkerConfig(
-        {name: _options(inspected[name]) for name in helpers},
+        {
+            name: HelperOptions(
+                {**inspected[name].settings, "destinations": inspected[name].destinations},
+                limits(inspected[name].guard),
+            )
+            for name in helpers
+        },
         tuple(config.daemon.blocked_plugins),
         plugins.identity(),
         disable_at_end=config.daemon.steering == "helper",
@@ -44,11 +50,6 @@ def kernel_max() -> int:
         return int(_KERNEL_MAX.read_text())
     except (OSError, ValueError):
         return MAX_ALIVE
-
-
-def _options(helper: HelperConfig) -> HelperOptions:
-    settings = {**helper.settings, "destinations": helper.destinations}
-    return HelperOptions(settings, limits(helper.guard))
 
 
 def limits(guard: Mapping[str, Any]) -> Limits:

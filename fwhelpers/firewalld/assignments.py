@@ -198,11 +198,12 @@ def _offer(
     )
     families = tuple(f for f in ours.families if not limits or f"ipv{f}" in limits)
     where = tuple(network for networks in limits.values() for network in networks)
-    return _Offer(ours, ports, any(_opens(opened, port) for port in ports), where, families)
-
-
-def _opens(opened: Ports, port: tuple[int, str]) -> bool:
-    return any(l4 == port[1] and port[0] in _port_range(text) for text, l4 in opened)
+    is_opened = any(
+        l4 == transport and port in _port_range(text)
+        for port, transport in ports
+        for text, l4 in opened
+    )
+    return _Offer(ours, ports, is_opened, where, families)
 
 
 def _numbers(ports: Ports) -> tuple[tuple[int, str], ...]:

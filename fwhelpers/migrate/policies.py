@@ -64,7 +64,8 @@ def _policy(policy: Policy, type_: Type, helper: Helper) -> Iterator[Remark]:
     seconds = max(policy.timeout for policy in helper.policies)
     most, timeout = policy.max, policy.timeout
     if most is not None and most.value <= _PER_CLIENT:
-        text = f"ExpectMax {_or_all(most.value)}: our limit for a connection is {ours}; no key changes it"
+        value = most.value or f"0 (that is {_MOST})"
+        text = f"ExpectMax {value}: our limit for a connection is {ours}; no key changes it"
         yield Remark(most.origin, text, most.value not in shipped[0])
     elif most is not None and most.value > _MOST:
         text = f"ExpectMax {most.value}: the kernel allows {_MOST}"
@@ -72,7 +73,3 @@ def _policy(policy: Policy, type_: Type, helper: Helper) -> Iterator[Remark]:
     if timeout is not None:
         text = f"ExpectTimeout {timeout.value}: our timeout is {seconds} seconds; no key changes it"
         yield Remark(timeout.origin, text, timeout.value not in shipped[1])
-
-
-def _or_all(value: int) -> str:
-    return str(value) if value else f"0 (that is {_MOST})"

@@ -19,13 +19,7 @@ def toml(result: Result) -> str:
     """Return the whole file."""
     file = Origin(result.file, 0).short.rpartition(":")[0]
     head = _HEAD.format(file=file)
-    return head + "".join(f"{line}\n" for line in _lines(result))
-
-
-def _lines(result: Result) -> Iterator[str]:
-    for table in result.tables:
-        yield ""
-        yield from _table(table)
+    return head + "".join(f"{line}\n" for table in result.tables for line in ("", *_table(table)))
 
 
 def _table(table: Table) -> Iterator[str]:

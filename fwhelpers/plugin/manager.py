@@ -110,17 +110,14 @@ def load(
 ) -> Plugins:
     """Load every installed plugin that is not blocked."""
     loader = _Loader([*blocked, *environ.get(BLOCK_VARIABLE, "").replace(",", " ").split()])
-    for plugin, entry in sorted(
-        _identify(entry_points(group=group)), key=lambda pair: _load_order(pair[0])
-    ):
+    metadata = cache(_name_and_version)  # reading a distribution's metadata is slow
+    pairs = [
+        (Plugin(entry.name, *metadata(entry.dist), entry.value), entry)
+        for entry in entry_points(group=group)
+    ]
+    for plugin, entry in sorted(pairs, key=lambda pair: _load_order(pair[0])):
         loader.load(plugin, entry)
     return loader.result()
-
-
-def _identify(entries: Iterable[EntryPoint]) -> Iterator[tuple[Plugin, EntryPoint]]:
-    metadata = cache(_name_and_version)  # reading a distribution's metadata is slow
-    for entry in entries:
-        yield Plugin(entry.name, *metadata(entry.dist), entry.value), entry
 
 
 def _name_and_version(distribution: Distribution | None) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The whole plugin: what it announces, what it doesn't, and what no bytes may do to it."""
+"""The complete plugin: announcements, other messages, and arbitrary bytes."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ class Session:
         if len(self._calls) >= 2 * MAX_CALLS or of_caller >= 2 * MAX_OF_CALLER:
             return  # the caller does not wait for replies, so it gets none
         full = len(self._calls) >= MAX_CALLS or of_caller >= MAX_OF_CALLER
-        work = self._refuse(call) if full else self._handle(call)
-        task = asyncio.get_running_loop().create_task(work)
+        refusal = self._reply_error(call, names.LIMIT, "too many calls at a time") if full else None
+        task = asyncio.get_running_loop().create_task(refusal or self._handle(call))
         self._calls[task] = call.sender
         self._callers[call.sender] += 1
         task.add_done_callback(self._forget_call)
@@ -92,9 +92,6 @@ class Session:
         self._callers[sender] -= 1
         if not self._callers[sender]:
             del self._callers[sender]
-
-    async def _refuse(self, call: Message) -> None:
-        await self._reply_error(call, names.LIMIT, "too many calls at a time")
 
     async def _handle(self, call: Message) -> None:
         try:

@@ -115,7 +115,8 @@ class Subscriptions:
             batch = self._events.ring.read(position, BATCH)
             position = batch.next
             if batch.lost:
-                await self._emit_lost(name, batch.lost)
+                details = {"stage": "subscriber", "count": batch.lost, "resynced": False}
+                await self._signal(name, SIGNALS["lost"], "a{sv}", to_variants(details))
             items = [item for item in batch.items if self._matches(item, event_filter)]
             await self._emit(name, items)
             sent += len(items)
@@ -139,10 +140,6 @@ class Subscriptions:
                     await self._signal(name, SIGNALS[kind], "a{sv}", body)
             else:
                 await self._signal(name, SIGNALS[kind], "aa{sv}", bodies)
-
-    async def _emit_lost(self, name: str, count: int) -> None:
-        details = {"stage": "subscriber", "count": count, "resynced": False}
-        await self._signal(name, SIGNALS["lost"], "a{sv}", to_variants(details))
 
     async def _signal(self, name: str, member: str, signature: str, argument: Any) -> None:
         await self._connection.emit(
