@@ -10,6 +10,7 @@ from random import Random
 
 from connection import Connection
 
+from fwhelpers.engine import handover
 from fwhelpers.engine.announcement import MessageContext, Outcome
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.headers import locate
@@ -109,9 +110,16 @@ class Result:
 
 
 class Model:
-    """One connection. `script`: messages by turns; each waits until all before it have arrived."""
+    """One connection. `script`: messages by turns; each waits until all before it have arrived.
 
-    def __init__(self, talk: Connection, script: Sequence[Said], random: Random) -> None:
+    Workers are replaced; with `killed` they hand over what the manager knows only, the expectations, and are killed
+    while nothing is left to rewrite: no bytes wait for their acknowledgement, none were resized.
+    """
+
+    def __init__(
+        self, talk: Connection, script: Sequence[Said], random: Random, *, killed: bool = False
+    ) -> None:
+        self.killed = killed
         self.talk, self.script, self.random = talk, script, random
         talk.inspector._flows._max_flows = 4
         self.kernel = Kernel()
@@ -222,13 +230,19 @@ class Model:
                 )
                 self.talk.payloads[0] -= 1
                 self.talk.inspector.packet(other, self.talk.now)  # type: ignore[arg-type]
-        elif dice < 0.03:
-            data = self.talk.inspector.hand_over()
+        elif dice < 0.03 and not (self.killed and self._duty()):
+            worker = self.talk.inspector
+            expectations = handover.encode([], expectations=worker._registry)
+            data = expectations if self.killed else worker.hand_over()
             active = {self.talk.helper.kernel_name: Active(self.talk.helper)}
             successor = Inspector(active, self.talk.maker, self.talk.notes.append, max_flows=4)
             successor.resume(data)
             self.talk.inspector = successor
             self._watch()
+
+    def _duty(self) -> bool:
+        state = self.talk.inspector._flows.get((repr(self.talk.orig).encode(), 1))
+        return state is not None and any(r.pending or r.past for r in state.rewriters)
 
     def step(self, calm: bool) -> None:
         busy = [n for n, queue in enumerate(self.wire) if queue]
