@@ -10,6 +10,8 @@ from random import Random
 
 from connection import Connection
 
+from fwhelpers.engine import handover
+from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.headers import locate
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.mangle import Edit, apply
@@ -107,9 +109,16 @@ class Result:
 
 
 class Model:
-    """One connection. `script`: messages by turns; each waits until all before it have arrived."""
+    """One connection. `script`: messages by turns; each waits until all before it have arrived.
 
-    def __init__(self, talk: Connection, script: Sequence[Message], random: Random) -> None:
+    Workers are replaced; with `killed` they hand over what the manager knows only, the expectations, and are killed
+    while nothing is left to rewrite: no bytes wait for their acknowledgement, none were resized.
+    """
+
+    def __init__(
+        self, talk: Connection, script: Sequence[Message], random: Random, *, killed: bool = False
+    ) -> None:
+        self.killed = killed
         self.talk, self.script, self.random = talk, script, random
         talk.inspector._flows._max_flows = 4
         self.kernel = Kernel()
@@ -127,8 +136,7 @@ class Model:
 
     def _note_edits(self, reply: bool) -> None:
         """Note what the engine rewrites, in offsets of the stream."""
-        flows = self.talk.inspector._flows.all()
-        state = next((state for (_, ct_id), state in flows if ct_id == 1), None)
+        state = self._flow()
         for unit in state.rewriters[reply].pending if state else ():
             start = (unit.seq - self.ends[reply].isn) & _MASK
             edit = Edit(start, start + unit.size, unit.text)
@@ -208,12 +216,22 @@ class Model:
                 )
                 self.talk.payloads[0] -= 1
                 self.talk.inspector.packet(other.decode(), self.talk.now)
-        elif dice < 0.03:
-            data = self.talk.inspector.hand_over()
+        elif dice < 0.03 and not (self.killed and self._duty()):
+            worker = self.talk.inspector
+            expectations = handover.encode([], expectations=worker._registry)
+            data = expectations if self.killed else worker.hand_over()
             active = {self.talk.helper.kernel_name: Active(self.talk.helper)}
             successor = Inspector(active, self.talk.maker, self.talk.notes.append, max_flows=4)
             successor.resume(data)
             self.talk.inspector = successor
+
+    def _duty(self) -> bool:
+        state = self._flow()
+        return state is not None and any(r.pending or r.past for r in state.rewriters)
+
+    def _flow(self) -> FlowState | None:
+        flows = self.talk.inspector._flows.all()
+        return next((state for (_, ct_id), state in flows if ct_id == 1), None)
 
     def step(self, calm: bool) -> None:
         busy = [n for n, queue in enumerate(self.wire) if queue]
