@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fwhelpers.api import Expect, Policy
+from fwhelpers.api import Endpoint, Expect, Policy
 from fwhelpers.engine.active import Active
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.guard import Refusal, Refused
@@ -60,7 +60,7 @@ class Announcement:
         self.context = context
         self.event = event
         self.now = now
-        self._klass = -1
+        self._klass = -1 if event.policy else 0
 
     @property
     def klass(self) -> int:
@@ -72,7 +72,7 @@ class Announcement:
     def _policy_index(self) -> int:
         name = self.event.policy
         for index, policy in enumerate(self.helper.policies):
-            if not name or policy.name == name:
+            if policy.name == name:
                 return index
         raise Refused("G9", f"the helper has no policy {name!r}")
 
@@ -107,12 +107,19 @@ class Announcement:
         """Return the mask of a planned connection."""
         return mask_for(plan.tuple, self.event.sport is not None, plan.prefix)
 
-    def report(self, kind: str, refusal: Refusal | None = None) -> Report:
-        """Return a report on the announcement."""
-        rule, reason = refusal or ("", "")
+    def report(self, outcome: Expectation | Refusal) -> Report:
+        """Return a report on the announcement: its expectation is created, or it is refused."""
+        kind, rule, reason = "expected", "", ""
+        expectation: Expectation | None = None
+        refused: Endpoint | None = None
+        if isinstance(outcome, Refusal):
+            kind, (rule, reason), refused = "refused", outcome, self.event.server
+        else:
+            expectation = outcome
+        flow = self.flow
         return Report(
-            kind, self.flow.helper, self.flow.flow, reason, rule,
-            trigger=self.event.trigger, interface=self.context.interface, account=self.flow.account,
+            kind, flow.helper, flow.flow, reason, rule, expectation, refused, self.event.trigger, flow.account,
+            self.context.interface,
         )  # fmt: skip
 
 

@@ -76,8 +76,7 @@ class ExpectationManager:
                 self._open(announcement, planned, outcome)
         except Refused as refused:
             outcome.edits.clear()
-            report = announcement.report("refused", refused.refusal)
-            outcome.reports.append(report._replace(refused=announcement.event.server))
+            outcome.reports.append(announcement.report(refused.refusal))
         return outcome
 
     def cancel(self, flow: FlowState, klass: int | None) -> set[ExpectationKey]:
@@ -145,7 +144,8 @@ class ExpectationManager:
         text = AnnouncedText(announcement.event, announcement.context)
         if not text.movable:
             planned = self._reserved(announcement, planned)
-        current = self._current(announcement, planned)
+        expectation = announcement.expectation(planned)
+        current = self._current(expectation)
         if current is not None and _is_young(
             current,
             announcement.flow.connection,
@@ -160,20 +160,19 @@ class ExpectationManager:
         self._check_quota(announcement, current)
         for candidate in _candidates(planned, text):
             edit = text.edit(candidate.visible)
-            expectation = announcement.expectation(candidate)
+            if candidate is not planned:
+                expectation = announcement.expectation(candidate)
             if self._create(announcement, expectation, outcome):
                 live = self._enter(announcement, expectation)
                 _remember(announcement, candidate, live)
-                report = announcement.report("expected")
-                outcome.reports.append(report._replace(expectation=expectation))
+                outcome.reports.append(announcement.report(expectation))
                 outcome.edits += [edit] if edit else []
                 return
         port = announcement.event.server.port
         raise Refused("G15", f"port {port} and those after it are taken")
 
-    def _current(self, announcement: Announcement, planned: Plan) -> LiveExpectation | None:
-        """Return the live expectation that admits the planned connections, whoever owns it."""
-        expectation = announcement.expectation(planned)
+    def _current(self, expectation: Expectation) -> LiveExpectation | None:
+        """Return the live expectation that admits the same connections, whoever owns it."""
         live = self._registry.get(key_of(expectation))
         same = live is not None and leads_to(live.expectation) == leads_to(expectation)
         return live if same else None
@@ -211,11 +210,8 @@ class ExpectationManager:
         """Create it, or have it attached with the verdict; False if the port is taken."""
         live = self._registry.get(key_of(expectation))
         with_verdict = bool(expectation.helper) or not announcement.context.packet.confirmed
-        if (
-            with_verdict
-            and live is not None
-            and leads_to(live.expectation) != leads_to(expectation)
-        ):
+        same = live is not None and leads_to(live.expectation) == leads_to(expectation)
+        if with_verdict and live is not None and not same:
             return False  # the kernel would not report the clash
         if expectation.helper and (
             live is None or live.claim.owner != announcement.flow.connection
@@ -226,7 +222,7 @@ class ExpectationManager:
         if with_verdict:
             outcome.attach.append(expectation)
             return True
-        errno = self._table.create(expectation)
+        errno = EEXIST if same else self._table.create(expectation)
         if errno == EEXIST:
             errno = self._table.replace(expectation)
         if errno in (EEXIST, EBUSY):

@@ -9,10 +9,9 @@ its owner.
 from __future__ import annotations
 
 import heapq
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fwhelpers.engine.expectation_key import Connection, ExpectationKey, key_of
 from fwhelpers.engine.guard import Limits, Refusal
@@ -48,7 +47,7 @@ class Account(NamedTuple):
     @property
     def client(self) -> Account:
         """The account without the answering host."""
-        return self._replace(answerer=b"")
+        return Account(self.helper, self.addr) if self.answerer else self
 
     @property
     def party(self) -> bytes:
@@ -98,8 +97,8 @@ class Registry:
         self._live: dict[ExpectationKey, LiveExpectation] = {}
         self._owned: dict[Connection, dict[ExpectationKey, LiveExpectation]] = {}
         self._with_former: dict[ExpectationKey, LiveExpectation] = {}
-        self._counts: Counter[Account] = Counter()
-        self._parties: Counter[bytes] = Counter()
+        self._counts: dict[Account, int] = {}
+        self._parties: dict[bytes, int] = {}
         self._ends: list[tuple[float, ExpectationKey]] = []  # a heap
 
     def __len__(self) -> int:
@@ -131,15 +130,19 @@ class Registry:
         """Return why the account can't have another expectation, in place of `replaced` if there is one."""
         former = replaced.claim.account if replaced else None
         answerer_quota = max(1, limits.max_per_source // ANSWERER_SHARE)
-        if account.answerer and former != account and self._counts[account] >= answerer_quota:
+        if (
+            account.answerer
+            and former != account
+            and self._counts.get(account, 0) >= answerer_quota
+        ):
             return Refusal("G9", f"{answerer_quota} expectations by this host's answers are alive")
         client = account.client
         same_client = former is not None and former.client == client
-        if not same_client and self._counts[client] >= limits.max_per_source:
+        if not same_client and self._counts.get(client, 0) >= limits.max_per_source:
             return Refusal("G9", f"{limits.max_per_source} expectations of this client are alive")
         same_party = former is not None and former.party == account.party
         party_quota = max(1, self.max_alive // PARTY_SHARE)
-        if not same_party and self._parties[account.party] >= party_quota:
+        if not same_party and self._parties.get(account.party, 0) >= party_quota:
             return Refusal("G9", f"{party_quota} expectations of this address or /64 are alive")
         if replaced is None and self.full:
             return Refusal("G9", f"{self.max_alive} expectations are alive")
@@ -233,11 +236,18 @@ class Registry:
         self._count(live.claim.account, -1)
 
     def _count(self, account: Account, change: int) -> None:
-        accounts = {account, account.client}
-        for counted in accounts:
-            self._counts[counted] += change
-            if not self._counts[counted]:
-                del self._counts[counted]
-        self._parties[account.party] += change
-        if not self._parties[account.party]:
-            del self._parties[account.party]
+        _add(self._counts, account, change)
+        if account.answerer:
+            _add(self._counts, account.client, change)
+        _add(self._parties, account.party, change)
+
+
+T = TypeVar("T")
+
+
+def _add(counts: dict[T, int], key: T, change: int) -> None:
+    count = counts.get(key, 0) + change
+    if count:
+        counts[key] = count
+    else:
+        del counts[key]

@@ -68,7 +68,7 @@ class Rewriter:
     @property
     def resizing(self) -> bool:
         """True while a unit of changed length is not acknowledged."""
-        return any(unit.growth for unit in self.pending)
+        return bool(self.pending) and any(unit.growth for unit in self.pending)
 
     def add(self, seq: int, payload: bytes, edits: list[Edit], current: SeqAdjustment) -> Unit:
         """Add the edits of a segment's payload, as offsets in it. Raises MangleError."""

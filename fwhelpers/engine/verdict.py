@@ -75,7 +75,7 @@ class ExpectationTable(Protocol):
         """Create; return 0 or an errno (EEXIST: an equal one exists, EBUSY: an overlapping one)."""
 
     def replace(self, expectation: Expectation) -> int:
-        """Replace an equal one that has the same translation; return 0 or an errno (EEXIST)."""
+        """Create in place of an equal one that has the same translation; return 0 or an errno (EEXIST)."""
 
     def delete(self, expectation: Expectation) -> None:
         """Delete if it exists; an equal one of another master stays."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
@@ -82,41 +83,54 @@ class _TupleForm:
     """The attributes of a tuple of one family, in the kernel's order: addresses, protocol, ports."""
 
     def __init__(self, size: int, src: int) -> None:
-        self.form = Struct(f"=HHHH{size}sHH{size}sHHHHB3xHH2s2xHH2s2x")
-        #: size and type of each attribute
-        self.addresses = (2 * size + 12, _TUPLE_IP | NESTED, size + 4, src)
-        self.second = (size + 4, src + 1)
-        self.protocol = (28, _TUPLE_PROTO | NESTED, 5, _PROTO_NUM)
-        self.ports = ((6, _PROTO_SRC), (6, _PROTO_DST))
+        self._form = Struct(f"=HHHH{size}sHH{size}sHHHHB3xHH2s2xHH2s2x")
+        self._values = Struct(f"!8x{size}s4x{size}s8xB7xH6xH2x")
+        self._addresses = (2 * size + 12, _TUPLE_IP | NESTED, size + 4, src)
+        self._dst = (size + 4, src + 1)
+        self._protocol = (28, _TUPLE_PROTO | NESTED, 5, _PROTO_NUM)
+        ones = b"\xff" * size
+        everything = self.encode(Tuple(ones, ones, 0xFF, 0xFFFF, 0xFFFF))
+        nothing = self.encode(Tuple(bytes(size), bytes(size), 0, 0, 0))
+        self._headers = int.from_bytes(nothing, "big")
+        values = self._headers ^ int.from_bytes(everything, "big")
+        padding = 0xFFFFFF << 128 | 0xFFFF << 64 | 0xFFFF  # after the protocol and each port
+        self._mask = ((1 << 8 * len(nothing)) - 1) & ~values & ~padding
+        self.size = len(nothing)
+
+    def encode(self, value: Tuple) -> bytes:
+        src, dst, l4, sport, dport = value
+        return self._form.pack(
+            *self._addresses, src, *self._dst, dst, *self._protocol, l4,
+            6, _PROTO_SRC, sport.to_bytes(2, "big"), 6, _PROTO_DST, dport.to_bytes(2, "big"),
+        )  # fmt: skip
+
+    def decode(self, payload: bytes) -> Tuple | None:
+        """Return the tuple, None if it has other attributes."""
+        if int.from_bytes(payload, "big") & self._mask != self._headers:
+            return None
+        return Tuple(*self._values.unpack(payload))
 
 
 _IPV4, _IPV6 = _TupleForm(4, _V4_SRC), _TupleForm(16, _V6_SRC)
-_FORMS = {_IPV4.form.size: _IPV4, _IPV6.form.size: _IPV6}
+_FORMS = {form.size: form for form in (_IPV4, _IPV6)}
 
 
 def encode_tuple(kind: int, value: Tuple) -> bytes:
     """Encode a tuple as a nested attribute."""
-    src, dst, l4, sport, dport = value
-    form = _IPV4 if len(src) == 4 else _IPV6
-    return attr(
-        kind | NESTED,
-        form.form.pack(
-            *form.addresses, src, *form.second, dst, *form.protocol, l4,
-            *form.ports[0], sport.to_bytes(2, "big"), *form.ports[1], dport.to_bytes(2, "big"),
-        ),
-    )  # fmt: skip
+    form = _IPV4 if len(value.src) == 4 else _IPV6
+    return attr(kind | NESTED, form.encode(value))
 
 
 def parse_tuple(buffer: Buffer) -> Tuple:
     """Decode the payload of a tuple attribute; missing ports are 0. Raises DecodeError."""
-    form = _FORMS.get(len(buffer))
-    if form is not None:
-        fields = form.form.unpack_from(buffer)
-        src, dst, l4, sport, dport = fields[4], fields[7], fields[12], fields[15], fields[18]
-        heads = fields[:4], fields[5:7], fields[8:12], (fields[13:15], fields[16:18])
-        if heads == (form.addresses, form.second, form.protocol, form.ports):
-            return Tuple(src, dst, l4, int.from_bytes(sport, "big"), int.from_bytes(dport, "big"))
-    return _parse_any_tuple(buffer)
+    return _parse_tuple(bytes(buffer))
+
+
+@lru_cache(512)
+def _parse_tuple(payload: bytes) -> Tuple:
+    form = _FORMS.get(len(payload))
+    value = form.decode(payload) if form is not None else None
+    return value or _parse_any_tuple(payload)
 
 
 def _parse_any_tuple(buffer: Buffer) -> Tuple:

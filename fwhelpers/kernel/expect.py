@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fwhelpers.kernel import nfnl
 from fwhelpers.kernel.conntrack import Tuple, encode_tuple, parse_tuple
@@ -54,10 +55,14 @@ def mask_for(expected: Tuple, sport: bool = False, prefix: int | None = None) ->
     `sport`: the source port must match too. The kernel never masks the destination (struct nf_conntrack_tuple_mask
     has a source only).
     """
-    size = len(expected.src)
+    return _mask(len(expected.src), expected.l4, sport, prefix)
+
+
+@lru_cache(256)
+def _mask(size: int, l4: int, sport: bool, prefix: int | None) -> Tuple:
     ones = b"\xff" * size
     source = ones if prefix is None else netmask(size, prefix)
-    return Tuple(source, ones, expected.l4, 0xFFFF if sport else 0, 0xFFFF)
+    return Tuple(source, ones, l4, 0xFFFF if sport else 0, 0xFFFF)
 
 
 def netmask(size: int, prefix: int) -> bytes:

@@ -24,6 +24,10 @@ ORIG_MORE: Final = 123
 REPLY_SEEN: Final = 124
 REPLY_MORE: Final = 125
 
+# in the last byte of the field: both labels of a direction, and the one of its first payload
+_ORIG: Final = (0x0C, 0x04)
+_REPLY: Final = (0x30, 0x10)
+
 #: bytes. The kernel has an array of longs; on little-endian machines bit n is in byte n // 8
 SIZE = 16
 
@@ -41,5 +45,7 @@ def has(field: bytes, label: int) -> bool:
 
 def first_payload(labels: bytes, reply: bool) -> bool:
     """Return whether the labels mark the direction's first segment with payload."""
-    seen, more = (REPLY_SEEN, REPLY_MORE) if reply else (ORIG_SEEN, ORIG_MORE)
-    return has(labels, seen) and not has(labels, more)
+    if len(labels) != SIZE:
+        return False
+    mask, first = _REPLY if reply else _ORIG
+    return labels[SIZE - 1] & mask == first

@@ -66,7 +66,15 @@ def walk(buffer: Buffer, start: int = 0, end: int | None = None) -> Iterator[tup
 def parse(buffer: Buffer) -> dict[int, memoryview]:
     """Return the attributes by type, of equal types the last. Raises DecodeError."""
     view = memoryview(buffer)
-    return {kind: view[a:b] for kind, a, b in walk(view)}
+    attributes = {}
+    begin, end, unpack = 0, len(view), _HEAD.unpack_from
+    while begin + 4 <= end:
+        size, kind = unpack(view, begin)
+        if size < 4 or begin + size > end:
+            raise DecodeError(f"attribute of {size} bytes where {end - begin} are left")
+        attributes[kind & _TYPE_MASK] = view[begin + 4 : begin + size]
+        begin += (size + 3) & ~3
+    return attributes
 
 
 def number(value: Buffer) -> int:

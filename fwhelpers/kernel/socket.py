@@ -61,6 +61,20 @@ class NetlinkSocket:
         self._send(message, name)
         return list(self._answers(name))
 
+    def request_all(self, messages: list[bytes]) -> list[int]:
+        """Send requests with the ACK flag together; return the errno of each, 0 for success."""
+        try:
+            self._sock.send(b"".join(messages))
+            return [self._acknowledgement() for _ in messages]
+        except OSError as error:
+            return [error.errno or errno.EIO] * len(messages)
+
+    def _acknowledgement(self) -> int:
+        while True:
+            for message in split(self._sock.recv(RECEIVE)):
+                if message.type == nfnl.ERROR:
+                    return error_of(message)
+
     def dump(self, message: bytes, name: str = "netlink dump") -> Iterator[bytes]:
         """Send a dump request; yield the payloads. Raises NetlinkError."""
         self._send(message, name)

@@ -23,12 +23,18 @@ class ExpectationTable:
         return self._request(expect.encode_create(expectation, excl=True))
 
     def replace(self, expectation: Expectation) -> int:
-        """Take over an equal one that another connection of the same client announced.
+        """Create, or take over an equal one that another connection of the same client announced.
 
         It leads to the same endpoint, but would end with *its* master. One with another translation may lead to
         another client: EEXIST.
         """
-        return self.create(expectation) if self._released(expectation) else EEXIST
+        current = self.get(expectation)
+        if current is None:
+            return self.create(expectation)
+        if leads_to(current) != leads_to(expectation):
+            return EEXIST
+        delete, create = expect.encode_delete(expectation), expect.encode_create(expectation)
+        return self._netlink.request_all([delete, create])[1]
 
     def delete(self, expectation: Expectation) -> None:
         """Delete if it exists.

@@ -66,6 +66,10 @@ class FakeMaker:
         return errno
 
     def replace(self, expectation: Expectation) -> int:
+        own = any((e.tuple, e.nat) == (expectation.tuple, expectation.nat) for e in self.made)
+        if own:
+            self.made.append(expectation)
+            return 0
         if expectation.nat is not None:  # as if the equal one were another client's
             return EEXIST
         self.errors = lambda _: 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from errno import EBUSY, EEXIST, ENOENT
+from errno import EBUSY, EEXIST, EIO, ENOENT
 
 from fwhelpers.kernel import expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple, parse_tuple
@@ -41,6 +41,16 @@ class KernelTable:
             return []
         (reply,) = nfnl.split(expect.encode_create(current))
         return [bytes(reply.payload)]
+
+    def request_all(self, messages: list[bytes]) -> list[int]:
+        errnos = []
+        for message in messages:
+            try:
+                self.request(message)
+                errnos.append(0)
+            except NetlinkError as error:
+                errnos.append(error.errno or EIO)
+        return errnos
 
     def add(self, expectation: Expectation) -> None:
         key = expectation.zone, expectation.tuple

@@ -48,7 +48,9 @@ def test_the_expectation() -> None:
 
 
 def test_the_report_names_the_interface_of_the_packet() -> None:
-    report = announcement(trigger="PASV").report("refused", Refusal("G5", "another host"))
+    report = announcement(trigger="PASV").report(Refusal("G5", "another host"))
     assert (report.kind, report.rule, report.trigger) == ("refused", "G5", "PASV")
     assert report.interface == 2
-    assert announcement(indev=0).report("expected").interface == 7
+    sent = announcement(indev=0)
+    planned = plan(sent.event, "tcp", sent.flow.orig, sent.flow.reply)
+    assert sent.report(sent.expectation(planned)).interface == 7

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from errno import EBUSY, EEXIST, ENOENT
+from errno import EBUSY, EEXIST, EIO, ENOENT
 
 import pytest
 
@@ -42,6 +42,16 @@ class Kernel:
             return [bytes(found.payload)]
         return []
 
+    def request_all(self, messages: list[bytes]) -> list[int]:
+        errnos = []
+        for message in messages:
+            try:
+                self.request(message)
+                errnos.append(0)
+            except NetlinkError as error:
+                errnos.append(error.errno or EIO)
+        return errnos
+
 
 def maker(kernel: Kernel) -> ExpectationTable:
     return ExpectationTable(kernel)  # type: ignore[arg-type]
@@ -74,6 +84,12 @@ def test_one_that_is_not_equal_stays(there: Expectation) -> None:
     assert maker(kernel).replace(WANTED) == EEXIST
     maker(kernel).release(WANTED)
     assert kernel.there == there
+
+
+def test_one_that_was_used_meanwhile_is_created() -> None:
+    kernel = Kernel()
+    assert maker(kernel).replace(WANTED) == 0
+    assert kernel.asked == [expect.GET, expect.NEW]
 
 
 def test_release() -> None:
