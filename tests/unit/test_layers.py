@@ -160,7 +160,7 @@ TESTED_IN = {
     "config.files": "loader", "config.tables": "loader", "config.assignments": "loader",
     "ruleset.syntax": "builder", "ruleset.assign": "builder",
     "firewalld.model": "assignments", "firewalld.merge": "assignments", "firewalld.rich_rules": "sources",
-    "engine.verdict": "inspector", "engine.flow_state": "inspector",
+    "engine.event_handler": "inspector", "engine.verdict": "inspector", "engine.flow_state": "inspector",
     "engine.active": "inspector", "engine.datagram_path": "inspector", "engine.stream_path": "stream_start",
     "engine.nat": "expectations", "engine.checksum": "mangle", "engine.expectation_key": "expectations",
 }  # fmt: skip
