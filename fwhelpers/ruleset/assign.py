@@ -58,7 +58,7 @@ def assignment(enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) 
     chains = {
         "assign": _assign_all(plain, label),
         # requests to groups and broadcast addresses: of others only where the configuration says so
-        "assign-forwarded": _assign_all([one for one in asking if one[0].interfaces], label),
+        "assign-forwarded": _assign_all([_to_many(*o) for o in asking if o[0].interfaces], label),
         "assign-outgoing": _assign_all([(replace(c, interfaces=()), h) for c, h in asking], label),
         "assign-heard": [r for c, h in asking if h.listen_for for r in _assign_heard(c, h, label)],
     }
@@ -229,14 +229,16 @@ def _assign_heard(config: HelperConfig, helper: Helper, label: bool) -> Iterator
     mark = f" ct label set {labels.ASSIGNED}" if label else ""
     begins = f"@ih,0,{8 * len(helper.listen_for)} {int.from_bytes(helper.listen_for, 'big'):#x}"
     ports = f"udp dport {anonymous_set(port_numbers(config.ports))}"
-    for where in _targets(replace(config, sources=()), replace(helper, broadcast=False)):
+    for where in _targets(
+        replace(config, sources=()), replace(helper, broadcast=False, unicast=False)
+    ):
         match = [*incoming(config.interfaces), *where, ports]
         assign = f'ct helper set "{object_name(helper, "udp")}"'
         yield f"{' '.join(match)} {begins} counter{mark} {assign}"
 
 
 def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
-    """Where requests go to: groups by family, and broadcast addresses."""
+    """Where requests go to: groups by family, broadcast addresses, single hosts."""
     groups = [ipaddress.ip_network(group) for group in helper.groups]
     for family, sources, destinations in limits_by_family(config):
         limits = [
@@ -248,6 +250,14 @@ def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
             yield [*limits, *addresses(family, "daddr", target)]
         if helper.broadcast and family == 4:
             yield [*(limits or ["meta nfproto ipv4"]), "fib daddr type broadcast"]
+        if helper.unicast:
+            one_family = [f"meta nfproto ipv{number(family, 4, 6)}"]
+            yield [*(limits or one_family), "fib daddr type unicast"]
+
+
+def _to_many(config: HelperConfig, helper: Helper) -> Enabled:
+    """Without the requests to one host: those of this host alone count."""
+    return config, replace(helper, unicast=False)
 
 
 def incoming(interfaces: Sequence[str]) -> Iterator[str]:

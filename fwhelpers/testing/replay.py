@@ -365,6 +365,8 @@ def _steered(helper: Helper, seen: Tuple, broadcast: bool) -> bool:
     address = ipaddress.ip_address(seen.dst)
     if any(address in ipaddress.ip_network(group) for group in helper.groups):
         return True
+    if helper.unicast and seen.dst != seen.src:
+        return True
     if not helper.broadcast or len(seen.dst) != 4 or seen.dst == seen.src:
         return False
     return broadcast or seen.dst[3] == 255
