@@ -360,6 +360,8 @@ class Helper:
     #: destinations, except broadcast addresses with `broadcast`
     groups: Sequence[str] = ()
     broadcast: bool = False  #: requests may go to an IPv4 broadcast address
+    #: outgoing helpers: requests of this host may also go to one host, which alone may answer
+    unicast: bool = False
     #: outgoing helpers: prefix of the announcements to the groups that this host listens for (`Flow.announcement`)
     listen_for: bytes = b""
     #: transports of the expected connections that the helper inspects; `parser` must have one for each of them

@@ -63,6 +63,7 @@ class Row:
     ports: tuple[int, ...]  #: destination ports of requests
     groups: tuple[str, ...] = ()  #: multicast groups, or prefixes of groups
     broadcast: bool = False
+    unicast: bool = False  #: requests may also go to one host, which alone may answer
     signature: tuple[Match, ...] = ()  #: all must match
     size: tuple[int, int] = (1, MAX_SIZE)  #: bytes of a request
     source_ports: tuple[int, ...] = ()  #: source ports of requests; empty: any
@@ -152,6 +153,7 @@ def helper_of(row: Row) -> Helper:
         outgoing=True,
         groups=row.groups,
         broadcast=row.broadcast,
+        unicast=row.unicast,
     )
 
 

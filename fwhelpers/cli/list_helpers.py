@@ -72,6 +72,7 @@ def as_dict(helper: Helper, enabled: bool) -> dict[str, Any]:
         "ports": list(helper.ports), "families": list(helper.families),
         "kernel_name": helper.kernel_name, "spec": helper.spec, "doc": helper.doc,
         "outgoing": helper.outgoing, "groups": list(helper.groups), "broadcast": helper.broadcast,
+        "unicast": helper.unicast,
         "policies": [_policy(policy) for policy in helper.policies],
         "settings": [{"name": s.name, "default": s.default, "doc": s.doc} for s in helper.settings],
     }  # fmt: skip
@@ -138,8 +139,9 @@ def _control(helper: Helper) -> str:
     ports = f"{', '.join(helper.l4s)} port {', '.join(ranges(helper.ports))}, {families}"
     if not helper.outgoing:
         return ports
-    groups = [*helper.groups, *(["broadcast"] if helper.broadcast else [])]
-    return f"{ports}; requests from this host to {', '.join(groups)}"
+    targets = [*helper.groups, *(["broadcast"] if helper.broadcast else [])]
+    targets += ["single hosts"] if helper.unicast else []
+    return f"{ports}; requests from this host to {', '.join(targets)}"
 
 
 def _opens(policy: Policy) -> str:

@@ -28,7 +28,9 @@ def conflicts(
 
 
 def _disjoint_groups(a: Helper, b: Helper) -> bool:
-    if not (a.outgoing and b.outgoing) or (a.broadcast and b.broadcast):
+    if not (a.outgoing and b.outgoing):
+        return False
+    if (a.broadcast and b.broadcast) or (a.unicast and b.unicast):
         return False
     groups_a, groups_b = (tuple(map(ip_network, helper.groups)) for helper in (a, b))
     return not any(x.version == y.version and x.overlaps(y) for x in groups_a for y in groups_b)

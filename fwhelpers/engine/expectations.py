@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from errno import EBUSY, EEXIST, errorcode
 from os import strerror
 
@@ -119,6 +120,11 @@ class ExpectationManager:
         flow, event = announcement.flow, announcement.event
         reply, limits = announcement.context.reply, announcement.limits
         packet, helper = announcement.context.packet, announcement.helper
+        prefixes = self._links(packet.indev if flow.flow.announcement else packet.outdev)
+        if event.sources and helper.unicast and judge_request(flow.flow, prefixes):
+            event = replace(event, sources="")  # sent to one host, which alone may answer
+            if packet.indev:
+                check(judge_sender(flow.flow, self._links(packet.indev)))
         expected = bool(packet.status & IPS_EXPECTED)
         check(judge_announcer(event, helper, flow.flow, reply, expected))
         check(judge(event, flow.flow, reply, announcement.policy, limits))
@@ -131,7 +137,6 @@ class ExpectationManager:
             raise Refused("G8", "the helper is not declared `outgoing`")
         if translated(flow.orig, flow.reply):
             raise Refused("G15", "the request's address is translated, answers can't follow it")
-        prefixes = self._links(packet.indev if flow.flow.announcement else packet.outdev)
         check(judge_request(flow.flow, prefixes))
         if packet.indev:
             check(judge_sender(flow.flow, self._links(packet.indev)))

@@ -111,8 +111,8 @@ def _policy(policy: Policy) -> Iterator[str]:
 def _outgoing(helper: Helper) -> Iterator[str]:
     has_destination = bool(helper.groups or helper.broadcast)
     if not helper.outgoing:
-        if has_destination or helper.listen_for:
-            yield "groups, broadcast and listen_for require outgoing"
+        if has_destination or helper.unicast or helper.listen_for:
+            yield "groups, broadcast, unicast and listen_for require outgoing"
         return
     if helper.listen_for and not (helper.groups and len(helper.listen_for) <= MAX_LISTEN_FOR):
         yield f"listen_for requires groups, and is limited to {MAX_LISTEN_FOR} bytes"

@@ -59,8 +59,10 @@ def assignment(enabled: Sequence[Enabled], scope: ZoneAssignments, label: bool) 
     outgoing = [(c, h) for c, h in general if h.outgoing]
     chains = {
         "assign": _assign_all(plain, label),
-        # forwarded requests to groups and broadcast addresses need interfaces in the configuration
-        "assign-forwarded": _assign_all([(c, h) for c, h in outgoing if c.interfaces], label),
+        # forwarded requests need interfaces in the configuration, and those to one host have no helper
+        "assign-forwarded": _assign_all(
+            [(c, replace(h, unicast=False)) for c, h in outgoing if c.interfaces], label
+        ),
         "assign-outgoing": _assign_all(
             [(replace(c, interfaces=()), h) for c, h in outgoing], label
         ),
@@ -266,13 +268,14 @@ def _assign_announcements(config: HelperConfig, helper: Helper, label: bool) -> 
     """Yield rules for announcements to a group that this host receives; `sources` does not limit them."""
     prefix = f"@ih,0,{8 * len(helper.listen_for)} {int.from_bytes(helper.listen_for, 'big'):#x}"
     ports = f"udp dport {anonymous_set(port_numbers(config.ports))}"
-    for where in _targets(replace(config, sources=()), replace(helper, broadcast=False)):
+    to_group = replace(helper, broadcast=False, unicast=False)
+    for where in _targets(replace(config, sources=()), to_group):
         match = " ".join([*incoming(config.interfaces), *where, ports, prefix])
         yield f"{match} {_set_helper(helper, 'udp', label, 'announcement')}"
 
 
 def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
-    """Yield matches on the destinations of requests: groups by family, and broadcast addresses."""
+    """Yield matches on the destinations of requests: groups by family, broadcast addresses, single hosts."""
     groups = [ipaddress.ip_network(group) for group in helper.groups]
     for family, sources, destinations in limits_by_family(config):
         limits = [
@@ -284,6 +287,9 @@ def _targets(config: HelperConfig, helper: Helper) -> Iterator[list[str]]:
             yield [*limits, *addresses(family, "daddr", target)]
         if helper.broadcast and family == 4:
             yield [*(limits or ["meta nfproto ipv4"]), "fib daddr type broadcast"]
+        if helper.unicast:
+            one_family = [f"meta nfproto ipv{number(family, 4, 6)}"]
+            yield [*(limits or one_family), "fib daddr type unicast"]
 
 
 def incoming(interfaces: Sequence[str]) -> Iterator[str]:

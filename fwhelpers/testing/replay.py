@@ -309,6 +309,8 @@ def _steered(helper: Helper, tuple_: Tuple, broadcast: bool) -> bool:
     address = ipaddress.ip_address(tuple_.dst)
     if any(address in ipaddress.ip_network(group) for group in helper.groups):
         return True
+    if helper.unicast and tuple_.dst != tuple_.src:
+        return True
     if not helper.broadcast or len(tuple_.dst) != 4 or tuple_.dst == tuple_.src:
         return False
     return broadcast or tuple_.dst[3] == 255

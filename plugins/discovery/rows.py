@@ -268,6 +268,8 @@ ANNOUNCED = (
         "kdeconnect",
         (1716,),
         broadcast=True,
+        # devices that a person added by address, as in a VPN
+        unicast=True,
         signature=(match_bytes(0, b"{"),),
         size=(40, 8192),
         window=30,

@@ -47,6 +47,13 @@ def test_features_name_tests_that_there_are() -> None:
     assert [name for name in named if not any((ROOT / "tests").glob(name.rstrip("/")))] == []
 
 
+def test_attacks_name_tests_that_there_are() -> None:
+    tests = ROOT / "tests"
+    named = re.findall(r"`([^`]*\.py)`", (tests / "README.md").read_text())
+    assert len(named) > 40
+    assert [name for name in named if not (tests / name).is_file()] == []
+
+
 def test_the_exposure_that_is_told_is_measured() -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here")

@@ -17,7 +17,8 @@ QUIET = """
 table inet quiet {
     chain output {
         type filter hook output priority 0;
-        meta mark != 1 tcp flags & rst == rst drop
+        meta mark != 1 tcp sport 61000-61099 drop
+        meta mark != 1 tcp dport 61000-61099 drop
     }
 }
 """
@@ -55,6 +56,7 @@ class Forged:
         self.send("c", SYN)
         self.send("s", SYN | ACK)
         self.send("c", ACK)
+        assert "ESTABLISHED" in entry(self.lab, self.sport), "the gateway has not seen a handshake"
         self.data("s", b"220 hello\r\n")
 
 
@@ -62,7 +64,8 @@ class Forged:
 def gateway(request: pytest.FixtureRequest) -> object:
     with Lab(nat=request.param) as lab:
         servers.start_ftp(lab)
-        for name in ("c", "s"):  # their kernels have no such connection and would reset it
+        # their kernels have no such connection: the client's would reset it, the server's would accept another
+        for name in ("c", "s"):
             lab.nft(QUIET, ns=name)
         yield lab, lab.start_fwhelpers(CONFIG)
 
@@ -78,8 +81,10 @@ def inspected(lab: Lab, daemon: Process) -> None:
     assert "dport=20000" not in opened(lab)
 
 
-def entry(lab: Lab, sport: int) -> bool:
-    return f"sport={sport} " in lab.run("g", "conntrack", "-L", "-p", "tcp").stdout
+def entry(lab: Lab, sport: int) -> str:
+    """The line of the conntrack entry; empty if there is none."""
+    lines = lab.run("g", "conntrack", "-L", "-p", "tcp").stdout.splitlines()
+    return next((line for line in lines if f"sport={sport} " in line), "")
 
 
 def test_a_connection_whose_entry_expired_is_not_taken_for_a_new_one(
@@ -87,13 +92,13 @@ def test_a_connection_whose_entry_expired_is_not_taken_for_a_new_one(
 ) -> None:
     lab, daemon = gateway
     lab.run("g", "sysctl", "-qw", "net.netfilter.nf_conntrack_tcp_timeout_close=1")
-    forged = Forged(lab, 41001)
+    forged = Forged(lab, 61001)
     forged.handshake()
     forged.data("c", HEAD)
     forged.send("s", RST | ACK)  # which the client never receives
-    wait_until(lambda: not entry(lab, 41001), "the end of the conntrack entry")
+    wait_until(lambda: not entry(lab, 61001), "the end of the conntrack entry")
     forged.data("c", b"USER x\r\n")
-    wait_until(lambda: entry(lab, 41001), "another entry for the same connection")
+    wait_until(lambda: entry(lab, 61001), "another entry for the same connection")
     forged.data("s", b"220 hello\r\n")
     forged.data("c", PORT)
     inspected(lab, daemon)
@@ -104,7 +109,7 @@ def test_a_first_segment_that_is_late_or_lost_opens_nothing(
     gateway: tuple[Lab, Process], late: bool
 ) -> None:
     lab, daemon = gateway
-    forged = Forged(lab, 41002)
+    forged = Forged(lab, 61002)
     forged.handshake()
     start = forged.seq["c"]
     forged.seq["c"] += len(HEAD)
@@ -117,7 +122,7 @@ def test_a_first_segment_that_is_late_or_lost_opens_nothing(
 
 def test_a_forged_syn_within_a_connection_changes_nothing(gateway: tuple[Lab, Process]) -> None:
     lab, daemon = gateway
-    forged = Forged(lab, 41003)
+    forged = Forged(lab, 61003)
     forged.handshake()
     forged.data("c", b"USER x\r\nSTOR ")
     for payload in (b"", PORT):

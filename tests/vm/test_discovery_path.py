@@ -107,12 +107,15 @@ def test_the_answer_arrives(host: Host, request_name: str) -> None:
 
 
 @pytest.mark.skipif(not ANNOUNCES, reason="no row announces a port yet")
+@pytest.mark.parametrize("destination", ["10.0.1.255", CLIENT2[4]], ids=["all", "one"])
 @pytest.mark.parametrize(("announced", "tried"), [(1716, 1716), (1716, 1717)])
-def test_who_hears_an_announcement_may_connect(host: Host, announced: int, tried: int) -> None:
+def test_who_hears_an_announcement_may_connect(
+    host: Host, announced: int, tried: int, destination: str
+) -> None:
     lab = host.lab
     visitor = lab.popen("c2", *PEERS, "connect", "", str(tried), "1716", name="visitor")
     visitor.wait_line("^listening$")
-    words = ("10.0.1.255", "1716", str(announced), (IDENTITY % announced).hex(), "15")
+    words = (destination, "1716", str(announced), (IDENTITY % announced).hex(), "15")
     answer = lab.run("c", *PEERS, "announce", *words, timeout=60).stdout.strip()
     assert answer == (f"connected {CLIENT2[4]}" if announced == tried else "silence")
     visitor.wait_line("^(connected|failed)")

@@ -241,5 +241,16 @@ def test_an_expectation_ends_in_time_though_its_worker_was_killed(host: Host) ->
     wait_until(lambda: not described(host), "it has ended")
 
 
+def test_a_forged_announcement_of_a_host_elsewhere(host: Host) -> None:
+    """It would open the way from the whole link to a host behind another interface."""
+    lab = host.lab
+    source = "10.9.9.9"
+    lab.run("c2", "ip", "address", "add", f"{source}/32", "dev", "lo")
+    before = len(host.daemon.lines)
+    lab.run("c2", *PEER, "forge", source, f"http://{source}:{DEVICE}/device.xml")
+    host.daemon.wait_line(rf"{source}.*\(G8\)", 60, after=before)
+    assert source not in host.expectations()
+
+
 def test_nothing_failed_inside(host: Host) -> None:
     assert not [line for line in host.daemon.lines if "failed" in line or "Traceback" in line]

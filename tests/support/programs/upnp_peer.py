@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+import struct
 import sys
 import threading
 import time
@@ -179,8 +180,13 @@ def device(port: str, *urls: str) -> None:
             )
 
 
-def announce(kind: str, *urls: str, seconds: str) -> None:
+def announce(kind: str, *urls: str, seconds: str, source: str = "") -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        if source:
+            sock.bind((source, 0))
+            index = socket.if_nametoindex("eth0")
+            request = struct.pack("4s4si", bytes(4), bytes(4), index)  # struct ip_mreqn
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, request)
         for url in urls:
             text = (
                 f"NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n"
@@ -189,6 +195,11 @@ def announce(kind: str, *urls: str, seconds: str) -> None:
             )
             sock.sendto(text.encode(), GROUP)
     say("announced", kind)
+
+
+def forge(source: str, url: str) -> None:
+    """Announce a device with a source address that is not of this link."""
+    announce("alive", url, seconds="1800", source=source)
 
 
 def command(word: str) -> None:
@@ -207,5 +218,5 @@ def connect(host: str, port: str) -> None:
 
 
 if __name__ == "__main__":
-    roles = {f.__name__: f for f in (control, search, subscribe, device, command, connect)}
+    roles = {f.__name__: f for f in (control, search, subscribe, device, command, connect, forge)}
     roles[sys.argv[1]](*sys.argv[2:])

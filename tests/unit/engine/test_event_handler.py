@@ -216,6 +216,30 @@ def test_g8_a_request_to_one_host() -> None:
     assert asked.refused == ["G8"]
 
 
+@pytest.mark.parametrize(
+    ("server", "source"), [("10.8.0.4:1900", "10.8.0.4/32"), ("10.0.1.255:1900", "10.0.1.0/24")]
+)
+def test_a_request_to_one_host_opens_to_that_host_if_the_helper_says_so(
+    server: str, source: str
+) -> None:
+    asked = Asked(server=server, helper=replace(ASK, unicast=True))
+    (expected,) = asked.ask("40000")
+    (made,) = asked.maker.made
+    host, length = source.split("/")
+    assert expected.src == Endpoint.parse(host).addr
+    assert int.from_bytes(made.mask.src, "big").bit_count() == int(length)
+    assert expected.dst == Endpoint.parse("10.0.1.2").addr
+
+
+@pytest.mark.parametrize(("client", "rules"), [("10.0.1.2", []), ("10.0.9.2", ["G8"])])
+def test_g8_a_forwarded_request_to_one_host_comes_from_its_link(
+    client: str, rules: list[str]
+) -> None:
+    asked = Asked(f"{client}:40000", "10.8.0.4:1900", replace(ASK, unicast=True))
+    asked.ask("40000", indev=2)
+    assert asked.refused == rules
+
+
 def test_g8_only_helpers_that_are_outgoing() -> None:
     asked = Asked(helper=Helper("ask", "udp", [1900], Ask))
     assert not asked.ask("40000")

@@ -45,7 +45,8 @@ FAULTS = [
     ({"parser": {"tcp": DatagramParser}}, "parser must have the keys udp"),
     ({"children": ["sctp"]}, "children must be"),
     ({"children": ["tcp"], "parser": {"udp": DatagramParser}}, "parser must have the keys tcp, udp"),
-    ({"listen_for": b"x"}, "groups, broadcast and listen_for require outgoing"),
+    ({"listen_for": b"x"}, "groups, broadcast, unicast and listen_for require outgoing"),
+    ({"unicast": True}, "groups, broadcast, unicast and listen_for require outgoing"),
     (
         {"outgoing": True, "groups": ["239.1.1.1"], "families": [4], "listen_for": bytes(17)},
         "listen_for requires groups, and is limited to 16 bytes",

@@ -43,7 +43,9 @@ HELPERS = {
         "kin", "tcp", [1400], Parser, client_announces=True
     ),
     "lead": Helper("lead", "tcp", [1521], Parser, redirects=True),
-    "shout": Helper("shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True),
+    "shout": Helper(
+        "shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True, unicast=True
+    ),
 }  # fmt: skip
 
 CASES = {
