@@ -76,6 +76,11 @@ class Netlink:
             return [body(expectation) for expectation in self.live]
         return [bytes(entry(MASTER, REPLY, 0x2000, 0).payload)]
 
+    def request_all(self, messages: list[bytes]) -> list[int]:
+        for message in messages:
+            self.request(message)
+        return [0] * len(messages)
+
     def close(self) -> None:
         pass
 
