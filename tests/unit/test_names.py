@@ -13,8 +13,8 @@ BANNED = {"found", "given", "made", "told", "what", "wanted", "known", "said"}
 PENDING = {
     *("fwhelpers", "fwhelpers/cli", "fwhelpers/config", "fwhelpers/dbus"),
     *("fwhelpers/dbus/service", "fwhelpers/engine", "fwhelpers/firewalld"),
-    *("fwhelpers/kernel", "fwhelpers/migrate", "fwhelpers/networkmanager", "fwhelpers/plugin"),
-    *("fwhelpers/ruleset", "fwhelpers/sansio", "fwhelpers/testing"),
+    *("fwhelpers/migrate", "fwhelpers/networkmanager", "fwhelpers/plugin"),
+    *("fwhelpers/ruleset", "fwhelpers/testing"),
     *("plugins", "plugins/discovery/validators"),
 }
 SOURCES = [
