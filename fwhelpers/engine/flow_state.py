@@ -21,6 +21,7 @@ from fwhelpers.engine.stream import HalfStream
 from fwhelpers.kernel.conntrack import Tuple
 
 _HEAD = Struct("!BBIIB")
+_INFO = Struct("!BBIIB21s")
 _VERSION = 1
 # a flag for each direction: its position is stored; no payload has been read; later bytes have passed
 _HAS_POSITION = (1, 2)
@@ -118,15 +119,16 @@ class FlowState:
         own = parser.save()[: Parser.STATE_MAX]
         if client is None and server is None and not (own or self.info):
             return None  # the conntrack entry of a new connection says the same
-        flags, positions = 0, [0, 0]
-        for which, half in enumerate(self.halves):
-            if half is not None:
-                flags |= _HAS_POSITION[which] | (
-                    0 if half.next else _UNTOUCHED[which] * half.untouched
-                )
-                positions[which] = half.next_seq
-            flags |= _AHEAD[which] * self.ahead[which]
-        return (_HEAD.pack(_VERSION, flags, *positions, len(own)) + own).ljust(INFO_SIZE, b"\0")
+        flags = client_seq = server_seq = 0
+        if client is not None:
+            flags |= _HAS_POSITION[0] | (_UNTOUCHED[0] if client.untouched else 0)
+            client_seq = client.next_seq
+        if server is not None:
+            flags |= _HAS_POSITION[1] | (_UNTOUCHED[1] if server.untouched else 0)
+            server_seq = server.next_seq
+        for ahead, flag in zip(self.ahead, _AHEAD, strict=True):
+            flags |= flag if ahead else 0
+        return _INFO.pack(_VERSION, flags, client_seq, server_seq, len(own), own)
 
     def _with_notes(self) -> bytes | None:
         """The stored bytes, with a note that later ones have passed: those can't be rewritten any more."""

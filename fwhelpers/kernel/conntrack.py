@@ -115,6 +115,7 @@ _IPV4, _IPV6 = _TupleForm(4, _V4_SRC), _TupleForm(16, _V6_SRC)
 _FORMS = {form.size: form for form in (_IPV4, _IPV6)}
 
 
+@lru_cache(512)
 def encode_tuple(kind: int, value: Tuple) -> bytes:
     """Encode a tuple as a nested attribute."""
     form = _IPV4 if len(value.src) == 4 else _IPV6

@@ -79,14 +79,14 @@ class Nft:
             raise NftError(_one_line(error))
         return str(output)
 
-    def objects(self, what: str) -> list[dict[str, Any]]:
-        """The objects of `list WHAT` as libnftables-json(5) describes them, the metainfo left out.
+    def objects(self, kind: str) -> list[dict[str, Any]]:
+        """The objects of `list KIND` as libnftables-json(5) describes them, the metainfo left out.
 
         Do not list tables: for an owned one the JSON of nft 1.0.6 reads beyond its array of flag names (src/json.c:
         table_print_json).
         """
         self._context.set_json_output(True)
-        status, output, error = self._context.cmd(f"list {what}")
+        status, output, error = self._context.cmd(f"list {kind}")
         self._context.set_json_output(False)
         if status:
             raise NftError(_one_line(error))

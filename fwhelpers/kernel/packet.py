@@ -34,8 +34,8 @@ class Packet:
     """A queued packet. Without a conntrack entry its id is 0, its helper and tuples are empty."""
 
     __slots__ = (
-        "ct_id", "ctinfo", "entry", "helper", "hook", "hw_protocol", "id", "indev", "labels", "outdev", "payload",
-        "queue", "status", "timeout", "tuple_orig_raw",
+        "_places", "ct_id", "ctinfo", "entry", "helper", "hook", "hw_protocol", "id", "indev", "labels", "outdev",
+        "payload", "queue", "status", "timeout", "tuple_orig_raw",
     )  # fmt: skip
 
     def __init__(self, queue: int, number: int, payload: bytes = b"", entry: bytes = b"") -> None:
@@ -43,6 +43,7 @@ class Packet:
         self.id = number  #: for the verdict
         self.payload = payload  #: the IP packet
         self.entry = entry  #: the conntrack entry's attributes
+        self._places: Places | None = None
         self.hw_protocol = 0
         self.hook = 0  #: hook in which it was queued: LOCAL_IN …
         self.indev = 0  #: index of the input interface, 0 for packets of this host
@@ -93,7 +94,10 @@ class Packet:
         return parse_seq_adjustment(self._attribute(kind))
 
     def _attribute(self, kind: int) -> bytes:
-        return part(self.entry, kind)
+        if self._places is None:
+            self._places = find_places(self.entry, 0, len(self.entry))
+        begin, end = self._places.get(kind, NOWHERE)
+        return self.entry[begin:end]
 
 
 def part(buffer: bytes, kind: int) -> bytes:

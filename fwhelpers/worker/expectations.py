@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EEXIST, EIO
+from errno import EEXIST
 
 from fwhelpers.engine.expectation_key import leads_to
 from fwhelpers.kernel import expect
@@ -20,7 +20,7 @@ class ExpectationTable:
 
     def create(self, expectation: Expectation) -> int:
         """Create; return 0 or an errno."""
-        return self._request(expect.encode_create(expectation, excl=True))
+        return self._netlink.request_all([expect.encode_create(expectation, excl=True)])[0]
 
     def replace(self, expectation: Expectation) -> int:
         """Create, or take over an equal one that another connection of the same client announced.
@@ -73,11 +73,4 @@ class ExpectationTable:
         return True
 
     def _delete(self, expectation: Expectation) -> None:
-        self._request(expect.encode_delete(expectation))
-
-    def _request(self, message: bytes) -> int:
-        try:
-            self._netlink.request(message)
-        except NetlinkError as error:
-            return error.errno or EIO
-        return 0
+        self._netlink.request_all([expect.encode_delete(expectation)])

@@ -41,7 +41,10 @@ class Reporter:
         self._second = 0
 
     def __call__(self, report: Report) -> None:
-        self._totals.setdefault(report.helper, Counter())[report.kind] += 1
+        totals = self._totals.get(report.helper)
+        if totals is None:
+            totals = self._totals[report.helper] = Counter()
+        totals[report.kind] += 1
         self._changed = True
         second = int(self._clock())
         if second != self._second:

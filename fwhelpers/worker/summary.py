@@ -27,5 +27,7 @@ def summarize(expectation: Expectation) -> str:
 
 def _source(expected: Tuple, mask: Tuple) -> str:
     prefix = sum(byte.bit_count() for byte in mask.src)
+    if prefix == 8 * len(mask.src):
+        return Endpoint(expected.src).host
     network = ip_network((expected.src, prefix), strict=False)
-    return str(network.network_address if prefix == network.max_prefixlen else network)
+    return str(network)

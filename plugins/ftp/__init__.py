@@ -281,9 +281,9 @@ class Ftp(LineParser):
         return super().boundary(reply) and not (reply and self._earlier)
 
     def save(self) -> bytes:
-        flags = (*self._opened, self._greeted, self._only_epsv, self._protected, self._other_code)
-        head = sum(flag << bit for bit, flag in enumerate(flags))
-        head |= _POLICIES.index(self._policy) << 6
+        client, server = self._opened
+        head = client | server << 1 | self._greeted << 2 | self._only_epsv << 3
+        head |= self._protected << 4 | self._other_code << 5 | _POLICIES.index(self._policy) << 6
         multi = int(self._multi_line or b"0").to_bytes(2, "big")
         return bytes([head]) + multi + self._pending.save()
 

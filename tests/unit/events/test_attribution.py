@@ -18,8 +18,8 @@ EPSV, PASV = Announcement("EPSV", 3), Announcement("PASV", 3)
 
 
 def expectation(port: int, helper: str = "fw-ftp", master: Tuple = MASTER) -> Expectation:
-    wanted = Tuple(CLIENT, SERVER, 6, 0, port)
-    return Expectation(master, wanted, mask_for(wanted), timeout=60, helper=helper)
+    destination = Tuple(CLIENT, SERVER, 6, 0, port)
+    return Expectation(master, destination, mask_for(destination), timeout=60, helper=helper)
 
 
 def expected(port: int = 2000, name: str = "a", helper: str = "fw-ftp") -> TrackedExpectation:

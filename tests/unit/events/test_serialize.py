@@ -17,7 +17,7 @@ from fwhelpers.worker.messages import FlowReport, ReportKind
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 MASTER = Tuple(CLIENT, SERVER, 6, 40000, 21)
 EXPECTED = Tuple(CLIENT, SERVER, 6, 0, 2000)
-ONE = Expectation(
+EXPECTATION = Expectation(
     MASTER, EXPECTED, mask_for(EXPECTED, prefix=24), 1, PERMANENT, 60, "fw-ftp", zone=3,
     nat=Tuple(SERVER, CLIENT, 6, 2001, 0), nat_dir=1, fn="nat-follow-master", id=7,
 )  # fmt: skip
@@ -33,7 +33,7 @@ def serializer() -> Serializer:
 
 def tracked() -> TrackedExpectation:
     reply = Tuple(SERVER, bytes([192, 0, 2, 1]), 6, 21, 40000)
-    return TrackedExpectation("00000007-1", ONE, 100.0, 161.0, reply, "PASV", 2)
+    return TrackedExpectation("00000007-1", EXPECTATION, 100.0, 161.0, reply, "PASV", 2)
 
 
 def test_an_expectation_with_all_its_fields(serializer: Serializer) -> None:
@@ -68,7 +68,7 @@ def test_a_match_with_its_connection(serializer: Serializer) -> None:
 
 
 def test_a_foreign_helper_keeps_the_kernel_s_name(serializer: Serializer) -> None:
-    foreign = replace(tracked(), expectation=replace(ONE, helper="sip", nat=None))
+    foreign = replace(tracked(), expectation=replace(EXPECTATION, helper="sip", nat=None))
     fields = serializer.event(
         Event(EventKind.WITHDRAWN, foreign, reason=WithdrawReason.REMOVED), 110.0
     )

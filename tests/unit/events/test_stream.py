@@ -30,8 +30,10 @@ REPLY = Tuple(SERVER, CLIENT, 6, 21, 40000)
 
 
 def expectation(port: int) -> Expectation:
-    wanted = Tuple(CLIENT, SERVER, 6, 0, port)
-    return Expectation(MASTER, wanted, mask_for(wanted), timeout=60, helper="fw-ftp", id=port)
+    destination = Tuple(CLIENT, SERVER, 6, 0, port)
+    return Expectation(
+        MASTER, destination, mask_for(destination), timeout=60, helper="fw-ftp", id=port
+    )
 
 
 def body(expectation: Expectation) -> bytes:
@@ -65,16 +67,21 @@ class Netlink:
     def __init__(self, live: list[Expectation] = []) -> None:  # noqa: B006
         self.live = live
 
-    def dump(self, message: bytes, what: str) -> Iterator[bytes]:
+    def dump(self, message: bytes, name: str) -> Iterator[bytes]:
         return iter([*map(body, self.live), b"\0\0"])
 
-    def request(self, message: bytes, what: str = "") -> list[bytes]:
+    def request(self, message: bytes, name: str = "") -> list[bytes]:
         (request,) = nfnl.split(message)
         if request.subsystem == nfnl.CTNETLINK_EXP:
             if request.kind == expect.DELETE:
                 self.live.clear()
             return [body(expectation) for expectation in self.live]
         return [bytes(entry(MASTER, REPLY, 0x2000, 0).payload)]
+
+    def request_all(self, messages: list[bytes]) -> list[int]:
+        for message in messages:
+            self.request(message)
+        return [0] * len(messages)
 
     def close(self) -> None:
         pass

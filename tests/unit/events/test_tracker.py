@@ -172,11 +172,11 @@ def test_each_expectation_ends_once_in_any_order_of_events(
     events: list[Event] = []
     for number, (fact, port, flag) in enumerate(facts, 1):
         now += 1.0 if flag else 0.1
-        one = expectation(port, PERMANENT * flag, 5, number)
+        current = expectation(port, PERMANENT * flag, 5, number)
         if fact == "created":
-            events += tracker.created(one, now)
+            events += tracker.created(current, now)
         elif fact == "destroyed":
-            events += tracker.destroyed(one, now)
+            events += tracker.destroyed(current, now)
         elif fact == "connected":
             events += tracker.connected(connection(port))
         elif fact == "disconnected":
@@ -184,7 +184,7 @@ def test_each_expectation_ends_once_in_any_order_of_events(
         elif fact == "advance":
             events += tracker.advance(now)
         else:
-            events += tracker.resync([one], now)
+            events += tracker.resync([current], now)
     events += tracker.advance(now + 100)
     for port in range(1, 5):
         tracker.disconnected(0, connection(port).orig)

@@ -37,10 +37,10 @@ def test_mask_leaves_the_source_port_open_unless_told() -> None:
 
 def test_create_carries_nat_function_class_and_zone() -> None:
     saved = Tuple(S, bytes(4), 6, 3000, 0)
-    made = replace(
+    expectation = replace(
         NFS, nat=saved, nat_dir=1, fn="nat-follow-master", klass=2, zone=7, timeout=0, helper=""
     )
-    assert parse_expectation(payload(expect.encode_create(made))) == made
+    assert parse_expectation(payload(expect.encode_create(expectation))) == expectation
 
 
 def test_create_is_exclusive_if_it_is_to_be() -> None:

@@ -50,7 +50,8 @@ def messages(draw: st.DrawFn) -> bytes:
 
 
 def content(packet: Packet) -> dict[str, Any]:
-    return {name: getattr(packet, name) for name in Packet.__slots__}
+    names = (name for name in Packet.__slots__ if name != "_places")
+    return {name: getattr(packet, name) for name in names}
 
 
 def alone(message: bytes) -> list[dict[str, Any]]:

@@ -25,12 +25,14 @@ def mask(*numbers: int) -> str:
 
 @root
 def test_one_capability_for_this_process_alone() -> None:
-    seen = status(
+    fields = status(
         "privileges.bound_capabilities([12]); privileges.limit_capabilities([12], inherited=False)"
     )
-    found = {name: seen[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")}
+    capabilities = {
+        name: fields[name] for name in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb")
+    }
     only = mask(12)
-    assert found == {
+    assert capabilities == {
         "CapEff": only,
         "CapPrm": only,
         "CapBnd": only,
@@ -41,13 +43,13 @@ def test_one_capability_for_this_process_alone() -> None:
 
 @root
 def test_one_capability_that_programs_inherit() -> None:
-    seen = status("privileges.limit_capabilities([12], inherited=True)")
-    assert {seen[name] for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {mask(12)}
+    fields = status("privileges.limit_capabilities([12], inherited=True)")
+    assert {fields[name] for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {mask(12)}
 
 
 def test_nothing_is_left_of_none() -> None:
-    seen = status("privileges.limit_capabilities([], inherited=False)")
-    assert {seen[name] for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {mask()}
+    fields = status("privileges.limit_capabilities([], inherited=False)")
+    assert {fields[name] for name in ("CapEff", "CapPrm", "CapInh", "CapAmb")} == {mask()}
 
 
 def test_no_new_privileges() -> None:
@@ -81,8 +83,10 @@ except PermissionError:
 
 def test_landlock_where_the_kernel_has_it() -> None:
     argv = [sys.executable, "-c", _FILES]
-    version, what = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
-    assert what == ("denied" if int(version) else "opened")
+    version, outcome = subprocess.run(
+        argv, capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert outcome == ("denied" if int(version) else "opened")
 
 
 def test_a_filter_that_is_none_is_refused() -> None:

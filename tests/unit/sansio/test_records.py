@@ -18,23 +18,23 @@ def record(*parts: bytes) -> bytes:
     return b"".join(fragment(part, part is parts[-1]) for part in parts)
 
 
-def data_of(found: list[Record]) -> list[bytes]:
-    return [one.data for one in found]
+def data_of(records: list[Record]) -> list[bytes]:
+    return [record.data for record in records]
 
 
 def test_several_records_in_a_segment() -> None:
-    found = list(Records().feed(record(b"abcd") + record(b"ef") + record(b"")))
-    assert data_of(found) == [b"abcd", b"ef", b""]
-    assert [one.pieces for one in found] == [((0, 4),), ((0, 12),), ((0, 18),)]
+    records = list(Records().feed(record(b"abcd") + record(b"ef") + record(b"")))
+    assert data_of(records) == [b"abcd", b"ef", b""]
+    assert [record.pieces for record in records] == [((0, 4),), ((0, 12),), ((0, 18),)]
 
 
 def test_several_fragments_in_a_record() -> None:
-    (found,) = Records().feed(record(b"abc", b"def", b"gh"))
-    assert found.data == b"abcdefgh"
-    assert found.span(0, 3) == (4, 7)
-    assert found.span(3, 5) == (11, 13)
-    assert found.span(6, 8) == (18, 20)
-    assert found.span(2, 4) is None
+    (only,) = Records().feed(record(b"abc", b"def", b"gh"))
+    assert only.data == b"abcdefgh"
+    assert only.span(0, 3) == (4, 7)
+    assert only.span(3, 5) == (11, 13)
+    assert only.span(6, 8) == (18, 20)
+    assert only.span(2, 4) is None
 
 
 @given(st.lists(st.lists(st.binary(max_size=9), min_size=1, max_size=4), max_size=4), st.data())
@@ -45,12 +45,12 @@ def test_however_it_is_cut(parts: list[list[bytes]], cuts: st.DataObject) -> Non
     )
     expected = list(Records().feed(stream))
     assert data_of(expected) == [b"".join(r) for r in parts]
-    records, found, at = Records(), [], 0
+    records, pieces, at = Records(), [], 0
     while at < len(stream):
         size = cuts.draw(st.integers(1, 7))
-        found += records.feed(stream[at : at + size])
+        pieces += records.feed(stream[at : at + size])
         at += size
-    assert found == expected
+    assert pieces == expected
     assert records.between
 
 
