@@ -88,7 +88,7 @@ class Row:
         return tuple(sorted(versions | ({4} if self.broadcast else set())))
 
     def matches(self, data: bytes, source_port: int) -> bool:
-        """Whether the datagram fits size, source port and signature."""
+        """Return whether the datagram fits size, source port and signature."""
         low, high = self.size
         return (
             low <= len(data) <= high
@@ -167,7 +167,7 @@ def with_rows(helpers: Mapping[str, Helper], rows: Iterable[Row]) -> dict[str, H
 
 
 def taken(row: Row, helpers: Mapping[str, Helper]) -> bool:
-    """Whether another helper has the row's name or kernel name."""
+    """Return whether another helper has the row's name or kernel name."""
     name = helper_of(row).kernel_name
     return any(
         helper.extra.get("row") != row and (helper.name == row.name or helper.kernel_name == name)

@@ -200,7 +200,7 @@ class Gena(Parser):
         return Request(Kind.SUBSCRIBE, url.end)
 
     def _callback_url(self, callback: Field) -> UrlEndpoint | None:
-        """The first URL with an address of the connection's family."""
+        """Return the first URL with an address of the connection's family."""
         for match in _CALLBACKS.finditer(callback.value):
             try:
                 url = parse_url(match[1])
@@ -282,7 +282,7 @@ def _lifetime(timeout: Field | None) -> int:
 
 @hookimpl
 def fwhelpers_helpers() -> list[Helper]:
-    """The helper for devices at fixed ports; `ssdp` follows the devices that it finds by itself."""
+    """Return the helper for devices at fixed ports; `ssdp` follows the devices that it finds by itself."""
     return [
         Helper(
             "gena",

@@ -44,7 +44,7 @@ def firewalld(setup: Setup) -> Iterator[Diagnostic | str]:
 
 
 def networkmanager(setup: Setup) -> Iterator[Diagnostic | str]:
-    """The interfaces that the configuration's references match now; references that never match."""
+    """Yield the interfaces that each reference matches now, and references that never match."""
     from fwhelpers.cli.zones import describe_interface
     from fwhelpers.dbus.address import unavailable
 

@@ -61,7 +61,7 @@ class Service:
         return await self._call(self.EXPECTATIONS, member, signature, *body)
 
     async def summary(self) -> dict[str, Any]:
-        """The properties of the Manager interface. Raises BusError."""
+        """Return the properties of the Manager interface. Raises BusError."""
         properties = self.MANAGER._replace(interface=names.PROPERTIES)
         return dict(await self._call(properties, "GetAll", "s", names.MANAGER))
 
@@ -114,7 +114,7 @@ async def _run(scenario: Callable[[Service], Awaitable[T]]) -> T:
 
 
 def explain(error: BusError) -> CliError:
-    """A failed call as an error for people, with a hint at the cause that was found."""
+    """Return the error message of a failed call, with a hint at the cause."""
     if isinstance(error, MissingLibrary):
         return CliError(str(error), "install it, or use `fwhelpers counters`, which needs no D-Bus")
     if isinstance(error, NoBus):
@@ -127,7 +127,7 @@ def explain(error: BusError) -> CliError:
 
 
 def bus_hint(error: NoBus) -> str:
-    """The remedy for a message bus that cannot be reached."""
+    """Return the remedy for a message bus that cannot be reached."""
     if os.environ.get(VARIABLE):
         return f"{VARIABLE} is set to {os.environ[VARIABLE]}; correct or unset it"
     if error.errno in (errno.ENOENT, errno.ECONNREFUSED):

@@ -89,14 +89,14 @@ def _print_event(message: Message, as_json: bool) -> None:
 
 
 def event_name(message: Message) -> str:
-    """The event: new, update or destroy (nf_conntrack_netlink.c: ctnetlink_expect_event)."""
+    """Return the event: new, update or destroy (nf_conntrack_netlink.c: ctnetlink_expect_event)."""
     if message.kind == expect.DELETE:
         return "destroy"
     return "new" if message.flags & nfnl.CREATE else "update"
 
 
 def to_json(expectation: Expectation) -> dict[str, Any]:
-    """An expectation with the keys of the D-Bus API, as far as the kernel's event has them."""
+    """Return an expectation with the keys of the D-Bus API, as far as the kernel's event has them."""
     expected, mask = expectation.tuple, expectation.mask
     return {
         "helper": expectation.helper,

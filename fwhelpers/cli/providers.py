@@ -84,7 +84,7 @@ async def read_networkmanager(client: Client) -> NetworkManager | None:
 
 
 def effective(setup: Setup) -> tuple[Setup, list[str]]:
-    """The configuration as the service would apply it now, and notes on what could not be queried.
+    """Return the configuration as the service would apply it now, and notes on what could not be queried.
 
     Zones and references that cannot be queried are left out. Raises ConfigError.
     """

@@ -117,7 +117,7 @@ def _expectation_row(values: Values) -> tuple[str, str, str, str, str, str]:
 
 
 def describe_expected(values: Values) -> str:
-    """The expected tuple for people: tcp 10.0.1.2:any → 10.0.2.2:2000."""
+    """Return the expected tuple for people: tcp 10.0.1.2:any → 10.0.2.2:2000."""
     source = _describe_network(values["source"], values["source_mask"])
     port = str(values["source_port"]) if values["source_port_mask"] else "any"
     destination = _endpoint(values["destination"], values["destination_port"])
@@ -125,7 +125,7 @@ def describe_expected(values: Values) -> str:
 
 
 def describe_connection(values: Values) -> str:
-    """A connection's original direction for people: 10.0.1.2:40000 → 10.0.2.2:21."""
+    """Return a connection's original direction for people: 10.0.1.2:40000 → 10.0.2.2:21."""
     source = _endpoint(values["source"], values["source_port"])
     return f"{source} → {_endpoint(values['destination'], values['destination_port'])}"
 

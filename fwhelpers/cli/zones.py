@@ -41,7 +41,7 @@ def zones(arguments: argparse.Namespace) -> int:
 def to_json(
     snapshot: Snapshot, result: ZoneResult, setup: Setup, devices: tuple[Device, ...] = ()
 ) -> dict[str, Any]:
-    """The report as plain data."""
+    """Return the report as plain data."""
     ignored = set(setup.config.firewalld.ignore)
     assignments = [a for a in result.scope.assignments if a.helper not in ignored]
     return {
@@ -124,7 +124,7 @@ def _limits(helper: HelperConfig, devices: tuple[Device, ...]) -> str:
 
 
 def describe_interface(name: str, devices: tuple[Device, ...]) -> str:
-    """An interface of the configuration; a reference with the interfaces that it matches now."""
+    """Describe an interface of the configuration; a reference with the interfaces that it matches now."""
     if not is_reference(name):
         return name
     return f"{name} ({', '.join(interfaces(name, devices)) or 'none now'})"

@@ -108,7 +108,7 @@ def groups(value: object) -> tuple[str, ...]:
 
 
 def port_or(*keywords: str) -> Check:
-    """A port number or one of the keywords."""
+    """Return a check for a port number or one of the keywords."""
     alternatives = ", ".join(f'"{keyword}"' for keyword in keywords)
 
     def check(value: object) -> int | str:

@@ -21,7 +21,7 @@ class DropIn:
         self.path = config_dir / "conf.d" / overrides.FILE
 
     def read(self) -> bytes | None:
-        """Its content, None if it does not exist. Raises DropInError."""
+        """Return the file's content, None if it does not exist. Raises DropInError."""
         if not self._config_dir.is_dir():
             raise DropInError(f"{self._config_dir} is a single file and has no conf.d")
         try:

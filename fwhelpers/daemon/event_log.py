@@ -141,7 +141,7 @@ def _address(endpoint: str) -> str:
 
 
 def sentence(report: FlowReport) -> str:
-    """A report as one line of the log."""
+    """Return a report as one line of the log."""
     flow = f"{report.helper}: {report.client} → {report.server}"
     trigger = f" {report.trigger}" if report.trigger else ""
     if report.kind is ReportKind.REFUSED:

@@ -34,7 +34,7 @@ def set_up(environ: Mapping[str, str] = os.environ, stream: TextIO | None = None
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Is the stream connected to the journal (systemd.exec(5), JOURNAL_STREAM)?"""
+    """Return whether the stream is connected to the journal (systemd.exec(5), JOURNAL_STREAM)."""
     try:
         status = os.fstat(stream.fileno())
     except (OSError, ValueError):
@@ -65,7 +65,7 @@ class JournalHandler(logging.Handler):
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, str]:
-    """The journal's fields of a record."""
+    """Return the journal's fields of a record."""
     priority = next((p for level, p in _PRIORITIES if record.levelno >= level), 7)
     fields = {
         "MESSAGE": record.getMessage(),

@@ -117,7 +117,7 @@ class Manager:
         return Inputs(files, plugins)
 
     def _resolve(self, inputs: Inputs) -> Config:
-        """The configuration of all sources. Raises ConfigError."""
+        """Return the configuration of all sources. Raises ConfigError."""
         files = apply_overrides(inputs.files, inputs.overrides)
         resolved = config.resolve(files, inputs.plugins.helpers, inputs.plugins.missing_reasons())
         self._providers.require(resolved)
@@ -235,7 +235,7 @@ class Manager:
         return ", ".join(self.state.helpers) or "no helper enabled"
 
     def name_of(self, kernel_name: str) -> str:
-        """A helper's name in the configuration."""
+        """Return a helper's name in the configuration."""
         applied = self._reconciler.applied
         return kernel_name if applied is None else name_of(applied.plugins, kernel_name)
 

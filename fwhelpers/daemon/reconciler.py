@@ -146,5 +146,5 @@ def _keep_queues(former: Config, config: Config) -> Config:
 
 
 def worker_count(config: Config) -> int:
-    """The number of workers on this machine."""
+    """Return the number of workers on this machine."""
     return config.daemon.workers or min(len(os.sched_getaffinity(0)), MAX_WORKERS)

@@ -45,7 +45,7 @@ class Snapshot(NamedTuple):
 
 
 def name_of(plugins: Plugins, kernel_name: str) -> str:
-    """A helper's name in the configuration; a foreign one keeps the kernel's."""
+    """Return a helper's name in the configuration; a foreign one keeps the kernel's."""
     for name, helper in plugins.helpers.items():
         if helper.kernel_name == kernel_name:
             return name

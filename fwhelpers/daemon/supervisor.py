@@ -40,12 +40,12 @@ OnMessage = Callable[[int, Message | Restarted], None]  #: queue number, message
 
 
 def queue_name(number: int) -> str:
-    """The name of a queue's socket in the descriptor store."""
+    """Return the name of a queue's socket in the descriptor store."""
     return f"queue-{number}"
 
 
 def queue_number(name: str) -> int | None:
-    """The queue of a name in the descriptor store; None for any other name."""
+    """Return the queue of a name in the descriptor store; None for any other name."""
     kind, _, number = name.partition("-")
     return int(number) if kind == "queue" and number.isdecimal() else None
 
@@ -307,7 +307,7 @@ class WorkerProcess:
         self._on_message(self.number, message)
 
     def status(self) -> dict[str, Any]:
-        """For status.json and D-Bus."""
+        """Return the worker's state for status.json and D-Bus."""
         stats = self._stats.read() if self._stats else None
         return {
             "queue": self.number,

@@ -46,7 +46,7 @@ class Notifier:
         self.send(f"READY=1\nSTATUS={status}")
 
     def reloading(self) -> None:
-        """A reload begins; `ready` ends it."""
+        """Report the begin of a reload; `ready` ends it."""
         usec = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self.send(f"RELOADING=1\nMONOTONIC_USEC={usec}\nSTATUS=reloading")
 
@@ -54,7 +54,7 @@ class Notifier:
         self.send("STOPPING=1\nSTATUS=stopping")
 
     def status(self, text: str) -> None:
-        """One line for `systemctl status`."""
+        """Report one line for `systemctl status`."""
         self.send(f"STATUS={text}")
 
     def ping_watchdog(self) -> None:
@@ -88,7 +88,7 @@ class FdStore:
         self.available = environ.pop("FDSTORE", "0") != "0"
 
     def pop(self, name: str) -> int | None:
-        """The inherited descriptor of this name; the caller owns it from now on."""
+        """Return the inherited descriptor of this name; the caller owns it from now on."""
         return self._inherited.pop(name, None)
 
     def names(self) -> list[str]:
@@ -133,7 +133,7 @@ def _inherited(environ: MutableMapping[str, str]) -> dict[str, int]:
 
 
 def is_restarting(unit: str = UNIT) -> bool:
-    """Is the unit being restarted, not stopped? True as well if systemctl fails."""
+    """Return whether the unit is being restarted, not stopped. True if systemctl fails."""
     # sd_notify is one-way, and $EXIT_STATUS is set too late
     argv = ["systemctl", "list-jobs", "--no-legend", "--no-pager", "--plain", unit]
     try:

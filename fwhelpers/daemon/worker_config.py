@@ -53,7 +53,7 @@ def kernel_max() -> int:
 
 
 def limits(guard: Mapping[str, Any]) -> Limits:
-    """The guard's limits of a validated `[helpers.NAME.guard]` table."""
+    """Return the guard's limits of a validated `[helpers.NAME.guard]` table."""
     values = dict(guard)
     if "allow_ports" in values:
         values["allow_ports"] = frozenset(values["allow_ports"])

@@ -16,7 +16,7 @@ VARIABLE = "DBUS_SYSTEM_BUS_ADDRESS"
 
 
 def system_bus_address() -> str:
-    """The address of the system bus."""
+    """Return the address of the system bus."""
     return os.environ.get(VARIABLE) or SYSTEM_BUS
 
 

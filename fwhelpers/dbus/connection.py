@@ -203,7 +203,7 @@ class Connection:
         await self.call(BUS, "AddMatch", "s", (rule,))
 
     async def uid_of(self, name: str) -> int:
-        """The user ID of a peer. Raises BusError."""
+        """Return the user ID of a peer. Raises BusError."""
         (uid,) = await self.call(BUS, "GetConnectionUnixUser", "s", (name,))
         return int(uid)
 

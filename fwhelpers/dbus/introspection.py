@@ -101,7 +101,7 @@ STANDARD = """
 
 
 def directory() -> Path:
-    """The folder of the files. Raises FileNotFoundError if they are not installed."""
+    """Return the folder of the files. Raises FileNotFoundError if they are not installed."""
     parents = Path(__file__).parents
     for candidate in (parents[0] / "xml", parents[2] / "dbus"):
         if (candidate / f"{names.MANAGER}.xml").exists():
@@ -111,7 +111,7 @@ def directory() -> Path:
 
 @cache
 def all_interfaces() -> Mapping[str, Interface]:
-    """Our interfaces and the standard ones, by name. Raises FileNotFoundError."""
+    """Return our interfaces and the standard ones, by name. Raises FileNotFoundError."""
     texts = [STANDARD]
     texts += [(directory() / f"{name}.xml").read_text() for name in names.INTERFACES]
     return {interface.name: interface for text in texts for interface in parse(text)}
@@ -133,7 +133,7 @@ def parse(text: str) -> Iterable[Interface]:
 
 
 def introspect(interfaces: Iterable[Interface], children: Iterable[str] = ()) -> str:
-    """An object's introspection data."""
+    """Return an object's introspection data."""
     nodes = "".join(f'  <node name="{child}"/>\n' for child in children)
     return f"{_DOCTYPE}<node>\n{''.join(i.text for i in interfaces)}{nodes}</node>\n"
 

@@ -46,7 +46,7 @@ PEER = "org.freedesktop.DBus.Peer"
 
 
 def helper_path(name: str) -> str:
-    """The object of a helper; other characters than letters and digits are escaped as systemd does."""
+    """Return the object of a helper; other characters than letters and digits are escaped as systemd does."""
     safe = "".join(c if c.isascii() and c.isalnum() else f"_{ord(c):02x}" for c in name)
     return f"{PATH}/helpers/{safe}"
 

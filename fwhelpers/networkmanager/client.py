@@ -47,7 +47,7 @@ async def read_devices(client: Client) -> Devices:
 
 
 async def read_profiles(client: Client) -> dict[str, str]:
-    """The names of all profiles that we may read, active or not, by UUID. Raises BusError."""
+    """Return the names of all profiles that we may read, active or not, by UUID. Raises BusError."""
     profiles = {}
     for path in await client.call(SETTINGS, "ListConnections"):
         target = Target(NAME, path, f"{NAME}.Settings.Connection")

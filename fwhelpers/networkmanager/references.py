@@ -35,7 +35,7 @@ class Device:
 
 
 def merge_starting(former: Iterable[Device], devices: Iterable[Device]) -> tuple[Device, ...]:
-    """The devices of a NetworkManager that is starting, with the profiles active before."""
+    """Return the devices of a NetworkManager that is starting, with the profiles active before."""
     # a modem and its network interface are two devices with the same interface name
     merged = {(device.interface, device.kind): device for device in former}
     for device in devices:
@@ -46,13 +46,13 @@ def merge_starting(former: Iterable[Device], devices: Iterable[Device]) -> tuple
 
 
 def references(config: Config) -> set[str]:
-    """The references in a configuration."""
+    """Return the references in a configuration."""
     names = (name for helper in config.helpers.values() for name in helper.interfaces)
     return set(filter(is_reference, names))
 
 
 def is_reference(name: str) -> bool:
-    """Does a name have a kind before a colon? No interface name has one."""
+    """Return whether a name has a kind before a colon, which no interface name has."""
     kind, colon, _ = name.partition(":")
     return bool(colon) and kind in REFERENCE_KINDS
 
@@ -74,7 +74,7 @@ def _resolve(helper: HelperConfig, devices: tuple[Device, ...]) -> HelperConfig:
 
 
 def interfaces(reference: str, devices: Iterable[Device]) -> list[str]:
-    """The interfaces that match a reference now."""
+    """Return the interfaces that match a reference now."""
     kind, _, name = reference.partition(":")
     matches = _has_profile if kind == "profile" else _is_type
     return sorted({d.interface for d in devices if matches(d, name) and is_interface(d.interface)})

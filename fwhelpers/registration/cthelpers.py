@@ -24,7 +24,7 @@ PRIVATE = 32  #: bytes of private data
 
 
 def kernel_objects(helper: Helper) -> list[CtHelper]:
-    """The kernel objects of a helper: one for each family and transport, disabled.
+    """Return the kernel objects of a helper: one for each family and transport, disabled.
 
     For both families, even if the helper supports one: for an object in an inet table without its helper in the other
     family the kernel looks for a module, and starts modprobe, each time (nft_ct.c: nft_ct_helper_obj_init).
@@ -46,7 +46,7 @@ class CtHelperTable:
         self._netlink = netlink or NetlinkSocket()
 
     def read(self) -> list[CtHelper]:
-        """All user-space helpers of the machine, foreign ones as well."""
+        """Return all user-space helpers of the machine, foreign ones as well."""
         replies = self._netlink.dump(cthelper.encode_dump(), "list helpers (nfnetlink_cthelper)")
         return [cthelper.parse_helper(payload) for payload in replies]
 

@@ -42,7 +42,7 @@ class Announcement:
     fit: Fit | None
 
     def moved(self, distance: int) -> Announcement:
-        """The same announcement with its span shifted."""
+        """Return the same announcement with its span shifted."""
         return replace(self, span=(self.span[0] + distance, self.span[1] + distance))
 
 

@@ -52,7 +52,7 @@ class PendingCommands:
 
     @property
     def oldest(self) -> Verb:
-        """The command that the next reply should answer; OTHER if there is none."""
+        """The command that the next reply should answer, or OTHER."""
         if self._entries and not self._entries[0].others:
             return self._entries[0].verb
         return Verb.OTHER

@@ -18,7 +18,7 @@ _HEADER = Struct("!BBBH")
 
 
 def is_record(data: bytes | bytearray) -> bool:
-    """True if the first byte begins a TLS record; neither a command nor a reply begins with one of these."""
+    """Return True if the first byte begins a TLS record; no command and no reply begins with such a byte."""
     return data[0] in _TYPES
 
 

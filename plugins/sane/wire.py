@@ -67,7 +67,7 @@ class Wire:
 
     @property
     def between(self) -> bool:
-        """True if no part of a number is buffered."""
+        """Return True if no part of a number is buffered."""
         return not self._kept
 
     @property

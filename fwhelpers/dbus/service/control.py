@@ -46,13 +46,13 @@ class Control(Protocol):
         """version, enabled (names), problems (reasons by name), steering, fail_mode."""
 
     def helpers(self) -> list[Values]:
-        """All installed helpers."""
+        """Return all installed helpers."""
 
     def plugins(self) -> list[Values]:
-        """All installed plugins."""
+        """Return all installed plugins."""
 
     def workers(self) -> list[Values]:
-        """All workers with their counters."""
+        """Return all workers with their counters."""
 
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         """Enable or disable a helper at once, until the next reload or (`persist`) for good.
@@ -64,10 +64,10 @@ class Control(Protocol):
         """Apply the configuration files. Raises ControlError; nothing has changed then."""
 
     def ruleset(self) -> str:
-        """Our table as loaded in the kernel. Raises ControlError."""
+        """Return our table as loaded in the kernel. Raises ControlError."""
 
     async def probe(self) -> list[Values]:
-        """The kernel features that we need, and whether they are there."""
+        """Return the kernel features that we need, and whether they are available."""
 
     def listen(self, listener: Callable[[Notification], None]) -> None:
         """Call `listener` for each event from now on."""

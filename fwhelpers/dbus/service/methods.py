@@ -54,7 +54,7 @@ class Methods:
         self._connection = connection
 
     def table(self) -> Mapping[tuple[str, str], Handler]:
-        """All handlers by interface and member."""
+        """Return all handlers by interface and member."""
         manager = {
             "ListHelpers": Handler("", self._list_helpers),
             "GetHelper": Handler("", self._get_helper),
@@ -148,7 +148,7 @@ class Methods:
 
 
 def no_such_helper(name: str, helpers: Mapping[str, Any], reason: str = "") -> str:
-    """The text of a NoSuchHelper error."""
+    """Return the text of a NoSuchHelper error."""
     text = f"no helper {options.printable(name)}" + (f": {reason}" if reason else "")
     return text + options.suggestion(name, helpers)
 

@@ -16,7 +16,7 @@ Interfaces = Mapping[str, Interface]
 
 
 def tree(control: Control, interfaces: Interfaces) -> Tree:
-    """All objects, the root first (ObjectManager does not list it)."""
+    """Return all objects, the root first (ObjectManager does not list it)."""
     manager = _typed(interfaces[names.MANAGER], _manager(control.summary()))
     paths: Tree = {names.PATH: {names.MANAGER: manager, names.EXPECTATIONS: {}}}
     for helper in control.helpers():
@@ -63,7 +63,7 @@ def _typed(interface: Interface, values: Mapping[str, Any]) -> Properties:
 def changes(
     old: Tree, new: Tree, interfaces: Interfaces
 ) -> Iterator[tuple[str, str, str, str, list[Any]]]:
-    """The signals that lead from `old` to `new`: path, interface, member, signature, body."""
+    """Yield the signals that lead from `old` to `new`: path, interface, member, signature, body."""
     for path in old.keys() - new.keys():
         body = [path, list(old[path])]
         yield names.PATH, names.OBJECT_MANAGER, "InterfacesRemoved", "oas", body
@@ -82,6 +82,6 @@ def changes(
 
 
 def children(paths: Tree, path: str) -> list[str]:
-    """The names of the nodes below a path, for introspection."""
+    """Return the names of the nodes below a path, for introspection."""
     prefix = path.rstrip("/") + "/"
     return sorted({p[len(prefix) :].split("/")[0] for p in paths if p.startswith(prefix)})

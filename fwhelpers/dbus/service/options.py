@@ -49,7 +49,7 @@ def text(value: Any) -> str:
 
 
 def positive(value: Any) -> int:
-    """A number between 1 and 2³² − 1, of whatever integer type."""
+    """Return a number between 1 and 2³² − 1, of whatever integer type."""
     if type(value) is not int:
         raise ValueError("must be a number")
     if not 1 <= value <= 0xFFFFFFFF:
@@ -58,7 +58,7 @@ def positive(value: Any) -> int:
 
 
 def expectation_id(value: Any) -> int:
-    """An expectation's ID; returns its number in the order of creation."""
+    """Parse an expectation's ID; return its number in the order of creation."""
     match = _ID.fullmatch(text(value))
     if match is None:
         raise ValueError(f"no such ID: {printable(value)}")
@@ -74,7 +74,7 @@ def names_list(value: Any) -> frozenset[str]:
 
 
 def one_of(*choices: str) -> Check:
-    """A check for one of some words."""
+    """Return a check for one of some words."""
 
     def check(value: Any) -> str:
         if text(value) not in choices:
@@ -85,7 +85,7 @@ def one_of(*choices: str) -> Check:
 
 
 def some_of(*choices: str) -> Check:
-    """A check for a list of some words."""
+    """Return a check for a list of some words."""
 
     def check(value: Any) -> frozenset[str]:
         words = names_list(value)
@@ -101,12 +101,12 @@ def invalid(reason: str) -> BusError:
 
 
 def printable(value: str) -> str:
-    """A caller's text for an error or a log line: ASCII on one line, shortened, quoted."""
+    """Return a caller's text for an error or a log line: ASCII on one line, shortened, quoted."""
     return ascii(value[:SHOWN]) + ("…" if len(value) > SHOWN else "")
 
 
 def suggestion(word: str, choices: Mapping[str, Any] | tuple[str, ...]) -> str:
-    """The end of an error about an unknown word: the nearest choice, or all if they are few."""
+    """Return the end of an error about an unknown word: the nearest choice, or all if they are few."""
     near = get_close_matches(word[:SHOWN], list(choices), 1, 0.6)
     if near:
         return f"; did you mean {near[0]}?"

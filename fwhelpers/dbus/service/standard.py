@@ -24,7 +24,7 @@ class StandardInterfaces:
         self._interfaces = interfaces
 
     def interfaces_at(self, path: str) -> list[Interface]:
-        """The interfaces of an object, ours first; empty if there is no such object."""
+        """Return the interfaces of an object, ours first; empty if there is no such object."""
         tree = self._tree()
         common = [names.INTROSPECTABLE, names.PEER]
         if path in tree:

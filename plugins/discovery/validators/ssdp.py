@@ -54,7 +54,7 @@ def check(data: bytes, sport: int) -> Query | None:
 
 
 def response(data: bytes) -> dict[bytes, bytes] | None:
-    """The headers of an answer to a search, §1.3.3; None without LOCATION. Raises ParseError."""
+    """Return the headers of an answer to a search, §1.3.3; None without LOCATION. Raises ParseError."""
     start, lines = _split(data)
     if not _RESPONSE.fullmatch(start):
         raise ParseError(f"no answer to a search: {start[:32]!r}")
@@ -63,7 +63,7 @@ def response(data: bytes) -> dict[bytes, bytes] | None:
 
 
 def announcement(data: bytes) -> dict[bytes, bytes] | None:
-    """The headers of a device's announcement, §1.2; None without LOCATION. Raises ParseError."""
+    """Return the headers of a device's announcement, §1.2; None without LOCATION. Raises ParseError."""
     start, lines = _split(data)
     if not _NOTIFY.fullmatch(start):
         raise ParseError(f"no announcement: {start[:32]!r}")
