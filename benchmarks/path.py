@@ -46,8 +46,8 @@ def modules(tree: Path, compiled: bool = False) -> Path:
     folder = ROOT / "build/path" / tree.name
     folder.mkdir(parents=True, exist_ok=True)
     for name, package in (("fwhelpers", "fwhelpers"), ("fwhelpers_plugins", "plugins")):
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).symlink_to(tree / package)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(tree / package)
     return folder
 
 
