@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lab import conntrackd
 from lab.process import Process, wait_until
-from lab.topology import Lab
+from lab.topology import FWHELPERS, PATIENCE, Lab
 
 #: the guard's rate limit must not be what the benchmark measures
 _CONFIG = """
@@ -33,6 +33,7 @@ max_per_source = 1024
 rate = 1000
 max_per_source = 1024
 """
+_COMPILED = Path(__file__).parents[1] / "build/compiled"  #: made by tools/compile
 _KERNEL_MODULES = {"ftp": ("tcp", 21), "tftp": ("udp", 69)}
 _OPEN = "insert rule inet firewall forward accept"
 _QUEUE = """
@@ -111,12 +112,20 @@ def kernel(lab: Lab) -> Iterator[list[int]]:
     wait_until(lambda: not lab.run("g", "rmmod", *modules, check=False).returncode, "rmmod")
 
 
-def fwhelpers(workers: int) -> Callable[[Lab], AbstractContextManager[list[int]]]:
-    """The service with so many workers."""
+def fwhelpers(
+    workers: int, compiled: bool = False
+) -> Callable[[Lab], AbstractContextManager[list[int]]]:
+    """The service with so many workers, interpreted or compiled."""
 
     @contextmanager
     def start(lab: Lab) -> Iterator[list[int]]:
-        service = lab.start_fwhelpers(_CONFIG.format(workers=workers))
+        config = lab.config(_CONFIG.format(workers=workers))
+        # the installed modules are the source tree's
+        modules = (f"PYTHONPATH={_COMPILED}", "PYTHONSAFEPATH=1") if compiled else ()
+        service = lab.popen(
+            "g", "env", *modules, *FWHELPERS, "run", "--config", config, name="fwhelpers"
+        )
+        service.wait_line(r"^fwhelpers: ready", PATIENCE)
         yield [service.pid, *_children(service.pid)]
         service.stop()
         lab.fwhelpers("unregister")
@@ -154,4 +163,6 @@ CANDIDATES = {
     "kernel": Candidate(kernel, frozenset({"ftp", "ftp-epsv", "tftp", "bulk"})),
     "fwhelpers 1": Candidate(fwhelpers(1), _ALL),
     "fwhelpers 2": Candidate(fwhelpers(2), _ALL),
+    "compiled 1": Candidate(fwhelpers(1, compiled=True), _ALL),
+    "compiled 2": Candidate(fwhelpers(2, compiled=True), _ALL),
 }

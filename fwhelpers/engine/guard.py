@@ -6,7 +6,7 @@ Only the configuration can loosen a rule, by name and for a named helper (`Limit
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 from fwhelpers.api import Endpoint, Expect, Flow, Helper, Policy
@@ -53,6 +53,10 @@ class Limits:
     allow_ports: frozenset[int] = frozenset()  #: well-known ports that may be named
     rate: int = 100  #: expectations a second for each client address
     max_per_source: int = 32  #: expectations alive for each client address
+
+    def __reduce__(self) -> tuple[type[Limits], tuple[object, ...]]:
+        # pickle would set the fields of an instance, which a compiled frozen class refuses
+        return Limits, tuple(getattr(self, item.name) for item in fields(self))
 
 
 class Refusal(NamedTuple):

@@ -79,6 +79,14 @@ def modules_of(kernel: Path) -> Path | None:
     raise FileNotFoundError(f"no modules beside {kernel}")
 
 
+def compiled_modules() -> Path:
+    """Compile the modules if they are not current; return the folder to import them from."""
+    command = [ROOT / "tools/compile", ROOT]
+    environment = {**os.environ, "PYTHON": sys.executable}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    return Path(done.stdout.strip())
+
+
 class Machine:
     """One boot that runs one command. Runs of this project wait for each other.
 
@@ -116,6 +124,8 @@ class Machine:
         lines = [f"{key}={shlex.quote(str(value))}" for key, value in environment.items()]
         (self.directory / "environment").write_text("\n".join(lines) + "\n")
         passed = {k: v for k, v in os.environ.items() if k in ("CI", "TERM", "COLUMNS")}
+        if os.environ.get("FWHELPERS_COMPILED") == "1":
+            passed |= {"PYTHONPATH": str(compiled_modules()), "PYTHONSAFEPATH": "1"}
         exports = [f"export {key}={shlex.quote(value)}" for key, value in passed.items()]
         (self.directory / "command").write_text("\n".join([*exports, shlex.join(command)]) + "\n")
 

@@ -44,7 +44,19 @@ def test_they_are_all_there(debs: Debs) -> None:
 def test_the_changelog_has_the_program_s_version(debs: Debs) -> None:
     for deb in debs.values():
         assert field(deb, "Version").startswith(f"{fwhelpers.__version__}-")
-        assert field(deb, "Architecture") == "all"
+
+
+def test_compiled_modules_have_their_sources_beside_them(debs: Debs) -> None:
+    modules = {path for path in contents(debs["python3-fwhelpers"]) if path.endswith(".so")}
+    assert any("/engine/inspector." in path for path in modules)
+    sources = {f"{path.split('.')[0]}.py" for path in modules if "/native__mypyc." not in path}
+    assert sources <= contents(debs["python3-fwhelpers"])
+    assert re.search(
+        r"python3 \(<< 3\.\d+\), python3 \(>=", field(debs["python3-fwhelpers"], "Depends")
+    )
+    machine = run("dpkg", "--print-architecture").strip()
+    architectures = {name: field(deb, "Architecture") for name, deb in debs.items()}
+    assert architectures == {name: "all" for name in PACKAGES} | {"python3-fwhelpers": machine}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +146,8 @@ def test_nothing_of_the_build_is_in_them(debs: Debs, tmp_path: Path) -> None:
 def test_dependencies(debs: Debs) -> None:
     version = field(debs["fwhelpers"], "Version")
     service = field(debs["fwhelpers"], "Depends")
-    assert f"python3-fwhelpers (= {version})" in service
+    assert f"python3-fwhelpers (>= {version})" in service
+    assert f"python3-fwhelpers (<< {version}.1~)" in service
     assert "python3-nftables" in service
     library = field(debs["python3-fwhelpers"], "Depends")
     assert "python3-pluggy" in library

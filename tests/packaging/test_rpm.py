@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def test_contents(rpms: dict[str, Path]) -> None:
     for folder, package in (("fwhelpers", "fwhelpers"), ("plugins", "fwhelpers_plugins")):
         for file in (ROOT / folder).rglob("*.py"):
             assert f"/site-packages/{package}/{file.relative_to(ROOT / folder)}\n" in library
+    assert re.search(r"/fwhelpers/engine/inspector\.cpython-\S+\.so\n", library)
     assert "entry_points.txt" in library
     xml = run("rpm", "-qpl", rpms["fwhelpers-firewalld"])
     for file in (ROOT / "packaging/firewalld").rglob("*.xml"):

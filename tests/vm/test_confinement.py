@@ -33,7 +33,8 @@ def start(lab: Lab, config: str = CONFIG) -> Process:
     (described / "entry_points.txt").write_text("[fwhelpers.plugins]\nescape = escape_plugin\n")
     plugin = (PROGRAMS / "escape_plugin.py").read_text()
     (site / "escape_plugin.py").write_text(plugin)
-    environment = {**os.environ, "PYTHONPATH": "/run/lab/site"}
+    folders = ["/run/lab/site", *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": ":".join(folders)}
     argv = (*FWHELPERS, "run", "--config", lab.config(config))
     daemon = lab.popen("g", *argv, name="fwhelpers", env=environment)
     daemon.wait_line("^fwhelpers: ready", 180)

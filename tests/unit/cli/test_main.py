@@ -16,7 +16,7 @@ from fwhelpers.cli import main as command
 
 
 def fwhelpers(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command_line = [sys.executable, "-m", "fwhelpers", *arguments]
+    command_line = [sys.executable, "-P", "-m", "fwhelpers", *arguments]
     return subprocess.run(command_line, capture_output=True, text=True, check=False)
 
 
