@@ -225,7 +225,8 @@ class Inspector:
             self._events.abandon(state, str(error))
         except Exception as error:  # a bug of the plugin
             self._fail(state, error)
-        self._flows.account(key, state, now)
+        if segment.l4 == TCP:
+            self._flows.account(key, state, now)
         rewriter = state.rewriters[reply]
         if rewriter.pending or rewriter.past:
             verdict = self._rewrite_again(packet, segment, state, verdict, now)
