@@ -256,8 +256,8 @@ class Inspector:
             self._events.abandon(state, str(error))
         except Exception as error:  # a bug of the plugin
             self._fail(state, error)
-        self._flows.account(key, state, now)
         if is_stream:
+            self._flows.account(key, state, now)
             verdict = self._after_segment(packet, segment, state, verdict, now)
         if state.finished and not state.due(now):
             state.released = True

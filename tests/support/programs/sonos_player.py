@@ -6,12 +6,12 @@ Runs in a namespace as `python sonos_player.py ADDRESS`, one line of output for 
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import sys
 import threading
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 PORT = 1400
 GROUP = ("239.255.255.250", 1900)
@@ -99,16 +99,15 @@ class Player(BaseHTTPRequestHandler):
         say("renewed" if renewed else "subscribed", self.client_address[0])
         self._respond(SID=renewed or f"uuid:{IDENTITY}_sub1", TIMEOUT=TIMEOUT)
         if not renewed:
-            callback = re.fullmatch(r"<http://([0-9.]+):([0-9]+)/?>", self.headers["Callback"])
-            assert callback
-            threading.Thread(target=notify, args=(callback[1], int(callback[2]))).start()
+            callback = urlsplit(self.headers["Callback"].strip("<>"))
+            threading.Thread(target=notify, args=(callback.netloc, callback.path or "/")).start()
 
     def do_UNSUBSCRIBE(self) -> None:
         self._respond()
         say("unsubscribed")
 
 
-def notify(host: str, port: int) -> None:
+def notify(host: str, path: str) -> None:
     """Send two events, each by a connection of its own."""
     for sequence in range(2):
         body = _EVENT.format(escape(_CHANGE.format(Player.volume + sequence)))
@@ -118,9 +117,9 @@ def notify(host: str, port: int) -> None:
             "SID": f"uuid:{IDENTITY}_sub1",
             "SEQ": str(sequence),
         }
-        connection = http.client.HTTPConnection(host, port, timeout=30)
+        connection = http.client.HTTPConnection(host, timeout=30)
         try:
-            connection.request("NOTIFY", "/", body, fields)
+            connection.request("NOTIFY", path, body, fields)
             say("event", connection.getresponse().status)
         except OSError as error:
             say("failed", error)
