@@ -98,6 +98,7 @@ class Worker:
         now = time.monotonic()
         for packet, verdict in zip(packets, self._inspector.packets(packets, now), strict=True):
             self._verdicts.add(packet, verdict)
+        self._reporter.send_reports()
         self._verdicts.flush()
         self._stats.packets += len(packets)
 
