@@ -85,7 +85,9 @@ class Announcement:
     def lifetime(self) -> int:
         """Seconds that the expectation may live."""
         asked, longest = self.event.timeout, self.policy.timeout
-        return longest if asked is None else max(1, min(asked, longest))
+        if asked is None or asked >= longest:
+            return longest
+        return asked if asked > 1 else 1
 
     def expectation(self, plan: Plan) -> Expectation:
         """Return the expectation of a planned connection."""
@@ -132,6 +134,12 @@ class Outcome:
     attach: list[Expectation] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     drop: bool = False  #: the packet must not pass
+
+    def joined(self, later: Outcome) -> Outcome:
+        """Add the edits and expectations of a later event."""
+        self.edits += later.edits
+        self.attach += later.attach
+        return self
 
     def verdict(self) -> Verdict:
         return Verdict(accept=False) if self.drop else ACCEPT

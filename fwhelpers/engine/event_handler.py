@@ -36,8 +36,11 @@ class EventHandler:
             for event in events:
                 if isinstance(event, Expect):
                     if not self._expectations.repeats(flow, context, event, now):
-                        outcome = outcome or Outcome()
-                        self._expect(Announcement(flow.active, flow, context, event, now), outcome)
+                        announcement = Announcement(flow.active, flow, context, event, now)
+                        result = self._expectations.expect(announcement)
+                        outcome = result if outcome is None else outcome.joined(result)
+                        for report in result.reports:
+                            self._report(report)
                 elif isinstance(event, Drop):
                     outcome = outcome or Outcome()
                     outcome.drop = True
@@ -82,13 +85,6 @@ class EventHandler:
             case Done():
                 flow.finished = event.reason or "done"
                 self._report(Report("done", flow.helper, flow.flow, flow.finished))
-
-    def _expect(self, announcement: Announcement, outcome: Outcome) -> None:
-        result = self._expectations.expect(announcement)
-        outcome.edits += result.edits
-        outcome.attach += result.attach
-        for report in result.reports:
-            self._report(report)
 
 
 def _class_of(helper: Helper, policy: str) -> int | None:
