@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from fwhelpers.api import Cancel, Done, Drop, Event, Expect, Helper, ParseError, Refuse, Used
-from fwhelpers.engine.announcement import Announcement, MessageContext, Outcome
+from fwhelpers.engine.announcement import MessageContext, Outcome
 from fwhelpers.engine.expectation_key import key_of
 from fwhelpers.engine.expectations import ExpectationManager
 from fwhelpers.engine.flow_state import FlowState
@@ -36,8 +36,7 @@ class EventHandler:
             for event in events:
                 if isinstance(event, Expect):
                     if not self._expectations.repeats(flow, context, event, now):
-                        announcement = Announcement(flow.active, flow, context, event, now)
-                        result = self._expectations.expect(announcement)
+                        result = self._expectations.expect(flow, context, event, now)
                         outcome = result if outcome is None else outcome.joined(result)
                         for report in result.reports:
                             self._report(report)
@@ -75,7 +74,7 @@ class EventHandler:
                 interface = context.interface
                 self._report(report._replace(refused=event.endpoint, interface=interface))
             case Cancel(want=Expect() as expect):
-                self._expectations.withdraw(Announcement(flow.active, flow, context, expect, now))
+                self._expectations.withdraw(flow, context, expect, now)
             case Cancel():
                 cancelled = self._expectations.cancel(flow, _class_of(helper, event.policy))
                 if outcome is not None:
