@@ -83,7 +83,7 @@ class Worker:
             self._reporter.flush()
         if not self._handing_over:
             self._drain()
-        self._reporter.flush()
+        self._reporter.flush(final=True)
         self._handover.write(self._inspector.hand_over())
 
     def serve_packets(self) -> None:

@@ -27,6 +27,7 @@ from fwhelpers.worker.summary import summarize
 #: the rest is only counted
 REPORTS_A_SECOND = 100
 MAX_BATCH = 32  #: reports that are sent together
+COUNTERS_INTERVAL = 0.25  #: seconds between messages of counters
 
 
 class Reporter:
@@ -41,6 +42,7 @@ class Reporter:
         self._reports: list[FlowReport] = []  # not sent yet
         self._suppressed = 0
         self._second = 0
+        self._counters_sent = float("-inf")
 
     def __call__(self, report: Report) -> None:
         totals = self._totals.get(report.helper)
@@ -68,13 +70,18 @@ class Reporter:
                 self._suppressed += len(self._reports)
             self._reports.clear()
 
-    def flush(self) -> None:
-        """Send reports, the counters if they have changed, and the number of suppressed reports."""
+    def flush(self, final: bool = False) -> None:
+        """Send reports, the number of suppressed ones, and the counters if they have changed.
+
+        These two wait for some time, unless it is the worker's last message.
+        """
         self.send_reports()
-        if self._suppressed and int(self._clock()) != self._second:
+        now = self._clock()
+        if self._suppressed and (final or int(now) != self._second):
             self._suppressed *= not self._send(Suppressed(self._suppressed))
-        if self._changed:
+        if self._changed and (final or now - self._counters_sent >= COUNTERS_INTERVAL):
             self._changed = not self._send(Counters(self._totals))
+            self._counters_sent = now
 
     def ready(self) -> None:
         self._send(Ready(os.getpid()))

@@ -25,7 +25,7 @@ from fwhelpers.worker.messages import (
     decode,
     split,
 )
-from fwhelpers.worker.reporter import MAX_BATCH, REPORTS_A_SECOND, Reporter
+from fwhelpers.worker.reporter import COUNTERS_INTERVAL, MAX_BATCH, REPORTS_A_SECOND, Reporter
 
 FLOW = Flow("tcp", Endpoint.parse("10.0.1.2", 1), Endpoint.parse("10.0.2.2", 21))
 REFUSAL = Report("refused", "fw-ftp", FLOW, "below 1024", "G6")
@@ -132,6 +132,27 @@ def test_the_number_of_suppressed_reports_is_sent_when_the_second_is_over(channe
     reporter.flush()
     reporter.flush()
     assert channel.messages() == [Suppressed(7)]
+
+
+def test_counters_are_sent_at_intervals_and_at_the_end(channel: Channel) -> None:
+    clock = Clock()
+    reporter = Reporter(channel.worker, clock)
+
+    def counted() -> list[int]:
+        sent = [m for m in channel.messages() if isinstance(m, Counters)]
+        return [message.totals["fw-ftp"]["refused"] for message in sent]
+
+    for _ in range(3):
+        reporter(REFUSAL)
+        reporter.flush()
+    assert counted() == [1]
+    clock.now += COUNTERS_INTERVAL
+    reporter.flush()
+    reporter.flush()
+    assert counted() == [3]
+    reporter(REFUSAL)
+    reporter.flush(final=True)
+    assert counted() == [4]
 
 
 def test_reports_are_sent_together(channel: Channel) -> None:
