@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from fwhelpers.worker.config import MAX_CONTROL
-from fwhelpers.worker.messages import FlowReport, Message, Problem, SandboxGaps, decode
+from fwhelpers.worker.messages import FlowReport, Message, Problem, SandboxGaps, decode, split
 
 log = logging.getLogger("fwhelpers")
 
@@ -64,7 +64,7 @@ class WorkerChannel:
         self._sock.close()
 
     def _read(self) -> bool:
-        """Handle one message; False if there is none."""
+        """Handle the messages of one datagram; False if there is none."""
         try:
             data = self._sock.recv(MAX_CONTROL)
         except BlockingIOError:
@@ -75,15 +75,17 @@ class WorkerChannel:
             asyncio.get_running_loop().remove_reader(self._sock.fileno())
             return False
         try:
-            message = decode(data)
+            for line in split(data):
+                self._handle(decode(line))
         except ValueError as error:
             self._complain("ignoring malformed message", str(error))
-            return True
+        return True
+
+    def _handle(self, message: Message) -> None:
         if self._admit(message):
             self._deliver(message)
         else:
             self._complain("ignoring messages", f"more than {MESSAGES_A_SECOND} a second")
-        return True
 
     def _deliver(self, message: Message) -> None:
         try:

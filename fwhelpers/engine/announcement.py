@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fwhelpers.api import Endpoint, Expect, Policy
-from fwhelpers.engine.active import Active
+from fwhelpers.api import Expect, Helper
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.guard import Refusal, Refused
 from fwhelpers.engine.mangle import Edit
@@ -49,43 +48,23 @@ class MessageContext:
 class Announcement:
     """A parser's `Expect` event with all that decides on its expectation."""
 
-    __slots__ = ("_klass", "context", "event", "flow", "helper", "limits", "now")
+    __slots__ = (
+        "context", "event", "flow", "helper", "klass", "lifetime", "limits", "now", "policy",
+    )  # fmt: skip
 
-    def __init__(
-        self, active: Active, flow: FlowState, context: MessageContext, event: Expect, now: float
-    ) -> None:
-        self.helper = active.helper
-        self.limits = active.limits
+    def __init__(self, flow: FlowState, context: MessageContext, event: Expect, now: float) -> None:
+        """Raises Refused if the helper has no policy of the event's."""
+        self.helper = flow.active.helper
+        self.limits = flow.active.limits
         self.flow = flow
         self.context = context
         self.event = event
         self.now = now
-        self._klass = -1 if event.policy else 0
-
-    @property
-    def klass(self) -> int:
-        """Index of the helper's policy. Raises Refused if it has none of this name."""
-        if self._klass < 0:
-            self._klass = self._policy_index()
-        return self._klass
-
-    def _policy_index(self) -> int:
-        name = self.event.policy
-        for index, policy in enumerate(self.helper.policies):
-            if policy.name == name:
-                return index
-        raise Refused("G9", f"the helper has no policy {name!r}")
-
-    @property
-    def policy(self) -> Policy:
-        """The helper's policy. Raises Refused if it has none of this name."""
-        return self.helper.policies[self.klass]
-
-    @property
-    def lifetime(self) -> int:
-        """Seconds that the expectation may live."""
-        asked, longest = self.event.timeout, self.policy.timeout
-        return longest if asked is None else max(1, min(asked, longest))
+        self.klass = _policy_index(self.helper, event.policy)
+        self.policy = self.helper.policies[self.klass]
+        asked, longest = event.timeout, self.policy.timeout
+        #: seconds that the expectation may live
+        self.lifetime = longest if asked is None else max(1, min(asked, longest))
 
     def expectation(self, plan: Plan) -> Expectation:
         """Return the expectation of a planned connection."""
@@ -107,20 +86,33 @@ class Announcement:
         """Return the mask of a planned connection."""
         return mask_for(plan.tuple, self.event.sport is not None, plan.prefix)
 
-    def report(self, outcome: Expectation | Refusal) -> Report:
-        """Return a report on the announcement: its expectation is created, or it is refused."""
-        kind, rule, reason = "expected", "", ""
-        expectation: Expectation | None = None
-        refused: Endpoint | None = None
-        if isinstance(outcome, Refusal):
-            kind, (rule, reason), refused = "refused", outcome, self.event.server
-        else:
-            expectation = outcome
-        flow = self.flow
-        return Report(
-            kind, flow.helper, flow.flow, reason, rule, expectation, refused, self.event.trigger, flow.account,
-            self.context.interface,
-        )  # fmt: skip
+
+def _policy_index(helper: Helper, name: str) -> int:
+    if not name:
+        return 0
+    for index, policy in enumerate(helper.policies):
+        if policy.name == name:
+            return index
+    raise Refused("G9", f"the helper has no policy {name!r}")
+
+
+def report_success(
+    flow: FlowState, context: MessageContext, event: Expect, expectation: Expectation
+) -> Report:
+    """Return the report that an announcement's expectation is created."""
+    return Report(
+        "expected", flow.helper, flow.flow, "", "", expectation, None, event.trigger, flow.account, context.interface
+    )  # fmt: skip
+
+
+def report_refusal(
+    flow: FlowState, context: MessageContext, event: Expect, refusal: Refusal
+) -> Report:
+    """Return the report that an announcement is refused."""
+    return Report(
+        "refused", flow.helper, flow.flow, refusal.reason, refusal.rule, None, event.server, event.trigger,
+        flow.account, context.interface,
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -132,6 +124,12 @@ class Outcome:
     attach: list[Expectation] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     drop: bool = False  #: the packet must not pass
+
+    def joined(self, later: Outcome) -> Outcome:
+        """Add the edits and expectations of a later event."""
+        self.edits += later.edits
+        self.attach += later.attach
+        return self
 
     def verdict(self) -> Verdict:
         return Verdict(accept=False) if self.drop else ACCEPT

@@ -21,7 +21,7 @@ def is_new_connection(packet: Packet, segment: Segment, state: FlowState) -> boo
     The kernel derives an entry's id from its address in memory (nf_conntrack_core.c: nf_ct_get_id), so that a new
     connection may have the id of one that ended, and the client may use the same port.
     """
-    if not packet.confirmed or segment.l4 != TCP:
+    if segment.l4 != TCP or not packet.confirmed:
         return not packet.confirmed
     reply = packet.ctinfo >= REPLY
     half = state.halves[reply]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from fwhelpers.api import Cancel, Done, Drop, Event, Expect, Helper, ParseError, Refuse, Used
-from fwhelpers.engine.announcement import Announcement, MessageContext, Outcome
+from fwhelpers.engine.announcement import MessageContext, Outcome
 from fwhelpers.engine.expectation_key import key_of
 from fwhelpers.engine.expectations import ExpectationManager
 from fwhelpers.engine.flow_state import FlowState
@@ -36,8 +36,10 @@ class EventHandler:
             for event in events:
                 if isinstance(event, Expect):
                     if not self._expectations.repeats(flow, context, event, now):
-                        outcome = outcome or Outcome()
-                        self._expect(Announcement(flow.active, flow, context, event, now), outcome)
+                        result = self._expectations.expect(flow, context, event, now)
+                        outcome = result if outcome is None else outcome.joined(result)
+                        for report in result.reports:
+                            self._report(report)
                 elif isinstance(event, Drop):
                     outcome = outcome or Outcome()
                     outcome.drop = True
@@ -72,7 +74,7 @@ class EventHandler:
                 interface = context.interface
                 self._report(report._replace(refused=event.endpoint, interface=interface))
             case Cancel(want=Expect() as expect):
-                self._expectations.withdraw(Announcement(flow.active, flow, context, expect, now))
+                self._expectations.withdraw(flow, context, expect, now)
             case Cancel():
                 cancelled = self._expectations.cancel(flow, _class_of(helper, event.policy))
                 if outcome is not None:
@@ -82,13 +84,6 @@ class EventHandler:
             case Done():
                 flow.finished = event.reason or "done"
                 self._report(Report("done", flow.helper, flow.flow, flow.finished))
-
-    def _expect(self, announcement: Announcement, outcome: Outcome) -> None:
-        result = self._expectations.expect(announcement)
-        outcome.edits += result.edits
-        outcome.attach += result.attach
-        for report in result.reports:
-            self._report(report)
 
 
 def _class_of(helper: Helper, policy: str) -> int | None:

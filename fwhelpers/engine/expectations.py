@@ -10,7 +10,13 @@ from os import strerror
 
 from fwhelpers.api import Expect
 from fwhelpers.engine.announced_text import AnnouncedText
-from fwhelpers.engine.announcement import Announcement, MessageContext, Outcome
+from fwhelpers.engine.announcement import (
+    Announcement,
+    MessageContext,
+    Outcome,
+    report_refusal,
+    report_success,
+)
 from fwhelpers.engine.expectation_key import Connection, ExpectationKey, key_of, leads_to
 from fwhelpers.engine.flow_state import FlowState, Repeatable
 from fwhelpers.engine.guard import Refusal, Refused, check, judge, judge_announcer
@@ -69,15 +75,18 @@ class ExpectationManager:
             and (last.event is event or last.event == event)
         )
 
-    def expect(self, announcement: Announcement) -> Outcome:
+    def expect(
+        self, flow: FlowState, context: MessageContext, event: Expect, now: float
+    ) -> Outcome:
         """Judge an announcement, create its expectations, rewrite it if needed."""
         outcome = Outcome()
         try:
+            announcement = Announcement(flow, context, event, now)
             for planned in self._plans(announcement):
                 self._open(announcement, planned, outcome)
         except Refused as refused:
             outcome.edits.clear()
-            outcome.reports.append(announcement.report(refused.refusal))
+            outcome.reports.append(report_refusal(flow, context, event, refused.refusal))
         return outcome
 
     def cancel(self, flow: FlowState, klass: int | None) -> set[ExpectationKey]:
@@ -94,9 +103,10 @@ class ExpectationManager:
         for live in self._registry.expire(now):
             self._table.delete(live.expectation)
 
-    def withdraw(self, announcement: Announcement) -> None:
+    def withdraw(self, flow: FlowState, context: MessageContext, event: Expect, now: float) -> None:
         """Delete one expectation, of any master. A flow that may not open it may not close it either."""
         try:
+            announcement = Announcement(flow, context, event, now)
             plans = self._plans(announcement)
         except Refused:
             return
@@ -146,6 +156,7 @@ class ExpectationManager:
         return [plan_answers(event, flow.flow.l4, flow.orig, prefix) for prefix in sources]
 
     def _open(self, announcement: Announcement, planned: Plan, outcome: Outcome) -> None:
+        flow = announcement.flow
         text = AnnouncedText(announcement.event, announcement.context)
         if not text.movable:
             planned = self._reserved(announcement, planned)
@@ -153,7 +164,7 @@ class ExpectationManager:
         current = self._current(expectation)
         if current is not None and _is_young(
             current,
-            announcement.flow.connection,
+            flow.connection,
             announcement.context.packet.confirmed,
             announcement.lifetime,
             announcement.now,
@@ -170,7 +181,8 @@ class ExpectationManager:
             if self._create(announcement, expectation, outcome):
                 live = self._enter(announcement, expectation)
                 _remember(announcement, candidate, live)
-                outcome.reports.append(announcement.report(expectation))
+                report = report_success(flow, announcement.context, announcement.event, expectation)
+                outcome.reports.append(report)
                 outcome.edits += [edit] if edit else []
                 return
         port = announcement.event.server.port

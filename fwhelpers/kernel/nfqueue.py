@@ -45,6 +45,7 @@ _COPY_PACKET = 2
 LOCAL_IN, FORWARD, LOCAL_OUT, POST_ROUTING = 1, 2, 3, 4
 
 _IDS = Struct("!II")  # verdict, packet id
+_INFO_SIZE = 32  # of a helper's private data
 
 
 def encode_bind(
@@ -126,10 +127,12 @@ class VerdictEncoder:
         return self._batch + _IDS.pack(ACCEPT, number)
 
     def accept(self, number: int, helper: str, info: bytes) -> bytes:
-        """Accept a packet, and store private data of 32 bytes."""
+        """Accept a packet, and store private data."""
+        if len(info) != _INFO_SIZE:
+            return encode_verdict(self._queue, number, ACCEPT, info=(helper, info))
         parts = self._accept.get(helper)
         if parts is None:
-            message = encode_verdict(self._queue, 0, ACCEPT, info=(helper, bytes(32)))
+            message = encode_verdict(self._queue, 0, ACCEPT, info=(helper, bytes(_INFO_SIZE)))
             begin = nfnl.SIZE + 4
-            parts = self._accept[helper] = message[:begin], message[begin + 8 : -32]
+            parts = self._accept[helper] = message[:begin], message[begin + 8 : -_INFO_SIZE]
         return parts[0] + _IDS.pack(ACCEPT, number) + parts[1] + info

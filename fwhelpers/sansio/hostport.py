@@ -6,10 +6,14 @@ h1,h2,h3,h4,p1,p2           RFC 959 §5.3.2, in PORT and in the reply 227
 
 from __future__ import annotations
 
+import re
+
 from fwhelpers.api import Endpoint, ParseError
 from fwhelpers.sansio import ip6text
 from fwhelpers.sansio.digits import decimal
 
+# what parse_six() accepts
+_SIX = re.compile(rb" *([0-9]{1,3}) *" + rb", *([0-9]{1,3}) *" * 5)
 _FAMILIES = {b"1": 4, b"2": 6}
 # RFC 2428 allows them as delimiters, but the end of the address would be ambiguous
 _AMBIGUOUS = frozenset(b"0123456789abcdefABCDEF.:")
@@ -17,6 +21,15 @@ _AMBIGUOUS = frozenset(b"0123456789abcdefABCDEF.:")
 
 def parse_six(text: bytes) -> Endpoint:
     """Parse `h1,h2,h3,h4,p1,p2`. Raises ParseError."""
+    match = _SIX.fullmatch(text)
+    if match is not None:
+        a, b, c, d, high, low = map(int, match.groups())
+        if a < 256 and b < 256 and c < 256 and d < 256 and high < 256 and low < 256:
+            return Endpoint(bytes((a, b, c, d)), high << 8 | low)
+    return _parse_any_six(text)
+
+
+def _parse_any_six(text: bytes) -> Endpoint:
     numbers = text.split(b",")
     if len(numbers) != 6:
         raise ParseError(f"not six numbers: {text[:32]!r}")

@@ -83,7 +83,7 @@ class Worker:
             self._reporter.flush()
         if not self._handing_over:
             self._drain()
-        self._reporter.flush()
+        self._reporter.flush(final=True)
         self._handover.write(self._inspector.hand_over())
 
     def serve_packets(self) -> None:
@@ -98,6 +98,7 @@ class Worker:
         now = time.monotonic()
         for packet, verdict in zip(packets, self._inspector.packets(packets, now), strict=True):
             self._verdicts.add(packet, verdict)
+        self._reporter.send_reports()
         self._verdicts.flush()
         self._stats.packets += len(packets)
 

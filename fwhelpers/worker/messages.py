@@ -1,7 +1,7 @@
 """What a worker reports to its supervisor: one class for each kind of message.
 
-A message travels as one datagram of JSON, `{"KIND": VALUE}`. A worker parses hostile bytes and may have been taken
-over, so `decode` trusts nothing that it reads.
+A message is a line of JSON, `{"KIND": VALUE}`; a datagram has one or several. A worker parses hostile bytes and may
+have been taken over, so `decode` trusts nothing that it reads.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ MAX_HELPERS = 1024  #: with counters in one message
 MAX_NAME = 64  #: characters of a helper's or a counter's name
 MAX_COUNT = 1 << 48  #: sums of these over many workers fit D-Bus's 64 bits
 MAX_GAPS = 16
+MAX_MESSAGES = 64  #: in a datagram
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class ReportKind(StrEnum):
@@ -100,9 +103,9 @@ class Restarted:
 Message = Ready | Counters | FlowReport | Suppressed | Problem | SandboxGaps
 
 
-def encode(message: Message) -> bytes:
-    kind, value = _plain(message)
-    return json.dumps({kind: value}).encode()
+def encode(*messages: Message) -> bytes:
+    """Return a datagram of messages."""
+    return b"\n".join(_encode({kind: value}).encode() for kind, value in map(_plain, messages))
 
 
 def _plain(message: Message) -> tuple[str, object]:
@@ -122,6 +125,14 @@ def _plain(message: Message) -> tuple[str, object]:
         "account": plain_account(message.account),
         "expectation": _plain_id(message.expectation),
     }
+
+
+def split(datagram: bytes) -> list[bytes]:
+    """Return the messages of a datagram, for `decode`. Raises ValueError if it has too many."""
+    lines = datagram.split(b"\n", MAX_MESSAGES)
+    if len(lines) > MAX_MESSAGES:
+        raise ValueError("too many messages in a datagram")
+    return lines
 
 
 def decode(data: bytes) -> Message:

@@ -26,6 +26,8 @@ from fwhelpers.worker.summary import summarize
 #: reports sent: of expectations, and again of all else (a client that causes refusals must not hide expectations);
 #: the rest is only counted
 REPORTS_A_SECOND = 100
+MAX_BATCH = 32  #: reports that are sent together
+COUNTERS_INTERVAL = 0.25  #: seconds between messages of counters
 
 
 class Reporter:
@@ -37,8 +39,10 @@ class Reporter:
         self._totals: dict[str, Counter[str]] = {}
         self._changed = False
         self._sent: Counter[bool] = Counter()
+        self._reports: list[FlowReport] = []  # not sent yet
         self._suppressed = 0
         self._second = 0
+        self._counters_sent = float("-inf")
 
     def __call__(self, report: Report) -> None:
         totals = self._totals.get(report.helper)
@@ -52,15 +56,32 @@ class Reporter:
             self._sent.clear()
         is_expectation = report.kind == ReportKind.EXPECTED
         self._sent[is_expectation] += 1
-        if self._sent[is_expectation] > REPORTS_A_SECOND or not self._send(_flow_report(report)):
+        if self._sent[is_expectation] > REPORTS_A_SECOND:
             self._suppressed += 1
+            return
+        self._reports.append(_flow_report(report))
+        if len(self._reports) >= MAX_BATCH:
+            self.send_reports()
 
-    def flush(self) -> None:
-        """Send the counters if they have changed, and the number of suppressed reports."""
-        if self._suppressed and int(self._clock()) != self._second:
+    def send_reports(self) -> None:
+        """Send the reports since the last call. Call it before the packets that caused them are released."""
+        if self._reports:
+            if not self._send(*self._reports):
+                self._suppressed += len(self._reports)
+            self._reports.clear()
+
+    def flush(self, final: bool = False) -> None:
+        """Send reports, the number of suppressed ones, and the counters if they have changed.
+
+        These two wait for some time, unless it is the worker's last message.
+        """
+        self.send_reports()
+        now = self._clock()
+        if self._suppressed and (final or int(now) != self._second):
             self._suppressed *= not self._send(Suppressed(self._suppressed))
-        if self._changed:
+        if self._changed and (final or now - self._counters_sent >= COUNTERS_INTERVAL):
             self._changed = not self._send(Counters(self._totals))
+            self._counters_sent = now
 
     def ready(self) -> None:
         self._send(Ready(os.getpid()))
@@ -72,9 +93,9 @@ class Reporter:
         if gaps:
             self._send(SandboxGaps(tuple(gaps)))
 
-    def _send(self, message: Message) -> bool:
+    def _send(self, *messages: Message) -> bool:
         try:
-            self._control.send(encode(message))
+            self._control.send(encode(*messages))
         except OSError:  # the manager is slow or gone
             return False
         return True

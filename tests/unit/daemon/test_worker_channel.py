@@ -38,6 +38,11 @@ def test_the_last_messages_of_a_dead_worker_arrive() -> None:
     assert received(*map(encode, messages)) == messages
 
 
+def test_a_malformed_message_ends_its_datagram_only() -> None:
+    datagram = encode(Ready(1)) + b"\n7\n" + encode(Ready(2))
+    assert received(datagram, encode(Ready(3))) == [Ready(1), Ready(3)]
+
+
 def test_malformed_messages_are_reported_once_and_ignored(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

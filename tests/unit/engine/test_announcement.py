@@ -4,8 +4,12 @@ import pytest
 from connection import FakePacket, tcp_flow
 
 from fwhelpers.api import DatagramParser, Endpoint, Expect, Helper, Policy
-from fwhelpers.engine.active import Active
-from fwhelpers.engine.announcement import Announcement, MessageContext
+from fwhelpers.engine.announcement import (
+    Announcement,
+    MessageContext,
+    report_refusal,
+    report_success,
+)
 from fwhelpers.engine.guard import Refusal, Refused
 from fwhelpers.engine.nat import plan
 from fwhelpers.kernel.expect import PERMANENT
@@ -20,14 +24,14 @@ def announcement(indev: int = 2, **fields: object) -> Announcement:
     packet = FakePacket(b"", flow.orig, flow.reply, 3, HELPER.kernel_name, indev=indev, outdev=7)
     event = Expect(CLIENT, SERVER.at(30000), **fields)  # type: ignore[arg-type]
     context = MessageContext(packet.decode(), True, b"", 0, False)
-    return Announcement(Active(HELPER), flow, context, event, now=100.0)
+    return Announcement(flow, context, event, now=100.0)
 
 
 def test_the_policy_is_the_named_one_or_the_first() -> None:
     assert announcement().policy.name == "data"
     assert announcement(policy="long").klass == 1
     with pytest.raises(Refused) as refused:
-        announcement(policy="none").policy  # noqa: B018
+        announcement(policy="none")
     assert refused.value.refusal.rule == "G9"
 
 
@@ -48,9 +52,12 @@ def test_the_expectation() -> None:
 
 
 def test_the_report_names_the_interface_of_the_packet() -> None:
-    report = announcement(trigger="PASV").report(Refusal("G5", "another host"))
+    sent = announcement(trigger="PASV")
+    report = report_refusal(sent.flow, sent.context, sent.event, Refusal("G5", "another host"))
     assert (report.kind, report.rule, report.trigger) == ("refused", "G5", "PASV")
     assert report.interface == 2
     sent = announcement(indev=0)
     planned = plan(sent.event, "tcp", sent.flow.orig, sent.flow.reply)
-    assert sent.report(sent.expectation(planned)).interface == 7
+    expectation = sent.expectation(planned)
+    report = report_success(sent.flow, sent.context, sent.event, expectation)
+    assert (report.kind, report.interface, report.expectation) == ("expected", 7, expectation)

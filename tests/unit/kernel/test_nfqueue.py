@@ -54,7 +54,12 @@ def test_batch() -> None:
 def test_usual_verdicts_are_encoded_alike() -> None:
     encoder = nfqueue.VerdictEncoder(1001)
     assert encoder.batch(42) == nfqueue.encode_batch(1001, 42)
-    for packet, helper in ((42, "rpc"), (43, "fw-ftp"), (44, "rpc")):
-        info = bytes(range(packet, packet + 32))
+    for packet, helper, size in (
+        (42, "rpc", 32),
+        (43, "fw-ftp", 32),
+        (44, "rpc", 32),
+        (45, "rpc", 9),
+    ):
+        info = bytes(range(packet, packet + size))
         expected = nfqueue.encode_verdict(1001, packet, nfqueue.ACCEPT, info=(helper, info))
         assert encoder.accept(packet, helper, info) == expected

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,3 +108,14 @@ def test_only_parse_errors(text: bytes) -> None:
             continue
         assert 0 <= end.port <= 65535
         assert len(end.addr) in (4, 16)
+
+
+@given(st.from_regex(rb"( ?[0-9]{0,4} ?,){4,6} ?[0-9]{0,4}[ -]?", fullmatch=True))
+def test_the_usual_form_is_read_as_any_other(text: bytes) -> None:
+    def outcome(parse: Callable[[bytes], Endpoint]) -> Endpoint | str:
+        try:
+            return parse(text)
+        except ParseError as error:
+            return str(error)
+
+    assert outcome(hp.parse_six) == outcome(hp._parse_any_six)

@@ -13,6 +13,7 @@ from fwhelpers.engine.expectation_key import ExpectationId, ExpectationKey
 from fwhelpers.engine.registry import Account
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.worker.messages import (
+    MAX_MESSAGES,
     Counters,
     FlowReport,
     Message,
@@ -23,6 +24,7 @@ from fwhelpers.worker.messages import (
     Suppressed,
     decode,
     encode,
+    split,
 )
 
 PORT = st.integers(0, 65535)
@@ -66,6 +68,16 @@ VALUE = st.recursive(
 @given(MESSAGE)
 def test_every_message_survives_the_channel(message: Message) -> None:
     assert decode(encode(message)) == message
+
+
+@given(st.lists(MESSAGE, min_size=1, max_size=5))
+def test_messages_share_a_datagram(messages: list[Message]) -> None:
+    assert list(map(decode, split(encode(*messages)))) == messages
+
+
+def test_a_datagram_has_a_bounded_number_of_messages() -> None:
+    with pytest.raises(ValueError, match="too many"):
+        split(b"\n" * MAX_MESSAGES)
 
 
 @given(st.binary() | VALUE.map(lambda value: json.dumps(value).encode()))

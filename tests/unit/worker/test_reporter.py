@@ -23,8 +23,9 @@ from fwhelpers.worker.messages import (
     SandboxGaps,
     Suppressed,
     decode,
+    split,
 )
-from fwhelpers.worker.reporter import REPORTS_A_SECOND, Reporter
+from fwhelpers.worker.reporter import COUNTERS_INTERVAL, MAX_BATCH, REPORTS_A_SECOND, Reporter
 
 FLOW = Flow("tcp", Endpoint.parse("10.0.1.2", 1), Endpoint.parse("10.0.2.2", 21))
 REFUSAL = Report("refused", "fw-ftp", FLOW, "below 1024", "G6")
@@ -38,7 +39,7 @@ class Channel(NamedTuple):
         messages = []
         while True:
             try:
-                messages.append(decode(self.manager.recv(1 << 20)))
+                messages += map(decode, split(self.manager.recv(1 << 20)))
             except BlockingIOError:
                 return messages
 
@@ -66,6 +67,8 @@ def test_reports_are_all_counted_and_sent_within_the_bound(channel: Channel) -> 
     for _ in range(5 * REPORTS_A_SECOND):
         reporter(REFUSAL)
         messages += channel.messages()
+    reporter.send_reports()
+    messages += channel.messages()
     assert len(messages) == REPORTS_A_SECOND
     reporter.flush()
     assert channel.messages() == [Counters({"fw-ftp": {"refused": 5 * REPORTS_A_SECOND}})]
@@ -75,8 +78,10 @@ def test_refusals_do_not_suppress_expectations(channel: Channel) -> None:
     reporter = Reporter(channel.worker, Clock())
     for _ in range(10 * REPORTS_A_SECOND):
         reporter(REFUSAL)
-        channel.messages()
+    reporter.send_reports()
+    channel.messages()
     reporter(Report("expected", "fw-ftp", FLOW))
+    reporter.send_reports()
     (report,) = channel.messages()
     assert isinstance(report, FlowReport)
     assert report.kind is ReportKind.EXPECTED
@@ -129,6 +134,53 @@ def test_the_number_of_suppressed_reports_is_sent_when_the_second_is_over(channe
     reporter.flush()
     reporter.flush()
     assert channel.messages() == [Suppressed(7)]
+
+
+def test_counters_are_sent_at_intervals_and_at_the_end(channel: Channel) -> None:
+    clock = Clock()
+    reporter = Reporter(channel.worker, clock)
+
+    def counted() -> list[int]:
+        sent = [m for m in channel.messages() if isinstance(m, Counters)]
+        return [message.totals["fw-ftp"]["refused"] for message in sent]
+
+    for _ in range(3):
+        reporter(REFUSAL)
+        reporter.flush()
+    assert counted() == [1]
+    clock.now += COUNTERS_INTERVAL
+    reporter.flush()
+    reporter.flush()
+    assert counted() == [3]
+    reporter(REFUSAL)
+    reporter.flush(final=True)
+    assert counted() == [4]
+
+
+def test_reports_are_sent_together(channel: Channel) -> None:
+    reporter = Reporter(channel.worker, Clock())
+    for _ in range(3):
+        reporter(REFUSAL)
+    assert channel.messages() == []
+    reporter.send_reports()
+    assert len(split(channel.manager.recv(1 << 20))) == 3
+    for _ in range(MAX_BATCH):
+        reporter(REFUSAL)
+    assert len(channel.messages()) == MAX_BATCH
+
+
+def test_reports_that_the_manager_does_not_take_are_counted(channel: Channel) -> None:
+    clock = Clock()
+    reporter = Reporter(channel.worker, clock)
+    while reporter._send(Problem("x" * 1000)):
+        pass
+    reporter(REFUSAL)
+    reporter(REFUSAL)
+    reporter.send_reports()
+    channel.messages()
+    clock.now += 1
+    reporter.flush()
+    assert Suppressed(2) in channel.messages()
 
 
 def test_a_manager_that_does_not_read_does_not_block(channel: Channel) -> None:
