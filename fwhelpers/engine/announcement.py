@@ -49,8 +49,16 @@ class Announcement:
     """A parser's `Expect` event with all that decides on its expectation."""
 
     __slots__ = (
-        "context", "event", "flow", "helper", "klass", "lifetime", "limits", "now", "policy",
-    )  # fmt: skip
+        "context",
+        "event",
+        "flow",
+        "helper",
+        "klass",
+        "lifetime",
+        "limits",
+        "now",
+        "policy",
+    )
 
     def __init__(self, flow: FlowState, context: MessageContext, event: Expect, now: float) -> None:
         """Raises Refused if the helper has no policy of the event's."""
@@ -101,8 +109,17 @@ def report_success(
 ) -> Report:
     """Return the report that an announcement's expectation is created."""
     return Report(
-        "expected", flow.helper, flow.flow, "", "", expectation, None, event.trigger, flow.account, context.interface
-    )  # fmt: skip
+        "expected",
+        flow.helper,
+        flow.flow,
+        "",
+        "",
+        expectation,
+        None,
+        event.trigger,
+        flow.account,
+        context.interface,
+    )
 
 
 def report_refusal(
@@ -110,9 +127,17 @@ def report_refusal(
 ) -> Report:
     """Return the report that an announcement is refused."""
     return Report(
-        "refused", flow.helper, flow.flow, refusal.reason, refusal.rule, None, event.server, event.trigger,
-        flow.account, context.interface,
-    )  # fmt: skip
+        "refused",
+        flow.helper,
+        flow.flow,
+        refusal.reason,
+        refusal.rule,
+        None,
+        event.server,
+        event.trigger,
+        flow.account,
+        context.interface,
+    )
 
 
 @dataclass(slots=True)

@@ -47,9 +47,27 @@ class FlowState:
     """A control connection under inspection."""
 
     __slots__ = (
-        "account", "accounted", "active", "ahead", "connection", "finished", "flow", "halves", "helper", "info",
-        "keep_until", "orig", "parse", "parser", "released", "repeatable", "reply", "rewriters", "stored", "zone",
-    )  # fmt: skip
+        "account",
+        "accounted",
+        "active",
+        "ahead",
+        "connection",
+        "finished",
+        "flow",
+        "halves",
+        "helper",
+        "info",
+        "keep_until",
+        "orig",
+        "parse",
+        "parser",
+        "released",
+        "repeatable",
+        "reply",
+        "rewriters",
+        "stored",
+        "zone",
+    )
 
     def __init__(
         self,

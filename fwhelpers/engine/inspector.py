@@ -170,9 +170,8 @@ class Inspector:
         if state.finished:
             return verdict
         try:
-            if (
-                state.flow.l4 == "udp"
-            ):  # streams do so at each segment, as it may end within a message
+            # a stream's was updated at each segment, as a later one may end within a message
+            if state.flow.l4 == "udp":
                 state.update_info()
         except Exception as error:  # a bug of the plugin
             self._fail(state, error)

@@ -56,6 +56,8 @@ class Account(NamedTuple):
 
 NO_ACCOUNT = Account("", b"")
 
+T = TypeVar("T")
+
 
 class Claim(NamedTuple):
     """A connection's right to an expectation."""
@@ -236,16 +238,13 @@ class Registry:
         self._count(live.claim.account, -1)
 
     def _count(self, account: Account, change: int) -> None:
-        _add(self._counts, account, change)
+        _change(self._counts, account, change)
         if account.answerer:
-            _add(self._counts, account.client, change)
-        _add(self._parties, account.party, change)
+            _change(self._counts, account.client, change)
+        _change(self._parties, account.party, change)
 
 
-T = TypeVar("T")
-
-
-def _add(counts: dict[T, int], key: T, change: int) -> None:
+def _change(counts: dict[T, int], key: T, change: int) -> None:
     count = counts.get(key, 0) + change
     if count:
         counts[key] = count

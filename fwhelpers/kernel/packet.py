@@ -34,9 +34,23 @@ class Packet:
     """A queued packet. Without a conntrack entry its id is 0, its helper and tuples are empty."""
 
     __slots__ = (
-        "_places", "ct_id", "ctinfo", "entry", "helper", "hook", "hw_protocol", "id", "indev", "labels", "outdev",
-        "payload", "queue", "status", "timeout", "tuple_orig_raw",
-    )  # fmt: skip
+        "_places",
+        "ct_id",
+        "ctinfo",
+        "entry",
+        "helper",
+        "hook",
+        "hw_protocol",
+        "id",
+        "indev",
+        "labels",
+        "outdev",
+        "payload",
+        "queue",
+        "status",
+        "timeout",
+        "tuple_orig_raw",
+    )
 
     def __init__(self, queue: int, number: int, payload: bytes = b"", entry: bytes = b"") -> None:
         self.queue = queue
