@@ -94,7 +94,7 @@ def engine_target(helper: Helper, l4: str) -> Callable[[bytes], None]:
             assert verdict.accept or any(n.kind == "dropped" for n in connection.notes)
         failures = [note for note in connection.notes if note.kind == "failed"]
         assert not failures, failures
-        for expectation in connection.maker.made:
+        for expectation in connection.maker.created:
             assert expectation.tuple.dst in own
             assert expectation.tuple.src in own or helper.outgoing
 

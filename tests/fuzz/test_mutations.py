@@ -96,8 +96,8 @@ def test_nothing_escapes_and_nothing_is_stopped(name: str, l4: str, translated: 
             if message.data:
                 assert c.say(message.data, message.reply).accept
         assert [note for note in c.notes if note.kind in ("failed", "dropped")] == []
-        assert {end for e in c.maker.made for end in (e.tuple.src, e.tuple.dst)} <= ends
-        opened += len(c.maker.made)
+        assert {end for e in c.maker.created for end in (e.tuple.src, e.tuple.dst)} <= ends
+        opened += len(c.maker.created)
     assert opened, "no conversation opened anything: the seeds are wrong"
 
 

@@ -45,7 +45,7 @@ def test_they_are_one_shot_short_and_tcp() -> None:
     c.s(rep())
     assert {
         (expectation.flags, expectation.timeout, expectation.tuple.l4)
-        for expectation in c.maker.made
+        for expectation in c.maker.created
     } == {(0, 60, 6)}
 
 
@@ -114,10 +114,10 @@ def test_dnat_expects_what_the_requester_was_told(family: int) -> None:
     c = asked(ends, seen_server=vip)
     assert c.s(rep()).payload is None  # no address stands in it, and the ports are free
     assert c.expected == to(vip.rpartition(":")[0], client=inner)
-    assert [expectation.nat.sport for expectation in c.maker.made if expectation.nat] == list(
+    assert [expectation.nat.sport for expectation in c.maker.created if expectation.nat] == list(
         PORTS.values()
     )
-    assert {expectation.fn for expectation in c.maker.made} == {"nat-follow-master"}
+    assert {expectation.fn for expectation in c.maker.created} == {"nat-follow-master"}
 
 
 @pytest.mark.parametrize("ends", [V4, V6])
@@ -125,8 +125,8 @@ def test_snat_rewrites_nothing(ends: tuple[str, str]) -> None:
     masked = "192.0.2.9:600" if ends == V4 else "[2001:db8::9]:600"
     c = asked(ends, seen_client=masked)
     assert c.s(rep()).payload is None
-    assert [expectation.tuple.dport for expectation in c.maker.made] == list(PORTS.values())
-    assert all(expectation.nat for expectation in c.maker.made)
+    assert [expectation.tuple.dport for expectation in c.maker.created] == list(PORTS.values())
+    assert all(expectation.nat for expectation in c.maker.created)
 
 
 @pytest.mark.parametrize("family", [4, 6])
@@ -134,8 +134,13 @@ def test_a_taken_port_is_moved_and_told(family: int) -> None:
     ends, vip = {4: (V4, "192.168.200.200:10080"), 6: (V6, "[2001:db8::1]:10080")}[family]
     c = asked(ends, seen_server=vip, maker=Clashing(50011))
     assert payload_of(c.s(rep()), HEADERS[family]) == rep(CONNECT.replace("50011", "50012"))
-    assert [expectation.tuple.dport for expectation in c.maker.made] == [50010, 50012, 50013, 50014]
-    assert [expectation.nat.sport for expectation in c.maker.made if expectation.nat] == list(
+    assert [expectation.tuple.dport for expectation in c.maker.created] == [
+        50010,
+        50012,
+        50013,
+        50014,
+    ]
+    assert [expectation.nat.sport for expectation in c.maker.created if expectation.nat] == list(
         PORTS.values()
     )
 
@@ -148,7 +153,7 @@ def test_a_moved_port_that_is_longer(family: int) -> None:
     low = "CONNECT DATA 9998 MESG 9999 INDEX -1 STATE 9990\nOPTIONS ;\n"
     raised = "CONNECT DATA 10000 MESG 10001 INDEX -1 STATE 9990\nOPTIONS ;\n"
     assert payload_of(c.s(rep(low)), HEADERS[family]) == rep(raised)
-    assert [expectation.tuple.dport for expectation in c.maker.made] == [10000, 10001, 9990]
+    assert [expectation.tuple.dport for expectation in c.maker.created] == [10000, 10001, 9990]
 
 
 def test_a_reply_sent_again_is_rewritten_again() -> None:
@@ -160,7 +165,7 @@ def test_a_reply_sent_again_is_rewritten_again() -> None:
 def test_a_stream_that_finds_no_port_is_told_of() -> None:
     c = asked(seen_server="192.168.200.200:10080", maker=Clashing(*range(50011, 50012 + 64)))
     assert c.s(rep("CONNECT DATA 50010 MESG 50011\n")).payload is None
-    assert ([expectation.tuple.dport for expectation in c.maker.made], c.refused) == (
+    assert ([expectation.tuple.dport for expectation in c.maker.created], c.refused) == (
         [50010],
         ["G15"],
     )
@@ -173,6 +178,6 @@ class Clashing(FakeMaker):
         super().__init__()
         self.errors = lambda e: (
             EEXIST
-            if e.tuple.dport in (*ports, *(expectation.tuple.dport for expectation in self.made))
+            if e.tuple.dport in (*ports, *(expectation.tuple.dport for expectation in self.created))
             else 0
         )

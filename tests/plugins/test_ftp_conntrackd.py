@@ -128,7 +128,7 @@ def test_nat_expectations_carry_what_nat_needs() -> None:
     c = logged_in(seen_client="192.0.2.9:40000")
     verdict = c.c(b"PORT 10,0,1,2,200,1\r\n")
     assert payload_of(verdict) == b"PORT 192,0,2,9,200,1\r\n"
-    (expectation,) = c.maker.made
+    (expectation,) = c.maker.created
     assert expectation.fn == "nat-follow-master"
     assert expectation.nat is not None
     assert expectation.nat.src == bytes([10, 0, 1, 2])

@@ -68,7 +68,7 @@ def test_the_expectation() -> None:
     c.c(m.subscribe())
     verdict = c.s(m.accepted())
     assert set(c.expected) == {"10.0.2.2 > 10.0.1.2:49200"}
-    expectation = c.maker.made[-1]
+    expectation = c.maker.created[-1]
     assert (expectation.flags, expectation.timeout, expectation.klass, expectation.helper) == (
         1,
         1860,
@@ -134,8 +134,8 @@ def test_a_renewal_on_another_connection() -> None:
     d.now = c.now + 900
     d.c(m.renew())
     d.s(m.accepted())
-    assert c.maker.made[-1].master == d.orig
-    assert c.maker.made[-1].tuple == c.maker.made[0].tuple
+    assert c.maker.created[-1].master == d.orig
+    assert c.maker.created[-1].tuple == c.maker.created[0].tuple
 
 
 def test_an_unsubscription_on_another_connection() -> None:
@@ -145,20 +145,20 @@ def test_an_unsubscription_on_another_connection() -> None:
     d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
     d.c(m.unsubscribe())
     d.s(m.OK)
-    assert c.maker.released == [c.maker.made[0].tuple]
+    assert c.maker.released == [c.maker.created[0].tuple]
 
 
 def test_the_sid_of_another_client_is_ignored() -> None:
     c = connection()
     c.c(m.subscribe())
     c.s(m.accepted())
-    before = len(c.maker.made)
+    before = len(c.maker.created)
     d = connection(("10.0.1.3:40001", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
     d.c(m.unsubscribe())
     d.s(m.OK)
     d.c(m.renew())
     d.s(m.accepted())
-    assert len(c.maker.made) == before
+    assert len(c.maker.created) == before
     assert c.maker.released == []
 
 
@@ -167,7 +167,7 @@ def test_behind_masquerading_the_callback_is_rewritten() -> None:
     verdict = c.c(m.subscribe())
     assert b"CALLBACK: <http://192.0.2.9:49200/>\r\n" in payload_of(verdict)
     c.s(m.accepted())
-    expectation = c.maker.made[-1]
+    expectation = c.maker.created[-1]
     assert c.expected[-1] == "10.0.2.2 > 192.0.2.9:49200"
     assert expectation.nat
     assert (expectation.nat.src, expectation.nat.sport, expectation.fn) == (
@@ -183,7 +183,7 @@ def test_another_port_if_the_callbacks_port_is_in_use() -> None:
     assert b"<http://192.0.2.9:49201/>" in payload_of(c.c(m.subscribe()))
     c.now += 5
     c.s(m.accepted())
-    assert [e.tuple.dport for e in maker.made] == [49201, 49201]
+    assert [e.tuple.dport for e in maker.created] == [49201, 49201]
 
 
 def test_ipv6_behind_masquerading_keeps_its_length() -> None:
@@ -222,7 +222,7 @@ def test_subscriptions_are_handed_over_to_the_next_worker() -> None:
     d.now = c.now + 900
     d.c(m.renew())
     d.s(m.accepted())
-    assert c.maker.made[-1].master == d.orig
+    assert c.maker.created[-1].master == d.orig
 
 
 def test_one_client_does_not_displace_the_subscriptions_of_others() -> None:
@@ -238,7 +238,7 @@ def test_one_client_does_not_displace_the_subscriptions_of_others() -> None:
     d.now = greedy.now + 900
     d.c(m.renew())
     d.s(m.accepted())
-    assert c.maker.made[-1].master == d.orig
+    assert c.maker.created[-1].master == d.orig
 
 
 def test_a_callback_that_is_refused_is_not_remembered() -> None:

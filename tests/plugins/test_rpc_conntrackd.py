@@ -123,7 +123,7 @@ def test_nat_follows_and_the_expectation_says_so() -> None:
     c = connection("udp", seen_client="192.0.2.9:900", seen_server="192.0.2.8:111")
     c.c(getport(7, prot=TCP))
     verdict = c.s(reply(7, port(20048)))
-    (expectation,) = c.maker.made
+    (expectation,) = c.maker.created
     assert expectation.fn == "nat-follow-master"
     assert c.expected == ["10.0.1.2 > 192.0.2.8:20048"]
     assert verdict.payload is None  # GETPORT names no address: nothing to rewrite

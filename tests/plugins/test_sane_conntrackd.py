@@ -25,7 +25,7 @@ def test_one_connection_for_each_start_and_soon() -> None:
     c = opened()
     c.c(m.START)
     c.s(m.started())
-    (expectation,) = c.maker.made
+    (expectation,) = c.maker.created
     assert c.expected == ["10.0.1.2 > 10.0.2.2:45000"]
     assert (expectation.flags, expectation.timeout, expectation.tuple.l4) == (0, 30, 6)
 
@@ -106,7 +106,7 @@ def test_behind_translation(options: dict[str, str]) -> None:
     c = opened(**options)
     c.c(m.START)
     verdict = c.s(m.started())
-    (expectation,) = c.maker.made
+    (expectation,) = c.maker.created
     host = options.get("seen_server", "10.0.2.2:6566").rpartition(":")[0]
     assert c.expected == [f"10.0.1.2 > {host}:45000"]
     assert expectation.fn == "nat-follow-master"

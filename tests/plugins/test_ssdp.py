@@ -213,7 +213,7 @@ def test_from_the_search_to_the_events() -> None:
     http = world.flow("tcp", "10.0.1.2:50000", "10.0.1.7:49152", status=EXPECTED)
     http.c(m.subscribe())
     http.s(m.accepted())
-    last = world.maker.made[-1]
+    last = world.maker.created[-1]
     assert (Endpoint(last.tuple.src).host, last.tuple.dport, last.helper, last.klass) == (
         "10.0.1.7",
         49200,
@@ -228,7 +228,7 @@ def test_an_unsolicited_answer_opens_nothing() -> None:
     world = World()
     verdict = world.flow("udp", DEVICE, ASKER, hook=LOCAL_IN).c(m.answer())
     assert verdict.expectation is None
-    assert world.maker.made == []
+    assert world.maker.created == []
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def connection(server: str = "10.0.2.2:69", **addresses: str) -> Connection:
 def test_one_shot_and_short() -> None:
     c = connection()
     c.c(RRQ)
-    (expectation,) = c.maker.made
+    (expectation,) = c.maker.created
     assert c.expected == ["10.0.2.2 > 10.0.1.2:40000"]
     assert (expectation.flags, expectation.timeout) == (0, 30)
 
@@ -103,7 +103,7 @@ def test_the_first_packet_takes_it_along() -> None:
     c = connection()
     c.extra = {"status": 0}
     verdict = c.c(RRQ)
-    assert c.maker.made == []
+    assert c.maker.created == []
     assert verdict.expectation is not None
     assert verdict.expectation.tuple.dport == 40000
 
@@ -114,7 +114,7 @@ def test_behind_masquerade(confirmed: bool) -> None:
     c = connection(seen_client="192.0.2.9:1024")
     c.extra = {"status": 8 if confirmed else 0}
     verdict = c.c(RRQ)
-    expectation = c.maker.made[0] if confirmed else verdict.expectation
+    expectation = c.maker.created[0] if confirmed else verdict.expectation
     assert expectation is not None
     assert (expectation.fn, expectation.tuple.dport) == ("nat-follow-master", 1024)
     assert expectation.nat is not None
@@ -159,4 +159,4 @@ def test_requests_to_broadcast_addresses_are_refused(address: str, rules: list[s
     c = Connection(TFTP, "udp", "10.0.2.7:2000", f"{address}:69", inspector=inspector, maker=maker)
     c.c(RRQ)
     assert [report.rule for report in reports if report.kind == "refused"] == rules
-    assert len(maker.made) == (not rules)
+    assert len(maker.created) == (not rules)

@@ -119,7 +119,7 @@ def test_bulk_leaves_the_queue() -> None:
 def test_one_shot() -> None:
     c = asked()
     c.s(redirect(address()))
-    (expectation,) = c.maker.made
+    (expectation,) = c.maker.created
     assert (expectation.flags, expectation.timeout) == (0, 60)
 
 
@@ -131,7 +131,7 @@ def test_dnat_expects_the_translated_address() -> None:
     verdict = c.s(redirect(address() + b"\0" + DESCRIPTOR))
     assert payload_of(verdict) == redirect(address("192.168.200.200") + b"\0" + DESCRIPTOR)
     assert c.expected == ["10.0.1.2 > 192.168.200.200:2143"]
-    assert c.maker.made[0].fn == "nat-follow-master"
+    assert c.maker.created[0].fn == "nat-follow-master"
 
 
 def test_a_retransmission_is_rewritten_again() -> None:

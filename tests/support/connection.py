@@ -53,7 +53,7 @@ class FakePacket:
 class FakeMaker:
     """The kernel's expectation table, as far as clashes go."""
 
-    made: list[Expectation] = field(default_factory=list)
+    created: list[Expectation] = field(default_factory=list)
     deleted: list[Tuple] = field(default_factory=list)
     released: list[Tuple] = field(default_factory=list)
     used: list[Expectation] = field(default_factory=list)
@@ -62,13 +62,13 @@ class FakeMaker:
     def create(self, expectation: Expectation) -> int:
         errno = self.errors(expectation)
         if not errno:
-            self.made.append(expectation)
+            self.created.append(expectation)
         return errno
 
     def replace(self, expectation: Expectation) -> int:
-        own = any((e.tuple, e.nat) == (expectation.tuple, expectation.nat) for e in self.made)
+        own = any((e.tuple, e.nat) == (expectation.tuple, expectation.nat) for e in self.created)
         if own:
-            self.made.append(expectation)
+            self.created.append(expectation)
             return 0
         if expectation.nat is not None:  # as if the equal one were another client's
             return EEXIST
@@ -133,28 +133,28 @@ class Connection:
     def packet(
         self, data: bytes, reply: bool, seq: int | None = None, flags: int = 0x18
     ) -> FakePacket:
-        # as seen after NAT, on the way out of the gateway
+        # as bits after NAT, on the way out of the gateway
         tup = self.orig if reply else self.reply
         src, dst = Endpoint(tup.dst, tup.dport), Endpoint(tup.src, tup.sport)
         make: Any = {("tcp", 4): tcp4, ("tcp", 16): tcp6, ("udp", 4): udp4, ("udp", 16): udp6}[
             self.l4, len(src.addr)
         ]
-        given: dict[str, Any] = {"src": src.host, "dst": dst.host, "ports": (src.port, dst.port)}
+        fields: dict[str, Any] = {"src": src.host, "dst": dst.host, "ports": (src.port, dst.port)}
         if self.l4 == "tcp":
-            given |= {"seq": self.seq[reply] if seq is None else seq, "flags": flags}
+            fields |= {"seq": self.seq[reply] if seq is None else seq, "flags": flags}
         return FakePacket(
-            make(data, **given), self.orig, self.reply, 3 if reply else 0,
+            make(data, **fields), self.orig, self.reply, 3 if reply else 0,
             self.helper.kernel_name, info=self.info, labels=self._labels(reply), **self.extra,
         )  # fmt: skip
 
     def _labels(self, reply: bool) -> bytes:
         self.payloads[reply] += 1
-        seen = [labels.BEGAN]
+        bits = [labels.BEGAN]
         for which, names in enumerate(
             [(labels.ORIG_SEEN, labels.ORIG_MORE), (labels.REPLY_SEEN, labels.REPLY_MORE)]
         ):
-            seen += names[: self.payloads[which]]
-        return labels.bits(*seen)
+            bits += names[: self.payloads[which]]
+        return labels.bits(*bits)
 
     def send(self, packet: FakePacket) -> Verdict:
         self.now += 0.001
@@ -178,7 +178,7 @@ class Connection:
 
     @property
     def expected(self) -> list[str]:
-        return [show(e.tuple) for e in self.maker.made]
+        return [show(e.tuple) for e in self.maker.created]
 
     @property
     def refused(self) -> list[str]:

@@ -271,6 +271,6 @@ class Model:
         wrong = any(not right.startswith(received) for received, right in streams)
         stalled = any(received != right for received, right in streams) and not wrong
         return Result(
-            wrong, stalled, len(self.talk.maker.made), self.talk.refused.count("G15"),
+            wrong, stalled, len(self.talk.maker.created), self.talk.refused.count("G15"),
             any(way.before != way.after for way in self.kernel.ways),
         )  # fmt: skip

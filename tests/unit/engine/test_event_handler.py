@@ -32,11 +32,11 @@ class Ask(DatagramParser):
         port, timeout, l4, host = [*data.decode().split(), *[""] * 3][:4]
         asker = self.flow.client
         end = Endpoint.parse(host, int(port)) if host else asker.at(int(port))
-        wanted = int(timeout) if timeout else None
+        lifetime = int(timeout) if timeout else None
         return [
             Expect(
                 self.flow.server, end, l4=l4, sport=None if l4 else 1900, permanent=True,
-                timeout=wanted, sources="on-link",
+                timeout=lifetime, sources="on-link",
             )
         ]  # fmt: skip
 
@@ -48,8 +48,8 @@ ASK = Helper(
 GROUP = "239.255.255.250:1900"
 
 
-class Known:
-    """Fixed knowledge: the networks by interface, and this machine's own addresses."""
+class FixedLinks:
+    """Fixed answers: the networks by interface, and this machine's own addresses."""
 
     def __init__(self, networks: dict[int, list[Prefix]], *own: str) -> None:
         self._networks = networks
@@ -70,23 +70,23 @@ class Asked(Connection):
         client: str = "10.0.1.2:40000",
         server: str = GROUP,
         helper: Helper = ASK,
-        **given: str,
+        **options: str,
     ) -> None:
-        self.known = {2: [LAN, prefix("fd01::/64")]}
+        self.networks = {2: [LAN, prefix("fd01::/64")]}
         self.heard: list[Report] = []
         maker = FakeMaker()
         inspector = Inspector(
             {"ask": Active(helper, {}, Limits())}, maker, self.heard.append,
-            links=Known(self.known),
+            links=FixedLinks(self.networks),
         )  # fmt: skip
-        super().__init__(helper, "udp", client, server, inspector=inspector, maker=maker, **given)
+        super().__init__(helper, "udp", client, server, inspector=inspector, maker=maker, **options)
 
     def ask(self, text: str, **extra: int) -> list[Tuple]:
         """Returns what is expected, in the order of making; for a connection that is confirmed."""
         self.extra = dict(extra)
-        before = len(self.maker.made)
+        before = len(self.maker.created)
         self.say(text.encode(), False)
-        return [e.tuple for e in self.maker.made[before:]]
+        return [e.tuple for e in self.maker.created[before:]]
 
     @property
     def refused(self) -> list[str]:
@@ -111,7 +111,7 @@ def test_g8_who_announces_is_on_the_link(sender: str, indev: int, rules: list[st
     asked = Asked(client, "[ff02::c]:1900" if v6 else GROUP, HEAR)
     asked.ask("40001 5 tcp", hook=nfqueue.LOCAL_IN, indev=indev)
     assert asked.refused == rules
-    assert bool(asked.maker.made) is not bool(rules)
+    assert bool(asked.maker.created) is not bool(rules)
 
 
 @pytest.mark.parametrize(
@@ -131,20 +131,25 @@ def test_answers_from_the_link_to_the_very_socket() -> None:
     (expected,) = asked.ask("40000")
     me = Endpoint.parse("10.0.1.2").addr
     assert expected == Tuple(LAN.addr, me, 17, 1900, 40000)
-    (made,) = asked.maker.made
-    assert made.mask.src == netmask(4, 24)
-    assert (made.mask.sport, made.flags, made.nat, made.timeout) == (0xFFFF, 1, None, 30)
+    (expectation,) = asked.maker.created
+    assert expectation.mask.src == netmask(4, 24)
+    assert (expectation.mask.sport, expectation.flags, expectation.nat, expectation.timeout) == (
+        0xFFFF,
+        1,
+        None,
+        30,
+    )
 
 
 def test_one_expectation_a_network() -> None:
     asked = Asked()
-    asked.known[2].append(prefix("192.0.2.0/24"))
+    asked.networks[2].append(prefix("192.0.2.0/24"))
     assert [t.src for t in asked.ask("40000")] == [LAN.addr, prefix("192.0.2.0/24").addr]
 
 
 def test_the_first_packet_carries_them_one_by_one() -> None:
     asked = Asked()
-    asked.known[2].append(prefix("192.0.2.0/24"))
+    asked.networks[2].append(prefix("192.0.2.0/24"))
     asked.extra = {"status": 0}
     first = asked.say(b"40000", False)
     assert first.repeat
@@ -200,7 +205,7 @@ def test_a_request_that_leaves_does(hook: int) -> None:
 def test_g1_a_reply_in_the_flow_itself_opens_nothing() -> None:
     asked = Asked()
     asked.say(b"40000", True)
-    assert not asked.maker.made
+    assert not asked.maker.created
 
 
 def test_g8_an_interface_that_is_not_known() -> None:
@@ -224,10 +229,10 @@ def test_a_request_to_one_host_opens_to_that_host_if_the_helper_says_so(
 ) -> None:
     asked = Asked(server=server, helper=replace(ASK, unicast=True))
     (expected,) = asked.ask("40000")
-    (made,) = asked.maker.made
+    (expectation,) = asked.maker.created
     host, length = source.split("/")
     assert expected.src == Endpoint.parse(host).addr
-    assert int.from_bytes(made.mask.src, "big").bit_count() == int(length)
+    assert int.from_bytes(expectation.mask.src, "big").bit_count() == int(length)
     assert expected.dst == Endpoint.parse("10.0.1.2").addr
 
 
@@ -302,11 +307,11 @@ def test_g9_for_each_client() -> None:
     """Whatever number of sockets it asks from."""
     first = Asked()
     for port in range(40000, 40040):
-        one = Connection(
+        socket = Connection(
             ASK, "udp", f"10.0.1.2:{port}", GROUP, inspector=first.inspector, maker=first.maker
         )
-        one.say(b"%d" % port, False)
-    assert len(first.maker.made) == 32
+        socket.say(b"%d" % port, False)
+    assert len(first.maker.created) == 32
     assert first.refused == ["G9"] * 8
 
 
@@ -322,11 +327,11 @@ LOOSE = Active(SAY, {}, Limits(address="announced"))
 def announced(host: str, *own: str, server: str = "10.0.2.2:1900") -> list[str]:
     """What comes of an announcement of this host, on a machine with these addresses: rules, or [] for an opening."""
     maker, heard = FakeMaker(), list[Report]()
-    inspector = Inspector({"say": LOOSE}, maker, heard.append, links=Known({}, *own))
+    inspector = Inspector({"say": LOOSE}, maker, heard.append, links=FixedLinks({}, *own))
     connection = Connection(SAY, "udp", "10.0.1.2:40000", server, inspector=inspector, maker=maker)
     connection.c(host.encode())
     refused = [note.rule for note in heard if note.kind == "refused"]
-    assert bool(maker.made) is not bool(refused)
+    assert bool(maker.created) is not bool(refused)
     return refused
 
 
@@ -341,7 +346,7 @@ def test_g16_leaves_the_hosts_own_connections_alone() -> None:
     assert announced("10.0.1.2", "10.0.1.2") == []
 
 
-class UnknownAddresses(Known):
+class UnknownAddresses(FixedLinks):
     """This machine's addresses have not been read."""
 
     def own(self, addr: bytes) -> bool | None:
@@ -360,4 +365,4 @@ def test_g16_while_addresses_are_unknown_only_the_ends_themselves_may_be_named(
     )
     connection.c(host.encode())
     assert [report.rule for report in reports if report.kind == "refused"] == rules
-    assert bool(maker.made) is not bool(rules)
+    assert bool(maker.created) is not bool(rules)

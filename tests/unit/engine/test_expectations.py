@@ -22,34 +22,42 @@ def test_snat_passive_follows_master() -> None:
     flow = tcp(seen_client="192.0.2.1:50000")
     verdict = flow.s(b"OPEN 10.0.2.2 3000\r\n")
     assert verdict.payload is None
-    made = flow.maker.made[0]
-    assert show(made.tuple) == "10.0.1.2 > 10.0.2.2:3000"
-    assert made.nat
-    assert (made.nat.src, made.nat.sport, made.nat_dir) == (flow.server.addr, 3000, 0)
-    assert made.fn == "nat-follow-master"
+    expectation = flow.maker.created[0]
+    assert show(expectation.tuple) == "10.0.1.2 > 10.0.2.2:3000"
+    assert expectation.nat
+    assert (expectation.nat.src, expectation.nat.sport, expectation.nat_dir) == (
+        flow.server.addr,
+        3000,
+        0,
+    )
+    assert expectation.fn == "nat-follow-master"
 
 
 def test_snat_active_is_rewritten() -> None:
     flow = tcp(seen_client="192.0.2.1:50000")
     verdict = flow.c(b"OPEN 10.0.1.2 3000\r\n")
     assert payload_of(verdict) == b"OPEN 192.0.2.1 3000\r\n"
-    made = flow.maker.made[0]
-    assert show(made.tuple) == "10.0.2.2 > 192.0.2.1:3000"
-    assert made.nat
-    assert (made.nat.src, made.nat.sport, made.nat_dir) == (flow.client.addr, 3000, 1)
+    expectation = flow.maker.created[0]
+    assert show(expectation.tuple) == "10.0.2.2 > 192.0.2.1:3000"
+    assert expectation.nat
+    assert (expectation.nat.src, expectation.nat.sport, expectation.nat_dir) == (
+        flow.client.addr,
+        3000,
+        1,
+    )
 
 
 def test_dnat_passive_is_rewritten_to_what_the_client_knows() -> None:
     flow = tcp(seen_server="198.51.100.9:7")
     verdict = flow.s(b"OPEN 10.0.2.2 3000\r\n")
     assert payload_of(verdict) == b"OPEN 198.51.100.9 3000\r\n"
-    assert show(flow.maker.made[0].tuple) == "10.0.1.2 > 198.51.100.9:3000"
+    assert show(flow.maker.created[0].tuple) == "10.0.1.2 > 198.51.100.9:3000"
 
 
 def test_both_nats_active() -> None:
     flow = tcp(seen_client="192.0.2.1:50000", seen_server="198.51.100.9:7")
     assert payload_of(flow.c(b"OPEN 10.0.1.2 3000\r\n")) == b"OPEN 192.0.2.1 3000\r\n"
-    assert show(flow.maker.made[0].tuple) == "10.0.2.2 > 192.0.2.1:3000"
+    assert show(flow.maker.created[0].tuple) == "10.0.2.2 > 192.0.2.1:3000"
 
 
 def test_port_clash_takes_the_next_port() -> None:
@@ -60,9 +68,9 @@ def test_port_clash_takes_the_next_port() -> None:
 
     flow = tcp(seen_client="192.0.2.1:50000", maker=FakeMaker(errors=clash))
     assert payload_of(flow.c(b"OPEN 3000\r\n")) == b"OPEN 3002\r\n"
-    made = flow.maker.made[0]
-    assert made.nat
-    assert (made.tuple.dport, made.nat.sport) == (3002, 3000)
+    expectation = flow.maker.created[0]
+    assert expectation.nat
+    assert (expectation.tuple.dport, expectation.nat.sport) == (3002, 3000)
 
 
 def test_without_nat_an_equal_one_is_taken_over_and_an_overlapping_one_refused() -> None:
@@ -84,7 +92,7 @@ def test_retransmission_of_a_rewritten_segment_is_rewritten_again() -> None:
     flow = tcp(seen_client="192.0.2.1:50000")
     once, twice = (flow.send(flow.packet(b"OPEN 10.0.1.2 3000\r\n", False)) for _ in range(2))
     assert once.payload == twice.payload is not None
-    assert len(flow.maker.made) == 1
+    assert len(flow.maker.created) == 1
 
 
 def test_a_retransmission_that_cuts_the_rewritten_text_carries_all_of_it() -> None:

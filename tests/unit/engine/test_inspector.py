@@ -19,7 +19,7 @@ def test_either_end_may_announce() -> None:
     assert flow.s(b"OPEN 3000\r\n").accept
     assert flow.c(b"OPEN 4000\r\n").accept
     assert flow.expected == ["10.0.1.2 > 10.0.2.2:3000", "10.0.2.2 > 10.0.1.2:4000"]
-    first = flow.maker.made[0]
+    first = flow.maker.created[0]
     assert first.master == flow.orig
     assert first.nat is None
     assert first.fn == ""
@@ -46,7 +46,7 @@ def test_the_result_does_not_depend_on_segmentation(sizes: list[int]) -> None:
         if text[at : at + size]:
             flow.c(text[at : at + size])
         at += size
-    assert [e.tuple.dport for e in flow.maker.made] == [3000, 3001, 3003]
+    assert [e.tuple.dport for e in flow.maker.created] == [3000, 3001, 3003]
     assert flow.refused == ["G5"]
     assert sorted(t.dport for t in flow.maker.deleted) == [3000, 3001]
 
@@ -203,7 +203,7 @@ def test_a_new_tcp_connection_may_have_the_id_of_an_ended_one() -> None:
     flow.seq = [77000, 88000]
     flow.info = handshake_info(77000)
     flow.c(b"OPEN 3001\r\n")
-    assert [e.tuple.dport for e in flow.maker.made] == [3000, 3001]
+    assert [e.tuple.dport for e in flow.maker.created] == [3000, 3001]
     assert not [note for note in flow.notes if note.kind == "poisoned"]
 
 

@@ -55,13 +55,15 @@ def test_a_packet_longer_than_ip_allows_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("kind", [0, 2, 4])
-@pytest.mark.parametrize("left", [0, 1, 2])
-def test_the_checksum_covers_the_last_address_of_a_routing_header(kind: int, left: int) -> None:
+@pytest.mark.parametrize("segments_left", [0, 1, 2])
+def test_the_checksum_covers_the_last_address_of_a_routing_header(
+    kind: int, segments_left: int
+) -> None:
     """RFC 8200 §8.1: while segments are left, the destination of the IP header is not the final one."""
     plain = tcp6(b"old text", dst="fd03::9")
     addresses = [plain[24:40], bytes(16)] if kind == 4 else [bytes(16), plain[24:40]]
-    routing = bytes([6, 4, kind, left, 0, 0, 0, 0]) + b"".join(addresses)
-    now = plain[24:40] if not left else bytes([0xFD] * 16)
+    routing = bytes([6, 4, kind, segments_left, 0, 0, 0, 0]) + b"".join(addresses)
+    now = plain[24:40] if not segments_left else bytes([0xFD] * 16)
     length = (len(plain) - 40 + len(routing)).to_bytes(2, "big")
     packet = plain[:4] + length + bytes([43]) + plain[7:24] + now + routing + plain[40:]
     segment = locate(packet)

@@ -21,10 +21,10 @@ def flow(client: str, server: str) -> Flow:
 LAN = prefix("10.0.1.0/24")
 
 
-def found(client: str, *known: str, kind: str = "on-link") -> tuple[Prefix, ...] | str:
+def prefixes_for(client: str, *networks: str, kind: str = "on-link") -> tuple[Prefix, ...] | str:
     asked = flow(client, "ff02::c" if ":" in client else "239.255.255.250")
     want = Expect(asked.server, asked.client, sources=kind)
-    result = source_prefixes(want, asked, [prefix(k) for k in known])
+    result = source_prefixes(want, asked, [prefix(k) for k in networks])
     return result.rule if isinstance(result, Refusal) else result
 
 
@@ -50,15 +50,15 @@ def test_g8_ipv6_requests_to_many() -> None:
 
 
 def test_the_askers_own_network_comes_first() -> None:
-    assert found("10.0.1.2", "192.0.2.0/25", "10.0.1.0/24") == (LAN, prefix("192.0.2.0/25"))
+    assert prefixes_for("10.0.1.2", "192.0.2.0/25", "10.0.1.0/24") == (LAN, prefix("192.0.2.0/25"))
 
 
 def test_a_link_local_address_is_answered_from_any_address() -> None:
     """No router forwards packets to it, so they come from the link."""
-    assert found("fe80::2", "fd01::/64") == (ANY_IPV6,)
-    assert found("fe80::2") == (ANY_IPV6,)
-    assert found("fd01::2", "fd01::/64", "fe80::/64") == (prefix("fd01::/64"),)
-    assert found("fe80::2", "fd01::/64", kind="link-local") == (LINK_LOCAL,)
+    assert prefixes_for("fe80::2", "fd01::/64") == (ANY_IPV6,)
+    assert prefixes_for("fe80::2") == (ANY_IPV6,)
+    assert prefixes_for("fd01::2", "fd01::/64", "fe80::/64") == (prefix("fd01::/64"),)
+    assert prefixes_for("fe80::2", "fd01::/64", kind="link-local") == (LINK_LOCAL,)
 
 
 def test_connections_to_a_link_local_address_come_from_link_local_addresses() -> None:
@@ -68,29 +68,29 @@ def test_connections_to_a_link_local_address_come_from_link_local_addresses() ->
 
 
 def test_g8_link_local_peers_are_for_link_local_askers() -> None:
-    assert found("fd01::2", "fd01::/64", kind="link-local") == "G8"
-    assert found("10.0.1.2", "10.0.1.0/24", kind="link-local") == "G8"
+    assert prefixes_for("fd01::2", "fd01::/64", kind="link-local") == "G8"
+    assert prefixes_for("10.0.1.2", "10.0.1.0/24", kind="link-local") == "G8"
 
 
 @pytest.mark.parametrize(
-    "known", ["0.0.0.0/0", "10.0.0.0/7", "127.0.0.0/8", "224.0.0.0/8", "fd01::/64", "0.0.0.0/8"]
+    "network", ["0.0.0.0/0", "10.0.0.0/7", "127.0.0.0/8", "224.0.0.0/8", "fd01::/64", "0.0.0.0/8"]
 )
-def test_g8_prefixes_that_mean_everybody_or_nobody(known: str) -> None:
-    assert found("10.0.1.2", known) == "G8"
+def test_g8_prefixes_that_mean_everybody_or_nobody(network: str) -> None:
+    assert prefixes_for("10.0.1.2", network) == "G8"
 
 
-@pytest.mark.parametrize("known", ["::/0", "2000::/3", "2001:db8::/31", "ff00::/64", "fe80::/64"])
-def test_g8_ipv6_prefixes_that_mean_everybody_or_nobody(known: str) -> None:
-    assert found("2001:db8::2", known) == "G8"
+@pytest.mark.parametrize("network", ["::/0", "2000::/3", "2001:db8::/31", "ff00::/64", "fe80::/64"])
+def test_g8_ipv6_prefixes_that_mean_everybody_or_nobody(network: str) -> None:
+    assert prefixes_for("2001:db8::2", network) == "G8"
 
 
 def test_g8_words_that_are_not_known() -> None:
-    assert found("10.0.1.2", "10.0.1.0/24", kind="anybody") == "G8"
+    assert prefixes_for("10.0.1.2", "10.0.1.0/24", kind="anybody") == "G8"
 
 
 def test_at_most_four() -> None:
     many = [f"10.0.{n}.0/24" for n in range(9)]
-    assert len(found("10.0.1.2", *many)) == 4
+    assert len(prefixes_for("10.0.1.2", *many)) == 4
 
 
 @given(
@@ -102,17 +102,17 @@ def test_at_most_four() -> None:
     ),
 )
 def test_never_any_address_but_for_link_local_askers(
-    source: bytes, known: list[tuple[bytes, int]]
+    source: bytes, networks: list[tuple[bytes, int]]
 ) -> None:
     asked = Flow("udp", Endpoint(source, 1), Endpoint(b"\xff" * len(source), 1900))
     want = Expect(asked.server, asked.client, sources="on-link")
-    result = source_prefixes(want, asked, [Prefix.around(*one) for one in known])
+    result = source_prefixes(want, asked, [Prefix.around(*network) for network in networks])
     if not isinstance(result, Refusal):
         assert result
-        for one in result:
-            assert len(one.addr) == len(source)
+        for source_prefix in result:
+            assert len(source_prefix.addr) == len(source)
             if source in LINK_LOCAL:
-                assert one == ANY_IPV6
+                assert source_prefix == ANY_IPV6
                 continue
-            assert one.length >= (8 if len(source) == 4 else 32)
-            assert one.addr == Prefix.around(*one).addr
+            assert source_prefix.length >= (8 if len(source) == 4 else 32)
+            assert source_prefix.addr == Prefix.around(*source_prefix).addr

@@ -137,7 +137,7 @@ def test_a_forged_syn_within_a_connection_changes_nothing(payload: bytes, shift:
     c.send(c.packet(payload, False, seq=(c.seq[0] + shift) % 2**32, flags=SYN))
     c.payloads[0] = 5
     c.c(b"3001\r\nOPEN 3002\r\n")
-    assert [e.tuple.dport for e in c.maker.made] == [3000, 3002]
+    assert [e.tuple.dport for e in c.maker.created] == [3000, 3002]
     assert {note.kind for note in c.notes} == {"expected"}
 
 
@@ -147,7 +147,7 @@ def test_a_forged_syn_before_the_first_payload_begins_no_stream() -> None:
     c.payloads[0] = 0
     c.c(POST)
     c.c(b"OPEN 3000\r\n")
-    assert [e.tuple.dport for e in c.maker.made] == [3000]  # read from the first byte of POST on
+    assert [e.tuple.dport for e in c.maker.created] == [3000]  # read from the first byte of POST on
 
 
 def test_payload_of_a_first_syn_is_not_parsed() -> None:
@@ -167,7 +167,7 @@ def test_steering_by_the_kernels_helper_hook_reads_both_handshakes() -> None:
     c.payloads = [5, 5]
     c.s(b"OPEN 3001\r\n")
     c.c(b"OPEN 3000\r\n")
-    assert [e.tuple.dport for e in c.maker.made] == [3001, 3000]
+    assert [e.tuple.dport for e in c.maker.created] == [3001, 3000]
 
 
 def test_port_before_the_greeting_is_refused() -> None:
