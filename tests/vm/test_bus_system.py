@@ -89,4 +89,4 @@ def test_who_may_what(system: System) -> None:
     assert parsed(root.says("expectations", "--json")) == []
     denied = alice.says("expectations")
     assert denied.returncode == 1
-    assert "only root may" in denied.stderr
+    assert "only root is authorized" in denied.stderr
