@@ -112,6 +112,7 @@ class FlowState:
     def release(self) -> None:
         """Free what is needed for parsing only."""
         self.parser = Parser(self.flow, {})
+        self.parse = self.parser.feed
         for half in self.halves:
             if half is not None:
                 half.release()

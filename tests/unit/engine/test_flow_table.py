@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 
 from fwhelpers.api import DatagramParser, Helper
@@ -106,3 +108,13 @@ def test_the_count_of_buffered_bytes_goes_down_again() -> None:
     state.halves[0].feed(2001, bytes(50))
     flows.account((b"", 1), state, 0.0)  # it has been removed
     assert flows.buffered_bytes == 0
+
+
+def test_a_finished_flow_frees_its_parser() -> None:
+    flows = FlowTable()
+    state = flow(flows)
+    flows.add((b"", 1), state)
+    parser = weakref.ref(state.parser)
+    state.finished = "done"
+    flows.account((b"", 1), state, 0.0)
+    assert parser() is None
