@@ -82,7 +82,10 @@ class FlowTable:
             return
         if state.finished:
             state.release()
-        self._count(key, state, state.held_bytes)
+        held = state.held_bytes
+        if held == state.accounted:
+            return
+        self._count(key, state, held)
         holders = self._holders.get(_party(state))
         while holders and holders.held > MAX_BUFFERED // BUFFERED_SHARE:
             self._evict(self._least_needed(holders.flows, now))
