@@ -19,7 +19,7 @@ from fwhelpers.daemon import privileges
 account = {account}
 if account:
     privileges._account = lambda: SimpleNamespace(pw_uid=65534, pw_gid=65534)
-print(privileges.drop_privileges(Path(sys.argv[1])))
+print(privileges.drop_privileges(Path(sys.argv[1])), flush=True)
 os.execvp("cat", ["cat", "/proc/self/status"])
 """
 
