@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from errno import EBUSY, EEXIST, EIO, ENOENT
 
@@ -13,6 +14,18 @@ from fwhelpers.kernel.nla import number, parse
 from fwhelpers.worker.expectations import ExpectationTable
 
 _TUPLE, _ZONE = 2, 7  #: enum ctattr_expect
+
+
+def errnos(request: Callable[[bytes], object], messages: Iterable[bytes]) -> list[int]:
+    """Send requests one after another; return the errno of each, 0 where it succeeded."""
+    numbers = []
+    for message in messages:
+        try:
+            request(message)
+            numbers.append(0)
+        except NetlinkError as error:
+            numbers.append(error.errno or EIO)
+    return numbers
 
 
 class KernelTable:
@@ -43,14 +56,7 @@ class KernelTable:
         return [bytes(reply.payload)]
 
     def request_all(self, messages: list[bytes]) -> list[int]:
-        errnos = []
-        for message in messages:
-            try:
-                self.request(message)
-                errnos.append(0)
-            except NetlinkError as error:
-                errnos.append(error.errno or EIO)
-        return errnos
+        return errnos(self.request, messages)
 
     def add(self, expectation: Expectation) -> None:
         key = expectation.zone, expectation.tuple

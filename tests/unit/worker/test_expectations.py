@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from errno import EBUSY, EEXIST, EIO, ENOENT
+from errno import EBUSY, EEXIST, ENOENT
 
 import pytest
+from kernel_table import errnos
 
 from fwhelpers.kernel import expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
@@ -43,14 +44,7 @@ class Kernel:
         return []
 
     def request_all(self, messages: list[bytes]) -> list[int]:
-        errnos = []
-        for message in messages:
-            try:
-                self.request(message)
-                errnos.append(0)
-            except NetlinkError as error:
-                errnos.append(error.errno or EIO)
-        return errnos
+        return errnos(self.request, messages)
 
 
 def maker(kernel: Kernel) -> ExpectationTable:
