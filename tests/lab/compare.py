@@ -145,10 +145,15 @@ def expectations(
             sport="any" if any_port else _port(match["sport"], fixed),
             destination=_who(match["dst"]),
             dport=_port(match["dport"], fixed),
-            timeout=f"{-(-int(match['timeout']) // 5) * 5} s",  # some may have passed already
+            timeout=f"{_rounded(int(match['timeout']))} s",
             uses="many" if "PERMANENT" in match["flags"] else "one",
             klass=f"class {match['klass']}",
         )
+
+
+def _rounded(seconds: int) -> int:
+    # a second may have passed already: 60 and 59 are the same, and so are 6 and 5
+    return -(-(seconds - 1) // 5) * 5
 
 
 def _who(address: str, mask: str = "") -> str:

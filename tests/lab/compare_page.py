@@ -20,7 +20,7 @@ _HEAD = """# Measured expectations
 `./dev compare` generates this page. Real servers and clients exchange the same traffic through a
 gateway that runs conntrackd's user-space helper, the kernel's helper, or fwhelpers. The tables show
 the expectations that `conntrack -E expect` prints. *announced* is the port that the protocol named.
-*one* and *many* say how many connections may use the expectation. Seconds are rounded up to five.
+*one* and *many* say how many connections may use the expectation. Seconds are rounded to five.
 """
 
 
