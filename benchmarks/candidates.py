@@ -6,6 +6,7 @@ run, and what they cost is the network's part and the queue's part.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -121,10 +122,9 @@ def fwhelpers(
     def start(lab: Lab) -> Iterator[list[int]]:
         config = lab.config(_CONFIG.format(workers=workers))
         # the installed modules are the source tree's
-        modules = (f"PYTHONPATH={_COMPILED}", "PYTHONSAFEPATH=1") if compiled else ()
-        service = lab.popen(
-            "g", "env", *modules, *FWHELPERS, "run", "--config", config, name="fwhelpers"
-        )
+        modules = {"PYTHONPATH": str(_COMPILED), "PYTHONSAFEPATH": "1"} if compiled else {}
+        argv = (*FWHELPERS, "run", "--config", config)
+        service = lab.popen("g", *argv, name="fwhelpers", env={**os.environ, **modules})
         service.wait_line(r"^fwhelpers: ready", PATIENCE)
         yield [service.pid, *_children(service.pid)]
         service.stop()

@@ -49,9 +49,14 @@ def messages(draw: st.DrawFn) -> bytes:
     return nfnl.message(nfnl.QUEUE, 0, 0, body + payload, res_id=draw(PORT))
 
 
+ATTRIBUTES = (
+    "ct_id", "ctinfo", "entry", "helper", "hook", "hw_protocol", "id", "indev", "labels", "outdev", "payload",
+    "queue", "status", "timeout", "tuple_orig_raw",
+)  # fmt: skip
+
+
 def content(packet: Packet) -> dict[str, Any]:
-    names = (name for name in Packet.__slots__ if name != "_places")
-    return {name: getattr(packet, name) for name in names}
+    return {name: getattr(packet, name) for name in ATTRIBUTES}
 
 
 def alone(message: bytes) -> list[dict[str, Any]]:

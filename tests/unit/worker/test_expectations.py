@@ -40,7 +40,7 @@ class Kernel:
             self.there = None
         else:
             (reply,) = nfnl.split(expect.encode_create(self.there))
-            return [memoryview(bytes(reply.payload))]
+            return [bytes(reply.payload)]
         return []
 
     def request_all(self, messages: list[bytes]) -> list[int]:
