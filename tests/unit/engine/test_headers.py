@@ -12,7 +12,7 @@ from fwhelpers.engine.headers import locate
 
 def test_udp4() -> None:
     packet = udp4(b"hello")
-    segment = locate(bytes(packet))
+    segment = locate(packet)
     assert segment
     assert packet[segment.data : segment.end] == b"hello"
     assert segment.transport == 20
@@ -20,7 +20,7 @@ def test_udp4() -> None:
 
 def test_tcp4_with_link_layer_padding() -> None:
     packet = tcp4(b"hi", seq=7) + bytes(6)
-    segment = locate(bytes(packet))
+    segment = locate(packet)
     assert segment
     assert packet[segment.data : segment.end] == b"hi"
     assert segment.seq == 7
@@ -28,7 +28,7 @@ def test_tcp4_with_link_layer_padding() -> None:
 
 def test_tcp6() -> None:
     packet = tcp6(b"hi", seq=9)
-    segment = locate(bytes(packet))
+    segment = locate(packet)
     assert segment
     assert packet[segment.data : segment.end] == b"hi"
 
@@ -49,7 +49,7 @@ def test_ipv6_extension_headers_are_walked() -> None:
     destination = bytes([44, 1]) + bytes(14)
     atomic = bytes([17, 0, 0, 0]) + b"abcd"
     packet = with_extensions(udp6(b"payload"), hop_by_hop + destination + atomic, 0)
-    segment = locate(bytes(packet))
+    segment = locate(packet)
     assert segment
     assert packet[segment.data : segment.end] == b"payload"
 
@@ -63,7 +63,7 @@ def test_ipv4_fragments_are_left_alone(field: int) -> None:
 
 def test_ipv6_fragment_with_offset_is_left_alone() -> None:
     packet = with_extensions(udp6(b"x"), bytes([17, 0, 0, 8]) + b"abcd", 44)
-    assert locate(bytes(packet)) is None
+    assert locate(packet) is None
 
 
 def test_udp_length_that_differs_from_ip_is_left_alone() -> None:
