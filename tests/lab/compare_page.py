@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
+from textwrap import fill
 
 from lab.compare import CANDIDATES, Case, Expectation, Observation
 from lab.compare_reasons import REASONS
@@ -64,7 +65,15 @@ def section(case: Case, observations: Observations) -> str:
     why: dict[str, set[str]] = {}
     for candidate, step, field, text in explained(case, observations):
         why.setdefault(f"{candidate}, {field}: {text}", set()).add(step)
-    notes = [f"- {text} ({'; '.join(sorted(steps))})" for text, steps in sorted(why.items())]
+    notes = [
+        fill(
+            f"- {text} ({'; '.join(sorted(steps))})",
+            100,
+            subsequent_indent="  ",
+            break_on_hyphens=False,
+        )
+        for text, steps in sorted(why.items())
+    ]
     return "\n".join([*lines, "", "Where fwhelpers differs:" if notes else "", "", *notes, ""])
 
 
