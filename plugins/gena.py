@@ -145,14 +145,7 @@ class Gena(Parser):
             raise ParseError(f"not a request: {head.start[:32]!r}")
         if len(self._pending) >= MAX_PENDING:
             raise ParseError(f"more than {MAX_PENDING} requests without a response")
-        browser_field = next(
-            (
-                field.name
-                for field in head.fields
-                if field.name in _BROWSER_FIELDS or field.name.startswith(_BROWSER_PREFIXES)
-            ),
-            None,
-        )
+        browser_field = next((field.name for field in head.fields if _is_of_browser(field)), None)
         if browser_field:
             self._give_up(match[1], "G2", f"browser request ({browser_field.decode().title()})")
         elif match[1] == b"SUBSCRIBE" and not self.is_local():
@@ -269,6 +262,10 @@ class Gena(Parser):
             timeout=timeout,
             trigger="events",
         )
+
+
+def _is_of_browser(field: Field) -> bool:
+    return field.name in _BROWSER_FIELDS or field.name.startswith(_BROWSER_PREFIXES)
 
 
 def _lifetime(timeout: Field | None) -> int:

@@ -84,9 +84,8 @@ class Throttle:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._begun = clock()
-        self._lines: Counter[Source] = (
-            Counter()
-        )  #: by source, and by helper and kind for all of its sources
+        #: by source, and by helper and kind for all sources
+        self._lines: Counter[Source] = Counter()
         self._total = 0
         self._suppressed: Counter[Source] = Counter()
 

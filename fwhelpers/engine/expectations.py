@@ -19,7 +19,7 @@ from fwhelpers.engine.announcement import (
 )
 from fwhelpers.engine.expectation_key import Connection, ExpectationKey, key_of, leads_to
 from fwhelpers.engine.flow_state import FlowState, Repeatable
-from fwhelpers.engine.guard import Refusal, Refused, check, judge, judge_announcer
+from fwhelpers.engine.guard import Prefix, Refusal, Refused, check, judge, judge_announcer
 from fwhelpers.engine.nat import Plan, plan, plan_answers, translated
 from fwhelpers.engine.onlink import (
     NO_LINKS,
@@ -130,7 +130,9 @@ class ExpectationManager:
         flow, event = announcement.flow, announcement.event
         reply, limits = announcement.context.reply, announcement.limits
         packet, helper = announcement.context.packet, announcement.helper
-        prefixes = self._links(packet.indev if flow.flow.announcement else packet.outdev)
+        prefixes: Sequence[Prefix] = ()
+        if event.sources:
+            prefixes = self._links(packet.indev if flow.flow.announcement else packet.outdev)
         if event.sources and helper.unicast and judge_request(flow.flow, prefixes):
             event = replace(event, sources="")  # sent to one host, which alone may answer
             if packet.indev:

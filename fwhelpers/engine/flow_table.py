@@ -93,8 +93,6 @@ class FlowTable:
             self._evict(self._least_needed(self._flows, now))
 
     def _count(self, key: Key, state: FlowState, held: int) -> None:
-        if held == state.accounted:
-            return
         party = _party(state)
         holders = self._holders.setdefault(party, Holders())
         holders.held += held - state.accounted
@@ -125,7 +123,8 @@ class FlowTable:
     def remove(self, key: Key) -> None:
         """Remove a flow whose connection has ended."""
         state = self._flows.pop(key)
-        self._count(key, state, 0)
+        if state.accounted:
+            self._count(key, state, 0)
         state.accounted = -1
 
     def of_packet(self, active: Active, packet: Packet) -> FlowState:
