@@ -33,16 +33,20 @@ max_per_source = 1024
 [helpers.ssdp.guard]
 rate = 1000
 max_per_source = 1024
+[helpers.sip.guard]
+rate = 1000
+max_per_source = 1024
+[helpers.rtsp]
 """
 _COMPILED = Path(__file__).parents[1] / "build/compiled"  #: made by tools/compile
-_KERNEL_MODULES = {"ftp": ("tcp", 21), "tftp": ("udp", 69)}
+_KERNEL_MODULES = {"ftp": ("tcp", 21), "tftp": ("udp", 69), "sip": ("udp", 5060)}
 _OPEN = "insert rule inet firewall forward accept"
 _QUEUE = """
 table inet bench {
     chain postrouting {
         type filter hook postrouting priority 290
-        meta l4proto { tcp, udp } th dport { 21, 69, 111, 1900 } queue num 100
-        meta l4proto { tcp, udp } th sport { 21, 69, 111, 1900 } queue num 100
+        meta l4proto { tcp, udp } th dport { 21, 69, 111, 554, 1900, 5060 } queue num 100
+        meta l4proto { tcp, udp } th sport { 21, 69, 111, 554, 1900, 5060 } queue num 100
     }
 }
 """
@@ -153,14 +157,14 @@ def _children(pid: int) -> list[int]:
 
 
 _RPC = {"rpc-same", "rpc-sockets", "rpc-latency", "rpc-ports"}
-_ALL = frozenset({*_RPC, "ftp", "ftp-epsv", "tftp", "ssdp", "bulk", "flood"})
+_ALL = frozenset({*_RPC, "ftp", "ftp-epsv", "tftp", "ssdp", "bulk", "flood", "sip", "rtsp"})
 
 CANDIDATES = {
     "no helper": Candidate(no_helper, _ALL, opens=False),
     "netfilterqueue": Candidate(netfilterqueue, _ALL, opens=False),
     # its ftp helper makes no expectation of a 229 (conntrack-tools 1.4.7)
-    "conntrackd": Candidate(reference, _ALL - {"ftp-epsv"}),
-    "kernel": Candidate(kernel, frozenset({"ftp", "ftp-epsv", "tftp", "bulk"})),
+    "conntrackd": Candidate(reference, _ALL - {"ftp-epsv", "sip", "rtsp"}),
+    "kernel": Candidate(kernel, frozenset({"ftp", "ftp-epsv", "tftp", "bulk", "sip"})),
     "fwhelpers 1": Candidate(fwhelpers(1), _ALL),
     "fwhelpers 2": Candidate(fwhelpers(2), _ALL),
     "compiled 1": Candidate(fwhelpers(1, compiled=True), _ALL),

@@ -31,7 +31,8 @@ def exposure(unit: Path) -> tuple[float, str]:
 
 def main() -> int:
     """Print the table."""
-    units = [OURS / "fwhelpers.service", OURS / "fwhelpers-register.service"]
+    names = ("fwhelpers", "fwhelpers-register", "fwhelpers-metrics", "fwhelpers-exporter")
+    units = [OURS / f"{name}.service" for name in names]
     units += [INSTALLED / f"{name}.service" for name in OTHERS]
     print("| unit | exposure |\n|---|---|")
     for unit in units:

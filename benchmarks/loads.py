@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
-from lab.topology import SERVER, Lab
+from lab.topology import CLIENT, SERVER, Lab
 
 GROUP = "239.255.255.250"
 
 
 @dataclass(frozen=True)
 class Load:
-    """Arguments of load.c, and what is to be expected of a helper."""
+    """Arguments of load.c or voice.c, and what is to be expected of a helper."""
 
     arguments: tuple[str, ...]
     expectations: int | None = None  #: so many must be made; None: it depends on the helper
     source: str = "c"  #: the namespace that sends
     figure: str = "per_s"
+    program: str = "load"
 
-    def run(self, lab: Lab, program: str) -> dict[str, float]:
+    def run(self, lab: Lab, programs: Path) -> dict[str, float]:
         """Run it to its end and return its figures."""
+        program = str(programs / self.program)
         output = lab.run(self.source, program, *self.arguments, timeout=600).stdout
         figures: dict[str, float] = json.loads(output)
         return figures
@@ -46,4 +49,6 @@ def loads(scale: float) -> dict[str, Load]:
         "ssdp": Load(("ssdp", GROUP, searches, "200"), int(searches), source="g"),
         "bulk": Load(("bulk", server), figure="mb_per_s"),
         "flood": Load(("flood", server, count(5000))),
+        "sip": Load(("sip", server, count(1500), "8", CLIENT[4]), program="voice"),
+        "rtsp": Load(("rtsp", server, count(200)), figure="mb_per_s", program="voice"),
     }

@@ -2,10 +2,15 @@
 
     ./dev bench [--rounds N] [--scale X] [--nat snat] [--load NAME …] [--candidate NAME …] [--json FILE]
 
-The load and its servers are compiled (load.c, peer.c), so that neither is the bottleneck. The order of the candidates
-changes from round to round, so that a drift of the machine affects all alike. Every figure is printed with its ratio
-to conntrackd's of the same round: median, lowest and highest. Processor time is that of all of a candidate's processes,
-for each transaction. Expectations are counted by the kernel and compared with what the load asks for.
+The loads and their servers are compiled (load.c, peer.c, voice.c), so that they are not the bottleneck. The order of
+the candidates changes from round to round, so that a drift of the machine affects all alike. Every figure is printed
+with its ratio to the base's of the same round: median, lowest and highest. The base is conntrackd, for calls the
+kernel's helper, for RTSP no helper. Processor time is that of all of a candidate's processes, for each transaction;
+"main" is the part of the first one, which with fwhelpers is the manager. Expectations are counted by the kernel and
+compared with what the load asks for.
+
+Each load runs once before it is measured: an emulator translates machine code when it first runs, and large programs
+have more of it.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +32,10 @@ from lab.topology import SERVER, Lab
 from loads import Load, loads
 
 HERE = Path(__file__).resolve().parent
-BASE = "conntrackd"
+BASES = ("conntrackd", "kernel", "no helper")  #: the first that can take a load
 MEGABYTES = "64"
+#: seconds between a load's two runs, after which the guard's buckets are full again (engine.token_bucket: CAPACITY)
+PAUSE = 2.5
 
 Figures = dict[str, float]
 #: load → candidate → one entry for each round; None where the load could not be done
@@ -35,8 +43,8 @@ Results = dict[str, dict[str, list[Figures | None]]]
 
 
 def compile_programs(where: Path) -> None:
-    """Compile load.c and peer.c. Raises CalledProcessError."""
-    for name in ("load", "peer"):
+    """Compile load.c, peer.c and voice.c. Raises CalledProcessError."""
+    for name in ("load", "peer", "voice"):
         source = str(HERE / f"{name}.c")
         subprocess.run(["cc", "-O2", "-pthread", "-o", str(where / name), source], check=True)
 
@@ -44,22 +52,31 @@ def compile_programs(where: Path) -> None:
 def measure(lab: Lab, candidate: Candidate, pids: Sequence[int], load: Load) -> Figures:
     """Run a load once. Raises LabError where it does not come to its end."""
     namespace = lab.namespaces["g"].pid
-    before = usage(pids, namespace)
-    figures = load.run(lab, str(lab.logs / "load"))
+    load.run(lab, lab.logs)
+    forget(lab)
+    time.sleep(PAUSE)
+    main, before = usage(pids[:1], namespace), usage(pids, namespace)
+    figures = load.run(lab, lab.logs)
     used = usage(pids, namespace).since(before)
+    main = usage(pids[:1], namespace).since(main)
     count = figures["count"]
     figures |= {
         "user_us": used.user / count * 1e6,
         "system_us": used.system / count * 1e6,
+        "main_us": (main.user + main.system) / count * 1e6,
         "expectations": used.created,
         "pss_mb": used.pss / 1024,
     }
     if candidate.opens and load.expectations is not None:
         figures["asked"] = load.expectations
-    # expectations and connections of one load are not left to the next
+    forget(lab)
+    return figures
+
+
+def forget(lab: Lab) -> None:
+    """Leave no expectations and connections to the next load."""
     lab.run("g", "conntrack", "-F", "expect", check=False)
     lab.run("g", "conntrack", "-F", check=False)
-    return figures
 
 
 def rounds(arguments: argparse.Namespace) -> Iterator[tuple[int, str, str, Figures | None]]:
@@ -67,10 +84,11 @@ def rounds(arguments: argparse.Namespace) -> Iterator[tuple[int, str, str, Figur
     chosen = {n: load for n, load in loads(arguments.scale).items() if n in arguments.load}
     with Lab(arguments.nat) as lab:
         compile_programs(lab.logs)
-        for rule in ("udp dport 69 accept", "udp dport 1900 accept"):
+        for rule in "udp dport { 69, 1900, 5060 } accept", "tcp dport 554 accept":
             lab.nft(f"insert rule inet firewall forward ct state new {rule}")
         lab.run("g", "ip", "route", "add", "239.0.0.0/8", "dev", "wan")
         lab.popen("s", str(lab.logs / "peer"), SERVER[4], MEGABYTES).wait_line("listening")
+        lab.popen("s", str(lab.logs / "voice"), "serve", SERVER[4]).wait_line("listening")
         names = list(arguments.candidate)
         for number in range(arguments.rounds):
             first = number % len(names)
@@ -88,12 +106,13 @@ def rounds(arguments: argparse.Namespace) -> Iterator[tuple[int, str, str, Figur
 
 
 def table(results: Results, chosen: dict[str, Load]) -> Iterator[str]:
-    """One section a load: figure and ratio to conntrackd's, latency, processor time, expectations, memory."""
+    """One section a load: figure and ratio to the base's, latency, processor time, expectations, memory."""
     for title, by_candidate in results.items():
         key = chosen[title].figure
+        base = next((name for name in BASES if any(by_candidate.get(name, ()))), "-")
         yield f"\n{title}"
         yield (
-            f"  {'':15}{key:>12}  {'to ' + BASE:22}{'p99 ms':>9}{'user µs':>9}{'sys µs':>8}"
+            f"  {'':15}{key:>12}  {'to ' + base:22}{'p99 ms':>9}{'user µs':>9}{'sys µs':>8}{'main µs':>9}"
             f"{'made/asked':>14}{'PSS MB':>8}"
         )
         for name, runs in by_candidate.items():
@@ -102,9 +121,9 @@ def table(results: Results, chosen: dict[str, Load]) -> Iterator[str]:
                 yield f"  {name:15}{'failed':>12}"
                 continue
             ratios = [
-                run[key] / base[key]
-                for run, base in zip(runs, by_candidate.get(BASE, []), strict=False)
-                if run and base
+                run[key] / other[key]
+                for run, other in zip(runs, by_candidate.get(base, []), strict=False)
+                if run and other
             ]
             yield f"  {name:15}{_median(complete, key):12.2f}  {_spread(ratios):22}" + _rest(
                 complete
@@ -117,6 +136,7 @@ def _rest(runs: list[Figures]) -> str:
     made = f"{_median(runs, 'expectations'):g}/{asked}"
     return (
         f"{p99}{_median(runs, 'user_us'):9.1f}{_median(runs, 'system_us'):8.1f}"
+        f"{_median(runs, 'main_us'):9.1f}"
         f"{made:>14}{_median(runs, 'pss_mb'):8.1f}"
     )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from fwhelpers.api import DatagramParser, Event, Expect, Helper, Policy, hookimpl
+from fwhelpers.api import DatagramParser, Event, Expect, Helper, KernelHelper, Policy, hookimpl
 
 #: RFC 2347: "The maximum size of a request packet is 512 octets"
 MAX_REQUEST = 512
@@ -56,5 +56,6 @@ def fwhelpers_helpers() -> list[Helper]:
             policies=[Policy("data", max=1, timeout=30)],
             spec="RFC 1350, 2347",
             doc="TFTP transfers: the server's answer from a port of its own",
+            kernel=[KernelHelper("tftp", "udp", "nf_conntrack_tftp", "nf_nat_tftp")],
         )
     ]

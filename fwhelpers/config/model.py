@@ -42,6 +42,7 @@ class HelperConfig:
     sources: tuple[Network, ...] = ()
     destinations: tuple[Network, ...] = ()
     fail: str = "open"
+    backend: str = "user"  #: "user": ours; "kernel": the kernel's own
     settings: Mapping[str, Any] = field(default_factory=dict)
     #: the fields of `engine.guard.Limits` that the configuration sets
     guard: Mapping[str, Any] = field(default_factory=dict)
@@ -64,9 +65,13 @@ class Config:
 
     @property
     def inspected(self) -> dict[str, HelperConfig]:
-        """The helpers whose flows are inspected: enabled helpers first, then retained ones."""
+        """The helpers whose flows are inspected: enabled helpers first, then retained ones; none of the kernel's."""
         retained = {n: h for n, h in self.retained.items() if n not in self.helpers}
-        return {name: self._with_ports(h) for name, h in {**self.helpers, **retained}.items()}
+        return {
+            name: self._with_ports(helper)
+            for name, helper in {**self.helpers, **retained}.items()
+            if helper.backend == "user"
+        }
 
     def _with_ports(self, helper: HelperConfig) -> HelperConfig:
         # flows are matched by their destination port, and zones may use other ports than the files

@@ -65,6 +65,9 @@ HELPER = (
     Key("sources", "array of prefixes", None, "client addresses; default: all", validators.prefixes),
     Key("destinations", "array of prefixes", None,
         "server addresses as the client uses them, before DNAT; default: all", validators.prefixes),
+    Key("backend", '"user" or "kernel"', "user",
+        "who acts: our helper, or the kernel's own for the same protocol, without our guard and settings",
+        validators.choice("user", "kernel")),
     Key("fail", '"open" or "closed"', None, "as in [daemon], for this helper only",
         validators.choice("open", "closed")),
 )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from fwhelpers.api import Helper, Setting
+from fwhelpers.config import backend
 from fwhelpers.config.conflicts import conflicts
 from fwhelpers.config.discovery import make_row, missing_keys
 from fwhelpers.config.files import KeyPath, Problem
@@ -110,7 +111,9 @@ class TableValidator:
         guard = self.table((*path, "guard"), table.get("guard", {}), GUARD)
         enabled = options.pop("enabled", True)
         options.setdefault("ports", tuple(helper.ports))
-        options.setdefault("families", tuple(helper.families))
+        options.setdefault("backend", "user" if helper.parser else "kernel")
+        self._check_backend(path, table, options["backend"], helper)
+        options.setdefault("families", backend.families(options["backend"], helper))
         options.setdefault("fail", daemon.fail)
         config = HelperConfig(helper.name, settings=settings, guard=guard, **options)
         if enabled:
@@ -124,18 +127,33 @@ class TableValidator:
             self.report((*path, setting.name), f"the helper's own default: {error.message}")
             return None
 
+    def _check_backend(
+        self, path: KeyPath, table: Mapping[str, Any], name: str, helper: Helper
+    ) -> None:
+        for keys, message, hint in backend.faults(table, name, helper):
+            self.report((*path, *keys), message, hint)
+
     def _check_limits(self, path: KeyPath, config: HelperConfig, helper: Helper) -> None:
         """Report limits that no connection can meet."""
         if not config.ports:
             self.report(path, "this helper has no default ports", "set ports = [...]")
         for family in config.families:
-            if family not in helper.families:
-                self.report((*path, "families"), f"{helper.name} does not support IPv{family}")
+            if family not in backend.families(config.backend, helper):
+                name = f"the kernel's {helper.name}" if config.backend == "kernel" else helper.name
+                self.report((*path, "families"), f"{name} does not support IPv{family}")
         before = len(self.problems)
         for key, networks in (("sources", config.sources), ("destinations", config.destinations)):
             for network in networks:
                 if network.version not in config.families:
                     self.report((*path, key), f"{network} is excluded by `families`")
+        third_party = any(policy.third_party for policy in helper.policies)
+        anywhere = config.guard.get("address", "peer") != "peer" and not config.destinations
+        if third_party and anywhere:
+            self.report(
+                (*path, "guard", "address"),
+                "lets every server open ports for hosts that it names",
+                "set destinations = [...], the servers that may",
+            )
         if not limits_by_family(config) and len(self.problems) == before:
             self.report(path, "sources and destinations have no address family in common")
 

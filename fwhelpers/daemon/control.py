@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from fwhelpers.dbus import names
 from fwhelpers.dbus.service.control import ControlError, Notification, Values
 from fwhelpers.dbus.service.methods import no_such_helper
 from fwhelpers.dbus.service.server import Server
+from fwhelpers.events.rates import PERIOD, RateSampler
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import NftError
 from fwhelpers.kernel.probe import probe
@@ -40,6 +43,9 @@ class DaemonControl:
         self._probing = asyncio.Lock()
         self.events = manager.events
         self._bus: asyncio.Task[None] | None = None
+        self._sampling: asyncio.Task[None] | None = None
+        self._started = time.time()
+        self._rates = RateSampler()
 
     def start(self) -> None:
         """Subscribe to the kernel's events and connect to the bus; an error is logged."""
@@ -47,12 +53,30 @@ class DaemonControl:
             self.events.start()
         except (NetlinkError, OSError) as error:
             log.error("no expectation events, `monitor` and D-Bus report refusals only: %s", error)
-        self._bus = asyncio.get_running_loop().create_task(Server(self, self.events).run())
+        loop = asyncio.get_running_loop()
+        self._bus = loop.create_task(Server(self, self.events).run())
+        self._sampling = loop.create_task(self._sample())
+
+    async def _sample(self) -> None:
+        while True:
+            self._rates.add(self._totals(), time.monotonic())
+            await asyncio.sleep(PERIOD)
+
+    def _totals(self) -> dict[tuple[str, str], dict[str, float]]:
+        state = self._manager.state
+        totals: dict[tuple[str, str], dict[str, float]] = {
+            ("helper", helper): {**counters} for helper, counters in state.totals().items()
+        }
+        for worker in state.workers.status():
+            values = {key: worker[key] for key in ("packets", "overflows", "cpu_seconds")}
+            totals["worker", str(worker["queue"])] = values
+        return totals
 
     async def stop(self) -> None:
-        if self._bus is not None:
+        if self._bus is not None and self._sampling is not None:
             self._bus.cancel()
-            await asyncio.gather(self._bus, return_exceptions=True)
+            self._sampling.cancel()
+            await asyncio.gather(self._bus, self._sampling, return_exceptions=True)
             self.events.close()
             self._bus = None
 
@@ -66,7 +90,7 @@ class DaemonControl:
         return {
             "version": __version__, "enabled": list(state.config.helpers),
             "problems": dict(state.problems), "steering": state.config.daemon.steering,
-            "fail_mode": state.config.daemon.fail,
+            "fail_mode": state.config.daemon.fail, "started": self._started,
         }  # fmt: skip
 
     def helpers(self) -> list[Values]:
@@ -85,6 +109,7 @@ class DaemonControl:
         return {
             "name": helper.name, "kernel_name": helper.kernel_name, "enabled": options is not None,
             "registered": not problem, "problem": problem, "description": helper.doc,
+            "backend": options.backend if options else "user" if helper.parser else "kernel",
             "specification": helper.spec, "outgoing": helper.outgoing,
             "plugin": plugin.name if plugin else "",
             "distribution": plugin.distribution if plugin else "",
@@ -112,6 +137,9 @@ class DaemonControl:
         return [
             {**status, "pid": status["pid"] or 0} for status in self._manager.state.workers.status()
         ]
+
+    def rates(self) -> Mapping[tuple[str, str], Mapping[str, float]]:
+        return self._rates.rates(self._totals(), time.monotonic())
 
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         async with self._switching:

@@ -10,7 +10,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import NamedTuple
 
 from fwhelpers.worker import messages
@@ -26,7 +25,7 @@ OTHERS = "other hosts"
 
 _LEVELS = {ReportKind.REFUSED: logging.WARNING, ReportKind.FAILED: logging.ERROR}
 _FIELDS = {
-    "EVENT": "kind", "HELPER": "helper", "CLIENT": "client", "SERVER": "server", "RULE": "rule", "REASON": "reason",
+    "EVENT": "kind", "CLIENT": "client", "SERVER": "server", "RULE": "rule", "REASON": "reason",
     "ENDPOINT": "endpoint", "EXPECTATION": "expected", "TRIGGER": "trigger",
 }  # fmt: skip
 
@@ -45,7 +44,7 @@ class EventLog:
     def write(self, queue: int, message: messages.Message | messages.Restarted) -> None:
         match message:
             case FlowReport():
-                self._write_report(replace(message, helper=self._name_of(message.helper)))
+                self._write_report(message, self._name_of(message.helper))
             case Problem(text):
                 log.error("worker %d: %s", queue, text)
             case Suppressed(count):
@@ -59,15 +58,16 @@ class EventLog:
         for source, count in self._throttle.drain():
             _write_summary(source, count)
 
-    def _write_report(self, report: FlowReport) -> None:
-        source = Source(report.kind, report.helper, _address(report.client))
+    def _write_report(self, report: FlowReport, helper: str) -> None:
         if report.kind is not ReportKind.EXPECTED:
+            source = Source(report.kind, helper, _address(report.client))
             for ended, count in self._throttle.expire():
                 _write_summary(ended, count)
             if not self._throttle.admit(source):
                 return
         fields = {name: getattr(report, attribute) for name, attribute in _FIELDS.items()}
-        log.log(_level(report.kind), "%s", sentence(report), extra={"fields": fields})
+        fields["HELPER"] = helper
+        log.log(_level(report.kind), "%s", sentence(report, helper), extra={"fields": fields})
 
 
 class Source(NamedTuple):
@@ -139,12 +139,14 @@ def _address(endpoint: str) -> str:
     return endpoint.rpartition(":")[0].strip("[]") or endpoint
 
 
-def sentence(report: FlowReport) -> str:
-    """Return a report as one line of the log."""
-    flow = f"{report.helper}: {report.client} → {report.server}"
+def sentence(report: FlowReport, helper: str) -> str:
+    """Return a report as one line of the log. `helper`: its name in the configuration."""
+    flow = f"{helper}: {report.client} → {report.server}"
     trigger = f" {report.trigger}" if report.trigger else ""
     if report.kind is ReportKind.REFUSED:
         return f"{flow}: refused{trigger} {report.endpoint}: {report.reason} ({report.rule})"
     if report.kind is ReportKind.EXPECTED:
         return f"{flow}: expecting{trigger} {report.expected}"
+    if report.kind is ReportKind.RENEWED:
+        return f"{flow}: renewed{trigger} {report.expected}"
     return f"{flow}: {report.kind}: {report.reason}"

@@ -25,6 +25,8 @@ _PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), 
 def set_up(environ: Mapping[str, str] = os.environ, stream: TextIO | None = None) -> None:
     """Log to the journal if stderr is connected to it, else to stderr."""
     stream = stream or sys.stderr
+    # nothing shows the process and the thread of a line
+    logging.logProcesses = logging.logMultiprocessing = logging.logThreads = False
     text = logging.StreamHandler(stream)
     text.setFormatter(logging.Formatter("fwhelpers: %(message)s"))
     handler: logging.Handler = text

@@ -9,6 +9,7 @@ NetworkManager). Each resolves the inputs to one configuration, and the reconcil
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -33,6 +34,7 @@ from fwhelpers.daemon.reconciler import Reconciler
 from fwhelpers.daemon.runtime_dir import RUNTIME, Lock
 from fwhelpers.daemon.state import Snapshot, name_of
 from fwhelpers.daemon.status import StatusPublisher
+from fwhelpers.daemon.worker_config import third_parties
 from fwhelpers.daemon.worker_pool import WorkerPool
 from fwhelpers.dbus.service.control import Notification, NotificationKind
 from fwhelpers.events.serialize import InstalledHelpers
@@ -92,12 +94,14 @@ class Manager:
     async def start(self) -> None:
         """Raises StartError and the errors of the steps; `stop` then undoes the steps that were done."""
         inputs = self._read()
-        self._resolve(inputs)
+        resolved = self._resolve(inputs)
         if not has_net_admin():
             raise StartError(
                 "CAP_NET_ADMIN is missing", "run as root, or under systemd with that capability"
             )
-        load_modules()
+        installed = inputs.plugins.helpers
+        by_kernel = [installed[n] for n, h in resolved.helpers.items() if h.backend == "kernel"]
+        load_modules(third_parties(resolved.helpers.values()), by_kernel)
         self._lock = Lock(self._runtime)
         drop_privileges(*self._lock.paths)
         # before the providers are asked: firewalld's own rules may name a helper
@@ -107,6 +111,9 @@ class Manager:
         await self._apply(inputs)
         self._table.store_fd()
         release_queues(self._store)
+        # what exists now stays: the collector need not look at it whenever events have made new objects
+        gc.collect()
+        gc.freeze()
         self._status.ready(self.state)
 
     def _read(self) -> Inputs:

@@ -25,6 +25,7 @@ from fwhelpers.daemon.worker_pool import WorkerPool
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nft import NftError
 from fwhelpers.plugin.manager import Plugins
+from fwhelpers.registration import kernel_helpers
 from fwhelpers.registration.cthelpers import CtHelperTable
 from fwhelpers.registration.register import register
 
@@ -38,6 +39,7 @@ class Reconciler:
         self.applied: Snapshot | None = None
         self._registered: Plugins | None = None
         self._problems: Mapping[str, str] = {}
+        self._missing: Mapping[str, str] = {}  # problems of the kernel's own helpers
         self._workers = workers
         self._table = table
         self._helpers = helpers
@@ -59,7 +61,7 @@ class Reconciler:
         async with self._lock:
             if self.applied is not None:
                 self.register(self.applied.plugins)
-                self.applied = self.applied._replace(problems=self._problems)
+                self.applied = self.applied._replace(problems={**self._problems, **self._missing})
 
     async def reconcile(self, config: Config, plugins: Plugins, *, verify: bool = False) -> bool:
         """Apply a configuration by its difference; returns False if there is none. Queues and flows stay.
@@ -86,14 +88,29 @@ class Reconciler:
     async def _apply(self, config: Config, plugins: Plugins, verify: bool) -> Snapshot:
         if verify or plugins is not self._registered:
             self.register(plugins)
-        desired = Snapshot(config, plugins, self._problems, self._workers, self._table.nft)
+        missing = self._missing_kernel_helpers(config, plugins)
+        problems = {**self._problems, **missing}
+        desired = Snapshot(config, plugins, problems, self._workers, self._table.nft)
         daemon, count = config.daemon, worker_count(config)
         self._workers.grow(daemon.queues, count, daemon.fail == "open")
         await self._configure_workers(desired)
         self._load_rules(desired)
         self._steer(desired)
         await self._workers.shrink(count)
+        self._missing = missing
         return desired
+
+    def _missing_kernel_helpers(self, config: Config, plugins: Plugins) -> Mapping[str, str]:
+        """Return the reason for each of the kernel's own helpers that is missing; they must not stop the others."""
+        helpers = {
+            n: plugins.helpers[n] for n, h in config.helpers.items() if h.backend == "kernel"
+        }
+        missing = kernel_helpers.missing(helpers.values(), self._table.nft)
+        for name, reason in missing.items() - self._missing.items():
+            log.error("%s: %s", name, reason)
+        for line in kernel_helpers.untranslated(h for n, h in helpers.items() if n not in missing):
+            log.warning("%s", line)
+        return missing
 
     async def _roll_back(self, former: Snapshot) -> None:
         """Apply the former configuration; an error in one step is logged, and the others are done."""
@@ -125,7 +142,7 @@ class Reconciler:
     def _load_rules(self, desired: Snapshot) -> None:
         first = desired.config.daemon.queues
         queues = range(first, first + worker_count(desired.config))
-        self._table.load(ruleset.build(desired.config, desired.inspected, queues))
+        self._table.load(ruleset.build(desired.config, desired.assigned, queues))
 
     def _steer(self, desired: Snapshot) -> None:
         queues = {}

@@ -32,6 +32,11 @@ class Snapshot(NamedTuple):
         """The same, and helpers that are disabled but still have flows."""
         return self._accepted(self.config.inspected)
 
+    @property
+    def assigned(self) -> dict[str, Helper]:
+        """Those that rules concern: the enabled ones, and the disabled ones that still have flows."""
+        return self._accepted({**self.config.helpers, **self.config.inspected})
+
     def _accepted(self, names: Iterable[str]) -> dict[str, Helper]:
         return {n: self.plugins.helpers[n] for n in names if n not in self.problems}
 

@@ -309,6 +309,7 @@ class WorkerProcess:
     def status(self) -> dict[str, Any]:
         """Return the worker's state for status.json and D-Bus."""
         stats = self._stats.read() if self._stats else None
+        waiting, buffer = self._backlog()
         return {
             "queue": self.number,
             "pid": self.pid,
@@ -316,7 +317,16 @@ class WorkerProcess:
             "restarts": max(0, self.restarts),
             "packets": self.packets + (stats.packets if stats else 0),
             "overflows": self.overflows + (stats.overflows if stats else 0),
+            "cpu_seconds": _cpu_seconds(self.pid),
+            "waiting_bytes": waiting,
+            "buffer_bytes": buffer,
         }
+
+    def _backlog(self) -> tuple[int, int]:
+        try:
+            return self._sock.backlog() if self._sock else (0, 0)
+        except OSError:
+            return 0, 0
 
     def totals(self) -> dict[str, Counter[str]]:
         """Counters by the helper's name in the kernel, of this worker and its predecessors."""
@@ -326,6 +336,16 @@ class WorkerProcess:
             if helper in totals or len(totals) < MAX_HELPERS:
                 totals.setdefault(helper, Counter()).update(counts)
         return totals
+
+
+def _cpu_seconds(pid: int | None) -> float:
+    """Return the processor time of a process: clock_getcpuclockid(3), which needs no /proc."""
+    if pid is None:
+        return 0.0
+    try:
+        return time.clock_gettime((~pid << 3) | 2)  # MAKE_PROCESS_CPUCLOCK(pid, CPUCLOCK_SCHED)
+    except OSError:  # it has just ended
+        return 0.0
 
 
 def _describe_end(code: int) -> str:

@@ -17,6 +17,10 @@ log = logging.getLogger("fwhelpers")
 #: messages for the log that a worker may send; it limits itself to far fewer (`worker.reporter`)
 MESSAGES_A_SECOND = 1000
 
+#: seconds for which datagrams are collected, so as not to wake for each of a busy worker
+COLLECT = 0.02
+MAX_BURST = 32  #: datagrams read before other tasks of the loop run
+
 
 class WorkerChannel:
     """Calls `on_message` with each message of the worker. A malformed one is reported once and ignored."""
@@ -29,7 +33,9 @@ class WorkerChannel:
         self._on_message = on_message
         self._complaints: set[str] = set()
         self._second = self._count = 0
-        asyncio.get_running_loop().add_reader(sock.fileno(), self._read)
+        self._ended = False  #: the worker has closed its end
+        self._collecting: asyncio.Handle | None = None
+        asyncio.get_running_loop().add_reader(sock.fileno(), self._collect)
 
     @classmethod
     def create(
@@ -58,10 +64,26 @@ class WorkerChannel:
 
     def close(self) -> None:
         """Handle the messages that are still there, and close."""
+        if self._collecting is not None:
+            self._collecting.cancel()
         while self._read():
             pass
         asyncio.get_running_loop().remove_reader(self._sock.fileno())
         self._sock.close()
+
+    def _collect(self) -> None:
+        """Read the datagrams later, with those that will have followed."""
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._sock.fileno())
+        self._collecting = loop.call_later(COLLECT, self._read_all)
+
+    def _read_all(self) -> None:
+        self._collecting = None
+        for _ in range(MAX_BURST):
+            if not self._read():
+                break
+        if not self._ended:
+            asyncio.get_running_loop().add_reader(self._sock.fileno(), self._collect)
 
     def _read(self) -> bool:
         """Handle the messages of one datagram; False if there is none."""
@@ -72,7 +94,7 @@ class WorkerChannel:
         except OSError:
             data = b""
         if not data:
-            asyncio.get_running_loop().remove_reader(self._sock.fileno())
+            self._ended = True
             return False
         try:
             for line in split(data):

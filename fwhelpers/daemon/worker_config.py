@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fwhelpers.config import Config
+from fwhelpers.config.model import HelperConfig
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.engine.registry import MAX_ALIVE
 from fwhelpers.plugin.manager import Plugins
@@ -33,6 +34,7 @@ def make_worker_config(
         },
         tuple(config.daemon.blocked_plugins),
         plugins.identity(),
+        plugins.plugins,
         disable_at_end=config.daemon.steering == "helper",
         rows=config.rows,
         max_expectations=max_expectations(workers, kernel_max()),
@@ -63,3 +65,10 @@ def limits(guard: Mapping[str, Any]) -> Limits:
             for network in values["addresses"]
         )
     return Limits(**values)
+
+
+def third_parties(configs: Iterable[HelperConfig]) -> bool:
+    """Return whether a helper may expect connections from or to hosts that only its messages name."""
+    return any(
+        config.backend == "user" and limits(config.guard).scope != "peer" for config in configs
+    )

@@ -37,11 +37,17 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     # of a helper and its plugin
     "name": "s", "enabled": "b", "registered": "b", "problem": "s", "description": "s",
     "specification": "s", "transports": "as", "ports": "aq", "default_ports": "aq", "families": "aq",
-    "interfaces": "as", "fail_mode": "s", "outgoing": "b", "policies": DICTIONARIES, "max": "u",
+    "interfaces": "as", "fail_mode": "s", "backend": "s", "outgoing": "b", "policies": DICTIONARIES, "max": "u",
     "min_port": "q", "settings": DICTIONARIES, "default": "s", "counters": "a{st}",
     "distribution": "s", "version": "s", "module": "s", "helpers": "as", "problems": "as",
     # of a worker
     "queue": "u", "pid": "u", "ready": "b", "restarts": "t", "packets": "t", "overflows": "t",
+    "cpu_seconds": "d", "waiting_bytes": "t", "buffer_bytes": "t",
+    # of the statistics
+    "started": "d", "losses": "a{st}", "event_counts": "a{st}", "refused_by_rule": "a{st}",
+    "pending": "t", "matched": "t", "rates": "a{sd}", "time": "d",
+    "opened_by_minute": "at", "refused_by_minute": "at",
+    "steering": "s",
     # of a check
     "ok": "b", "detail": "s", "hint": "s",
     # options and results

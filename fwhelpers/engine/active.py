@@ -22,3 +22,8 @@ class Active:
     def pickup(self) -> bool:
         """Whether streams are read whose beginning was not seen."""
         return bool(self.settings.get("pickup", False))
+
+    @property
+    def resume(self) -> bool:
+        """Whether another gateway can continue streams of this helper."""
+        return bool(self.settings.get("resume", False))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fwhelpers.api import Endpoint, Expect
 from fwhelpers.engine.announcement import MessageContext
 from fwhelpers.engine.guard import Refused
 from fwhelpers.engine.mangle import Edit
+from fwhelpers.engine.nat import Plan
+from fwhelpers.engine.text_rewriting import replacement
+
+#: ports that are tried if the announced one is taken on the translated address
+MAX_PORTS = 64
 
 
 class AnnouncedText:
@@ -20,6 +27,14 @@ class AnnouncedText:
         """True if another port can be written."""
         return self._event.span is not None and self._event.encode is not None
 
+    def candidates(self, planned: Plan) -> Iterator[Plan]:
+        """Yield the plan, then others in case that its port is taken."""
+        yield planned
+        if planned.nat is not None and self.movable:
+            first, last = planned.visible.port, 65536 - self._event.count
+            for port in range(first + 1, min(first + MAX_PORTS, last + 1)):
+                yield planned.at(port)
+
     def edit(self, visible: Endpoint) -> Edit | None:
         """Return the edit that makes it name `visible`, None if it does already. Raises Refused."""
         event = self._event
@@ -27,23 +42,4 @@ class AnnouncedText:
             return None
         if event.encode is None:
             raise Refused("G15", "the announced address is translated and can't be rewritten")
-        start, end = event.span
-        text = event.encode(visible)
-        if len(text) != end - start:
-            text = self._fit(visible, text, end - start)
-        first, last = start - self._context.base, end - self._context.base
-        if first < 0 or last > len(self._context.data):
-            raise Refused("G15", "a part of the announcement has passed and can't be rewritten")
-        if self._context.data[first:last] == text:
-            return None
-        if self._context.full:
-            raise Refused("G15", "too many rewritten announcements are not acknowledged")
-        return Edit(start, end, text)
-
-    def _fit(self, visible: Endpoint, text: bytes, size: int) -> bytes:
-        fitted = self._event.fit(visible, size) if self._event.fit else None
-        if fitted is not None and len(fitted) == size:
-            return fitted
-        if self._context.fixed_length:
-            raise Refused("G15", "the length of the announcement can't change")
-        return text
+        return replacement(self._context, event.span, visible, event.encode, event.fit)

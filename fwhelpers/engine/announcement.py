@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from fwhelpers.api import Expect, Helper
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.guard import Refusal, Refused
 from fwhelpers.engine.mangle import Edit
 from fwhelpers.engine.nat import Plan
+from fwhelpers.engine.registry import LiveExpectation
 from fwhelpers.engine.verdict import ACCEPT, Report, Verdict
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
 from fwhelpers.kernel.nfqueue import Packet
 
-_FOLLOW = "nat-follow-master"
+FOLLOW = "nat-follow-master"  #: the kernel's function for those between the ends of the master
+#: the kernel's function for expectations of which an end is no end of the master
+THIRD_PARTY = "sip"
 
 
 class MessageContext:
@@ -56,6 +57,7 @@ class Announcement:
         "klass",
         "lifetime",
         "limits",
+        "names_another",
         "now",
         "policy",
     )
@@ -68,36 +70,43 @@ class Announcement:
         self.context = context
         self.event = event
         self.now = now
-        self.klass = _policy_index(self.helper, event.policy)
+        self.klass = _policy_index(self.helper, event.policy) if event.policy else 0
         self.policy = self.helper.policies[self.klass]
         asked, longest = event.timeout, self.policy.timeout
         #: seconds that the expectation may live
         self.lifetime = longest if asked is None else max(1, min(asked, longest))
+        ends = flow.flow
+        sender = ends.server if context.reply != event.confirms_peer else ends.client
+        #: whether the announced host is another one than the sender
+        self.names_another = event.server.addr != sender.addr
 
     def expectation(self, plan: Plan) -> Expectation:
         """Return the expectation of a planned connection."""
+        event, flow = self.event, self.flow
+        function = ""
+        if plan.nat is not None:
+            function = THIRD_PARTY if plan.third_party else FOLLOW
         return Expectation(
-            master=self.flow.orig,
-            tuple=plan.tuple,
-            mask=self.mask(plan),
-            klass=self.klass,
-            flags=PERMANENT if self.event.permanent else 0,
-            timeout=self.lifetime,
-            helper=self.helper.kernel_name if self.event.child else "",
-            nat=plan.nat,
-            nat_dir=plan.nat_dir,
-            fn=_FOLLOW if plan.nat else "",
-            zone=self.flow.zone,
+            flow.orig,
+            plan.tuple,
+            self.mask(plan),
+            self.klass,
+            PERMANENT if event.permanent else 0,
+            self.lifetime,
+            self.helper.kernel_name if event.child else "",
+            plan.nat,
+            plan.nat_dir,
+            function,
+            flow.zone,
         )
 
     def mask(self, plan: Plan) -> Tuple:
         """Return the mask of a planned connection."""
-        return mask_for(plan.tuple, self.event.sport is not None, plan.prefix)
+        sport = 0 if self.event.sport is None else self.event.sport_mask & 0xFFFF
+        return mask_for(plan.tuple, sport, plan.prefix)
 
 
 def _policy_index(helper: Helper, name: str) -> int:
-    if not name:
-        return 0
     for index, policy in enumerate(helper.policies):
         if policy.name == name:
             return index
@@ -105,20 +114,21 @@ def _policy_index(helper: Helper, name: str) -> int:
 
 
 def report_success(
-    flow: FlowState, context: MessageContext, event: Expect, expectation: Expectation
+    announcement: Announcement, expectation: Expectation, kind: str = "expected"
 ) -> Report:
-    """Return the report that an announcement's expectation is created."""
+    """Return the report that an announcement's expectation is created ("expected") or "renewed"."""
+    flow, packet = announcement.flow, announcement.context.packet
     return Report(
-        "expected",
+        kind,
         flow.helper,
         flow.flow,
         "",
         "",
         expectation,
         None,
-        event.trigger,
+        announcement.event.trigger,
         flow.account,
-        context.interface,
+        packet.indev or packet.outdev,
     )
 
 
@@ -140,20 +150,26 @@ def report_refusal(
     )
 
 
-@dataclass(slots=True)
 class Outcome:
     """The results of one event, or of all events of a packet."""
 
-    edits: list[Edit] = field(default_factory=list)
-    #: expectations that must go with the verdict, as the connection is not in the table yet
-    attach: list[Expectation] = field(default_factory=list)
-    reports: list[Report] = field(default_factory=list)
-    drop: bool = False  #: the packet must not pass
+    __slots__ = ("attach", "drop", "edits", "opened", "refused", "reports")
+
+    def __init__(self) -> None:
+        self.edits: list[Edit] = []
+        #: expectations that must go with the verdict, as the connection is not in the table yet
+        self.attach: list[Expectation] = []
+        self.reports: list[Report] = []
+        self.drop = False  #: the packet must not pass
+        self.refused = False  #: something that the packet announced was refused
+        self.opened: list[LiveExpectation] = []  #: what it announced
 
     def joined(self, later: Outcome) -> Outcome:
         """Add the edits and expectations of a later event."""
         self.edits += later.edits
         self.attach += later.attach
+        self.refused |= later.refused
+        self.opened += later.opened
         return self
 
     def verdict(self) -> Verdict:

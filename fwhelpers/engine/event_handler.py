@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from fwhelpers.api import Cancel, Done, Drop, Event, Expect, Helper, ParseError, Refuse, Used
+from fwhelpers.api import (
+    Cancel,
+    Done,
+    Drop,
+    Event,
+    Expect,
+    Helper,
+    Keep,
+    ParseError,
+    Refuse,
+    Resize,
+    Rewrite,
+    Used,
+)
 from fwhelpers.engine.announcement import MessageContext, Outcome
 from fwhelpers.engine.expectation_key import key_of
 from fwhelpers.engine.expectations import ExpectationManager
 from fwhelpers.engine.flow_state import FlowState
+from fwhelpers.engine.guard import Refused
+from fwhelpers.engine.nat import translated
+from fwhelpers.engine.text_rewriting import resize_edit, rewrite_edit
 from fwhelpers.engine.verdict import Report
+
+LONGEST_KEPT = 86400  #: seconds for which a control connection may be kept without packets
 
 
 class EventHandler:
@@ -34,16 +52,26 @@ class EventHandler:
         outcome: Outcome | None = None
         try:
             for event in events:
+                if flow.finished:
+                    continue  # after Done only a ParseError counts
                 if isinstance(event, Expect):
                     if not self._expectations.repeats(flow, context, event, now):
                         result = self._expectations.expect(flow, context, event, now)
                         outcome = result if outcome is None else outcome.joined(result)
                         for report in result.reports:
                             self._report(report)
+                elif isinstance(event, (Rewrite, Resize)):
+                    outcome = self._rewrite(flow, context, event, outcome)
                 elif isinstance(event, Drop):
                     outcome = outcome or Outcome()
-                    outcome.drop = True
+                    outcome.drop = outcome.refused = True
                     self._report(Report("dropped", flow.helper, flow.flow, event.reason))
+                elif isinstance(event, Refuse):
+                    outcome = outcome or Outcome()
+                    outcome.refused = True
+                    report = Report("refused", flow.helper, flow.flow, event.reason, event.rule)
+                    interface = context.interface
+                    self._report(report._replace(refused=event.endpoint, interface=interface))
                 else:
                     self._act(flow, context, event, outcome, now)
         except ParseError as error:
@@ -59,20 +87,46 @@ class EventHandler:
             self.abandon(flow, f"{type(error).__name__}: {error}", "failed")
         return outcome
 
+    def _rewrite(
+        self,
+        flow: FlowState,
+        context: MessageContext,
+        event: Rewrite | Resize,
+        outcome: Outcome | None,
+    ) -> Outcome | None:
+        try:
+            if isinstance(event, Rewrite):
+                if not translated(flow.orig, flow.reply):
+                    return outcome
+                edit = rewrite_edit(event, flow, context, self._expectations.of(flow))
+            else:
+                edit = resize_edit(event, context, outcome.edits if outcome else ())
+        except Refused as refused:
+            rule, reason = refused.refusal
+            report = Report("refused", flow.helper, flow.flow, reason, rule)
+            self._report(report._replace(interface=context.interface))
+            outcome = outcome or Outcome()
+            outcome.refused = True
+            if isinstance(event, Resize):
+                # a message that is longer than it states would break the stream
+                begin, end = event.body
+                outcome.edits = [e for e in outcome.edits if e.end <= begin or e.start >= end]
+            return outcome
+        if edit is not None:
+            outcome = outcome or Outcome()
+            outcome.edits.append(edit)
+        return outcome
+
     def _act(
         self,
         flow: FlowState,
         context: MessageContext,
-        event: Refuse | Cancel | Used | Done,
+        event: Cancel | Used | Keep | Done,
         outcome: Outcome | None,
         now: float,
     ) -> None:
         helper = flow.active.helper
         match event:
-            case Refuse():
-                report = Report("refused", flow.helper, flow.flow, event.reason, event.rule)
-                interface = context.interface
-                self._report(report._replace(refused=event.endpoint, interface=interface))
             case Cancel(want=Expect() as expect):
                 self._expectations.withdraw(flow, context, expect, now)
             case Cancel():
@@ -81,6 +135,11 @@ class EventHandler:
                     outcome.attach = [e for e in outcome.attach if key_of(e) not in cancelled]
             case Used():
                 self._expectations.forget(flow, _class_of(helper, event.policy))
+            case Keep():
+                # an unanswered datagram may have a forged source, and its entry ends after half a minute
+                if flow.flow.l4 == "udp" and context.packet.answered:
+                    seconds = max(0, min(event.seconds, LONGEST_KEPT))
+                    flow.keep_until = max(flow.keep_until, now + seconds)
             case Done():
                 flow.finished = event.reason or "done"
                 self._report(Report("done", flow.helper, flow.flow, flow.finished))

@@ -32,7 +32,14 @@ class ExpectationId(NamedTuple):
 
 def key_of(expectation: Expectation) -> ExpectationKey:
     """Return an expectation's key."""
-    return ExpectationKey(expectation.zone, expectation.tuple, expectation.mask)
+    return make_key(expectation.zone, expectation.tuple, expectation.mask)
+
+
+def make_key(zone: int, expected: Tuple, mask: Tuple) -> ExpectationKey:
+    """Return the key without the source port that a translated expectation carries (`nat.Plan.carries`)."""
+    if expected.sport and not mask.sport:
+        expected = expected._replace(sport=0)
+    return ExpectationKey(zone, expected, mask)
 
 
 def leads_to(expectation: Expectation) -> tuple[object, ...]:

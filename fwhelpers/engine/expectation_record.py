@@ -16,6 +16,7 @@ from fwhelpers.engine.untrusted import (
     plain_tuple,
     text,
 )
+from fwhelpers.kernel import transports
 from fwhelpers.kernel.expect import PERMANENT, Expectation
 
 _MAX_TIMEOUT = 86400
@@ -59,6 +60,8 @@ def from_plain(fields: Mapping[str, Any]) -> LiveExpectation:
     tuples = (expectation.master, expectation.tuple, expectation.mask, expectation.nat)
     if len({len(t.src) for t in tuples if t is not None}) != 1:
         raise ValueError("addresses of two families")
+    if not transports.is_known(expectation.tuple.l4):
+        raise ValueError("a protocol that is never expected")
     former = fields["former"]
     return LiveExpectation(
         key_of(expectation),

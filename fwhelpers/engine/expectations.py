@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence, Sized
 from dataclasses import replace
-from errno import EBUSY, EEXIST, errorcode
+from errno import EBUSY, EEXIST, EINVAL, errorcode
 from os import strerror
 
 from fwhelpers.api import Expect
 from fwhelpers.engine.announced_text import AnnouncedText
 from fwhelpers.engine.announcement import (
+    THIRD_PARTY,
     Announcement,
     MessageContext,
     Outcome,
     report_refusal,
     report_success,
 )
-from fwhelpers.engine.expectation_key import Connection, ExpectationKey, key_of, leads_to
+from fwhelpers.engine.expectation_key import ExpectationKey, key_of, leads_to
 from fwhelpers.engine.flow_state import FlowState, Repeatable
 from fwhelpers.engine.guard import Prefix, Refusal, Refused, check, judge, judge_announcer
-from fwhelpers.engine.nat import Plan, plan, plan_answers, translated
+from fwhelpers.engine.nat import Plan, judge_translation, plan, plan_answers, translated
 from fwhelpers.engine.onlink import (
     NO_LINKS,
     Lookup,
+    judge_destination,
     judge_local,
     judge_request,
     judge_sender,
@@ -31,31 +33,35 @@ from fwhelpers.engine.onlink import (
     source_prefixes,
 )
 from fwhelpers.engine.registry import Account, Claim, LiveExpectation, Registry
+from fwhelpers.engine.repetition import is_young, waits
+from fwhelpers.engine.suspects import Suspects
 from fwhelpers.engine.verdict import ExpectationTable
 from fwhelpers.kernel.conntrack import IPS_EXPECTED
 from fwhelpers.kernel.expect import Expectation
 
-#: ports that are tried if the announced one is taken on the translated address
-MAX_PORTS = 64
-
-#: seconds within which an identical permanent expectation is not created again
-YOUNG = 2.0
-#: the same for a connection that conntrack has confirmed. A window counts from the last request, so it may end early by
-#: this much at most
-RENEWAL_INTERVAL = 0.25
-
 #: seconds between comparisons of a party's expectations with the kernel's, when it has reached a bound
 COMPARE_INTERVAL = 1.0
 MAX_COMPARED = 1024  #: parties whose last comparison is remembered
+
+#: seconds between looks at the kernel's reports of ended expectations, unless a bound was reached
+LEARN_INTERVAL = 0.5
 
 
 class ExpectationManager:
     """Judges announcements, and keeps the kernel's table and the registry alike."""
 
     def __init__(
-        self, table: ExpectationTable, registry: Registry, links: Lookup = NO_LINKS
+        self,
+        table: ExpectationTable,
+        registry: Registry,
+        links: Lookup = NO_LINKS,
+        pending: Sized = (),
     ) -> None:
+        """`pending` is empty unless some of the flows have expectations for their next verdicts."""
         self._table = table
+        self._pending = pending
+        self._suspects = Suspects(registry)
+        self._learned = float("-inf")
         self._registry = registry
         self._links = links
         self._compared: OrderedDict[bytes | None, float] = OrderedDict()
@@ -71,7 +77,8 @@ class ExpectationManager:
         return (
             last.live.registered
             and last.reply == context.reply
-            and _is_young(last.live, flow.connection, context.packet.confirmed, last.lifetime, now)
+            and last.event.server == event.server
+            and is_young(last.live, flow, context.packet.confirmed, last.lifetime, now)
             and (last.event is event or last.event == event)
         )
 
@@ -85,7 +92,7 @@ class ExpectationManager:
             for planned in self._plans(announcement):
                 self._open(announcement, planned, outcome)
         except Refused as refused:
-            outcome.edits.clear()
+            outcome.refused = True
             outcome.reports.append(report_refusal(flow, context, event, refused.refusal))
         return outcome
 
@@ -102,6 +109,9 @@ class ExpectationManager:
         """Delete what ends earlier than its policy; the kernel has the policy's lifetime only."""
         for live in self._registry.expire(now):
             self._table.delete(live.expectation)
+        if now - self._learned >= LEARN_INTERVAL:
+            self._learned = now
+            self._suspects.add(self._table.ended())
 
     def withdraw(self, flow: FlowState, context: MessageContext, event: Expect, now: float) -> None:
         """Delete one expectation, of any master. A flow that may not open it may not close it either."""
@@ -111,16 +121,26 @@ class ExpectationManager:
         except Refused:
             return
         for planned in plans:
-            expectation = announcement.expectation(self._reserved(announcement, planned))
-            live = self._registry.get(key_of(expectation))
-            if live is not None and leads_to(live.expectation) == leads_to(expectation):
-                self._registry.remove(live)
-            self._table.release(expectation)
+            first = planned if planned.nat is None else self._reserved(announcement, planned)
+            for offset in range(event.count):
+                expectation = announcement.expectation(first.after(offset))
+                live = self._current(expectation)
+                if live is None and announcement.names_another:
+                    continue  # another worker may know it
+                if live is not None and self._is_anothers(announcement, live):
+                    continue
+                if live is not None:
+                    self._registry.remove(live)
+                self._table.release(expectation)
 
     def forget(self, flow: FlowState, klass: int | None) -> None:
         """Forget the flow's expectations without deleting them: they were used, or died with the flow."""
         for live in self._owned(flow, klass):
             self._registry.remove(live)
+
+    def of(self, flow: FlowState) -> Collection[LiveExpectation]:
+        """Return a view of the flow's expectations, the oldest first."""
+        return self._registry.of(flow.connection)
 
     def _owned(self, flow: FlowState, klass: int | None) -> list[LiveExpectation]:
         owned = self._registry.of(flow.connection)
@@ -131,20 +151,22 @@ class ExpectationManager:
         reply, limits = announcement.context.reply, announcement.limits
         packet, helper = announcement.context.packet, announcement.helper
         prefixes: Sequence[Prefix] = ()
-        if event.sources:
+        grouped = event.sources not in ("", "any")
+        if grouped:
             prefixes = self._links(packet.indev if flow.flow.announcement else packet.outdev)
-        if event.sources and helper.unicast and judge_request(flow.flow, prefixes):
+        if grouped and helper.unicast and judge_request(flow.flow, prefixes):
             event = replace(event, sources="")  # sent to one host, which alone may answer
+            grouped = False
             if packet.indev:
                 check(judge_sender(flow.flow, self._links(packet.indev)))
         expected = bool(packet.status & IPS_EXPECTED)
-        check(judge_announcer(event, helper, flow.flow, reply, expected))
-        check(judge(event, flow.flow, reply, announcement.policy, limits))
-        if not event.sources:
-            check(judge_local(event, flow.orig, flow.reply, self._links))
-            if flow.flow.l4 == "udp" and not reply:
-                check(judge_source(event, self._links(packet.outdev)))
-            return [plan(event, flow.flow.l4, flow.orig, flow.reply)]
+        check(
+            judge_announcer(event, helper, announcement.policy, flow.flow, reply, expected)
+            or judge(event, flow.flow, reply, announcement.policy, limits)
+            or (None if grouped else self._judge_single(announcement, event))
+        )
+        if not grouped:
+            return (plan(event, flow.flow.l4, flow.orig, flow.reply),)
         if not helper.outgoing:
             raise Refused("G8", "the helper is not declared `outgoing`")
         if translated(flow.orig, flow.reply):
@@ -157,52 +179,130 @@ class ExpectationManager:
             raise Refused(*sources)
         return [plan_answers(event, flow.flow.l4, flow.orig, prefix) for prefix in sources]
 
+    def _judge_single(self, announcement: Announcement, event: Expect) -> Refusal | None:
+        """Judge what only the announced opener may use, by this machine's addresses and the translation."""
+        flow, packet, links = announcement.flow, announcement.context.packet, self._links
+        refusal = judge_local(event, flow.orig, flow.reply, links)
+        if refusal is None and announcement.names_another:
+            interfaces = packet.indev, packet.outdev
+            refusal = judge_destination(event, [p for i in interfaces for p in links(i)])
+        if refusal is None and flow.flow.l4 == "udp" and not announcement.context.reply:
+            refusal = judge_source(event, links(packet.outdev))
+        return refusal or judge_translation(event, flow.orig, flow.reply)
+
     def _open(self, announcement: Announcement, planned: Plan, outcome: Outcome) -> None:
         flow = announcement.flow
         text = AnnouncedText(announcement.event, announcement.context)
-        if not text.movable:
+        if planned.nat is not None:
             planned = self._reserved(announcement, planned)
         expectation = announcement.expectation(planned)
         current = self._current(expectation)
-        if current is not None and _is_young(
-            current,
-            flow.connection,
-            announcement.context.packet.confirmed,
-            announcement.lifetime,
-            announcement.now,
-        ):
-            edit = text.edit(planned.visible)
-            outcome.edits += [edit] if edit else []
-            _remember(announcement, planned, current)
-            return
-        self._check_quota(announcement, current)
-        for candidate in _candidates(planned, text):
-            edit = text.edit(candidate.visible)
-            if candidate is not planned:
-                expectation = announcement.expectation(candidate)
-            if self._create(announcement, expectation, outcome):
-                live = self._enter(announcement, expectation)
-                _remember(announcement, candidate, live)
-                report = report_success(flow, announcement.context, announcement.event, expectation)
-                outcome.reports.append(report)
-                outcome.edits += [edit] if edit else []
+        edit = text.edit(planned.visible)
+        if current is not None:
+            outcome.edits += [edit] if edit else []  # it stays open, also if it can't be renewed
+            confirmed = announcement.context.packet.confirmed
+            if is_young(current, flow, confirmed, announcement.lifetime, announcement.now) or (
+                not current.permanent and self._waits(announcement, planned)
+            ):
+                if current.claim.owner != flow.connection:
+                    self._registry.join(current, _claim(announcement, expectation))
+                outcome.opened.append(current)
+                _remember(announcement, planned, current)
                 return
+        self._check_quota(announcement, current)
+        for candidate in text.candidates(planned):
+            if candidate is not planned:
+                edit = text.edit(candidate.visible)
+                expectation = announcement.expectation(candidate)
+            series = self._create_series(announcement, candidate, expectation, outcome)
+            if series:
+                _remember(announcement, candidate, series[0])
+                outcome.edits[:] = [edit] if edit else []
+                outcome.opened += series
+                return
+        outcome.edits.clear()
         port = announcement.event.server.port
         raise Refused("G15", f"port {port} and those after it are taken")
+
+    def _create_series(
+        self, announcement: Announcement, first: Plan, expectation: Expectation, outcome: Outcome
+    ) -> list[LiveExpectation]:
+        """Create or renew the expectations of all ports; return them, or none if a port is taken.
+
+        Otherwise, or if Refused is raised, no new one is left. Those that were there before stay.
+        """
+        lives: list[LiveExpectation] = []
+        created: list[LiveExpectation] = []
+        try:
+            for offset in range(announcement.event.count):
+                if offset:
+                    expectation = announcement.expectation(first.after(offset))
+                    self._check_quota(announcement, self._current(expectation))
+                current = self._current(expectation)
+                if current is not None and self._is_anothers(announcement, current):
+                    lives.append(current)
+                    continue
+                if not self._create(announcement, expectation, outcome):
+                    self._undo(created, outcome)
+                    return []
+                lives.append(self._enter(announcement, expectation))
+                created += lives[-1:] if current is None else []
+        except Refused:
+            self._undo(created, outcome)
+            raise
+        return lives
+
+    def _is_anothers(self, announcement: Announcement, live: LiveExpectation) -> bool:
+        """Return whether it belongs to another client, and the announcement's sender only names its host.
+
+        Such an announcement neither takes it over nor ends it.
+        """
+        foreign = live.claim.account.client != announcement.flow.account.client
+        return foreign and announcement.names_another and self._table.has(live.expectation)
+
+    def _undo(self, series: Sequence[LiveExpectation], outcome: Outcome) -> None:
+        keys = {live.key for live in series}
+        outcome.attach = [e for e in outcome.attach if key_of(e) not in keys]
+        outcome.reports = [
+            r for r in outcome.reports if not r.expectation or key_of(r.expectation) not in keys
+        ]
+        for live in series:
+            if live.registered and self._registry.withdraw(live):
+                self._table.delete(live.expectation)
 
     def _current(self, expectation: Expectation) -> LiveExpectation | None:
         """Return the live expectation that admits the same connections, whoever owns it."""
         live = self._registry.get(key_of(expectation))
-        same = live is not None and leads_to(live.expectation) == leads_to(expectation)
-        return live if same else None
+        if live is None or leads_to(live.expectation) != leads_to(expectation):
+            return None
+        return live
+
+    def _waits(self, announcement: Announcement, first: Plan) -> bool:
+        """Return whether the connection has opened all that it announces, and none of it was used."""
+        self._suspects.add(self._table.ended())
+        series = (announcement.expectation(first.after(n)) for n in range(announcement.event.count))
+        return all(waits(self._current(each), announcement) for each in series)
 
     def _check_quota(self, announcement: Announcement, current: LiveExpectation | None) -> None:
         account, limits = announcement.flow.account, announcement.limits
         refusal = self._registry.check(account, limits, current)
+        if refusal is not None and self._free_ended(account, announcement.now):
+            refusal = self._registry.check(account, limits, current)
         if refusal is not None and self._compare(account, announcement.now):
             refusal = self._registry.check(account, limits, current)
         check(refusal)
         check(self._registry.take_token(account, limits, announcement.now))
+
+    def _free_ended(self, account: Account, now: float) -> bool:
+        """Remove some of what the kernel has reported as ended, if it confirms that. Return whether there was any."""
+        if self._pending:
+            return False
+        self._suspects.add(self._table.ended())
+        suspects = self._suspects.pop(account, now)
+        for live in suspects:
+            if not self._table.has(live.expectation):
+                self._registry.remove(live)
+        return bool(suspects)
 
     def _compare(self, account: Account, now: float) -> bool:
         """Remove what the kernel has no more: what was used, or whose master ended. Return whether it was compared.
@@ -226,7 +326,7 @@ class ExpectationManager:
     def _create(
         self, announcement: Announcement, expectation: Expectation, outcome: Outcome
     ) -> bool:
-        """Create it, or have it attached with the verdict; False if the port is taken."""
+        """Create or renew it, or have it attached with the verdict; False if the port is taken."""
         live = self._registry.get(key_of(expectation))
         with_verdict = bool(expectation.helper) or not announcement.context.packet.confirmed
         same = live is not None and leads_to(live.expectation) == leads_to(expectation)
@@ -240,32 +340,41 @@ class ExpectationManager:
         # ctnetlink_alloc_expect() of 2026 ignores the helper, a verdict's expectation keeps it
         if with_verdict:
             outcome.attach.append(expectation)
+            outcome.reports.append(report_success(announcement, expectation))
+            return True
+        own = live is not None and live.claim.owner == announcement.flow.connection
+        if same and own and self._table.renew(expectation, announcement.policy.timeout):
+            outcome.reports.append(report_success(announcement, expectation, "renewed"))
             return True
         errno = EEXIST if same else self._table.create(expectation)
-        if errno == EEXIST:
+        if errno == EEXIST and (same or not announcement.names_another):
             errno = self._table.replace(expectation)
         if errno in (EEXIST, EBUSY):
             return False
+        if errno == EINVAL and expectation.fn == THIRD_PARTY:
+            raise Refused("G15", "kernel: a translated third party requires the module nf_nat_sip")
         if errno:
             raise Refused("G12", f"kernel: {errorcode.get(errno, errno)}, {strerror(errno)}")
+        outcome.reports.append(report_success(announcement, expectation))
         return True
 
     def _enter(self, announcement: Announcement, expectation: Expectation) -> LiveExpectation:
-        flow, policy, now = announcement.flow, announcement.policy, announcement.now
-        klass, until = announcement.klass, now + expectation.timeout
-        claim = Claim(flow.connection, klass, flow.account, now, until)
-        live = self._registry.enter(expectation, claim, now + policy.timeout)
-        for oldest in self._owned(flow, klass)[: -policy.max]:
-            self._registry.remove(oldest)  # the kernel evicts it likewise
+        flow, policy = announcement.flow, announcement.policy
+        claim = _claim(announcement, expectation)
+        live = self._registry.enter(expectation, claim, announcement.now + policy.timeout)
+        if len(self._registry.of(flow.connection)) > policy.max:
+            for oldest in self._owned(flow, claim.klass)[: -policy.max]:
+                self._registry.remove(oldest)  # the kernel evicts it likewise
         # a UDP master may expire before its expectations, which would die with it
-        if announcement.event.keep_after_master or flow.flow.l4 == "udp":
-            flow.keep_until = max(flow.keep_until, until)
+        is_udp = flow.flow.l4 == "udp"
+        if (is_udp or announcement.event.keep_after_master) and flow.keep_until < claim.until:
+            flow.keep_until = claim.until
+        confirmed = announcement.context.packet.confirmed
+        live.lasting = is_udp and confirmed and not expectation.helper
         return live
 
     def _reserved(self, announcement: Announcement, planned: Plan) -> Plan:
         """Return the plan with the port that an earlier announcement of the same endpoint was given under NAT."""
-        if planned.nat is None:
-            return planned
         ports = [
             live.expectation.tuple.dport
             for live in self._owned(announcement.flow, announcement.klass)
@@ -274,20 +383,10 @@ class ExpectationManager:
         return planned.at(ports[-1]) if ports else planned
 
 
-def _is_young(
-    current: LiveExpectation, connection: Connection, confirmed: bool, lifetime: int, now: float
-) -> bool:
-    """Return whether an announcement repeats one of the same connection, and nothing needs to be done."""
-    claim = current.claim
-    age = now - claim.since
-    if age >= (RENEWAL_INTERVAL if confirmed else YOUNG) or claim.owner != connection:
-        return False
-    # Packets that a new socket sends at once are connections of their own until the first of them is confirmed. The
-    # entries of the others are dropped then, with their expectations (nf_conntrack_core.c: nf_ct_resolve_clash()).
-    # Of a confirmed connection the kernel removes and adds an identical one again, which is expensive. Later than this
-    # another connection of the client may have taken it over in the kernel, and ended
-    renewed = now + lifetime > claim.until + RENEWAL_INTERVAL
-    return not confirmed or (current.permanent and not renewed)
+def _claim(announcement: Announcement, expectation: Expectation) -> Claim:
+    flow, now = announcement.flow, announcement.now
+    until = now + expectation.timeout
+    return Claim(flow.connection, announcement.klass, flow.account, now, until)
 
 
 def _remember(announcement: Announcement, planned: Plan, live: LiveExpectation) -> None:
@@ -297,11 +396,3 @@ def _remember(announcement: Announcement, planned: Plan, live: LiveExpectation) 
         flow.repeatable = Repeatable(event, reply, live, lifetime)
     else:
         flow.repeatable = None
-
-
-def _candidates(planned: Plan, text: AnnouncedText) -> Iterator[Plan]:
-    yield planned
-    if planned.nat is not None and text.movable:
-        first = planned.visible.port
-        for port in range(first + 1, min(first + MAX_PORTS, 65536)):
-            yield planned.at(port)

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from struct import Struct, error
+from typing import NamedTuple
 
 from fwhelpers.api import DatagramParser, Done, Event, Expect, Flow, ParseError, Parser
 from fwhelpers.engine.active import Active
 from fwhelpers.engine.expectation_key import Connection
 from fwhelpers.engine.registry import NO_ACCOUNT, LiveExpectation
+from fwhelpers.engine.retransmissions import Retransmissions
 from fwhelpers.engine.rewriting import Rewriter
 from fwhelpers.engine.stream import HalfStream
 from fwhelpers.kernel.conntrack import Tuple
@@ -24,11 +26,15 @@ _HEAD = Struct("!BBIIB")
 _INFO = Struct("!BBIIB21s")
 _VERSION = 1
 # a flag for each direction: its position is stored; no payload has been read; later bytes have passed
-_HAS_POSITION = (1, 2)
+_HAS_POSITION = _CLIENT_POSITION, _SERVER_POSITION = (1, 2)
 _UNTOUCHED = (4, 8)
-_AHEAD = (16, 32)
+_AHEAD = _CLIENT_AHEAD, _SERVER_AHEAD = (16, 32)
+_CLIENT_UNTOUCHED = _HAS_POSITION[0] | _UNTOUCHED[0]
+_SERVER_UNTOUCHED = _HAS_POSITION[1] | _UNTOUCHED[1]
 
 INFO_SIZE = 32
+
+_NO_REWRITERS = Rewriter(), Rewriter()  # of datagrams, which are rewritten one by one
 
 
 class Repeatable:
@@ -47,6 +53,8 @@ class FlowState:
     """A control connection under inspection."""
 
     __slots__ = (
+        "_bounded",
+        "_saves",
         "account",
         "accounted",
         "active",
@@ -56,14 +64,18 @@ class FlowState:
         "flow",
         "halves",
         "helper",
+        "holds",
         "info",
         "keep_until",
         "orig",
         "parse",
         "parser",
+        "position",
         "released",
         "repeatable",
         "reply",
+        "resume_at",
+        "retransmissions",
         "rewriters",
         "stored",
         "zone",
@@ -87,11 +99,21 @@ class FlowState:
         self.zone = zone
         self.connection = Connection(zone, orig)  #: the owner of its expectations
         self.parser = parser
-        self.parse = parse_method(parser)
+        direct, self._bounded, self._saves, buffers = _traits_of(type(parser))
+        #: what yields the events of the next bytes: `feed`, or `datagram` where `feed` only calls that
+        self.parse: Callable[[bytes, bool], Iterable[Event]] = parser.feed
+        retransmits = False
+        if isinstance(parser, DatagramParser):
+            retransmits = parser.retransmits
+            if direct:
+                self.parse = parser.datagram
         self.halves: list[HalfStream | None] = [None, None]
-        self.rewriters = (Rewriter(), Rewriter())
+        self.rewriters = (Rewriter(), Rewriter()) if flow.l4 == "tcp" else _NO_REWRITERS
         #: for each direction: bytes behind a gap have passed, which another worker has read
         self.ahead = [False, False]
+        self.position: bytes | None = None  #: the labels that were stored for another gateway
+        #: the low bits of both positions at which another gateway's parser stopped
+        self.resume_at: tuple[int, int] | None = None
         self.info = b""  #: the bytes to store, as of the last message boundary
         self.stored = b""  #: the bytes that are stored in the conntrack entry
         self.finished = ""  #: the reason why the flow is not parsed any more
@@ -100,19 +122,27 @@ class FlowState:
         self.keep_until = 0.0  #: end of its last expectation
         self.account = NO_ACCOUNT  #: whose quota its expectations count on (G9)
         self.repeatable: Repeatable | None = None  #: its last announcement
+        #: datagrams that may come again, if the parser ignores them then
+        self.retransmissions = Retransmissions() if retransmits else None
+        #: datagrams can leave something in memory, for `held`
+        self.holds = buffers or retransmits
 
-    @property
-    def held_bytes(self) -> int:
-        """Bytes of the connection that are held in memory."""
+    def held(self) -> int:
+        """Return the number of bytes of the connection in memory."""
         client, server = self.halves
         held = self.parser.buffered
-        held += client.buffered_bytes if client else 0
-        return held + (server.buffered_bytes if server else 0)
+        if self.retransmissions is not None:
+            held += self.retransmissions.held
+        if client is not None:
+            held += client.held()
+        return held if server is None else held + server.held()
 
     def release(self) -> None:
         """Free what is needed for parsing only."""
         self.parser = Parser(self.flow, {})
         self.parse = self.parser.feed
+        self._bounded = self._saves = False
+        self.retransmissions = None
         for half in self.halves:
             if half is not None:
                 half.release()
@@ -132,21 +162,23 @@ class FlowState:
         """Return the 32 bytes to store, None if there is no position yet at which a message begins."""
         parser = self.parser
         client, server = self.halves
-        gap = (client and not client.complete) or (server and not server.complete)
-        if gap or not (parser.boundary(False) and parser.boundary(True)):
+        gap = (client and client.early) or (server and server.early)
+        if gap or (self._bounded and not (parser.boundary(False) and parser.boundary(True))):
             return self._with_notes()
-        own = parser.save()[: Parser.STATE_MAX]
+        own = parser.save()[: Parser.STATE_MAX] if self._saves else b""
         if client is None and server is None and not (own or self.info):
             return None  # the conntrack entry of a new connection says the same
         flags = client_seq = server_seq = 0
         if client is not None:
-            flags |= _HAS_POSITION[0] | (_UNTOUCHED[0] if client.untouched else 0)
+            flags |= _CLIENT_POSITION if client.next or not client.untouched else _CLIENT_UNTOUCHED
             client_seq = client.next_seq
         if server is not None:
-            flags |= _HAS_POSITION[1] | (_UNTOUCHED[1] if server.untouched else 0)
+            flags |= _SERVER_POSITION if server.next or not server.untouched else _SERVER_UNTOUCHED
             server_seq = server.next_seq
-        for ahead, flag in zip(self.ahead, _AHEAD, strict=True):
-            flags |= flag if ahead else 0
+        if self.ahead[0]:
+            flags |= _CLIENT_AHEAD
+        if self.ahead[1]:
+            flags |= _SERVER_AHEAD
         return _INFO.pack(_VERSION, flags, client_seq, server_seq, len(own), own)
 
     def _with_notes(self) -> bytes | None:
@@ -203,11 +235,28 @@ class FlowState:
                     self.finished = event.reason or "done"
 
 
-def parse_method(parser: Parser) -> Callable[[bytes, bool], Iterable[Event]]:
-    """Return what yields the events of the next bytes: `feed`, or `datagram` where `feed` only calls that."""
-    if isinstance(parser, DatagramParser) and type(parser).feed is DatagramParser.feed:
-        return parser.datagram
-    return parser.feed
+class _Traits(NamedTuple):
+    """What a class of parsers overrides."""
+
+    direct: bool  #: not `feed`, which only calls `datagram`
+    bounded: bool  #: `boundary`
+    saves: bool
+    buffers: bool
+
+
+_TRAITS: dict[type[Parser], _Traits] = {}
+
+
+def _traits_of(kind: type[Parser]) -> _Traits:
+    traits = _TRAITS.get(kind)
+    if traits is None:
+        traits = _TRAITS[kind] = _Traits(
+            issubclass(kind, DatagramParser) and kind.feed is DatagramParser.feed,
+            kind.boundary is not Parser.boundary,
+            kind.save is not Parser.save,
+            kind.buffered is not Parser.buffered,
+        )
+    return traits
 
 
 def handshake_info(seq: int) -> bytes:

@@ -82,19 +82,20 @@ class FlowTable:
             return
         if state.finished:
             state.release()
-        held = state.held_bytes
+        held = state.held()
         if held == state.accounted:
             return
-        self._count(key, state, held)
-        holders = self._holders.get(_party(state))
-        while holders and holders.held > MAX_BUFFERED // BUFFERED_SHARE:
+        holders = self._count(key, state, held)
+        while holders.held > MAX_BUFFERED // BUFFERED_SHARE:
             self._evict(self._least_needed(holders.flows, now))
         while self.buffered_bytes > MAX_BUFFERED:
             self._evict(self._least_needed(self._flows, now))
 
-    def _count(self, key: Key, state: FlowState, held: int) -> None:
+    def _count(self, key: Key, state: FlowState, held: int) -> Holders:
         party = _party(state)
-        holders = self._holders.setdefault(party, Holders())
+        holders = self._holders.get(party)
+        if holders is None:
+            holders = self._holders[party] = Holders()
         holders.held += held - state.accounted
         self.buffered_bytes += held - state.accounted
         state.accounted = held
@@ -105,6 +106,7 @@ class FlowTable:
             holders.flows.pop(key, None)
         if not holders.flows:
             del self._holders[party]
+        return holders
 
     def _least_needed(self, flows: OrderedDict[Key, FlowState], now: float) -> Key:
         """The least recently used flow, but not one whose retransmissions are still to be rewritten."""
@@ -133,10 +135,9 @@ class FlowTable:
         incoming = packet.hook == nfqueue.LOCAL_IN and not expected
         announcement = incoming and bool(active.helper.listen_for)
         prefixes = self._links(packet.indev if packet.ctinfo >= REPLY else packet.outdev)
-        on_link = same_link(packet.orig.src, packet.reply.src, prefixes)
-        state = self.new(
-            active, packet.helper, packet.orig, packet.reply, packet.zone, announcement, on_link
-        )
+        orig, reply = packet.orig, packet.reply
+        on_link = same_link(orig.src, reply.src, prefixes)
+        state = self.new(active, packet.helper, orig, reply, packet.zone, announcement, on_link)
         # a host that answers or announces must not use up the quota of the hosts that ask
         unsolicited = (
             active.helper.outgoing and state.flow.l4 == "udp" and (announcement or expected)
@@ -168,6 +169,7 @@ class FlowTable:
         if memory is None:
             memory = self.memories[helper] = Memory()
         parser.memory = memory.view(party_of(client.addr))
+        parser.address = active.limits.scope
         return FlowState(active, flow, helper, orig, reply, zone, parser)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
-from fwhelpers.api import Endpoint, Expect, Flow, Helper, Policy
+from fwhelpers.api import MAX_COUNT, Endpoint, Expect, Flow, Helper, Policy
+from fwhelpers.kernel.transports import NUMBERS, PORTLESS
 
 #: service ports that no announcement may name (G6), except by the protocol's policy or the configuration
 WELL_KNOWN = frozenset(
@@ -54,6 +55,15 @@ class Limits:
     rate: int = 100  #: expectations a second for each client address
     max_per_source: int = 32  #: expectations alive for each client address
 
+    @property
+    def scope(self) -> str:
+        """The hosts that a parser should name: "peer", "announced" or "any-src" (`Parser.address`)."""
+        return "announced" if self.address == "peer" and self.addresses else self.address
+
+    def allows(self, addr: bytes) -> bool:
+        """Return whether an announcement may name this host although it is not the sender."""
+        return self.address != "peer" or any(addr in prefix for prefix in self.addresses)
+
     def __reduce__(self) -> tuple[type[Limits], tuple[object, ...]]:
         # pickle would set the fields of an instance, which a compiled frozen class refuses
         return Limits, tuple(getattr(self, item.name) for item in fields(self))
@@ -85,23 +95,28 @@ def judge(event: Expect, flow: Flow, reply: bool, policy: Policy, limits: Limits
 
     For requests to a group the rest of G8 is in `engine.onlink`.
     """
-    if event.sources:
+    if policy.l4 or event.l4 in PORTLESS:
+        return _portless(event, flow, reply, policy)
+    if event.sources not in ("", "any"):
         return _request(event, flow, reply, policy, limits)
     return (
         _family(event, flow)
         or _address(event.server, flow, reply != event.confirms_peer, limits)
-        or (None if _to_asker(event, flow, reply) else _port(event.server.port, policy, limits))
-        or _source(event.client, flow, limits)
+        or (None if _to_asker(event, flow, reply, policy) else _ports(event, policy, limits))
+        or _source(event, flow, policy, limits)
     )
 
 
 def judge_announcer(
-    event: Expect, helper: Helper, flow: Flow, reply: bool, expected: bool
+    event: Expect, helper: Helper, policy: Policy, flow: Flow, reply: bool, expected: bool
 ) -> Refusal | None:
     """Apply G2: what a TCP client announces counts only if the beginning of its stream is known for certain.
 
-    `expected`: the connection was expected itself. The kernel stores no private data for those, and so no beginning.
+    Apply G4 to a policy for children: another connection has asked for this one. `expected`: the connection was
+    expected itself. The kernel stores no private data for those, and so no beginning.
     """
+    if policy.children_only and not expected:
+        return Refusal("G4", f"no other connection of {helper.name} asked for this one")
     if reply or expected or helper.client_announces or flow.l4 != "tcp":
         return None
     if event.server.addr == flow.server.addr:
@@ -120,19 +135,45 @@ def _request(
             "G5", f"{flow.client.host} asked answers to another host, {event.server.host}"
         )
     family = _family(event, flow)
-    if family or _to_asker(event, flow, reply):
+    if family or _to_asker(event, flow, reply, policy):
         return family
-    return _port(event.server.port, policy, limits)
+    return _ports(event, policy, limits)
 
 
-def _to_asker(event: Expect, flow: Flow, reply: bool) -> bool:
+def _portless(event: Expect, flow: Flow, reply: bool, policy: Policy) -> Refusal | None:
+    """Two addresses are all that limits such an expectation, so nothing loosens them."""
+    if event.l4 != policy.l4:
+        return Refusal("G7", f"the policy {policy.name} does not allow {event.l4 or flow.l4}")
+    ports = event.server.port or event.count != 1
+    if ports or event.sport is not None or event.span is not None or event.child:
+        return Refusal("G7", f"{event.l4} has no ports, no text and no helper of its own")
+    if event.sources:
+        return Refusal("G8", f"only the ends of the control connection may send {event.l4}")
+    return (
+        _family(event, flow)
+        or _address(event.server, flow, reply != event.confirms_peer, Limits())
+        or _other_end(event, flow)
+    )
+
+
+def _other_end(event: Expect, flow: Flow) -> Refusal | None:
+    ends = {flow.client.addr, flow.server.addr}
+    if {event.client.addr, event.server.addr} == ends:
+        return None
+    return Refusal("G8", f"{event.client.host} is not the other end of the control connection")
+
+
+def _to_asker(event: Expect, flow: Flow, reply: bool, policy: Policy) -> bool:
+    if policy.third_party:
+        return False  # media, which never arrive at the socket of the control connection
     # the socket that sent the request waits for answers, and may have any port (69, 137, 546, 2049, 5353)
     l4 = event.l4 or flow.l4
-    return not reply and l4 == flow.l4 == "udp" and event.server == flow.client
+    asker = event.count == 1 and event.server == flow.client
+    return asker and not reply and l4 == flow.l4 == "udp"
 
 
 def _family(event: Expect, flow: Flow) -> Refusal | None:
-    if (event.l4 or flow.l4) not in ("tcp", "udp"):
+    if (event.l4 or flow.l4) not in NUMBERS:
         return Refusal("G7", f"transport {event.l4!r} can't be expected")
     if not len(event.client.addr) == len(event.server.addr) == len(flow.client.addr):
         return Refusal("G7", "address family differs from the control connection's")
@@ -146,7 +187,7 @@ def _address(announced: Endpoint, flow: Flow, reply: bool, limits: Limits) -> Re
     special = _special(announced.addr)
     if special:
         return Refusal("G5", f"{announced.host} is {special}")
-    if limits.address != "peer" or any(announced.addr in p for p in limits.addresses):
+    if limits.allows(announced.addr):
         return None
     return Refusal("G5", f"{sender.host} announced another host, {announced.host}")
 
@@ -177,6 +218,19 @@ def _special6(addr: bytes) -> str:
     return "link-local" if addr[0] == 0xFE and addr[1] & 0xC0 == 0x80 else ""
 
 
+def _ports(event: Expect, policy: Policy, limits: Limits) -> Refusal | None:
+    if not 0 < event.count <= MAX_COUNT:
+        return Refusal("G9", f"{event.count} ports in one announcement")
+    first = event.server.port
+    if event.count == 1:
+        return _port(first, policy, limits)
+    for port in range(first, first + event.count):
+        refusal = _port(port, policy, limits)
+        if refusal:
+            return refusal
+    return None
+
+
 def _port(port: int, policy: Policy, limits: Limits) -> Refusal | None:
     lowest = policy.min_port if limits.min_port is None else limits.min_port
     if not 0 < port < 65536:
@@ -190,9 +244,18 @@ def _port(port: int, policy: Policy, limits: Limits) -> Refusal | None:
     return None
 
 
-def _source(client: Endpoint, flow: Flow, limits: Limits) -> Refusal | None:
-    if client.addr[0] >= (0xE0 if client.family == 4 else 0xFF):
+def _source(event: Expect, flow: Flow, policy: Policy, limits: Limits) -> Refusal | None:
+    if event.sources == "any":
+        allowed = limits.address == "any-src"
+        return None if allowed else Refusal("G8", "any host could connect")
+    client = event.client
+    if client.addr[0] >= (0xE0 if len(client.addr) == 4 else 0xFF):
         return Refusal("G8", f"nobody answers from {client.host}, a group or broadcast address")
-    if client.addr in (flow.client.addr, flow.server.addr) or limits.address == "any-src":
+    if client.addr in (flow.client.addr, flow.server.addr):
+        return None
+    special = _special(client.addr)
+    if special:
+        return Refusal("G8", f"{client.host} is {special}")
+    if limits.address == "any-src" or (policy.third_party and limits.allows(client.addr)):
         return None
     return Refusal("G8", f"{client.host} is no end of the control connection")

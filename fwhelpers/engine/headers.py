@@ -47,23 +47,29 @@ def locate(packet: bytes) -> Segment | None:
     """Return the packet's layout, None unless it is a complete, well-formed TCP or UDP packet."""
     if len(packet) < 20:
         return None
-    version = packet[0] >> 4
-    return _ipv4(packet) if version == 4 else _ipv6(packet) if version == 6 else None
-
-
-def _ipv4(packet: bytes) -> Segment | None:
     first, end, fragment, l4 = _IPV4.unpack_from(packet)
-    header = (first & 15) * 4
+    version, header = first >> 4, (first & 15) * 4
+    if version != 4:
+        return _ipv6(packet) if version == 6 else None
     # MF and offset: packets are defragmented before
     if header < 20 or fragment & 0x3FFF or not header <= end <= len(packet):
         return None
     return _segment(packet, l4, header, end)
 
 
-def _segment(packet: bytes, l4: int, transport: int, end: int) -> Segment | None:
+def _segment(packet: bytes, l4: int, at: int, end: int) -> Segment | None:
     if l4 == UDP:
-        return _udp(packet, transport, end)
-    return _tcp(packet, transport, end) if l4 == TCP else None
+        # a length that differs from IP's hides bytes from one of two readers (safety rule G13)
+        if at + 8 > end or _U16.unpack_from(packet, at + 4)[0] != end - at:
+            return None
+        return Segment(UDP, at, at + 8, end)
+    if l4 != TCP or at + 20 > end:
+        return None
+    seq, offset, flags = _TCP.unpack_from(packet, at)
+    data = at + (offset >> 4) * 4
+    if not at + 20 <= data <= end:
+        return None
+    return Segment(TCP, at, data, end, seq, flags)
 
 
 def _ipv6(packet: bytes) -> Segment | None:
@@ -87,20 +93,3 @@ def _ipv6(packet: bytes) -> Segment | None:
         else:
             return None
     return None
-
-
-def _udp(packet: bytes, at: int, end: int) -> Segment | None:
-    # a length that differs from IP's hides bytes from one of two readers (safety rule G13)
-    if at + 8 > end or _U16.unpack_from(packet, at + 4)[0] != end - at:
-        return None
-    return Segment(UDP, at, at + 8, end)
-
-
-def _tcp(packet: bytes, at: int, end: int) -> Segment | None:
-    if at + 20 > end:
-        return None
-    seq, offset, flags = _TCP.unpack_from(packet, at)
-    data = at + (offset >> 4) * 4
-    if not at + 20 <= data <= end:
-        return None
-    return Segment(TCP, at, data, end, seq, flags)

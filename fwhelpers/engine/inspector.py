@@ -26,7 +26,7 @@ from fwhelpers.engine.onlink import NO_LINKS, Lookup
 from fwhelpers.engine.registry import MAX_ALIVE, LiveExpectation, Registry
 from fwhelpers.engine.stream import StreamError
 from fwhelpers.engine.stream_path import StreamPath, rewrite_again
-from fwhelpers.engine.stream_start import begin_reply, is_first_syn
+from fwhelpers.engine.stream_start import begin_reply, is_first_syn, position_labels
 from fwhelpers.engine.verdict import ACCEPT, ExpectationTable, Report, Verdict
 from fwhelpers.kernel import labels
 from fwhelpers.kernel.conntrack import IPS_EXPECTED
@@ -54,7 +54,7 @@ class Inspector:
         self._flows = FlowTable(max_flows, self._on_evict, links)
         self._pending: dict[Key, list[Expectation]] = {}
         self._registry = Registry()
-        self._expectations = ExpectationManager(table, self._registry, links)
+        self._expectations = ExpectationManager(table, self._registry, links, self._pending)
         self._events = EventHandler(self._expectations, report)
         self._datagrams = DatagramPath(self._events)
         self._streams = StreamPath(self._events)
@@ -65,6 +65,8 @@ class Inspector:
         self._registry.max_alive = max_expectations
         for _, state in self._flows.all():
             state.repeatable = None
+            if state.retransmissions is not None:
+                state.retransmissions.clear()
             if state.helper in helpers:
                 state.active = helpers[state.helper]
             else:
@@ -119,7 +121,7 @@ class Inspector:
     def packets(self, packets: Sequence[Packet], now: float) -> list[Verdict]:
         """Return the verdicts of packets that are answered together, in their order. Never raises.
 
-        The state of a flow goes into its conntrack entry with the last of them, if it has changed.
+        The state of a flow, and its entry's lifetime, go into the conntrack entry with the last of them.
         """
         verdicts = []
         last: dict[FlowState, int] = {}
@@ -129,11 +131,19 @@ class Inspector:
             if state is not None:
                 last[state] = at
         for state, at in last.items():
-            verdicts[at] = self._with_state(state, verdicts[at])
+            packet, verdict = packets[at], verdicts[at]
+            # the kernel refuses private data for expected connections
+            if not packet.status & IPS_EXPECTED:
+                verdict = self._with_state(state, verdict)
+                if state.active.resume:
+                    verdict = self._with_position(state, verdict)
+            if state.keep_until:
+                verdict = with_timeout(packet, state, verdict, now, packets)
+            verdicts[at] = verdict
         return verdicts
 
     def _judge(self, packet: Packet, now: float) -> tuple[FlowState | None, Verdict]:
-        """Return the verdict, and the flow if its state may have changed."""
+        """Return the verdict, and the flow if its entry may have to change."""
         state: FlowState | None = None
         try:
             segment = locate(packet.payload)
@@ -159,8 +169,8 @@ class Inspector:
                     (ack,) = _U32.unpack_from(packet.payload, segment.transport + 8)
                     other.acknowledge(ack)
             if state.finished:
-                return None, self._finished(packet, segment, state, now)
-            return self._inspect(key, packet, segment, state, now)
+                return state, self._finished(packet, segment, state, now)
+            return state, self._inspect(key, packet, segment, state, now)
         except Exception as error:
             self._fail(state, error)
             return None, ACCEPT
@@ -182,6 +192,20 @@ class Inspector:
             verdict.info = state.info
         return verdict
 
+    def _with_position(self, state: FlowState, verdict: Verdict) -> Verdict:
+        """Return the verdict with the labels from which another gateway can continue, if they changed."""
+        try:
+            field = position_labels(state)
+        except Exception as error:  # a bug of the plugin
+            self._fail(state, error)
+            return verdict
+        # those of the packet may be older than the verdict on the one before it
+        if field != state.position:
+            state.position = field
+            verdict = verdict.own()
+            verdict.labels = field
+        return verdict
+
     def _fail(self, state: FlowState | None, error: Exception) -> None:
         """Stop inspecting a flow after a bug."""
         if state is not None:
@@ -195,11 +219,16 @@ class Inspector:
             return None
         state = self._flows.of_packet(active, packet)
         info = packet.info
-        if any(info):
+        if labels.has(packet.labels, labels.DONE):  # only the end of its connection is queued
+            state.finished = "done"
+        elif any(info):
             try:
                 state.restore(info)
             except ParseError as error:
                 self._events.abandon(state, f"stored state: {error}")
+        if labels.has(packet.labels, labels.OUTLIVED):  # the flow was evicted
+            ends = (live.claim.until for live in self._expectations.of(state))
+            state.keep_until = max(ends, default=0.0)
         self._flows.add(key, state, now)
         return state
 
@@ -242,7 +271,7 @@ class Inspector:
 
     def _inspect(
         self, key: Key, packet: Packet, segment: Segment, state: FlowState, now: float
-    ) -> tuple[FlowState | None, Verdict]:
+    ) -> Verdict:
         is_stream = segment.l4 == TCP
         verdict = ACCEPT
         attach: Sequence[Expectation] = ()
@@ -255,20 +284,18 @@ class Inspector:
             self._events.abandon(state, str(error))
         except Exception as error:  # a bug of the plugin
             self._fail(state, error)
-        if is_stream:
+        if is_stream or state.holds:
             self._flows.account(key, state, now)
+        if is_stream:
             verdict = self._after_segment(packet, segment, state, verdict, now)
         if state.finished and not state.due(now):
             state.released = True
             verdict = verdict.own()
             verdict.done = True
-        if state.keep_until:
-            verdict = with_timeout(packet, state, verdict, now)
         if attach:
             self._pending[key] = list(attach)
             verdict = self._attach_next(key, verdict)
-        # the kernel refuses private data for expected connections
-        return (None if packet.status & IPS_EXPECTED else state), verdict
+        return verdict
 
     def _after_segment(
         self, packet: Packet, segment: Segment, state: FlowState, verdict: Verdict, now: float

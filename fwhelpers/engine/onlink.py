@@ -7,6 +7,7 @@ source is a prefix (safety rule G8): the prefixes that are on-link at the outgoi
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 from fwhelpers.api import Expect, Flow
@@ -93,14 +94,26 @@ def same_link(client: bytes, server: bytes, prefixes: Sequence[Prefix]) -> bool:
 
     The server's address alone would not do: strangers may share a gateway's uplink.
     """
-    usable = _usable(prefixes, len(client))
-    return any(client in prefix and server in prefix for prefix in usable)
+    size = len(client)
+    if len(server) != size:
+        return False
+    # the lower bits in which they differ, which are few on a common link
+    apart = (int.from_bytes(client, "big") ^ int.from_bytes(server, "big")).bit_length()
+    near = [prefix for prefix in prefixes if 8 * size - prefix.length >= apart]
+    return bool(near) and any(client in prefix for prefix in _usable(near, size))
 
 
 def judge_source(event: Expect, prefixes: Sequence[Prefix]) -> Refusal | None:
     """Apply G8: no connection comes from the broadcast address of a link."""
     if any(event.client.addr == _broadcast(prefix) for prefix in prefixes):
         return Refusal("G8", f"nobody answers from {event.client.host}, a broadcast address")
+    return None
+
+
+def judge_destination(event: Expect, prefixes: Iterable[Prefix]) -> Refusal | None:
+    """Apply G5: no announcement names the broadcast address of a link."""
+    if any(event.server.addr == _broadcast(prefix) for prefix in prefixes):
+        return Refusal("G5", f"{event.server.host} is a broadcast address")
     return None
 
 
@@ -140,6 +153,7 @@ def _unicast(addr: bytes) -> bool:
     return any(addr[:15]) and addr[0] != 0xFF and addr not in LINK_LOCAL
 
 
+@lru_cache(256)
 def _broadcast(prefix: Prefix) -> bytes | None:
     if len(prefix.addr) != 4 or prefix.length > 30:  # RFC 3021: /31 has no broadcast
         return None

@@ -9,7 +9,7 @@ its owner.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -53,6 +53,11 @@ class Account(NamedTuple):
     def party(self) -> bytes:
         return party_of(self.addr)
 
+    def split(self) -> tuple[Account, bytes]:
+        """Return `client` and `party`, for who needs both."""
+        helper, addr, answerer = self
+        return Account(helper, addr) if answerer else self, party_of(addr)
+
 
 NO_ACCOUNT = Account("", b"")
 
@@ -69,7 +74,7 @@ class Claim(NamedTuple):
     until: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class LiveExpectation:
     """An expectation in the kernel."""
 
@@ -79,6 +84,26 @@ class LiveExpectation:
     kernel_end: float  #: when the kernel deletes it by itself
     former: Claim | None = None  #: that lasts longest among those of former owners
     registered: bool = field(default=False, compare=False)  #: it is in the registry
+    suspected: bool = field(default=False, compare=False)  #: the kernel has reported an end
+    #: the owner's connection lasts as long as the claim, as conntrack has confirmed it and its timeout is kept up
+    lasting: bool = field(default=False, compare=False)
+
+    def __init__(
+        self,
+        key: ExpectationKey,
+        expectation: Expectation,
+        claim: Claim,
+        kernel_end: float,
+        former: Claim | None = None,
+        lasting: bool = False,
+    ) -> None:
+        self.key = key
+        self.expectation = expectation
+        self.claim = claim
+        self.kernel_end = kernel_end
+        self.former = former
+        self.registered = self.suspected = False
+        self.lasting = lasting
 
     @property
     def permanent(self) -> bool:
@@ -88,6 +113,10 @@ class LiveExpectation:
     def ends_early(self) -> bool:
         """True if the owner's claim ends before the kernel's lifetime."""
         return self.claim.until < self.kernel_end - _ROUNDING
+
+
+#: of a connection without expectations
+_NONE: Mapping[ExpectationKey, LiveExpectation] = {}
 
 
 class Registry:
@@ -112,9 +141,9 @@ class Registry:
     def get(self, key: ExpectationKey) -> LiveExpectation | None:
         return self._live.get(key)
 
-    def of(self, owner: Connection) -> list[LiveExpectation]:
-        """Return the expectations that a connection owns, the oldest first."""
-        return list(self._owned.get(owner, {}).values())
+    def of(self, owner: Connection) -> Collection[LiveExpectation]:
+        """Return a view of the expectations that a connection owns, the oldest first."""
+        return self._owned.get(owner, _NONE).values()
 
     def of_party(self, party: bytes | None) -> list[LiveExpectation]:
         """Return the expectations that count on a party, or on any."""
@@ -130,29 +159,28 @@ class Registry:
         self, account: Account, limits: Limits, replaced: LiveExpectation | None = None
     ) -> Refusal | None:
         """Return why the account can't have another expectation, in place of `replaced` if there is one."""
-        former = replaced.claim.account if replaced else None
-        answerer_quota = max(1, limits.max_per_source // ANSWERER_SHARE)
-        if (
-            account.answerer
-            and former != account
-            and self._counts.get(account, 0) >= answerer_quota
-        ):
-            return Refusal("G9", f"{answerer_quota} expectations by this host's answers are alive")
-        client = account.client
-        same_client = former is not None and former.client == client
-        if not same_client and self._counts.get(client, 0) >= limits.max_per_source:
-            return Refusal("G9", f"{limits.max_per_source} expectations of this client are alive")
-        same_party = former is not None and former.party == account.party
-        party_quota = max(1, self.max_alive // PARTY_SHARE)
-        if not same_party and self._parties.get(account.party, 0) >= party_quota:
-            return Refusal("G9", f"{party_quota} expectations of this address or /64 are alive")
-        if replaced is None and self.full:
+        former = replaced.claim.account if replaced is not None else None
+        if account.answerer and former != account:
+            quota = max(1, limits.max_per_source // ANSWERER_SHARE)
+            if self._counts.get(account, 0) >= quota:
+                return Refusal("G9", f"{quota} expectations by this host's answers are alive")
+        client, party = account.split()
+        if former is None or former.client != client:
+            quota = limits.max_per_source
+            if self._counts.get(client, 0) >= quota:
+                return Refusal("G9", f"{quota} expectations of this client are alive")
+        if former is None or former.party != party:
+            quota = self.max_alive // PARTY_SHARE or 1
+            if self._parties.get(party, 0) >= quota:
+                return Refusal("G9", f"{quota} expectations of this address or /64 are alive")
+        if replaced is None and len(self._live) >= self.max_alive:
             return Refusal("G9", f"{self.max_alive} expectations are alive")
         return None
 
     def take_token(self, account: Account, limits: Limits, now: float) -> Refusal | None:
         """Return why the account can't have another expectation this second, or take a token for it."""
-        return self._rates.take(account.client, account.party, limits.rate, now)
+        client, party = account.split()
+        return self._rates.take(client, party, limits.rate, now)
 
     # changes
 
@@ -189,6 +217,12 @@ class Registry:
         self._add(LiveExpectation(live.key, live.expectation, former, live.kernel_end))
         return False
 
+    def join(self, live: LiveExpectation, claim: Claim) -> None:
+        """Add the claim of another connection of the same account, which leaves the owner in its place."""
+        if live.former is None or live.former.until < claim.until:
+            live.former = claim
+            self._with_former[live.key] = live
+
     def withdraw_former(self, owner: Connection, klass: int | None) -> None:
         """End the claims that a connection has to expectations that others took over."""
         for key, live in list(self._with_former.items()):
@@ -218,7 +252,10 @@ class Registry:
         claim = live.claim
         live.registered = True
         self._live[live.key] = live
-        self._owned.setdefault(claim.owner, {})[live.key] = live
+        owned = self._owned.get(claim.owner)
+        if owned is None:
+            owned = self._owned[claim.owner] = {}
+        owned[live.key] = live
         if live.former is not None:
             self._with_former[live.key] = live
         self._count(claim.account, 1)
@@ -238,10 +275,11 @@ class Registry:
         self._count(live.claim.account, -1)
 
     def _count(self, account: Account, change: int) -> None:
+        client, party = account.split()
         _change(self._counts, account, change)
-        if account.answerer:
-            _change(self._counts, account.client, change)
-        _change(self._parties, account.party, change)
+        if client is not account:
+            _change(self._counts, client, change)
+        _change(self._parties, party, change)
 
 
 def _change(counts: dict[T, int], key: T, change: int) -> None:

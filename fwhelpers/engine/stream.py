@@ -29,45 +29,39 @@ class HalfStream:
     `begins`: this is the stream's first byte. A segment with an earlier one contradicts that and is an error.
     """
 
-    __slots__ = ("_begins", "_early", "_first", "_next_seq", "_recent", "next")
+    __slots__ = ("_begins", "_first", "_recent", "early", "next", "next_seq")
 
     def __init__(self, next_seq: int, *, begins: bool = False) -> None:
-        self._next_seq = next_seq & _MASK
+        self.next_seq = next_seq & _MASK  #: sequence number of the next byte to deliver
         self._begins = begins
         self._first = 0  # offset of the first byte that can be compared
         self.next = 0  #: offset of the next byte to deliver
         self._recent = bytearray()
-        self._early: dict[int, bytes] = {}
-
-    @property
-    def next_seq(self) -> int:
-        """Sequence number of the next byte to deliver."""
-        return self._next_seq
+        self.early: dict[int, bytes] = {}  #: segments behind a gap, by their offset
 
     @property
     def untouched(self) -> bool:
         """True at the beginning of the stream, before its first payload."""
-        return self._begins and not self.next and not self._early
+        return self._begins and not self.next and not self.early
 
     @property
     def first_gap(self) -> int | None:
         """Offset of the first segment behind a gap, None if there is none."""
-        return min(self._early) if self._early else None
+        return min(self.early) if self.early else None
 
     @property
     def complete(self) -> bool:
         """True if no segment waits behind a gap."""
-        return not self._early
+        return not self.early
 
-    @property
-    def buffered_bytes(self) -> int:
-        """Bytes held in memory."""
+    def held(self) -> int:
+        """Return the number of bytes in memory."""
         recent = len(self._recent)
-        return recent + sum(map(len, self._early.values())) if self._early else recent
+        return recent + sum(map(len, self.early.values())) if self.early else recent
 
     def offset_of(self, seq: int) -> int:
         """Stream offset of a sequence number (negative: before the start)."""
-        distance = (seq - self._next_seq) & _MASK
+        distance = (seq - self.next_seq) & _MASK
         return self.next + (distance - (1 << 32) if distance >= _HALF else distance)
 
     def since(self, seq: int | None) -> list[tuple[int, bytes]] | None:
@@ -75,13 +69,13 @@ class HalfStream:
 
         None if not all of them are buffered. Each segment that waits behind a gap is returned as it is.
         """
-        size = self.next if seq is None else (self._next_seq - seq) & _MASK
+        size = self.next if seq is None else (self.next_seq - seq) & _MASK
         if size > len(self._recent):
             return None
-        first = (self._next_seq - size) & _MASK
+        first = (self.next_seq - size) & _MASK
         offset = self.next - size
         parts = [(first, bytes(self._recent[len(self._recent) - size :]))] if size else []
-        parts += [((first + at - offset) & _MASK, data) for at, data in self._early.items()]
+        parts += [((first + at - offset) & _MASK, data) for at, data in self.early.items()]
         return parts
 
     def feed(self, seq: int, data: bytes) -> bytes:
@@ -89,6 +83,8 @@ class HalfStream:
 
         Raises StreamError for contradicting bytes, and when the bounds behind a gap are exceeded.
         """
+        if seq == self.next_seq and not self.early:  # the usual segment
+            return self._append(self.next, data)
         at = self.offset_of(seq)
         if at < 0 and self._begins and not (at == -1 and len(data) == 1):  # a keep-alive probe
             raise StreamError("payload before the beginning of the stream")
@@ -96,21 +92,21 @@ class HalfStream:
             self._buffer(at, data)
             return b""
         fresh = self._append(at, data)
-        return fresh + self._early_bytes() if self._early else fresh
+        return fresh + self._early_bytes() if self.early else fresh
 
     def skip(self, seq: int) -> None:
         """Continue at this sequence number. Offsets keep counting delivered bytes; earlier bytes are not compared."""
         self._first = self.next
-        self._next_seq = seq & _MASK
+        self.next_seq = seq & _MASK
         self._begins = False
         self._recent.clear()
-        self._early.clear()
+        self.early.clear()
 
     def release(self) -> None:
         """Free the buffered bytes of a direction that is not followed any further."""
         self._begins = self.untouched
         self._recent.clear()
-        self._early.clear()
+        self.early.clear()
 
     def _append(self, at: int, data: bytes) -> bytes:
         overlap = self.next - at
@@ -118,9 +114,9 @@ class HalfStream:
             if data == b"\0" and overlap == 1:
                 return b""  # a keep-alive probe of a stack that sends garbage (RFC 1122 §4.2.3.6)
             self._compare(at, data[:overlap])
-        fresh = data[overlap:]
+        fresh = data[overlap:] if overlap else data
         self.next += len(fresh)
-        self._next_seq = (self._next_seq + len(fresh)) & _MASK
+        self.next_seq = (self.next_seq + len(fresh)) & _MASK
         self._recent += fresh
         if len(self._recent) > 2 * MAX_RECENT:  # not each time, as it moves all bytes
             del self._recent[:-MAX_RECENT]
@@ -137,19 +133,19 @@ class HalfStream:
             raise StreamError("retransmission with different bytes")
 
     def _buffer(self, at: int, data: bytes) -> None:
-        held = self._early.get(at, b"")
+        held = self.early.get(at, b"")
         if data[: len(held)] != held[: len(data)]:
             raise StreamError("retransmission with different bytes")
         if len(data) > len(held):
-            self._early[at] = data
-        size = sum(map(len, self._early.values()))
-        if size > MAX_EARLY or len(self._early) > MAX_EARLY_SEGMENTS:
+            self.early[at] = data
+        size = sum(map(len, self.early.values()))
+        if size > MAX_EARLY or len(self.early) > MAX_EARLY_SEGMENTS:
             raise StreamError("segments missing", lost=True)
 
     def _early_bytes(self) -> bytes:
         out = bytearray()
-        for at in sorted(self._early):
+        for at in sorted(self.early):
             if at > self.next:
                 break
-            out += self._append(at, self._early.pop(at))
+            out += self._append(at, self.early.pop(at))
         return bytes(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from fwhelpers.api import ParseError
 from fwhelpers.engine.announcement import MessageContext, Outcome
@@ -12,7 +13,7 @@ from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.headers import RST, URG, Segment
 from fwhelpers.engine.mangle import Edit, MangleError
 from fwhelpers.engine.stream import HalfStream, StreamError
-from fwhelpers.engine.stream_start import begin_at_payload
+from fwhelpers.engine.stream_start import begin_at_payload, pick_up
 from fwhelpers.engine.verdict import ACCEPT, Verdict
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.packet import Packet
@@ -36,18 +37,20 @@ class StreamPath:
         reply = packet.ctinfo >= REPLY
         half = state.halves[reply]
         if half is None:
-            half = begin_at_payload(state.active, packet, segment, reply)
+            half = pick_up(state, packet, segment, reply)
+            half = half or begin_at_payload(state.active, packet, segment, reply)
             state.halves[reply] = half
-        next_, gap = half.next, half.first_gap
+        next_, gap = half.next, half.first_gap if half.early else None
         fresh = self._in_order(state, half, segment.seq, data, reply)
         if not fresh:
             return ACCEPT, ()
-        events = state.parse(fresh, reply)
-        if not events:
+        events = iter(state.parse(fresh, reply))
+        first = next(events, None)
+        if first is None:  # the usual case
             return ACCEPT, ()
         base = half.offset_of(segment.seq)
         context = _context(packet, state, data, base, max(base, next_), gap)
-        outcome = self._events.handle(state, context, events, now)
+        outcome = self._events.handle(state, context, chain((first,), events), now)
         if outcome is None:
             return ACCEPT, ()
         return self._rewritten(packet, segment, state, outcome, base, now), outcome.attach

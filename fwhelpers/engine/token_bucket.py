@@ -9,26 +9,27 @@ from fwhelpers.engine.guard import Refusal
 
 #: seconds of its rate that a bucket holds
 CAPACITY = 2.0
+_INFINITE = float("inf")
 
 
 class Bucket:
     """A bucket that is filled at the rate given with each call."""
 
-    __slots__ = ("_at", "_tokens")
+    __slots__ = ("_at", "tokens")
 
     def __init__(self) -> None:
-        self._tokens = float("inf")
-        self._at = float("-inf")
+        self.tokens = _INFINITE
+        self._at = -_INFINITE
 
     def refill(self, rate: int, now: float) -> bool:
         """Add the tokens of the time since the last call; return whether there is one."""
-        earned = max(0.0, now - self._at) * rate
-        self._tokens = min(CAPACITY * rate, self._tokens + earned)
-        self._at = now
-        return self._tokens >= 1
-
-    def take(self) -> None:
-        self._tokens -= 1
+        tokens = self.tokens
+        if now > self._at:
+            tokens += (now - self._at) * rate
+        if tokens > CAPACITY * rate:
+            tokens = CAPACITY * rate
+        self.tokens, self._at = tokens, now
+        return tokens >= 1
 
 
 class TokenBuckets:
@@ -57,8 +58,9 @@ class TokenBuckets:
         own = self._bucket(client)
         if not own.refill(rate, now):
             return Refusal("G9", f"more than {rate} expectations a second")
-        for bucket in (self._all, shared, own):
-            bucket.take()
+        self._all.tokens -= 1
+        shared.tokens -= 1
+        own.tokens -= 1
         return None
 
     def _bucket(self, key: Hashable) -> Bucket:

@@ -13,15 +13,18 @@ MAX_TEXT = 1000  #: characters; a longer text is cut
 _ADDRESS_SIZES = (4, 16)
 
 
-def load(data: bytes) -> Any:
-    try:
-        return json.loads(data, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
+
+
+def load(data: bytes) -> Any:
+    try:
+        return _decode(data.decode())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
 
 
 def integer(value: object, most: int = MAX_INTEGER, least: int = 0) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from fwhelpers.api import Flow
+from fwhelpers.engine.expectation_key import ExpectationId
 from fwhelpers.engine.registry import NO_ACCOUNT, Account
 from fwhelpers.kernel.expect import Expectation
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Verdict:
     """A packet's fate. The default accepts it unchanged, and can be sent in a batch.
 
@@ -21,25 +23,45 @@ class Verdict:
     payload: bytes | None = None  #: the rewritten IP packet
     info: bytes | None = None  #: private data to store in the conntrack entry
     done: bool = False  #: the flow leaves the queue for good
+    outlived: bool = False  #: the end of the TCP connection is queued, as expectations outlive it
+    labels: bytes | None = None  #: the labels of `kernel.labels.POSITION_MASK` to store
     timeout: int | None = None  #: minimum remaining lifetime of the conntrack entry, in seconds
     status: int | None = None  #: IPS_* bits to set in the conntrack entry
     #: to attach to a connection that conntrack has not confirmed yet
     expectation: Expectation | None = None
     repeat: bool = False  #: queue the packet again, to attach further expectations
 
+    def __init__(
+        self,
+        accept: bool = True,
+        payload: bytes | None = None,
+        info: bytes | None = None,
+        done: bool = False,
+        repeat: bool = False,
+    ) -> None:
+        self.accept = accept
+        self.payload = payload
+        self.info = info
+        self.done = done
+        self.outlived = False
+        self.labels = None
+        self.timeout = self.status = None
+        self.expectation = None
+        self.repeat = repeat
+
     @property
     def plain(self) -> bool:
         """True if it only accepts."""
-        return self is ACCEPT or (self.info is None and self.only_stores)
+        return self is ACCEPT or (self.info is None and self.timeout is None and self.is_usual())
 
-    @property
-    def only_stores(self) -> bool:
-        """True if it accepts, and changes nothing but private data."""
+    def is_usual(self) -> bool:
+        """Return whether it accepts, and changes nothing but private data and lifetime."""
         return (
             self.accept
             and self.payload is None
             and not self.done
-            and self.timeout is None
+            and not self.outlived
+            and self.labels is None
             and self.status is None
             and self.expectation is None
             and not self.repeat
@@ -56,7 +78,7 @@ ACCEPT = Verdict()
 class Report(NamedTuple):
     """An incident for the log, the counters and the subscribers."""
 
-    kind: str  #: "expected" "refused" "poisoned" "done" "dropped" "failed"
+    kind: str  #: "expected" "renewed" "refused" "poisoned" "done" "dropped" "failed"
     helper: str
     flow: Flow
     reason: str = ""
@@ -77,6 +99,9 @@ class ExpectationTable(Protocol):
     def replace(self, expectation: Expectation) -> int:
         """Create in place of an equal one that has the same translation; return 0 or an errno (EEXIST)."""
 
+    def renew(self, expectation: Expectation, seconds: int) -> bool:
+        """Restart the lifetime of an equal one of the same master; return False if there is none."""
+
     def delete(self, expectation: Expectation) -> None:
         """Delete if it exists; an equal one of another master stays."""
 
@@ -85,3 +110,9 @@ class ExpectationTable(Protocol):
 
     def has(self, expectation: Expectation) -> bool:
         """Return whether it exists, with this master."""
+
+    def ended(self) -> Sequence[ExpectationId] | None:
+        """Return the ends that the kernel has reported since the last call, None if it may have reported others.
+
+        A report may be outdated.
+        """

@@ -13,12 +13,11 @@ worker's report arrives. A worker may have died, or have suppressed the report; 
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Container, Hashable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Container, Iterator, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
-from fwhelpers.engine.expectation_key import ExpectationId
-from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation
+from fwhelpers.events.tracker import Event, EventKind, Events, TrackedExpectation
+from fwhelpers.kernel.raw_events import ExpectationBytes
 
 HOLD = 1.0  #: seconds for which events are held
 FORGET = 10.0  #: seconds after which a report and an expectation are no longer joined
@@ -35,60 +34,67 @@ class Announcement(NamedTuple):
     timeout: int = 0  #: seconds for which the expectation was created
 
 
-@dataclass(slots=True)
-class _Held:
+class _Held(NamedTuple):
     until: float
-    events: list[Event] = field(default_factory=list)
+    events: list[Event]
 
 
 class Attribution:
-    """Each method yields the events that are complete now, in their order.
+    """Each method returns the events that are complete now, in their order.
 
-    `ours`: the helpers, by their names in the kernel, whose workers send reports.
+    `ours`: the helpers, by their names in the kernel, whose workers send reports. `holding`: are events held? Without
+    readers nobody sees their order, and only the expectations get their announcements.
     """
 
     def __init__(self, limit: int = LIMIT) -> None:
         self.ours: Container[str] = ()
+        self.holding = True
         self._limit = limit
         self._held_events = 0
-        self._held: OrderedDict[str, _Held] = OrderedDict()  # by the expectation's id, oldest first
+        self._held: OrderedDict[int, _Held] = (
+            OrderedDict()
+        )  # by the expectation's number, oldest first
         self._unreported: _Waiting[TrackedExpectation] = _Waiting(limit)
         self._early: _Waiting[Announcement] = _Waiting(limit)
 
-    def add_event(self, event: Event, now: float) -> Iterator[Event]:
+    def add_event(self, event: Event, now: float) -> Events:
         tracked = event.tracked
-        if tracked is not None and event.kind is EventKind.CREATED:
-            self._hold(tracked, now)
-        held = self._held.get(tracked.id) if tracked is not None else None
+        if tracked is None:
+            return (event,)
+        if event.kind is EventKind.CREATED and tracked.raw.helper in self.ours:
+            self._expect_report(tracked, now)
+        if not self._held:
+            return (event,)
+        held = self._held.get(tracked.number)
         if held is None:
-            yield event
-            return
+            return (event,)
         held.events.append(event)
         self._held_events += 1
+        released: list[Event] = []
         while self._held_events > self._limit:
-            yield from self._release(next(iter(self._held)))
+            released += self._release(next(iter(self._held)))
+        return released
 
-    def _hold(self, tracked: TrackedExpectation, now: float) -> None:
-        if tracked.expectation.helper not in self.ours:
-            return
-        identity = ExpectationId(tracked.key, tracked.expectation.master)
+    def _expect_report(self, tracked: TrackedExpectation, now: float) -> None:
+        identity = tracked.raw.identity
         announcement = self._early.pop(identity)
         if announcement is not None:
             _attribute(tracked, announcement)
             return
         self._unreported.add(identity, tracked, now + FORGET)
-        self._held[tracked.id] = _Held(now + HOLD)
+        if self.holding:
+            self._held[tracked.number] = _Held(now + HOLD, [])
 
     def add_report(
-        self, identity: ExpectationId, announcement: Announcement, now: float
-    ) -> Iterator[Event]:
+        self, identity: ExpectationBytes, announcement: Announcement, now: float
+    ) -> Events:
         """Handle the report of an expectation that a worker created, or creates with its next verdict."""
         tracked = self._unreported.pop(identity)
         if tracked is None:
             self._early.add(identity, announcement, now + FORGET)
-            return
+            return ()
         _attribute(tracked, announcement)
-        yield from self._release(tracked.id)
+        return self._release(tracked.number)
 
     def advance(self, now: float) -> Iterator[Event]:
         """Release the events that were held long enough."""
@@ -97,51 +103,57 @@ class Attribution:
         while self._held and next(iter(self._held.values())).until <= now:
             yield from self._release(next(iter(self._held)))
 
-    def _release(self, name: str) -> Iterator[Event]:
-        held = self._held.pop(name, None)
-        if held is not None:
-            self._held_events -= len(held.events)
-            yield from held.events
+    def _release(self, number: int) -> Sequence[Event]:
+        held = self._held.pop(number, None)
+        if held is None:
+            return ()
+        self._held_events -= len(held.events)
+        return held.events
 
 
 def _attribute(tracked: TrackedExpectation, announcement: Announcement) -> None:
     tracked.trigger, tracked.interface = announcement.trigger, announcement.interface
     # the kernel reports the remaining time in whole seconds: usually one less
-    if tracked.expectation.timeout + 1 == announcement.timeout:
-        tracked.expectation = replace(tracked.expectation, timeout=announcement.timeout)
+    if tracked.raw.timeout + 1 == announcement.timeout:
+        tracked.set_timeout(announcement.timeout)
 
 
 class _Waiting(Generic[T]):
-    """Values by key, those of one key in their order, each until its time; above `limit` the oldest goes."""
+    """Values by identity, those of one identity in their order, each until its time; above `limit` the oldest goes."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._next = 0
-        self._entries: OrderedDict[int, tuple[float, Hashable, T]] = OrderedDict()
-        self._numbers: dict[Hashable, deque[int]] = {}
+        #: times and identities in the order of the times, also of values that were removed
+        self._order: deque[tuple[float, ExpectationBytes]] = deque()
+        self._values: dict[ExpectationBytes, list[tuple[float, T]]] = {}
 
-    def add(self, key: Hashable, value: T, until: float) -> None:
+    def add(self, identity: ExpectationBytes, value: T, until: float) -> None:
         """`until` must not be before that of earlier values."""
-        self._entries[self._next] = until, key, value
-        self._numbers.setdefault(key, deque()).append(self._next)
-        self._next += 1
-        if len(self._entries) > self._limit:
-            self._pop_oldest()
+        self._order.append((until, identity))
+        waiting = self._values.get(identity)
+        if waiting is None:
+            self._values[identity] = [(until, value)]
+        else:
+            waiting.append((until, value))
+        if len(self._order) > self._limit:
+            self._drop_oldest()
 
-    def pop(self, key: Hashable) -> T | None:
-        """Remove and return the oldest value of a key."""
-        numbers = self._numbers.get(key)
-        if numbers is None:
+    def pop(self, identity: ExpectationBytes) -> T | None:
+        """Remove and return the oldest value of an identity."""
+        waiting = self._values.get(identity)
+        if waiting is None:
             return None
-        _, _, value = self._entries.pop(numbers.popleft())
-        if not numbers:
-            del self._numbers[key]
+        _, value = waiting.pop(0)
+        if not waiting:
+            del self._values[identity]
         return value
 
     def expire(self, now: float) -> None:
-        while self._entries and next(iter(self._entries.values()))[0] <= now:
-            self._pop_oldest()
+        while self._order and self._order[0][0] <= now:
+            self._drop_oldest()
 
-    def _pop_oldest(self) -> None:
-        _, key, _ = next(iter(self._entries.values()))
-        self.pop(key)
+    def _drop_oldest(self) -> None:
+        until, identity = self._order.popleft()
+        waiting = self._values.get(identity)
+        if waiting is not None and waiting[0][0] <= until:
+            self.pop(identity)

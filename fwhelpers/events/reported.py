@@ -11,10 +11,11 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from fwhelpers.engine.expectation_key import Connection, ExpectationId
+from fwhelpers.engine.expectation_key import Connection, key_of
 from fwhelpers.engine.registry import Account, Claim, LiveExpectation
 from fwhelpers.events.tracker import TrackedExpectation, Tracker
 from fwhelpers.kernel.expect import PERMANENT
+from fwhelpers.kernel.raw_events import ExpectationBytes
 
 GRACE = 2.0  #: seconds that a worker, which looks at the time twice a second, may be late
 MAX_REPORTED = 16384  #: reports kept; above it the oldest is forgotten
@@ -27,7 +28,7 @@ _REPORT_DELAY = 3.0
 class ReportedExpectation:
     """The part of a worker's report that the kernel does not know."""
 
-    id: ExpectationId
+    id: ExpectationBytes
     queue: int  #: of the worker
     account: Account
     since: float
@@ -40,14 +41,14 @@ class ReportedExpectations:
     def __init__(self, tracker: Tracker, limit: int = MAX_REPORTED) -> None:
         self._tracker = tracker
         self._limit = limit
-        self._reported: OrderedDict[ExpectationId, ReportedExpectation] = OrderedDict()
-        self._ends: list[tuple[float, ExpectationId]] = []  # a heap
+        self._reported: OrderedDict[ExpectationBytes, ReportedExpectation] = OrderedDict()
+        self._ends: list[tuple[float, ExpectationBytes]] = []  # a heap
 
     def __len__(self) -> int:
         return len(self._reported)
 
     def add(
-        self, identity: ExpectationId, queue: int, account: Account, timeout: int, now: float
+        self, identity: ExpectationBytes, queue: int, account: Account, timeout: int, now: float
     ) -> None:
         self._reported.pop(identity, None)
         if len(self._reported) >= self._limit:
@@ -84,12 +85,14 @@ class ReportedExpectations:
                 expectation = replace(
                     tracked.expectation, helper="", flags=tracked.expectation.flags & PERMANENT
                 )
-                lives.append(LiveExpectation(tracked.key, expectation, claim, tracked.until))
+                lives.append(
+                    LiveExpectation(key_of(expectation), expectation, claim, tracked.until)
+                )
         return lives
 
     def _current(self, reported: ReportedExpectation) -> TrackedExpectation | None:
         """The kernel's expectation, unless it is newer than the report: then the report of a renewal was lost."""
         tracked = self._tracker.live(reported.id.key)
-        if tracked is None or tracked.expectation.master != reported.id.master:
+        if tracked is None or tracked.raw.identity.master != reported.id.master:
             return None
         return tracked if tracked.since <= reported.since + _REPORT_DELAY else None

@@ -30,13 +30,19 @@ class RingBuffer(Generic[T]):
         self.readers = 0  #: without readers nothing is kept
 
     def add(self, item: T) -> None:
-        self.end += 1
         if not self.readers:
-            self._items.clear()
+            self.skip()
             return
+        self.end += 1
         self._items.append(item)
         self._added.set()
         self._added = asyncio.Event()
+
+    def skip(self) -> None:
+        """Count an item that nobody reads. Call it in place of `add` where there are no readers."""
+        self.end += 1
+        if self._items:
+            self._items.clear()
 
     def read(self, number: int, limit: int) -> Batch[T]:
         """Up to `limit` items from a number on."""

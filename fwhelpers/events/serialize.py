@@ -8,11 +8,12 @@ from typing import Any
 
 from fwhelpers.api import Endpoint, Helper
 from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation
+from fwhelpers.kernel import transports
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import INACTIVE, PERMANENT, USERSPACE, Expectation
+from fwhelpers.kernel.raw_events import RawConnection
 from fwhelpers.worker.messages import FlowReport, ReportKind
 
-_TRANSPORTS = {6: "tcp", 17: "udp"}
 _FLAGS = ((PERMANENT, "permanent"), (INACTIVE, "inactive"), (USERSPACE, "userspace"))
 
 
@@ -63,15 +64,16 @@ class Serializer:
     def event(self, event: Event, now: float) -> dict[str, Any]:
         fields = self.expectation(event.tracked, now) if event.tracked else {}
         if event.connection is not None:
-            fields["connection"] = ends(event.connection.orig, event.connection.reply)
+            connection = event.connection.decode()
+            fields["connection"] = ends(connection.orig, connection.reply)
             if event.tracked is None:  # the expectation was used up before our start
                 fields["id"] = ""
-                fields["zone"] = event.connection.zone
-                if event.connection.master is not None:
-                    fields["master"] = ends(event.connection.master)
+                fields["zone"] = connection.zone
+                if connection.master is not None:
+                    fields["master"] = ends(connection.master)
         if event.reason is not None:
             fields["reason"] = str(event.reason)
-        if event.kind in (EventKind.CREATED, EventKind.MATCHED):
+        if event.kind in (EventKind.CREATED, EventKind.RENEWED, EventKind.MATCHED):
             fields.pop("connections", None)
         return fields
 
@@ -96,7 +98,10 @@ class Serializer:
             **masked(e),
             "nat": _nat(e),
             "master": ends(e.master, tracked.reply),
-            "connections": [ends(c.orig, c.reply) for c in tracked.connections.values()],
+            "connections": [
+                ends(c.orig, c.reply)
+                for c in map(RawConnection.decode, tracked.connections.values())
+            ],
         }
 
     def refusal(self, report: FlowReport) -> dict[str, Any]:
@@ -127,7 +132,7 @@ def masked(expectation: Expectation) -> dict[str, Any]:
     return {
         "transport": _transport(expected),
         "source": _host(expected.src), "source_mask": _host(mask.src),
-        "source_port": expected.sport, "source_port_mask": mask.sport,
+        "source_port": expected.sport & mask.sport, "source_port_mask": mask.sport,
         "destination": _host(expected.dst), "destination_port": expected.dport,
     }  # fmt: skip
 
@@ -148,7 +153,7 @@ def ends(orig: Tuple, reply: Tuple | None = None) -> dict[str, Any]:
 
 
 def _transport(value: Tuple) -> str:
-    return _TRANSPORTS.get(value.l4, str(value.l4))
+    return transports.name_of(value.l4)
 
 
 def _nat(e: Expectation) -> dict[str, Any] | None:

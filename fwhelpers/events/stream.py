@@ -13,22 +13,32 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from fwhelpers.engine import handover
+from fwhelpers.engine.expectation_key import ExpectationId
 from fwhelpers.events.attribution import Announcement, Attribution
 from fwhelpers.events.reported import ReportedExpectations
 from fwhelpers.events.ring_buffer import RingBuffer
 from fwhelpers.events.serialize import InstalledHelpers, Loss, Serializer
+from fwhelpers.events.statistics import LiveCounts, Statistics
 from fwhelpers.events.suppressed import SuppressedCounter
-from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation, Tracker
+from fwhelpers.events.tracker import Event, EventKind, Events, TrackedExpectation, Tracker
 from fwhelpers.kernel import conntrack, expect, nfnl
 from fwhelpers.kernel.bpf import helper_events
 from fwhelpers.kernel.nfnl import Message, NetlinkError
 from fwhelpers.kernel.nla import DecodeError
+from fwhelpers.kernel.raw_events import (
+    ExpectationBytes,
+    RawExpectation,
+    identity_bytes,
+    read_connection,
+    read_connection_end,
+    read_expectation,
+)
 from fwhelpers.kernel.socket import EventSocket, NetlinkSocket
 from fwhelpers.worker import messages
 from fwhelpers.worker.expectations import ExpectationTable
@@ -38,6 +48,14 @@ log = logging.getLogger("fwhelpers")
 
 TICK = 0.5  #: seconds between looks at the clock
 MAX_BURST = 256  #: events read before other tasks of the loop run
+#: seconds for which events are collected: to wake for each would cost more than to handle it, and take the processor
+#: from the workers that cause them
+COLLECT = 0.02
+
+# nlmsghdr.nlmsg_type
+_EXPECTATION_NEW = nfnl.CTNETLINK_EXP << 8 | expect.NEW
+_EXPECTATION_END = nfnl.CTNETLINK_EXP << 8 | expect.DELETE
+_CONNECTION_END = nfnl.CTNETLINK << 8 | conntrack.DELETE
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +74,8 @@ class EventStream:
         self.ring: RingBuffer[Item] = RingBuffer()
         self.tracker = Tracker()
         self.counters: dict[str, Counter[str]] = {}  #: since the last `pop_counters`
+        self.statistics = Statistics()
+        self._live = LiveCounts()
         self._attribution = Attribution()
         self._reported = ReportedExpectations(self.tracker)
         self._serializer = Serializer(interface_name)
@@ -64,6 +84,7 @@ class EventStream:
         self._suppressed = SuppressedCounter()
         self._dropped = 0
         self._ticking: asyncio.Task[None] | None = None
+        self._collecting: asyncio.Handle | None = None
 
     # life cycle
 
@@ -73,7 +94,7 @@ class EventStream:
         groups = (*conntrack.GROUPS, *expect.GROUPS)
         self._source = EventSocket(groups, helper_events())
         loop = asyncio.get_running_loop()
-        loop.add_reader(self._source.fileno(), self._read)
+        loop.add_reader(self._source.fileno(), self._collect)
         self._ticking = loop.create_task(self._tick())
         for _ in self.tracker.resync(self._dump(), time.monotonic()):
             pass  # expectations from before our start are no events
@@ -81,44 +102,72 @@ class EventStream:
     def close(self) -> None:
         if self._ticking is not None:
             self._ticking.cancel()
+        if self._collecting is not None:
+            self._collecting.cancel()
         if self._source is not None:
             asyncio.get_running_loop().remove_reader(self._source.fileno())
             self._source.close()
         if self._netlink is not None:
             self._netlink.close()
-        self._source = self._netlink = self._ticking = None
+        self._source = self._netlink = self._ticking = self._collecting = None
 
     # input
 
-    def _read(self) -> None:
+    def _collect(self) -> None:
+        """Read the events later, with those that will have followed."""
+        assert self._source is not None
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._source.fileno())
+        self._collecting = loop.call_later(COLLECT, self._read_all)
+
+    def _read_all(self) -> None:
+        assert self._source is not None
+        self._collecting = None
+        loop = asyncio.get_running_loop()
+        count = 0
+        try:
+            count = self._read()
+        finally:  # an error of one event must not be the last
+            if count == MAX_BURST:
+                self._collecting = loop.call_soon(self._read_all)
+            else:
+                loop.add_reader(self._source.fileno(), self._collect)
+
+    def _read(self) -> int:
+        """Handle up to MAX_BURST events; return their number."""
         assert self._source is not None
         now = time.monotonic()
+        self._attribution.holding = self.ring.readers > 0
+        count = 0
         for message in islice(self._source.read(), MAX_BURST):
+            count += 1
             if message is None:
                 self._resync()
             else:
                 self.on_kernel_event(message, now)
+        return count
 
     def on_kernel_event(self, message: Message, now: float) -> None:
         try:
-            self._attribute(self._track(message, now), now)
+            events = self._track(message.type, message.payload, now)
         except DecodeError as error:
             log.warning("unreadable event from the kernel: %s", error)
+            return
+        if events:
+            self._attribute(events, now)
 
-    def _track(self, message: Message, now: float) -> Iterator[Event]:
-        if message.subsystem == nfnl.CTNETLINK_EXP:
-            expectation = expect.parse_expectation(message.payload)
-            destroyed = message.kind == expect.DELETE
-            handle = self.tracker.destroyed if destroyed else self.tracker.created
-            yield from handle(expectation, now)
-            return
-        entry = conntrack.parse_conntrack(message.payload)
-        if message.kind == conntrack.DELETE:
-            self.tracker.disconnected(entry.zone, entry.orig)
-            return
-        if entry.status & conntrack.IPS_HELPER:
-            self.tracker.control(entry.zone, entry.orig, entry.reply)
-        yield from self.tracker.connected(entry)
+    def _track(self, kind: int, payload: memoryview, now: float) -> Events:
+        if kind == _EXPECTATION_NEW:
+            return self.tracker.created(read_expectation(payload), now)
+        if kind == _EXPECTATION_END:
+            return self.tracker.destroyed(read_expectation(payload), now)
+        if kind == _CONNECTION_END:
+            self.tracker.disconnected(read_connection_end(payload))
+            return ()
+        connection = read_connection(payload)
+        if connection.status & conntrack.IPS_HELPER:
+            self.tracker.control(connection.identity, connection)
+        return self.tracker.connected(connection)
 
     def on_worker_message(
         self, queue: int, message: messages.Message | Restarted, now: float
@@ -132,6 +181,7 @@ class EventStream:
                 ours = {h: n for h, n in totals.items() if h in self._installed.helpers}
                 for helper, count in self._suppressed.compare(queue, ours):
                     self._count(helper, EventKind.REFUSED, count)
+                    self.statistics.count_suppressed(helper, count)
                     self.add_loss("workers", count)
             case Restarted():
                 self._suppressed.reset(queue)
@@ -140,14 +190,32 @@ class EventStream:
         if report.kind is ReportKind.REFUSED:
             self._suppressed.add_report(queue, report.helper)
             self._count(report.helper, EventKind.REFUSED)
+            self.statistics.add_refusal(report, time.time())
             self.ring.add(Item(EventKind.REFUSED, report.helper, report))
         elif report.kind is ReportKind.EXPECTED and report.expectation is not None:
             announcement = Announcement(report.trigger, report.interface, report.timeout)
-            self._reported.add(report.expectation, queue, report.account, report.timeout, now)
-            self._add(self._attribution.add_report(report.expectation, announcement, now))
+            identity = _identity(report.expectation)
+            self._reported.add(identity, queue, report.account, report.timeout, now)
+            self._add(self._attribution.add_report(identity, announcement, now))
+        elif report.kind is ReportKind.RENEWED and report.expectation is not None:
+            self._on_renewal(queue, report, _identity(report.expectation), now)
         elif report.kind in (ReportKind.POISONED, ReportKind.FAILED):
             self._count(report.helper, EventKind.ABANDONED)
             self.ring.add(Item(EventKind.ABANDONED, report.helper, report))
+
+    def _on_renewal(
+        self, queue: int, report: FlowReport, identity: ExpectationBytes, now: float
+    ) -> None:
+        live = self.tracker.live(identity.key)
+        if self._source is not None and (
+            live is None or live.raw.identity.master != identity.master
+        ):
+            self._read()  # the creation waits in the other channel
+        self._reported.add(identity, queue, report.account, report.timeout, now)
+        for event in self.tracker.renewed(identity, report.timeout, now):
+            if event.tracked is not None:
+                event.tracked.trigger = report.trigger
+            self._add(self._attribution.add_event(event, now))
 
     def handover_of(self, queue: int) -> bytes:
         """The live expectations of a worker that has died, as its successor reads them."""
@@ -165,12 +233,12 @@ class EventStream:
         self.add_loss("kernel", 0, resynced=True)
         self._attribute(events, now)
 
-    def _dump(self) -> list[expect.Expectation]:
+    def _dump(self) -> list[RawExpectation]:
         assert self._netlink is not None
         expectations = []
         for payload in self._netlink.dump(expect.encode_dump(), "list expectations"):
             try:
-                expectations.append(expect.parse_expectation(payload))
+                expectations.append(read_expectation(payload))
             except DecodeError as error:
                 log.warning("unreadable expectation in the kernel's list: %s", error)
         return expectations
@@ -196,6 +264,7 @@ class EventStream:
 
     def add_loss(self, stage: str, count: int, resynced: bool = False) -> None:
         """Report lost events: of the "kernel", of "workers", by "tracker". Count 0: unknown."""
+        self.statistics.losses[stage] += 1
         self.ring.add(Item(EventKind.LOST, "", Loss(stage, count, resynced)))
 
     def _attribute(self, events: Iterable[Event], now: float) -> None:
@@ -204,12 +273,19 @@ class EventStream:
 
     def _add(self, events: Iterable[Event]) -> None:
         for event in events:
-            helper = event.tracked.expectation.helper if event.tracked else ""
+            helper = event.tracked.raw.helper if event.tracked else ""
             self._count(helper, event.kind)
-            self.ring.add(Item(event.kind, helper, event))
+            if self.ring.readers:
+                self.ring.add(Item(event.kind, helper, event))
+            else:
+                self.ring.skip()
 
     def _count(self, kernel_name: str, kind: EventKind, count: int = 1) -> None:
-        self.counters.setdefault(kernel_name, Counter())[kind] += count
+        counts = self.counters.get(kernel_name)
+        if counts is None:
+            counts = self.counters[kernel_name] = Counter()
+        counts[str(kind)] += count  # an Enum's hash is computed in Python
+        self.statistics.count(kernel_name, kind, time.monotonic(), count)
 
     def pop_counters(self) -> dict[str, dict[str, int]]:
         """Number of events since the last call, by helper and kind."""
@@ -218,6 +294,17 @@ class EventStream:
             self.helper_name(name): {str(kind): count for kind, count in counts.items()}
             for name, counts in counters.items()
         }
+
+    def live_counts(self) -> Mapping[str, tuple[int, int]]:
+        """Numbers of pending expectations and of used ones with open connections, by kernel name."""
+        return self._live.get(self.tracker.expectations, time.monotonic())
+
+    def recent_refusals(self) -> list[dict[str, Any]]:
+        """The last refused announcements with their times, oldest first."""
+        return [
+            {**self._serializer.refusal(report), "time": when}
+            for when, report in self.statistics.recent
+        ]
 
     def set_installed(self, installed: InstalledHelpers) -> None:
         self._serializer.installed = installed
@@ -246,16 +333,21 @@ class EventStream:
 
     def _complete(self, tracked: TrackedExpectation) -> None:
         """Look up the master's reply direction, which the kernel's expectation events lack."""
+        master = tracked.raw.identity.master
         if tracked.reply is None:
-            tracked.reply = self.tracker.reply_of(tracked.master)
+            tracked.reply = self.tracker.reply_of(master)
         if tracked.reply is None and self._netlink is not None:
-            zone, orig = tracked.master
+            zone, orig = tracked.expectation.zone, tracked.expectation.master
             try:
                 replies = self._netlink.request(conntrack.encode_get(orig, zone), "get connection")
                 tracked.reply = conntrack.parse_conntrack(replies[0]).reply
             except (NetlinkError, DecodeError, IndexError):  # it has ended
                 return
-            self.tracker.control(zone, orig, tracked.reply)
+            self.tracker.control(master, tracked.reply)
+
+
+def _identity(expectation: ExpectationId) -> ExpectationBytes:
+    return identity_bytes(*expectation.key, expectation.master)
 
 
 def interface_name(index: int) -> str:

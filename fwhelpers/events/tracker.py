@@ -4,7 +4,7 @@ The kernel reports an expectation's creation and end, but not why it ended, and 
 comes across it (42 s late in one measurement). So the tracker computes the expiry itself, and waits for GRACE seconds
 after an end: the end of an expectation that a connection used comes just before that connection is confirmed.
 
-    created ─┬─▶ matched (again and again, if permanent)
+    created ─┬─▶ renewed, or matched (again and again, if permanent)
              ├─▶ expired
              └─▶ withdrawn (by us or somebody else, or its master ended)
 """
@@ -13,26 +13,25 @@ from __future__ import annotations
 
 import heapq
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
-from fwhelpers.engine.expectation_key import ExpectationKey, key_of
-from fwhelpers.kernel.conntrack import Conntrack, Tuple
+from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
+from fwhelpers.kernel.raw_events import ExpectationBytes, RawConnection, RawExpectation, is_expected
 
 GRACE = 2.0  #: seconds from an expectation's end within which its connection may still appear
 ROUNDING = 1.5  #: seconds by which the kernel's remaining lifetime may be short: it rounds down
 MAX_TRACKED = 16384  #: live and used expectations; above it the oldest is forgotten
 MAX_MASTERS = 16384
 
-Connection = tuple[int, Tuple]  #: zone and original direction
-
 
 class EventKind(StrEnum):
     """What happens to an expectation, and in the stream of events."""
 
     CREATED = "created"
+    RENEWED = "renewed"  #: its lifetime begins again
     MATCHED = "matched"
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
@@ -59,60 +58,79 @@ class EndedAs(StrEnum):
     FORGOTTEN = "forgotten"
 
 
-@dataclass(slots=True)
 class TrackedExpectation:
     """An expectation from its creation to the end of the connections that it led to."""
 
-    id: str
-    expectation: Expectation
-    since: float
-    until: float  #: when it expires
-    reply: Tuple | None = None  #: the master's reply direction
-    trigger: str = ""  #: the announcing message, for people: "PASV"
-    interface: int = 0  #: index of the interface by which the announcement came
-    ended_as: EndedAs | None = None  #: None while it exists
-    #: open connections by original direction
-    connections: dict[Tuple, Conntrack] = field(default_factory=dict)
+    __slots__ = (
+        "_expectation", "connections", "ended_as", "interface", "number", "raw", "reply", "since", "trigger", "until",
+    )  # fmt: skip
+
+    def __init__(
+        self, number: int, raw: RawExpectation, since: float, until: float, trigger: str = ""
+    ) -> None:
+        self.number = number  #: since the start
+        self.raw = raw
+        self.since = since
+        self.until = until  #: when it expires
+        self.trigger = trigger  #: the announcing message, for people: "PASV"
+        self.interface = 0  #: index of the interface by which the announcement came
+        self.reply: Tuple | None = None  #: the master's reply direction
+        self.ended_as: EndedAs | None = None  #: None while it exists
+        #: open connections by their identities
+        self.connections: dict[bytes, RawConnection] = {}
+        self._expectation: Expectation | None = None
 
     @property
-    def key(self) -> ExpectationKey:
-        return key_of(self.expectation)
+    def id(self) -> str:
+        return f"{self.raw.id:08x}-{self.number}"
 
     @property
-    def master(self) -> Connection:
-        """The connection that announced it."""
-        return self.expectation.zone, self.expectation.master
+    def expectation(self) -> Expectation:
+        """All of the expectation, which is decoded when this is first asked for."""
+        if self._expectation is None:
+            self._expectation = self.raw.decode()
+            self._expectation.timeout = self.raw.timeout
+        return self._expectation
 
     @property
     def is_pending(self) -> bool:
         """May a connection still use it?"""
-        return self.ended_as in (None, EndedAs.UNDECIDED)
+        return self.ended_as is None or self.ended_as is EndedAs.UNDECIDED
+
+    def set_timeout(self, seconds: int) -> None:
+        """Replace the lifetime that the kernel reported."""
+        self.raw = self.raw._replace(timeout=seconds)
+        self._expectation = None
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """Something that happened to an expectation."""
 
     kind: EventKind
     tracked: TrackedExpectation | None  #: None: a match of one that ended before we started
-    connection: Conntrack | None = None
+    connection: RawConnection | None = None
     reason: WithdrawReason | None = None
 
 
+Events = Sequence[Event]
+_NONE: Events = ()
+
+
 class Tracker:
-    """The methods named after facts yield the events that follow from them."""
+    """The methods named after facts return the events that follow from them."""
 
     def __init__(self, limit: int = MAX_TRACKED) -> None:
         self.dropped = 0  #: expectations forgotten because there were more than `limit`
         self._limit = limit
         self._count = 0
-        self._tracked: OrderedDict[str, TrackedExpectation] = OrderedDict()  # by id
-        self._live: dict[ExpectationKey, TrackedExpectation] = {}
-        self._by_destination: dict[tuple[int, int, bytes, int], dict[str, TrackedExpectation]] = {}
-        self._expiring: list[tuple[float, str]] = []
-        self._undecided: deque[tuple[float, str]] = deque()
-        self._masters: OrderedDict[Connection, Tuple | None] = OrderedDict()
-        self._children: dict[Connection, TrackedExpectation] = {}
+        self._tracked: OrderedDict[int, TrackedExpectation] = OrderedDict()  # by number
+        self._live: dict[bytes, TrackedExpectation] = {}  # by key
+        self._by_destination: dict[bytes, dict[int, TrackedExpectation]] = {}
+        self._expiring: list[tuple[float, int]] = []  # a heap
+        self._undecided: deque[tuple[float, TrackedExpectation]] = deque()
+        #: the event or the reply direction; None: it has ended
+        self._masters: OrderedDict[bytes, RawConnection | Tuple | None] = OrderedDict()
+        self._children: dict[bytes, TrackedExpectation] = {}
 
     def expectations(self) -> list[TrackedExpectation]:
         """Live ones, and used ones whose connections are open; oldest first."""
@@ -120,79 +138,94 @@ class Tracker:
 
     # facts
 
-    def created(self, new: Expectation, now: float) -> Iterator[Event]:
+    def created(self, new: RawExpectation, now: float) -> Events:
         """Handle an expectation-created event."""
-        former = self._live.get(key_of(new))
-        if former is not None:
-            if (former.expectation.id, former.expectation.master) == (new.id, new.master):
-                return  # a dump has shown it before
-            yield from self.destroyed(former.expectation, now)
-        yield Event(EventKind.CREATED, self._add(new, now))
+        former = self._live.get(new.identity.key)
+        if former is None:
+            return (Event(EventKind.CREATED, self._add(new, now)),)
+        if (former.raw.id, former.raw.identity) == (new.id, new.identity):
+            return _NONE  # a dump has shown it before
+        ended = self.destroyed(former.raw, now)
+        return (*ended, Event(EventKind.CREATED, self._add(new, now)))
 
-    def destroyed(self, expectation: Expectation, now: float) -> Iterator[Event]:
+    def renewed(self, identity: ExpectationBytes, timeout: int, now: float) -> Events:
+        """Handle a worker's report that a live expectation has so many seconds from now. The kernel reports nothing."""
+        tracked = self._live.get(identity.key)
+        if tracked is None or tracked.raw.identity.master != identity.master:
+            return _NONE
+        tracked.until = now + timeout + 1.0
+        tracked.set_timeout(timeout)
+        self._schedule(tracked)
+        return (Event(EventKind.RENEWED, tracked),)
+
+    def destroyed(self, expectation: RawExpectation, now: float) -> Events:
         """Handle an expectation-destroyed event."""
-        tracked = self._live.pop(key_of(expectation), None)
+        tracked = self._live.pop(expectation.identity.key, None)
         if tracked is None:
-            return
+            return _NONE
         if now + ROUNDING >= tracked.until:
-            yield self._end(tracked, EventKind.EXPIRED)
-            return
+            return (self._end(tracked, EventKind.EXPIRED),)
         tracked.ended_as = EndedAs.UNDECIDED
-        self._undecided.append((now + GRACE, tracked.id))
+        self._undecided.append((now + GRACE, tracked))
+        return _NONE
 
-    def connected(self, new: Conntrack) -> Iterator[Event]:
+    def connected(self, new: RawConnection) -> Events:
         """Handle the confirmation of a connection; only expected ones matter."""
-        if new.master is None:
-            return
-        self._remove_child(new.zone, new.orig)  # the end of its predecessor was lost
+        if not new.destination:
+            return _NONE
+        if new.identity in self._children:
+            self._remove_child(new.identity)  # the end of its predecessor was lost
         tracked = self._find(new)
         if tracked is not None:
-            tracked.connections[new.orig] = new
-            self._children[new.zone, new.orig] = tracked
-            if tracked.ended_as:
+            tracked.connections[new.identity] = new
+            self._children[new.identity] = tracked
+            if tracked.ended_as is not None:
                 tracked.ended_as = EndedAs.MATCHED
                 self._unindex(tracked)
-        yield Event(EventKind.MATCHED, tracked, new)
+        return (Event(EventKind.MATCHED, tracked, new),)
 
-    def control(self, zone: int, orig: Tuple, reply: Tuple | None) -> None:
-        """Remember a connection with a helper by its two directions."""
-        self._masters[zone, orig] = reply
+    def control(self, identity: bytes, connection: RawConnection | Tuple) -> None:
+        """Remember a connection with a helper: by the event, or by its reply direction."""
+        self._masters[identity] = connection
         if len(self._masters) > MAX_MASTERS:
             self._masters.popitem(last=False)
 
-    def live(self, key: ExpectationKey) -> TrackedExpectation | None:
-        """The expectation that the kernel has under a key."""
+    def live(self, key: bytes) -> TrackedExpectation | None:
+        """The expectation that the kernel has under a key (`ExpectationBytes.key`)."""
         return self._live.get(key)
 
-    def reply_of(self, master: Connection) -> Tuple | None:
+    def reply_of(self, master: bytes) -> Tuple | None:
         """The reply direction of a master, if known."""
-        return self._masters.get(master)
+        connection = self._masters.get(master)
+        return connection.decode().reply if isinstance(connection, RawConnection) else connection
 
-    def disconnected(self, zone: int, orig: Tuple) -> None:
+    def disconnected(self, identity: bytes) -> None:
         """Handle the end of a connection."""
-        if (zone, orig) in self._masters:
-            self._masters[zone, orig] = None  # marks the ended one: its expectations end with it
-            self._masters.move_to_end((zone, orig), last=False)
-        self._remove_child(zone, orig)
+        if identity in self._masters:
+            self._masters[identity] = None  # marks the ended one: its expectations end with it
+            self._masters.move_to_end(identity, last=False)
+        if identity in self._children:
+            self._remove_child(identity)
 
     def advance(self, now: float) -> Iterator[Event]:
         """Yield the events that follow from the time alone."""
         while self._expiring and self._expiring[0][0] <= now:
-            _, name = heapq.heappop(self._expiring)
-            tracked = self._tracked.get(name)
-            if tracked is not None and not tracked.ended_as:
-                self._live.pop(tracked.key, None)
+            _, number = heapq.heappop(self._expiring)
+            tracked = self._tracked.get(number)
+            if tracked is None or tracked.until > now:  # it has ended, or was renewed
+                continue
+            if not tracked.ended_as:
+                self._live.pop(tracked.raw.identity.key, None)
                 yield self._end(tracked, EventKind.EXPIRED)
         while self._undecided and self._undecided[0][0] <= now:
-            _, name = self._undecided.popleft()
-            tracked = self._tracked.get(name)
-            if tracked is not None and tracked.ended_as is EndedAs.UNDECIDED:
+            _, tracked = self._undecided.popleft()
+            if tracked.ended_as is EndedAs.UNDECIDED:
                 yield self._end(tracked, EventKind.WITHDRAWN, self._reason(tracked))
 
-    def resync(self, dump: Iterable[Expectation], now: float) -> Iterator[Event]:
+    def resync(self, dump: Iterable[RawExpectation], now: float) -> Iterator[Event]:
         """Compare with a dump of the kernel's table after events were lost."""
         # without a full second left it counts as expired, though the kernel may list it for a while
-        listed = {key_of(e): e for e in dump if e.timeout}
+        listed = {e.identity.key: e for e in dump if e.timeout}
         for key in [key for key in self._live if key not in listed]:
             yield self._end(self._live.pop(key), EventKind.WITHDRAWN, WithdrawReason.LOST)
         for expectation in listed.values():
@@ -200,19 +233,21 @@ class Tracker:
 
     # bookkeeping
 
-    def _remove_child(self, zone: int, orig: Tuple) -> None:
-        tracked = self._children.pop((zone, orig), None)
-        if tracked is not None:
-            tracked.connections.pop(orig, None)
-            self._remove_if_over(tracked)
+    def _remove_child(self, identity: bytes) -> None:
+        tracked = self._children.pop(identity)
+        tracked.connections.pop(identity, None)
+        self._remove_if_over(tracked)
 
-    def _add(self, new: Expectation, now: float) -> TrackedExpectation:
-        self._count += 1
-        name = f"{new.id:08x}-{self._count}"
-        tracked = TrackedExpectation(name, new, now, now + new.timeout + 1.0)
-        self._tracked[name] = tracked
-        self._live[tracked.key] = tracked
-        self._by_destination.setdefault(_destination(new.zone, new.tuple), {})[name] = tracked
+    def _add(self, new: RawExpectation, now: float) -> TrackedExpectation:
+        self._count = number = self._count + 1
+        tracked = TrackedExpectation(number, new, now, now + new.timeout + 1.0)
+        self._tracked[number] = tracked
+        self._live[new.identity.key] = tracked
+        same = self._by_destination.get(new.destination)
+        if same is None:
+            self._by_destination[new.destination] = {number: tracked}
+        else:
+            same[number] = tracked
         self._schedule(tracked)
         if len(self._tracked) > self._limit:
             self.dropped += 1
@@ -220,20 +255,19 @@ class Tracker:
         return tracked
 
     def _schedule(self, tracked: TrackedExpectation) -> None:
-        heapq.heappush(self._expiring, (tracked.until, tracked.id))
+        heapq.heappush(self._expiring, (tracked.until, tracked.number))
         if len(self._expiring) > 4 * self._limit:  # most of them ended long before
-            self._expiring = [(t.until, t.id) for t in self._live.values()]
+            self._expiring = [(t.until, t.number) for t in self._live.values()]
             heapq.heapify(self._expiring)
 
-    def _find(self, new: Conntrack) -> TrackedExpectation | None:
-        for tracked in self._by_destination.get(_destination(new.zone, new.orig), {}).values():
-            expectation = tracked.expectation
-            if expectation.master == new.master and fits(new.orig, expectation):
+    def _find(self, new: RawConnection) -> TrackedExpectation | None:
+        for tracked in self._by_destination.get(new.destination, {}).values():
+            if is_expected(new, tracked.raw):
                 return tracked
         return None
 
     def _reason(self, tracked: TrackedExpectation) -> WithdrawReason:
-        if tracked.master in self._masters and self._masters[tracked.master] is None:
+        if self._masters.get(tracked.raw.identity.master, ()) is None:
             return WithdrawReason.MASTER_ENDED
         return WithdrawReason.REMOVED
 
@@ -247,40 +281,22 @@ class Tracker:
 
     def _remove_if_over(self, tracked: TrackedExpectation) -> None:
         if not tracked.is_pending and not tracked.connections:
-            self._tracked.pop(tracked.id, None)
+            self._tracked.pop(tracked.number, None)
 
     def _forget(self, tracked: TrackedExpectation) -> None:
-        self._tracked.pop(tracked.id, None)
-        if self._live.get(tracked.key) is tracked:
-            del self._live[tracked.key]
+        del self._tracked[tracked.number]
+        key = tracked.raw.identity.key
+        if self._live.get(key) is tracked:
+            del self._live[key]
         self._unindex(tracked)
-        for orig in tracked.connections:
-            self._children.pop((tracked.expectation.zone, orig), None)
+        for identity in tracked.connections:
+            self._children.pop(identity, None)
         tracked.ended_as = EndedAs.FORGOTTEN
 
     def _unindex(self, tracked: TrackedExpectation) -> None:
-        destination = _destination(tracked.expectation.zone, tracked.expectation.tuple)
+        destination = tracked.raw.destination
         same = self._by_destination.get(destination)
-        if same is not None:
-            same.pop(tracked.id, None)
+        if same is not None and tracked.number in same:
+            del same[tracked.number]
             if not same:
                 del self._by_destination[destination]
-
-
-def fits(orig: Tuple, expectation: Expectation) -> bool:
-    """Is a connection the expected one (nf_ct_tuple_mask_cmp)?"""
-    expected, mask = expectation.tuple, expectation.mask
-    return (
-        (orig.l4, orig.dst, orig.dport) == (expected.l4, expected.dst, expected.dport)
-        and len(orig.src) == len(expected.src)
-        and _masked(orig.src, mask.src) == _masked(expected.src, mask.src)
-        and orig.sport & mask.sport == expected.sport & mask.sport
-    )
-
-
-def _masked(address: bytes, mask: bytes) -> int:
-    return int.from_bytes(address, "big") & int.from_bytes(mask, "big")
-
-
-def _destination(zone: int, value: Tuple) -> tuple[int, int, bytes, int]:
-    return zone, value.l4, value.dst, value.dport

@@ -39,8 +39,9 @@ def of_firewalld(
     if snapshot.state == "FAILED":
         yield Diagnostic(
             "state",
-            "FAILED: its rules could not be loaded",
-            "see journalctl -u firewalld; if a helper was missing: fwhelpers register, then firewall-cmd --reload",
+            "FAILED: its rules could not be loaded, and permanent changes are refused",
+            "see journalctl -u firewalld; if a helper was missing: fwhelpers register, then firewall-cmd --reload;"
+            " otherwise firewall-offline-cmd --check-config, then systemctl restart firewalld",
         )
     if backend not in ("nftables", ""):
         hint = "FirewallBackend=nftables in /etc/firewalld/firewalld.conf, then restart firewalld"
@@ -85,22 +86,14 @@ def _helpers(name: str, snapshot: Snapshot, visited: set[str]) -> set[str]:
 def of_rulesets(objects: Iterable[Mapping[str, Any]]) -> Iterator[Diagnostic]:
     """Yield the mistakes of a ruleset, given as the objects of `nft -j list ruleset`."""
     listed = list(objects)
-    chains = {_place(o["chain"]): o["chain"] for o in listed if "chain" in o}
-    rules = [
-        o["rule"] for o in listed if "rule" in o and o["rule"]["table"] not in (TABLE, PIN_TABLE)
-    ]
-    types = {_place(o["ct helper"]): o["ct helper"]["type"] for o in listed if "ct helper" in o}
-    for rule in rules:
-        chain = chains.get((rule["family"], rule["table"], rule["chain"]), {})
-        for statement in rule.get("expr", ()):
-            helper = statement.get("ct helper") if isinstance(statement, dict) else None
-            if isinstance(helper, str) and chain.get("prio", 0) < ASSIGN:
-                kind = types.get((rule["family"], rule["table"], helper), helper)
-                yield Diagnostic(
-                    _name(chain),
-                    f"assigns helper {kind} at priority {chain['prio']}, before ours",
-                    f"remove the rule, or move it behind {ASSIGN}: the first assignment wins",
-                )
+    for foreign in of_helpers(listed):
+        if foreign.priority < ASSIGN:
+            yield Diagnostic(
+                foreign.chain,
+                f"assigns helper {foreign.kind} at priority {foreign.priority}, before ours",
+                f"remove the rule, or move it behind {ASSIGN}: the first assignment wins",
+            )
+    chains, rules = _chains(listed), _foreign_rules(listed)
     # nft shows no details of iptables-nft's matches, so their tables are exempt
     related = {(r["family"], r["table"]) for r in rules if _RELATED.search(json.dumps(r["expr"]))}
     for (family, table, _), chain in chains.items():
@@ -111,6 +104,39 @@ def of_rulesets(objects: Iterable[Mapping[str, Any]]) -> Iterator[Diagnostic]:
                 "has policy drop and no rule that accepts related connections",
                 f"nft insert rule {_name(chain)} ct state established,related accept",
             )
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignAssignment:
+    """A rule of another table that assigns a helper."""
+
+    kind: str  #: the helper's name in the kernel
+    chain: str  #: family, table and chain
+    priority: int  #: of the chain's hook; 0 for a chain without one
+
+
+def of_helpers(objects: Iterable[Mapping[str, Any]]) -> Iterator[ForeignAssignment]:
+    """Yield the assignments of other tables in a ruleset, given as the objects of `nft -j list ruleset`."""
+    listed = list(objects)
+    chains = _chains(listed)
+    types = {_place(o["ct helper"]): o["ct helper"]["type"] for o in listed if "ct helper" in o}
+    for rule in _foreign_rules(listed):
+        place = rule["family"], rule["table"], rule["chain"]
+        for statement in rule.get("expr", ()):
+            helper = statement.get("ct helper") if isinstance(statement, dict) else None
+            if isinstance(helper, str):
+                kind = types.get((rule["family"], rule["table"], helper), helper)
+                priority = chains.get(place, {}).get("prio", 0)
+                yield ForeignAssignment(kind, " ".join(place), priority)
+
+
+def _chains(objects: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
+    return {_place(o["chain"]): o["chain"] for o in objects if "chain" in o}
+
+
+def _foreign_rules(objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    rules = (o["rule"] for o in objects if "rule" in o)
+    return [rule for rule in rules if rule["table"] not in (TABLE, PIN_TABLE)]
 
 
 def _place(item: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -133,12 +133,12 @@ def modprobe(helpers: Iterable[Helper]) -> str:
 def _modprobe(helpers: Iterable[Helper]) -> Iterator[str]:
     ordered = list(helpers)
     yield "# firewalld loads the modules nf_conntrack_NAME and nf_nat_NAME of each helper that it uses"
-    for helper in ordered:
+    for helper in (helper for helper in ordered if helper.parser):
         module = helper.kernel_name.replace("-", "_")
         yield f"alias nf_conntrack_{module} nfnetlink_cthelper"
         yield f"alias nf_nat_{module} nfnetlink_cthelper"
     yield ""
     yield "# the kernel requests this module when a ruleset names a helper that is not registered. Without it the"
     yield "# kernel refuses the whole ruleset, and a firewalld that reloads has no rules"
-    for helper in ordered:
+    for helper in (helper for helper in ordered if helper.parser):
         yield f"install nfct-helper-{helper.kernel_name} {REGISTER}"

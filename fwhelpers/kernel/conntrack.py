@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from struct import Struct
+from struct import Struct, pack
 from typing import NamedTuple
 
-from fwhelpers.kernel import nfnl
+from fwhelpers.kernel import nfnl, transports
+from fwhelpers.kernel.attribute_reader import AttributeReader
 from fwhelpers.kernel.nla import (
     NESTED,
     Buffer,
     DecodeError,
     attr,
     be16,
+    nest,
     number,
     parse,
     text,
@@ -28,11 +30,15 @@ IPS_FIXED_TIMEOUT, IPS_HELPER = 0x400, 0x2000
 
 # enum ctattr_type
 CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS = 1, 2, 3
-CTA_HELP, CTA_TIMEOUT, CTA_MARK, CTA_ID = 5, 7, 8, 12
+CTA_PROTOINFO, CTA_HELP, CTA_TIMEOUT, CTA_MARK, CTA_ID = 4, 5, 7, 8, 12
 CTA_TUPLE_MASTER, CTA_ZONE, CTA_LABELS, CTA_LABELS_MASK = 14, 18, 22, 23
 CTA_SEQ_ADJ_ORIG, CTA_SEQ_ADJ_REPLY = 15, 16
 CTA_HELP_NAME, CTA_HELP_INFO = 1, 2
+CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE = 1, 1
 
+TCP_ESTABLISHED = 3  # enum tcp_conntrack
+
+_HEAD = Struct("=HH")
 _TUPLE_IP, _TUPLE_PROTO = 1, 2
 _V4_SRC, _V4_DST, _V6_SRC, _V6_DST = 1, 2, 3, 4
 _PROTO_NUM, _PROTO_SRC, _PROTO_DST = 1, 2, 3
@@ -49,8 +55,8 @@ class Tuple(NamedTuple):
 
     src: bytes
     dst: bytes
-    l4: int  #: 6 or 17
-    sport: int
+    l4: int  #: protocol number, see `kernel.transports`
+    sport: int  #: 0 if the protocol has no ports, as `dport`
     dport: int
 
     @property
@@ -83,11 +89,14 @@ class _TupleForm:
     """The attributes of a tuple of one family, in the kernel's order: addresses, protocol, ports."""
 
     def __init__(self, size: int, src: int) -> None:
-        self._form = Struct(f"=HHHH{size}sHH{size}sHHHHB3xHH2s2xHH2s2x")
+        # constant bytes before each value
+        self._form = Struct(f"!8s{size}s4s{size}s8sB7sH6sH2x")
         self._values = Struct(f"!8x{size}s4x{size}s8xB7xH6xH2x")
-        self._addresses = (2 * size + 12, _TUPLE_IP | NESTED, size + 4, src)
-        self._dst = (size + 4, src + 1)
-        self._protocol = (28, _TUPLE_PROTO | NESTED, 5, _PROTO_NUM)
+        self._src = pack("=HHHH", 2 * size + 12, _TUPLE_IP | NESTED, size + 4, src)
+        self._dst = pack("=HH", size + 4, src + 1)
+        self._number = pack("=HHHH", 28, _TUPLE_PROTO | NESTED, 5, _PROTO_NUM)
+        self._sport = pack("=3xHH", 6, _PROTO_SRC)
+        self._dport = pack("=2xHH", 6, _PROTO_DST)
         ones = b"\xff" * size
         everything = self.encode(Tuple(ones, ones, 0xFF, 0xFFFF, 0xFFFF))
         nothing = self.encode(Tuple(bytes(size), bytes(size), 0, 0, 0))
@@ -100,9 +109,8 @@ class _TupleForm:
     def encode(self, value: Tuple) -> bytes:
         src, dst, l4, sport, dport = value
         return self._form.pack(
-            *self._addresses, src, *self._dst, dst, *self._protocol, l4,
-            6, _PROTO_SRC, sport.to_bytes(2, "big"), 6, _PROTO_DST, dport.to_bytes(2, "big"),
-        )  # fmt: skip
+            self._src, src, self._dst, dst, self._number, l4, self._sport, sport, self._dport, dport
+        )
 
     def decode(self, payload: bytes) -> Tuple | None:
         """Return the tuple, None if it has other attributes."""
@@ -115,11 +123,25 @@ _IPV4, _IPV6 = _TupleForm(4, _V4_SRC), _TupleForm(16, _V6_SRC)
 _FORMS = {form.size: form for form in (_IPV4, _IPV6)}
 
 
+def encode_new_tuple(kind: int, value: Tuple) -> bytes:
+    """Encode a tuple as a nested attribute, one that is rarely encoded twice."""
+    if not transports.has_ports(value.l4):
+        return _encode_portless(kind, value)
+    form = _IPV4 if len(value.src) == 4 else _IPV6
+    return _HEAD.pack(form.size + 4, kind | NESTED) + form.encode(value)
+
+
 @lru_cache(512)
 def encode_tuple(kind: int, value: Tuple) -> bytes:
     """Encode a tuple as a nested attribute."""
-    form = _IPV4 if len(value.src) == 4 else _IPV6
-    return attr(kind | NESTED, form.encode(value))
+    return encode_new_tuple(kind, value)
+
+
+def _encode_portless(kind: int, value: Tuple) -> bytes:
+    # the generic tracker reads and writes the protocol's number alone (no nlattr_to_tuple)
+    source, destination = (_V4_SRC, _V4_DST) if len(value.src) == 4 else (_V6_SRC, _V6_DST)
+    addresses = nest(_TUPLE_IP, attr(source, value.src), attr(destination, value.dst))
+    return nest(kind, addresses, nest(_TUPLE_PROTO, attr(_PROTO_NUM, bytes([value.l4]))))
 
 
 def parse_tuple(buffer: Buffer) -> Tuple:
@@ -190,6 +212,32 @@ def parse_conntrack(payload: Buffer) -> Conntrack:
         bytes(parts.get(CTA_LABELS, empty)),
         parse_tuple(parts[CTA_TUPLE_MASTER]) if CTA_TUPLE_MASTER in parts else None,
     )
+
+
+_events = AttributeReader(CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS, CTA_ZONE, CTA_TUPLE_MASTER)
+_identities = AttributeReader(CTA_TUPLE_ORIG, CTA_ZONE)
+
+
+def parse_event(payload: Buffer) -> Conntrack:
+    """Decode the tuples, status, zone and master of an entry, and nothing else. Raises DecodeError."""
+    orig, reply, status, zone, master = _events.read(payload)
+    if not (orig and reply):
+        raise DecodeError("conntrack without tuples")
+    return Conntrack(
+        parse_tuple(orig),
+        parse_tuple(reply),
+        number(status),
+        zone=number(zone),
+        master=parse_tuple(master) if master else None,
+    )
+
+
+def parse_identity(payload: Buffer) -> tuple[int, Tuple]:
+    """Decode zone and original direction alone. Raises DecodeError."""
+    orig, zone = _identities.read(payload)
+    if not orig:
+        raise DecodeError("conntrack without tuples")
+    return number(zone), parse_tuple(orig)
 
 
 def parse_help(payload: Buffer) -> tuple[str, bytes]:

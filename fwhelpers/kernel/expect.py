@@ -6,8 +6,16 @@ import socket
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fwhelpers.kernel import nfnl
-from fwhelpers.kernel.conntrack import Tuple, encode_tuple, parse_tuple
+from fwhelpers.kernel import nfnl, transports
+from fwhelpers.kernel.attribute_reader import AttributeReader
+from fwhelpers.kernel.conntrack import (
+    AF_INET,
+    AF_INET6,
+    Tuple,
+    encode_new_tuple,
+    encode_tuple,
+    parse_tuple,
+)
 from fwhelpers.kernel.nla import (
     Buffer,
     DecodeError,
@@ -26,12 +34,18 @@ NEW, GET, DELETE = 0, 1, 2
 
 #: multicast groups of the events: new, update, destroy
 GROUPS = (4, 5, 6)
+DESTROYED = 6
 
 _MASTER, _TUPLE, _MASK, _TIMEOUT, _ID, _HELP_NAME, _ZONE, _FLAGS, _CLASS, _NAT, _FN = range(1, 12)
 _NAT_DIR, _NAT_TUPLE = 1, 2
 
+_all = AttributeReader(
+    _MASTER, _TUPLE, _MASK, _CLASS, _FLAGS, _TIMEOUT, _HELP_NAME, _NAT, _FN, _ZONE, _ID
+)
+_identities = AttributeReader(_MASTER, _TUPLE, _MASK, _ZONE)
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, init=False)
 class Expectation:
     """An expectation of the kernel."""
 
@@ -48,21 +62,55 @@ class Expectation:
     zone: int = 0
     id: int = 0
 
+    # written out, as dataclass() would make one that is interpreted where this module is compiled
+    def __init__(
+        self,
+        master: Tuple,
+        tuple: Tuple,
+        mask: Tuple,
+        klass: int = 0,
+        flags: int = 0,
+        timeout: int = 0,
+        helper: str = "",
+        nat: Tuple | None = None,
+        nat_dir: int = 0,
+        fn: str = "",
+        zone: int = 0,
+        id: int = 0,
+    ) -> None:
+        self.master = master
+        self.tuple = tuple
+        self.mask = mask
+        self.klass = klass
+        self.flags = flags
+        self.timeout = timeout
+        self.helper = helper
+        self.nat = nat
+        self.nat_dir = nat_dir
+        self.fn = fn
+        self.zone = zone
+        self.id = id
 
-def mask_for(expected: Tuple, sport: bool = False, prefix: int | None = None) -> Tuple:
+
+def mask_for(expected: Tuple, sport: int = 0, prefix: int | None = None) -> Tuple:
     """Return the mask for an exact source address, or for its first `prefix` bits.
 
-    `sport`: the source port must match too. The kernel never masks the destination (struct nf_conntrack_tuple_mask
-    has a source only).
+    `sport`: the bits of the source port that must match too. The kernel never masks the
+    destination (struct nf_conntrack_tuple_mask has a source only).
     """
     return _mask(len(expected.src), expected.l4, sport, prefix)
 
 
 @lru_cache(256)
-def _mask(size: int, l4: int, sport: bool, prefix: int | None) -> Tuple:
+def _mask(size: int, l4: int, sport: int, prefix: int | None) -> Tuple:
     ones = b"\xff" * size
     source = ones if prefix is None else netmask(size, prefix)
-    return Tuple(source, ones, l4, 0xFFFF if sport else 0, 0xFFFF)
+    return Tuple(source, ones, l4, sport, 0xFFFF if transports.has_ports(l4) else 0)
+
+
+def port_range(port: int, mask: int) -> str:
+    """Return the source ports that an expectation accepts: 5353, or 512-1023 for a mask of the upper bits."""
+    return str(port) if mask == 0xFFFF else f"{port & mask}-{port | mask ^ 0xFFFF}"
 
 
 def netmask(size: int, prefix: int) -> bytes:
@@ -75,6 +123,22 @@ def encode_create(expectation: Expectation, excl: bool = True) -> bytes:
     """Encode a creation. Errors: EEXIST for an equal one with `excl`, EBUSY for an overlapping one."""
     flags = nfnl.CREATE | nfnl.ACK | (nfnl.EXCL if excl else 0)
     return _message(NEW, flags, _attributes(expectation), expectation)
+
+
+def encode_renew(expectation: Expectation, seconds: int) -> bytes:
+    """Encode that an equal one, of any master, ends after `seconds` from now (ctnetlink_change_expect()).
+
+    Errors: ENOENT if there is none, ETIME if it ends now. The kernel reports no event.
+    """
+    zone = be16(_ZONE, expectation.zone) if expectation.zone else b""
+    payload = (
+        encode_tuple(_MASTER, expectation.master)
+        + encode_tuple(_TUPLE, expectation.tuple)
+        + encode_tuple(_MASK, expectation.mask)
+        + be32(_TIMEOUT, seconds)
+        + zone
+    )
+    return _message(NEW, nfnl.ACK, payload, expectation)
 
 
 def encode_delete(expectation: Expectation) -> bytes:
@@ -100,25 +164,34 @@ def queue_attributes(expectation: Expectation) -> bytes:
 
 def parse_expectation(payload: Buffer) -> Expectation:
     """Decode a message's payload. Raises DecodeError."""
-    parts = parse(payload)
-    if not {_MASTER, _TUPLE, _MASK} <= parts.keys():
-        raise DecodeError("expectation without master, tuple or mask")
-    empty = memoryview(b"")
-    nat = parse(parts[_NAT]) if _NAT in parts else {}
-    return Expectation(
-        parse_tuple(parts[_MASTER]),
-        parse_tuple(parts[_TUPLE]),
-        parse_tuple(parts[_MASK]),
-        number(parts.get(_CLASS, empty)),
-        number(parts.get(_FLAGS, empty)),
-        number(parts.get(_TIMEOUT, empty)),
-        text(parts.get(_HELP_NAME, empty)),
-        parse_tuple(nat[_NAT_TUPLE]) if _NAT_TUPLE in nat else None,
-        number(nat.get(_NAT_DIR, empty)),
-        text(parts.get(_FN, empty)),
-        number(parts.get(_ZONE, empty)),
-        number(parts.get(_ID, empty)),
+    master, expected, mask, klass, flags, timeout, helper, nat, fn, zone, own_id = _all.read(
+        payload
     )
+    if not (master and expected and mask):
+        raise DecodeError("expectation without master, tuple or mask")
+    translation = parse(nat)
+    return Expectation(
+        parse_tuple(master),
+        parse_tuple(expected),
+        parse_tuple(mask),
+        number(klass),
+        number(flags),
+        number(timeout),
+        text(helper),
+        parse_tuple(translation[_NAT_TUPLE]) if _NAT_TUPLE in translation else None,
+        number(translation.get(_NAT_DIR, b"")),
+        text(fn),
+        number(zone),
+        number(own_id),
+    )
+
+
+def parse_identity(payload: Buffer) -> tuple[int, Tuple, Tuple, Tuple]:
+    """Decode zone, tuple, mask and master alone. Raises DecodeError."""
+    master, expected, mask, zone = _identities.read(payload)
+    if not (master and expected and mask):
+        raise DecodeError("expectation without master, tuple or mask")
+    return number(zone), parse_tuple(expected), parse_tuple(mask), parse_tuple(master)
 
 
 def format_line(expectation: Expectation) -> str:
@@ -144,11 +217,12 @@ def format_line(expectation: Expectation) -> str:
 
 def _ends(value: Tuple, prefix: str) -> str:
     src, dst = (socket.inet_ntop(value.family, a) for a in (value.src, value.dst))
-    return f"{prefix}src={src} {prefix}dst={dst} sport={value.sport} dport={value.dport}"
+    ports = f" sport={value.sport} dport={value.dport}" if transports.has_ports(value.l4) else ""
+    return f"{prefix}src={src} {prefix}dst={dst}{ports}"
 
 
 def _message(kind: int, flags: int, payload: bytes, expectation: Expectation) -> bytes:
-    family = expectation.tuple.family
+    family = AF_INET if len(expectation.tuple.src) == 4 else AF_INET6
     return nfnl.message(nfnl.CTNETLINK_EXP, kind, flags, payload, family=family)
 
 
@@ -163,14 +237,14 @@ def _attributes(expectation: Expectation) -> bytes:
 
 
 def _body(expectation: Expectation) -> bytes:
-    body = (
-        encode_tuple(_TUPLE, expectation.tuple)
-        + encode_tuple(_MASK, expectation.mask)
-        + be32(_FLAGS, expectation.flags)
-        + be32(_CLASS, expectation.klass)
-    )
-    if expectation.nat is not None:
-        body += nest(
-            _NAT, be32(_NAT_DIR, expectation.nat_dir), encode_tuple(_NAT_TUPLE, expectation.nat)
-        )
-    return body + (strz(_FN, expectation.fn) if expectation.fn else b"")
+    e = expectation
+    body = encode_new_tuple(_TUPLE, e.tuple) + _kind(e.mask, e.flags, e.klass)
+    if e.nat is not None:
+        body += nest(_NAT, be32(_NAT_DIR, e.nat_dir), encode_tuple(_NAT_TUPLE, e.nat))
+    return body + (strz(_FN, e.fn) if e.fn else b"")
+
+
+@lru_cache(64)
+def _kind(mask: Tuple, flags: int, klass: int) -> bytes:
+    """What expectations have in common."""
+    return encode_tuple(_MASK, mask) + be32(_FLAGS, flags) + be32(_CLASS, klass)

@@ -1,4 +1,4 @@
-"""Conntrack label bits. The ruleset sets and tests them, the workers read them and set DONE.
+"""Conntrack label bits. The ruleset sets and tests them, the workers read them and set DONE and OUTLIVED.
 
 Labels are used rather than the mark because expected connections inherit the mark, but not the labels.
 """
@@ -14,6 +14,9 @@ DONE: Final = 127
 #: (net/netfilter/nft_ct.c: nf_connlabels_get), and DONE can't be stored without them
 ASSIGNED: Final = 126
 
+#: expectations outlive this TCP connection, so that its FIN and RST are queued; set by a worker
+OUTLIVED: Final = 120
+
 #: set by the TCP steering rules if the connection's first packet is a SYN: all of its streams passed here
 BEGAN: Final = 121
 
@@ -23,6 +26,14 @@ ORIG_SEEN: Final = 122
 ORIG_MORE: Final = 123
 REPLY_SEEN: Final = 124
 REPLY_MORE: Final = 125
+
+#: of a connection that another gateway can continue (`Active.resume`): it stands between two commands, and the 16
+#: labels from POSITIONS on are the low bits of its client's next sequence number, the next 16 of its server's
+RESUMABLE: Final = 87
+POSITIONS: Final = 88
+_POSITION_BITS: Final = 0xFFFFFFFF << POSITIONS
+#: labels that `position_field` changes
+POSITION_MASK: Final = (_POSITION_BITS | 1 << RESUMABLE).to_bytes(16, "little")
 
 # in the last byte of the field: both labels of a direction, and the one of its first payload
 _ORIG: Final = (0x0C, 0x04)
@@ -36,6 +47,26 @@ def bits(*labels: int) -> bytes:
     """Return the labels as conntrack's bit field."""
     value = sum(1 << label for label in labels)
     return value.to_bytes(SIZE, "little")
+
+
+def union(first: bytes, second: bytes) -> bytes:
+    """Return the bit field with the labels of both."""
+    value = int.from_bytes(first, "little") | int.from_bytes(second, "little")
+    return value.to_bytes(SIZE, "little")
+
+
+def position_field(client: int, server: int) -> bytes:
+    """Return the labels for the next sequence numbers of both directions."""
+    value = (server & 0xFFFF) << 16 | client & 0xFFFF
+    return (value << POSITIONS | 1 << RESUMABLE).to_bytes(SIZE, "little")
+
+
+def positions(field: bytes) -> tuple[int, int] | None:
+    """Return the low 16 bits of both sequence numbers, client's first; None without the label RESUMABLE."""
+    if not has(field, RESUMABLE):
+        return None
+    value = int.from_bytes(field, "little") >> POSITIONS
+    return value & 0xFFFF, value >> 16 & 0xFFFF
 
 
 def has(field: bytes, label: int) -> bool:

@@ -11,6 +11,7 @@ from fwhelpers.kernel.nla import Buffer, DecodeError
 
 _HEAD = Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port
 _GEN = Struct("!BBH")  # nfgenmsg: family, version, resource id
+_BOTH = Struct("=IHHI4xBx2s")  # of a request
 SIZE = _HEAD.size + _GEN.size
 
 REQUEST, ACK, DUMP = 0x01, 0x04, 0x300
@@ -63,9 +64,9 @@ def message(
     seq: int = 0,
 ) -> bytes:
     """Encode a request. REQUEST is added to the flags."""
-    size = SIZE + len(payload)
-    head = _HEAD.pack(size, subsystem << 8 | kind, flags | REQUEST, seq, 0)
-    return head + _GEN.pack(family, 0, res_id) + payload
+    size, resource = SIZE + len(payload), res_id.to_bytes(2, "big")
+    head = _BOTH.pack(size, subsystem << 8 | kind, flags | REQUEST, seq, family, resource)
+    return head + payload
 
 
 def split(buffer: Buffer) -> Iterator[Message]:

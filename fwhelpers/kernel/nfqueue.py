@@ -15,7 +15,7 @@ from fwhelpers.kernel.conntrack import (
     CTA_TIMEOUT,
 )
 from fwhelpers.kernel.expect import Expectation, queue_attributes
-from fwhelpers.kernel.nla import attr, be32, nest, strz
+from fwhelpers.kernel.nla import NESTED, attr, be32, nest, strz
 from fwhelpers.kernel.packet import Packet
 from fwhelpers.kernel.packet_decoder import parse_packets
 
@@ -45,7 +45,10 @@ _COPY_PACKET = 2
 LOCAL_IN, FORWARD, LOCAL_OUT, POST_ROUTING = 1, 2, 3, 4
 
 _IDS = Struct("!II")  # verdict, packet id
-_INFO_SIZE = 32  # of a helper's private data
+_HDR = attr(_VERDICT_HDR, bytes(_IDS.size))[: -_IDS.size]
+_NO_CHANGES = nest(_CT)
+_U32 = Struct("!I")
+INFO_SIZE = 32  #: of a helper's private data
 
 
 def encode_bind(
@@ -89,7 +92,7 @@ def encode_verdict(
     `info` is helper name and private data, `labels` value and mask. `status` replaces all changeable bits
     (nf_conntrack_netlink.c: ctnetlink_update_status()).
     """
-    body = attr(_VERDICT_HDR, pack("!II", verdict, number))
+    body = _HDR + _IDS.pack(verdict, number)
     if payload is not None:
         body += attr(_PAYLOAD, payload)
     changes = b""
@@ -101,38 +104,63 @@ def encode_verdict(
         changes += be32(CTA_TIMEOUT, timeout)
     if status is not None:
         changes += be32(CTA_STATUS, status)
-    if changes or expectation is not None:
-        body += nest(_CT, changes)  # NFQA_EXP is ignored without it (nfqnl_recv_verdict)
+    if changes:
+        body += nest(_CT, changes)
+    elif expectation is not None:
+        body += _NO_CHANGES  # NFQA_EXP is ignored without NFQA_CT (nfqnl_recv_verdict)
     if expectation is not None:
-        body += nest(_EXP, queue_attributes(expectation))
+        body += attr(_EXP | NESTED, queue_attributes(expectation))
     return nfnl.message(nfnl.QUEUE, _VERDICT, 0, body, res_id=queue)
 
 
 def encode_batch(queue: int, number: int, verdict: int = ACCEPT) -> bytes:
     """Encode one verdict for all unanswered packets up to this id, which pass unchanged."""
-    header = attr(_VERDICT_HDR, pack("!II", verdict, number))
+    header = _HDR + _IDS.pack(verdict, number)
     return nfnl.message(nfnl.QUEUE, _VERDICT_BATCH, 0, header, res_id=queue)
 
 
 class VerdictEncoder:
-    """Encodes the usual verdicts of a queue: the same bytes but for packet id and private data."""
+    """Encodes the usual verdicts of a queue: the same bytes but for packet id, private data and lifetime."""
 
     def __init__(self, queue: int) -> None:
         self._batch = encode_batch(queue, 0)[:-8]
         self._queue = queue
-        self._accept: dict[str, tuple[bytes, bytes]] = {}  # by helper: before and after the id
+        #: by helper, and whether private data and lifetime are set
+        self._forms: dict[tuple[str, bool, bool], _Form] = {}
 
     def batch(self, number: int) -> bytes:
         """Accept all unanswered packets up to this id."""
         return self._batch + _IDS.pack(ACCEPT, number)
 
-    def accept(self, number: int, helper: str, info: bytes) -> bytes:
-        """Accept a packet, and store private data."""
-        if len(info) != _INFO_SIZE:
-            return encode_verdict(self._queue, number, ACCEPT, info=(helper, info))
-        parts = self._accept.get(helper)
-        if parts is None:
-            message = encode_verdict(self._queue, 0, ACCEPT, info=(helper, bytes(_INFO_SIZE)))
-            begin = nfnl.SIZE + 4
-            parts = self._accept[helper] = message[:begin], message[begin + 8 : -_INFO_SIZE]
-        return parts[0] + _IDS.pack(ACCEPT, number) + parts[1] + info
+    def accept(self, number: int, helper: str, info: bytes | None, timeout: int | None) -> bytes:
+        """Accept a packet, and store private data (of 32 bytes) or a lifetime, or both."""
+        if info is not None and len(info) != INFO_SIZE:
+            return encode_verdict(self._queue, number, ACCEPT, info=(helper, info), timeout=timeout)
+        key = helper, info is not None, timeout is not None
+        form = self._forms.get(key)
+        if form is None:
+            form = self._forms[key] = _Form(self._queue, *key)
+        message = form.head + _IDS.pack(ACCEPT, number) + form.before_info
+        if info is not None:
+            message += info
+        return message if timeout is None else message + form.before_timeout + _U32.pack(timeout)
+
+
+class _Form:
+    """The constant parts of a verdict's bytes."""
+
+    def __init__(self, queue: int, helper: str, stores: bool, keeps: bool) -> None:
+        message = encode_verdict(
+            queue,
+            0,
+            ACCEPT,
+            info=(helper, bytes(INFO_SIZE)) if stores else None,
+            timeout=0 if keeps else None,
+        )
+        begin = nfnl.SIZE + len(_HDR)
+        self.head = message[:begin]
+        rest = message[begin + _IDS.size :]
+        self.before_timeout = b""
+        if keeps:
+            rest, self.before_timeout = rest[:-8], rest[-8:-4]
+        self.before_info = rest[:-INFO_SIZE] if stores else rest

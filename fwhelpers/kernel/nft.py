@@ -93,6 +93,14 @@ class Nft:
         items: list[dict[str, Any]] = json.loads(output)["nftables"] if output else []
         return [item for item in items if "metainfo" not in item]
 
+    def listing(self) -> str:
+        """The ruleset as `nft -a list ruleset` prints it, each rule with its handle. Raises NftError."""
+        self._context.set_handle_output(True)
+        try:
+            return self.run("list ruleset\n")
+        finally:
+            self._context.set_handle_output(False)
+
     def tables(self) -> set[tuple[str, str]]:
         """All tables, as family and name."""
         lines = (line.split() for line in self.run("list tables\n").splitlines())

@@ -75,21 +75,28 @@ class PacketDecoder:
         number, hw_protocol, hook = _HDR.unpack_from(message, begin)
         ct_begin, ct_end = top.get(CT, NOWHERE)
         entry = find_places(message, ct_begin, ct_end)
-        queue = int.from_bytes(message[18:20], "big")
-        packet = Packet(queue, number, _value(message, top, PAYLOAD), message[ct_begin:ct_end])
-        packet.hw_protocol, packet.hook = hw_protocol, hook
-        packet.indev, packet.outdev = _number(message, top, INDEV), _number(message, top, OUTDEV)
-        packet.ctinfo = _number(message, top, CT_INFO)
-        packet.tuple_orig_raw = _value(message, entry, CTA_TUPLE_ORIG)
-        packet.ct_id = _number(message, entry, CTA_ID)
-        packet.status = _number(message, entry, CTA_STATUS)
-        packet.timeout = _number(message, entry, CTA_TIMEOUT)
-        packet.labels = _value(message, entry, CTA_LABELS)
         name = part(_value(message, entry, CTA_HELP), CTA_HELP_NAME)
-        packet.helper = name.split(b"\0", 1)[0].decode("ascii", "replace")
+        helper = name.split(b"\0", 1)[0].decode("ascii", "replace")
+        packet = Packet(
+            int.from_bytes(message[18:20], "big"),
+            number,
+            _value(message, top, PAYLOAD),
+            message[ct_begin:ct_end],
+            hw_protocol,
+            hook,
+            _number(message, top, INDEV),
+            _number(message, top, OUTDEV),
+            _value(message, entry, CTA_TUPLE_ORIG),
+            _number(message, entry, CTA_ID),
+            _number(message, entry, CTA_STATUS),
+            _number(message, entry, CTA_TIMEOUT),
+            _value(message, entry, CTA_LABELS),
+            _number(message, top, CT_INFO),
+            helper,
+        )
         if alone and PAYLOAD in top:
             with contextlib.suppress(ValueError):
-                self._layouts.insert(0, Layout(message, top, entry, packet.helper))
+                self._layouts.insert(0, Layout(message, top, entry, helper))
                 del self._layouts[MAX_LAYOUTS:]
         return packet
 

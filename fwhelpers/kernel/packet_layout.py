@@ -44,9 +44,11 @@ class Layout:
         "entry_begin",
         "entry_end",
         "headers",
+        "help_places",
         "helper",
         "mask",
         "missing",
+        "places",
         "values",
     )
 
@@ -63,6 +65,9 @@ class Layout:
         self.helper = helper
         self.begin = top[PAYLOAD][0]
         self.entry_begin, self.entry_end = top.get(CT, NOWHERE)
+        #: in the entry and in its CTA_HELP, from the first byte of each
+        self.places = _moved(entry, self.entry_begin)
+        self.help_places = _moved(in_help, entry.get(CTA_HELP, NOWHERE)[0])
         form, self.missing = _format(top, entry)
         self.values = Struct(form)
         mask = _mask(self.begin, (top, entry, in_help))
@@ -81,14 +86,18 @@ class Layout:
         values = self.values.unpack_from(message)
         if self.missing:
             values = _completed(values, self.missing)
-        entry = message[self.entry_begin : self.entry_end]
-        packet = Packet(values[0], values[1], message[begin:end], entry)
         (
-            packet.hw_protocol, packet.hook, packet.indev, packet.outdev, packet.tuple_orig_raw, packet.ct_id,
-            packet.status, packet.timeout, packet.labels, packet.ctinfo,
-        ) = values[2:]  # fmt: skip
-        packet.helper = self.helper
-        return packet
+            queue, number, hw_protocol, hook, indev, outdev, orig, ct_id, status, timeout, labels, ctinfo,
+        ) = values  # fmt: skip
+        return Packet(
+            queue, number, message[begin:end], message[self.entry_begin : self.entry_end],
+            hw_protocol, hook, indev, outdev, orig, ct_id, status, timeout, labels, ctinfo,
+            self.helper, self.places, self.help_places,
+        )  # fmt: skip
+
+
+def _moved(places: Places, begin: int) -> Places:
+    return {kind: (first - begin, last - begin) for kind, (first, last) in places.items()}
 
 
 def _covers(places: Places, begin: int, end: int) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import mmap
 import os
 import socket
 import struct
@@ -15,8 +16,11 @@ from fwhelpers.kernel.nfnl import Message, NetlinkError, error_of, split
 _NETLINK_NETFILTER = 12
 _SOL_NETLINK = 270
 _ADD_MEMBERSHIP, _NO_ENOBUFS, _EXT_ACK_CAP = 1, 5, 10
-_SO_ATTACH_FILTER, _SO_RCVBUFFORCE = 26, 33
+_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_MEMINFO = 26, 33, 55
 _MSG_DONTWAIT = 0x40
+_ANSWER = struct.Struct("=4xH10xi")  # nlmsghdr.nlmsg_type, nlmsgerr.error
+#: SK_MEMINFO_RMEM_ALLOC and SK_MEMINFO_RCVBUF (linux/sock_diag.h), the first two of nine values
+_MEMINFO = struct.Struct("=II")
 
 RECEIVE = 1 << 17  #: bytes; a queued packet is at most 64 KiB and its attributes
 QUEUE_BUFFER = 8 << 20  #: bytes that the kernel may hold for a queue socket
@@ -71,7 +75,11 @@ class NetlinkSocket:
 
     def _acknowledgement(self) -> int:
         while True:
-            for message in split(self._sock.recv(RECEIVE)):
+            buffer = self._sock.recv(RECEIVE)
+            kind, status = _ANSWER.unpack_from(buffer)
+            if kind == nfnl.ERROR:
+                return -int(status)
+            for message in split(buffer):
                 if message.type == nfnl.ERROR:
                     return error_of(message)
 
@@ -155,7 +163,8 @@ class _Batch:
     """Buffers for recvmmsg(2), allocated once."""
 
     def __init__(self) -> None:
-        self.memory = bytearray(RECEIVE * BATCH)
+        # of anonymous pages only those exist that were used: packets of control traffic are small
+        self.memory = mmap.mmap(-1, RECEIVE * BATCH)
         start = ctypes.addressof(ctypes.c_char.from_buffer(self.memory))
         self.vectors = (_IoVec * BATCH)(
             *(_IoVec(start + i * RECEIVE, RECEIVE) for i in range(BATCH))
@@ -233,6 +242,15 @@ class QueueSocket:
             return []
         sizes = [batch.headers[i].length for i in range(count)]
         return [batch.view[i * RECEIVE : i * RECEIVE + size] for i, size in enumerate(sizes)]
+
+    def backlog(self) -> tuple[int, int]:
+        """Return the bytes of memory that unread packets occupy, and how many may be occupied.
+
+        The kernel counts whole buffers (skb->truesize), more than the packets' own bytes.
+        """
+        info = self._sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, _MEMINFO.size)
+        occupied, limit = _MEMINFO.unpack(info)
+        return occupied, limit
 
     def send(self, verdicts: bytes) -> None:
         """Send verdicts. A verdict for a packet that is gone is no error."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from fwhelpers.api import KERNEL_HELPERS, Helper
-from fwhelpers.migrate import policies
+from fwhelpers.migrate import modules, policies
 from fwhelpers.migrate.conntrackd import Document, Type
 from fwhelpers.migrate.firewall import Rules
 from fwhelpers.migrate.helper_keys import Entry, keys
@@ -58,6 +58,7 @@ def convert(document: Document, rules: Rules, helpers: Mapping[str, Helper]) -> 
         assignments.setdefault(rule.helper, []).append(rule)
     for name, types in groups.items():
         _table(result, types, assignments.get(name, []), helpers.get(name), rules)
+    _modules(result, groups, rules, helpers)
     result.notes += [
         *_setup(document),
         *_unmatched(groups, rules),
@@ -65,6 +66,27 @@ def convert(document: Document, rules: Rules, helpers: Mapping[str, Helper]) -> 
     ]
     result.notes = _sorted([*result.notes, *_sections(document)], (document.file, *rules.files))
     return result
+
+
+def _modules(
+    result: Result, groups: Mapping[str, object], rules: Rules, helpers: Mapping[str, Helper]
+) -> None:
+    """Add a table for each module of the kernel's with parameters, as far as they have an equal."""
+    for options in rules.modules:
+        if options.helper in groups:
+            text = (
+                f"omitted the parameters of the kernel's {shown(options.helper)}: conntrackd has it"
+            )
+            result.notes.append(MigrationNote(options.origin, text))
+            continue
+        entries, notes = modules.convert(options, helpers)
+        result.notes += notes
+        if any(table.name == options.helper for table in result.tables):
+            text = f"omitted {options}: an earlier line has parameters of the same module"
+            result.notes.append(MigrationNote(options.origin, text))
+        elif options.helper in helpers:
+            origins = ((options.origin, f"parameters of the kernel's helper: {options}"),)
+            result.tables.append(Table(options.helper, origins, tuple(entries)))
 
 
 def _sorted(notes: Iterable[MigrationNote], files: Iterable[str]) -> list[MigrationNote]:
@@ -166,7 +188,8 @@ def _unmatched(groups: Mapping[str, object], rules: Rules) -> Iterator[Migration
     named: tuple[Assignment | Registration, ...] = (*rules.assignments, *rules.registrations)
     for rule in named:
         if rule.helper not in groups:
-            reason = "is the kernel's own" if rule.helper in KERNEL_HELPERS else "has no Type"
+            own = rule.helper in KERNEL_HELPERS
+            reason = "is the kernel's own (backend = kernel assigns it)" if own else "has no Type"
             yield MigrationNote(rule.origin, f"omitted helper {shown(rule.helper)}: it {reason}")
 
 

@@ -12,8 +12,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pluggy import PluginManager, PluginValidationError
 
@@ -21,6 +20,9 @@ from fwhelpers.api import Helper
 from fwhelpers.discovery import Row, with_rows
 from fwhelpers.plugin import hookspecs
 from fwhelpers.plugin.validation import validate
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution
 
 GROUP = "fwhelpers.plugins"
 OWN = (
@@ -40,7 +42,7 @@ class Plugin:
     name: str
     distribution: str
     version: str
-    module: str
+    module: str  #: of its entry point: "module" or "module:attribute"
     state: str = "loaded"  #: "loaded", "blocked" or "broken"
     helpers: tuple[str, ...] = ()
 
@@ -106,18 +108,28 @@ class Plugins:
 
 
 def load(
-    group: str = GROUP, blocked: Iterable[str] = (), environ: Mapping[str, str] = os.environ
+    group: str = GROUP,
+    blocked: Iterable[str] = (),
+    environ: Mapping[str, str] = os.environ,
+    installed: Iterable[Plugin] = (),
 ) -> Plugins:
-    """Load every installed plugin that is not blocked."""
+    """Load every installed plugin that is not blocked.
+
+    `installed`: the plugins that another process has found; by default they are searched for.
+    """
     loader = _Loader([*blocked, *environ.get(BLOCK_VARIABLE, "").replace(",", " ").split()])
-    metadata = cache(_name_and_version)  # reading a distribution's metadata is slow
-    pairs = [
-        (Plugin(entry.name, *metadata(entry.dist), entry.value), entry)
-        for entry in entry_points(group=group)
-    ]
-    for plugin, entry in sorted(pairs, key=lambda pair: _load_order(pair[0])):
-        loader.load(plugin, entry)
+    plugins = [replace(p, state="loaded", helpers=()) for p in installed] or _find(group)
+    for plugin in sorted(plugins, key=_load_order):
+        loader.load(plugin)
     return loader.result()
+
+
+def _find(group: str) -> list[Plugin]:
+    from importlib.metadata import entry_points  # with email and others, which workers do without
+
+    metadata = cache(_name_and_version)  # reading a distribution's metadata is slow
+    entries = entry_points(group=group)
+    return [Plugin(entry.name, *metadata(entry.dist), entry.value) for entry in entries]
 
 
 def _name_and_version(distribution: Distribution | None) -> tuple[str, str]:
@@ -136,12 +148,12 @@ class _Loader:
         self._plugins: list[Plugin] = []
         self._problems: list[Problem] = []
 
-    def load(self, plugin: Plugin, entry: EntryPoint) -> None:
+    def load(self, plugin: Plugin) -> None:
         if self._is_blocked(plugin):
             self._plugins.append(replace(plugin, state="blocked"))
             return
         try:
-            items = _declared_helpers(entry, plugin.version)
+            items = _declared_helpers(plugin)
         except _BrokenPlugin as error:
             self._plugins.append(replace(plugin, state="broken"))
             self._problems.append(Problem(plugin, str(error)))
@@ -188,10 +200,10 @@ class _BrokenPlugin(Exception):
     """A plugin that cannot be used, with the reason."""
 
 
-def _declared_helpers(entry: EntryPoint, version: str) -> list[object]:
+def _declared_helpers(plugin: Plugin) -> list[object]:
     # foreign code may raise anything, even SystemExit
     try:
-        module = _import(entry, version)
+        module = _import(plugin)
     except (Exception, SystemExit) as error:
         raise _BrokenPlugin(f"cannot be imported: {_one_line(error)}") from error
     api = getattr(module, "FWHELPERS_API", hookspecs.API_VERSION)
@@ -201,7 +213,7 @@ def _declared_helpers(entry: EntryPoint, version: str) -> list[object]:
         message = f"requires plugin API {api!r}, this is {hookspecs.API_VERSION} ({remedy})"
         raise _BrokenPlugin(message)
     try:
-        return _call_hook(entry.name, module)
+        return _call_hook(plugin.name, module)
     except PluginValidationError as error:
         raise _BrokenPlugin(f"invalid hook: {_one_line(error)}") from error
     except _BrokenPlugin:
@@ -210,17 +222,21 @@ def _declared_helpers(entry: EntryPoint, version: str) -> list[object]:
         raise _BrokenPlugin(f"its hook failed: {_one_line(error)}") from error
 
 
-def _import(entry: EntryPoint, version: str) -> object:
+def _import(plugin: Plugin) -> object:
     """Import a plugin's module, again if another version is loaded (a reload after an upgrade)."""
-    top = entry.module.partition(".")[0]
+    # "module:attribute [extras]" (packaging.python.org, Entry points specification)
+    name, _, attributes = plugin.module.partition("[")[0].replace(" ", "").partition(":")
+    top = name.partition(".")[0]
     loaded = sys.modules.get(top)
-    if loaded is not None and getattr(loaded, _VERSION, version) != version:
-        for name in [n for n in sys.modules if n == top or n.startswith(f"{top}.")]:
-            del sys.modules[name]
+    if loaded is not None and getattr(loaded, _VERSION, plugin.version) != plugin.version:
+        for module in [n for n in sys.modules if n == top or n.startswith(f"{top}.")]:
+            del sys.modules[module]
         importlib.invalidate_caches()
-    module: object = entry.load()
-    setattr(sys.modules[top], _VERSION, version)
-    return module
+    target: object = importlib.import_module(name)
+    for attribute in filter(None, attributes.split(".")):
+        target = getattr(target, attribute)
+    setattr(sys.modules[top], _VERSION, plugin.version)
+    return target
 
 
 def _call_hook(name: str, module: object) -> list[object]:

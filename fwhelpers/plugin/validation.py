@@ -7,15 +7,28 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fwhelpers.api import Helper, Parser, Policy, Setting
+from fwhelpers.kernel.transports import PORTLESS
 
 # nft's scanner requires a leading letter; firewalld turns an underscore into a dash; 12 characters
 # leave room for the prefix fw- in NF_CT_HELPER_NAME_LEN (16)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9.-]{0,11}")
+_KERNEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,14}")
+_MODULE = re.compile(r"[a-z0-9_]{1,55}")  # MODULE_NAME_LEN
 _SETTING = re.compile(r"[a-z][a-z0-9_]*")
 
 #: keys of every helper's table. Repeated here because the schema imports this module; a test compares them.
 RESERVED = frozenset(
-    ("destinations", "enabled", "fail", "families", "guard", "interfaces", "ports", "sources")
+    (
+        "backend",
+        "destinations",
+        "enabled",
+        "fail",
+        "families",
+        "guard",
+        "interfaces",
+        "ports",
+        "sources",
+    )
 )
 
 MAX_POLICIES = 4  # NF_CT_MAX_EXPECT_CLASSES
@@ -28,7 +41,10 @@ def validate(item: object) -> Iterator[str]:
         yield f"returned {type(item).__name__!r} instead of a Helper"
         return
     name = item.name if isinstance(item.name, str) else repr(item.name)
-    for check in (_name, _l4s, _ports, _families, _parsers, _policies, _settings, _outgoing):
+    for check in (
+        _name, _l4s, _ports, _families, _parsers, _udp_children, _policies, _settings, _outgoing,
+        _kernel,
+    ):  # fmt: skip
         for fault in _safely(check, item):
             yield f"helper {name}: {fault}"
 
@@ -70,6 +86,10 @@ def _families(helper: Helper) -> Iterator[str]:
 
 
 def _parsers(helper: Helper) -> Iterator[str]:
+    if helper.parser is None:
+        if not helper.kernel:
+            yield "parser is None, and no helper of the kernel is named"
+        return
     l4s = sorted(helper.registered)
     if not {"tcp", "udp"}.issuperset(l4s):
         yield f'children must be "tcp", "udp" or both, not {helper.children!r}'
@@ -81,6 +101,12 @@ def _parsers(helper: Helper) -> Iterator[str]:
         parser = helper.parser_for(l4)
         if not isinstance(parser, type) or not issubclass(parser, Parser):
             yield f"the parser for {l4} is not a subclass of Parser: {parser!r}"
+
+
+def _udp_children(helper: Helper) -> Iterator[str]:
+    lowest, highest = helper.udp_children
+    if not (_between(lowest, 0, 255) and _between(highest, lowest, 255)):
+        yield f"udp_children must be two bytes, the lower one first, not {helper.udp_children!r}"
 
 
 def _policies(helper: Helper) -> Iterator[str]:
@@ -105,6 +131,8 @@ def _policy(policy: Policy) -> Iterator[str]:
         value = getattr(policy, field)
         if not _between(value, low, high):
             yield f"{field} must be {low} to {high}, not {value!r}"
+    if policy.l4 and policy.l4 not in PORTLESS:
+        yield f"l4 must be a protocol without ports, or empty, not {policy.l4!r}"
     yield from _port_list("ports", policy.ports)
 
 
@@ -128,6 +156,20 @@ def _outgoing(helper: Helper) -> Iterator[str]:
             yield f"{group} is not a multicast group"
     if has_destination and families != set(helper.families):
         yield f"groups and broadcast have families {sorted(families)}, not {list(helper.families)}"
+
+
+def _kernel(helper: Helper) -> Iterator[str]:
+    l4s = [kernel.l4 for kernel in helper.kernel]
+    if len(set(l4s)) != len(l4s) or not set(helper.l4s).issuperset(l4s):
+        yield f"kernel: one helper for each of {', '.join(helper.l4s)}, not {l4s}"
+    for kernel in helper.kernel:
+        if not _KERNEL_NAME.fullmatch(kernel.name):
+            yield f"kernel: not a name of a helper: {kernel.name!r}"
+        for module in (kernel.module, *([kernel.nat] if kernel.nat else [])):
+            if not _MODULE.fullmatch(module):
+                yield f"kernel: not a name of a module: {module!r}"
+        if not set(kernel.families) or not set(helper.families).issuperset(kernel.families):
+            yield f"kernel: families must be among {list(helper.families)}, not {list(kernel.families)}"
 
 
 def _settings(helper: Helper) -> Iterator[str]:

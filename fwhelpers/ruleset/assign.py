@@ -25,6 +25,7 @@ from fwhelpers.config.assignments import (
     ZoneMember,
 )
 from fwhelpers.kernel import labels
+from fwhelpers.ruleset.backend import object_name
 from fwhelpers.ruleset.syntax import (
     addresses,
     anonymous_set,
@@ -220,11 +221,6 @@ def _grouped(pairs: Iterable[tuple[str, Assignment]]) -> dict[str, list[Assignme
     return groups
 
 
-def object_name(helper: Helper, l4: str) -> str:
-    """Return the name of a helper's nftables object."""
-    return identifier(f"{helper.name}-{transport(l4)}")
-
-
 def _assign_all(enabled: Sequence[Enabled], label: bool) -> list[str]:
     return [
         rule
@@ -239,6 +235,8 @@ def _assign(config: HelperConfig, helper: Helper, l4: str, label: bool) -> Itera
     if l4 == "tcp" and not config.settings.get("pickup", False):
         ports = f"{ports} {SYN}"
     traffic = "request" if helper.outgoing else "control"
+    if config.backend == "kernel":  # nothing is inspected, so no worker needs labels
+        label, traffic = False, f"{traffic}, by the kernel"
     for where in _targets(config, helper) if helper.outgoing else _where(config):
         match = " ".join([*incoming(config.interfaces), *where, ports])
         yield f"{match} {_set_helper(helper, l4, label, traffic)}"

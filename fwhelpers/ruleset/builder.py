@@ -17,16 +17,17 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fwhelpers.api import Helper
 from fwhelpers.config import Config
 from fwhelpers.kernel import labels
-from fwhelpers.ruleset.assign import SYN, Enabled, assignment, incoming, object_name
+from fwhelpers.ruleset.assign import SYN, Enabled, assignment, incoming
+from fwhelpers.ruleset.backend import acting, kernel_objects, user_objects
 from fwhelpers.ruleset.syntax import CHECK_TABLE as CHECK_TABLE
 from fwhelpers.ruleset.syntax import (
     L4S,
     anonymous_set,
     base_chain,
-    block,
     chain,
     comment,
     identifier,
+    number,
     port_numbers,
     transport,
     whole_table,
@@ -45,6 +46,8 @@ _PURPOSES = {
     "steer": "queue packets of connections that have a helper",
     "steer-syn": "TCP: mark connections inspected from their first packet, queue SYNs of clients that announce",
     "steer-tcp": "TCP: mark the first payload of each direction, queue segments with payload",
+    "steer-end": "TCP: queue the end of connections that expectations outlive",
+    "steer-children-end": "TCP: queue the end of connections that expectations outlive",
     "steer-children": "queue packets of expected connections that have inherited a helper",
     "steer-children-tcp": "TCP: mark the first payload of each direction, queue segments with payload",
     "steer-outgoing": "queue requests to groups and broadcast addresses",
@@ -74,10 +77,11 @@ def build(
     steer = config.daemon.steering == "rules"
     sections = [["flags owner"]]
     if enabled and not unregistered:
-        sections += [*_objects(h for _, h in enabled), *assignment(enabled, config.scope, steer)]
-    if helpers and steer:
-        inspected = config.inspected
-        sections += _steering([(inspected[n], helper) for n, helper in helpers.items()], queues)
+        assigned = [(c, acting(c, helper)) for c, helper in enabled]
+        sections += [*_objects(enabled), *assignment(assigned, config.scope, steer)]
+    inspected = [(config.inspected[n], h) for n, h in helpers.items() if n in config.inspected]
+    if inspected and steer:
+        sections += _steering(inspected, queues)
     return teardown(table) + whole_table(table, sections)
 
 
@@ -88,7 +92,7 @@ def teardown(table: str = TABLE) -> str:
 
 def pin_table(helpers: Iterable[Helper]) -> str:
     """Return a table without owner that refers to each helper. Loading it again adds new helpers."""
-    return whole_table(PIN_TABLE, list(_objects(helpers)))
+    return whole_table(PIN_TABLE, [section for h in helpers for section in user_objects(h)])
 
 
 def unpin() -> str:
@@ -96,11 +100,9 @@ def unpin() -> str:
     return whole_table(PIN_TABLE, []) + f"delete table inet {PIN_TABLE}\n"
 
 
-def _objects(helpers: Iterable[Helper]) -> Iterator[list[str]]:
-    for helper in helpers:
-        for l4 in helper.registered:
-            kind = f'type "{identifier(helper.kernel_name)}" protocol {transport(l4)}'
-            yield block(f"ct helper {object_name(helper, l4)}", [kind])
+def _objects(enabled: Iterable[Enabled]) -> Iterator[list[str]]:
+    for config, helper in enabled:
+        yield from user_objects(helper) if config.backend == "user" else kernel_objects(helper)
 
 
 def _steering(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
@@ -155,34 +157,46 @@ def _steer_children(enabled: Sequence[Enabled], queues: range) -> list[list[str]
     """Return the chains for expected connections that are inspected. Their helper is inherited, their port any."""
     tcp = _children(enabled, "tcp", queues)
     udp = _children(enabled, "udp", queues)
+    with_tcp = [f"{_inherited(h)} meta l4proto tcp" for _, h in enabled if "tcp" in h.children]
     rules = [
         f"ct status & {_EXPECTED:#x} != {_EXPECTED:#x} return",
+        *(f"{match} {_ENDS} goto steer-children-end" for match in with_tcp),
         f"ct label {labels.DONE} return",
     ]
     sections = []
     if tcp:
+        sections.append(_chain("steer-children-end", [*_MARK_LAST_PAYLOAD, *tcp]))
         for matches, verdict in (
             (_BEGINS, f"ct label set {labels.BEGAN}"),
             (_PAYLOAD, "goto steer-children-tcp"),
         ):
-            rules += [
-                f"{_inherited(h)} meta l4proto tcp {matches} {verdict}"
-                for _, h in enabled
-                if "tcp" in h.children
-            ]
+            rules += [f"{match} {matches} {verdict}" for match in with_tcp]
         sections.append(_chain("steer-children-tcp", [*_MARK_PAYLOAD, *tcp]))
     return [*sections, _chain("steer-children", [*rules, *udp])] if tcp or udp else []
 
 
 def _children(enabled: Sequence[Enabled], l4: str, queues: range) -> list[str]:
     return [
-        f"{_inherited(helper)} meta l4proto {transport(l4)} counter queue {_FAILS[config.fail]}to {target}"
+        f"{_child(helper, l4)} counter queue {_FAILS[config.fail]}to {target}"
         f" {comment(f'fwhelpers: inspect {identifier(helper.name)} children')}"
         for config, helper in enabled
         if l4 in helper.children
         # the address of the master's client, to which answers to a request go
         for target in _by_address(queues, "daddr" if helper.outgoing and l4 == "udp" else "saddr")
     ]
+
+
+def _child(helper: Helper, l4: str) -> str:
+    """Return the match of a helper's children of one transport.
+
+    Media of a call have inherited the helper as well. Their first packet must not wait in a queue: it uses up the
+    expectation, and the packet after it would begin a connection that nobody expects.
+    """
+    match = f"{_inherited(helper)} meta l4proto {transport(l4)}"
+    if l4 != "udp" or helper.outgoing:
+        return match
+    lowest, highest = helper.udp_children
+    return f"{match} @ih,0,8 {number(lowest, 0, 255)}-{number(highest, 0, 255)}"
 
 
 def _inherited(helper: Helper) -> str:
@@ -206,18 +220,20 @@ def _by_address(queues: range, end: str) -> list[str]:
     ]
 
 
-_NOT_INSPECTED = (
-    f"ct status & {_HAS_HELPER:#x} != {_HAS_HELPER:#x} accept",
-    f"ct label {labels.DONE} accept",
-)
+_NO_HELPER = f"ct status & {_HAS_HELPER:#x} != {_HAS_HELPER:#x} accept"
+_FINISHED = f"ct label {labels.DONE} accept"
+_NOT_INSPECTED = (_NO_HELPER, _FINISHED)
 
 
 def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
     ports = {(l4, fail): _steered(enabled, l4, fail) for l4 in L4S for fail in _FAILS}
     targets = _by_address(queues, "saddr")
-    rules = [*_NOT_INSPECTED, *_queue_rules(ports, "udp", targets, "control connections")]
-    sections = []
     tcp = port_numbers({port for fail in _FAILS for port in ports["tcp", fail]})
+    rules = [_NO_HELPER]
+    if tcp:
+        rules.append(f"{_original('tcp', tcp)} {_ENDS} goto steer-end")
+    rules += [_FINISHED, *_queue_rules(ports, "udp", targets, "control connections")]
+    sections = []
     if tcp:
         rules += [
             f"{_original('tcp', tcp)} {_BEGINS} goto steer-syn",
@@ -227,7 +243,9 @@ def _steer_plain(enabled: Sequence[Enabled], queues: range) -> list[list[str]]:
         syns = {("tcp", fail): _steered(announcing, "tcp", fail) for fail in _FAILS}
         syn = [f"ct label set {labels.BEGAN}", *_queue_rules(syns, "tcp", targets, "first SYN")]
         payload = [*_MARK_PAYLOAD, *_queue_rules(ports, "tcp", targets, "control connections")]
-        sections += [_chain("steer-syn", syn), _chain("steer-tcp", payload)]
+        end = [*_MARK_LAST_PAYLOAD, *_queue_rules(ports, "tcp", targets, "ends of connections")]
+        sections += [_chain("steer-syn", syn), _chain("steer-end", end)]
+        sections.append(_chain("steer-tcp", payload))
     return [*sections, _chain("steer", rules)]
 
 
@@ -241,6 +259,9 @@ _BEGINS = f"ct status & {_CONFIRMED:#x} != {_CONFIRMED:#x} {SYN}"
 # payload within a connection
 _PAYLOAD = "tcp flags & syn == 0x0 @ih,0,8 0x0-0xff"
 
+# also of a finished flow: the entry of a connection that has ended takes its expectations along (decision 0012)
+_ENDS = f"ct label {labels.OUTLIVED} tcp flags & (fin | rst) != 0x0"
+
 # These labels show a worker whether a segment is the first payload of its direction, although most SYNs are not
 # queued. `set` adds a bit: the first payload sets SEEN, each later one SEEN and MORE. A connection without room for
 # labels has neither.
@@ -250,6 +271,7 @@ _MARK_PAYLOAD = (
     f"ct direction reply ct label {labels.REPLY_SEEN} ct label set {labels.REPLY_MORE}",
     f"ct direction reply ct label set {labels.REPLY_SEEN}",
 )
+_MARK_LAST_PAYLOAD = tuple(f"@ih,0,8 0x0-0xff {rule}" for rule in _MARK_PAYLOAD)
 
 
 def _queue_rules(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from fwhelpers.engine.headers import FIN, RST, SYN, TCP, Segment
-from fwhelpers.kernel import conntrack, labels
+from fwhelpers.kernel import conntrack, labels, transports
 from fwhelpers.kernel.conntrack import (
     IPS_CONFIRMED,
     IPS_EXPECTED,
@@ -25,6 +25,7 @@ _ACK = 0x10
 
 #: seconds; nf_conntrack_{udp,udp_stream,tcp_established,tcp_time_wait}_timeout
 _UDP, _UDP_STREAM, _TCP, _TCP_CLOSED = 30.0, 120.0, 432000.0, 120.0
+_GENERIC = 600.0  #: nf_conntrack_generic_timeout, of protocols without a tracker
 
 
 @dataclass(slots=True, eq=False)
@@ -103,6 +104,7 @@ class Conntrack:
         self._redirects = redirects
         self._connections: dict[Tuple, Connection] = {}
         self._expected: dict[Tuple, list[Expected]] = {}
+        self.used: list[Expectation] = []  #: that a connection has used up, for the caller to clear
         self._ids = count(1)
 
     # connections
@@ -150,7 +152,9 @@ class Conntrack:
     def _progress(self, connection: Connection, segment: Segment, reply: bool, now: float) -> None:
         if reply:
             connection.status |= IPS_SEEN_REPLY
-        if segment.l4 != TCP:
+        if not transports.has_ports(segment.l4):
+            lifetime = _GENERIC
+        elif segment.l4 != TCP:
             lifetime = _UDP_STREAM if connection.status & IPS_SEEN_REPLY else _UDP
         else:
             if segment.flags & RST:
@@ -195,6 +199,7 @@ class Conntrack:
             expected.data = frame
         if not expected.expectation.flags & PERMANENT:
             self._remove(expected)
+            self.used.append(expected.expectation)
         connection.status |= IPS_EXPECTED
         connection.master = expected.expectation.master
         connection.helper = expected.expectation.helper or self._redirected(connection)
@@ -208,9 +213,11 @@ class Conntrack:
     def _find(self, tuple_: Tuple) -> Expected | None:
         for expected in self._expected.get(_key(tuple_), []):
             expectation = expected.expectation
-            if _masked(expectation.tuple.src, expectation.mask.src) == _masked(
-                tuple_.src, expectation.mask.src
-            ) and (not expectation.mask.sport or expectation.tuple.sport == tuple_.sport):
+            if (
+                _masked(expectation.tuple.src, expectation.mask.src)
+                == _masked(tuple_.src, expectation.mask.src)
+                and not (expectation.tuple.sport ^ tuple_.sport) & expectation.mask.sport
+            ):
                 return expected
         return None
 
@@ -236,6 +243,8 @@ def tuple_of(packet: bytes, segment: Segment) -> Tuple:
     src, dst = (
         (packet[12:16], packet[16:20]) if packet[0] >> 4 == 4 else (packet[8:24], packet[24:40])
     )
+    if not transports.has_ports(segment.l4):
+        return Tuple(src, dst, segment.l4, 0, 0)
     at = segment.transport
     sport, dport = (int.from_bytes(packet[at + i : at + i + 2], "big") for i in (0, 2))
     return Tuple(src, dst, segment.l4, sport, dport)

@@ -10,16 +10,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Any, NamedTuple
 
-from fwhelpers.api import Endpoint, Event, Expect, Helper, ParseError, Parser
+from fwhelpers.api import Endpoint, Event, Expect, Helper, ParseError, Parser, Rewrite
 from fwhelpers.testing.playbook import Message, flow_of, new_parser
 
 #: events in comparable form; a ParseError is its name
 Outcome = list[Any]
 
 _FAILED = "ParseError"
+
+
+def _no_text(_: Endpoint) -> bytes:
+    return b""
 
 
 class Announced(NamedTuple):
@@ -35,8 +40,6 @@ class Announced(NamedTuple):
 
 
 Cut = Callable[[bytes], Iterable[bytes]]
-
-MAX_MEMORY = 256 * 1024  #: bytes for one connection
 
 
 def whole(data: bytes) -> Iterator[bytes]:
@@ -84,12 +87,13 @@ def check(
     family: int = 4,
     settings: Mapping[str, Any] | None = None,
     seed: int = 0,
+    address: str = "peer",
 ) -> Outcome:
-    """Check all invariants on a script; return its outcome. Raises AssertionError."""
+    """Check all invariants on a script; return its outcome. `address`: see `Parser.address`. Raises AssertionError."""
     flow = flow_of(helper, l4, family)
 
     def parser() -> Parser:
-        return new_parser(helper, flow, settings)
+        return new_parser(helper, flow, settings, address)
 
     outcome = run(parser(), script)
     if flow.l4 == "tcp":
@@ -105,14 +109,15 @@ def check_restart(
     l4: str = "",
     family: int = 4,
     settings: Mapping[str, Any] | None = None,
+    address: str = "peer",
 ) -> None:
     """Check that another worker may take over wherever both directions stand between messages.
 
     The script must be one in which `save` loses nothing. Raises AssertionError.
     """
     flow = flow_of(helper, l4, family)
-    expected = _without_spans(run(new_parser(helper, flow, settings), script))
-    parser = new_parser(helper, flow, settings)
+    expected = _without_spans(run(new_parser(helper, flow, settings, address), script))
+    parser = new_parser(helper, flow, settings, address)
     outcome: Outcome = []
     for message in script:
         outcome += run(parser, [message])
@@ -120,7 +125,7 @@ def check_restart(
             break
         if parser.boundary(False) and parser.boundary(True):
             saved = parser.save()
-            parser = new_parser(helper, flow, settings)
+            parser = new_parser(helper, flow, settings, address)
             parser.restore(saved)
     assert _without_spans(outcome) == expected
 
@@ -128,7 +133,7 @@ def check_restart(
 def check_bounds(parser: Parser) -> None:
     """Check the bounds of memory and saved state. Raises AssertionError."""
     size = footprint(parser)
-    assert size <= MAX_MEMORY, f"the parser holds {size} bytes"
+    assert size <= parser.MEMORY_MAX, f"the parser holds {size} bytes"
     if parser.boundary(False) and parser.boundary(True):
         saved = parser.save()
         assert len(saved) <= Parser.STATE_MAX, f"{len(saved)} bytes of state"
@@ -161,14 +166,24 @@ _SHARED_ATTRIBUTES = ("flow", "settings", "_flow", "_settings", "_programs")
 
 
 def _without_spans(outcome: Outcome) -> Outcome:
+    return [_without_span(item) for item in outcome]
+
+
+def _without_span(item: Any) -> Any:
     # a restored parser counts from the beginning of its own data
-    return [item._replace(span=None) if isinstance(item, Announced) else item for item in outcome]
+    if isinstance(item, Announced):
+        return item._replace(span=None)
+    if isinstance(item, tuple) and item and isinstance(item[0], Rewrite):
+        return replace(item[0], span=(0, 0)), *item[1:]
+    return item
 
 
 def _plain(event: Event) -> Any:
+    # each event has its own function, so compare the functions' results
+    if isinstance(event, Rewrite):
+        return replace(event, encode=_no_text, fit=None), event.encode(event.endpoint)
     if not isinstance(event, Expect):
         return event
-    # each event has its own function, so compare the functions' results
     text = event.encode(event.server) if event.encode else None
     return Announced(
         event.client, event.server, event.l4, event.policy, event.span, text, event.trigger

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, ParseError, Parser
+from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, ParseError, Parser, Rewrite
 from fwhelpers.config.schema import setting_key
 
 CLIENT = {4: Endpoint.parse("10.0.1.2", 40000), 6: Endpoint.parse("fd01::2", 40000)}
@@ -63,23 +63,38 @@ def flow_of(helper: Helper, l4: str = "", family: int = 4) -> Flow:
 
 
 def new_parser(
-    helper: Helper, flow: Flow | None = None, settings: Mapping[str, Any] | None = None
+    helper: Helper,
+    flow: Flow | None = None,
+    settings: Mapping[str, Any] | None = None,
+    address: str = "peer",
 ) -> Parser:
     """Create a parser as the engine does."""
     flow = flow or flow_of(helper)
-    return helper.parser_for(flow.l4)(flow, settings_of(helper, settings or {}))
+    parser = helper.parser_for(flow.l4)(flow, settings_of(helper, settings or {}))
+    parser.address = address
+    return parser
 
 
 class Playbook:
-    """A control connection without packets. Keyword arguments are the helper's settings."""
+    """A control connection without packets. Further keyword arguments are the helper's settings.
 
-    def __init__(self, helper: Helper, l4: str = "", family: int = 4, **settings: Any) -> None:
+    `address`: the hosts that announcements may name, as in `Parser.address`.
+    """
+
+    def __init__(
+        self,
+        helper: Helper,
+        l4: str = "",
+        family: int = 4,
+        address: str = "peer",
+        **settings: Any,
+    ) -> None:
         self.flow = flow_of(helper, l4, family)
         #: each direction's bytes (UDP: the last datagram)
         self.streams = (bytearray(), bytearray())
         self.last: Answer | None = None  #: the parser's answer that was stated last
-        self._helper, self._settings = helper, settings
-        self._parser = new_parser(helper, self.flow, settings)
+        self._helper, self._settings, self._address = helper, settings, address
+        self._parser = new_parser(helper, self.flow, settings, address)
         self._answers: deque[Answer] = deque()
         self._failed = False
 
@@ -127,7 +142,7 @@ class Playbook:
         assert self._parser.boundary(True), "the server's message is half-read"
         saved = self._parser.save()
         assert len(saved) <= Parser.STATE_MAX
-        self._parser = new_parser(self._helper, self.flow, self._settings)
+        self._parser = new_parser(self._helper, self.flow, self._settings, self._address)
         self._parser.restore(saved)
         for stream in self.streams:
             stream.clear()
@@ -144,6 +159,8 @@ class Playbook:
 
 def comparable(answered: Answer, stated: Event) -> Answer:
     """Return the answer without its functions, and without its span unless `stated` has one."""
+    if isinstance(answered, Rewrite) and isinstance(stated, Rewrite):
+        return replace(answered, encode=stated.encode, fit=stated.fit)
     if not isinstance(answered, Expect) or not isinstance(stated, Expect):
         return answered
     span = answered.span if stated.span is not None else None

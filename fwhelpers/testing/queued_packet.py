@@ -12,6 +12,9 @@ from fwhelpers.kernel.conntrack import (
     CTA_HELP_NAME,
     CTA_ID,
     CTA_LABELS,
+    CTA_PROTOINFO,
+    CTA_PROTOINFO_TCP,
+    CTA_PROTOINFO_TCP_STATE,
     CTA_SEQ_ADJ_ORIG,
     CTA_SEQ_ADJ_REPLY,
     CTA_STATUS,
@@ -45,6 +48,7 @@ class QueuedPacket:
     indev: int = 0
     outdev: int = 0
     adjustments: Adjustments = (NO_ADJUSTMENT, NO_ADJUSTMENT)
+    tcp_state: int = 0  #: enum tcp_conntrack; 0: the entry has none
 
     def message(self, number: int = 1, queue: int = 0) -> bytes:
         """Return the kernel's message; `number` is the packet's id."""
@@ -55,7 +59,7 @@ class QueuedPacket:
             for kind, index in ((_INDEV, self.indev), (_OUTDEV, self.outdev))
             if index
         )
-        body += encode_entry(self.entry, self.adjustments)
+        body += encode_entry(self.entry, self.adjustments, self.tcp_state)
         body += be32(_CT_INFO, self.ctinfo) + attr(_PAYLOAD, self.payload)
         return nfnl.message(nfnl.QUEUE, _PACKET, 0, body, res_id=queue)
 
@@ -72,7 +76,7 @@ def ctinfo(entry: Conntrack, reply: bool) -> int:
     return 0 if entry.status & IPS_CONFIRMED else 2
 
 
-def encode_entry(entry: Conntrack, adjustments: Adjustments) -> bytes:
+def encode_entry(entry: Conntrack, adjustments: Adjustments, tcp_state: int = 0) -> bytes:
     """Encode NFQA_CT."""
     parts = [
         encode_tuple(CTA_TUPLE_ORIG, entry.orig),
@@ -85,6 +89,9 @@ def encode_entry(entry: Conntrack, adjustments: Adjustments) -> bytes:
         be32(CTA_STATUS, entry.status),
         be32(CTA_TIMEOUT, entry.timeout),
     ]
+    if tcp_state:
+        state = attr(CTA_PROTOINFO_TCP_STATE, bytes([tcp_state]))
+        parts.append(nest(CTA_PROTOINFO, nest(CTA_PROTOINFO_TCP, state)))
     if entry.helper:
         info = attr(CTA_HELP_INFO, entry.info)
         parts.append(nest(CTA_HELP, strz(CTA_HELP_NAME, entry.helper), info))

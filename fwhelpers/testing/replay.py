@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, Parser
+from fwhelpers.engine.expectation_key import ExpectationId, key_of
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.engine.headers import ACK, SYN, TCP, Segment, locate
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.verdict import Report, Verdict
-from fwhelpers.kernel import labels
+from fwhelpers.kernel import labels, transports
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.nfqueue import LOCAL_IN, POST_ROUTING
@@ -25,10 +26,10 @@ from fwhelpers.testing import pcap
 from fwhelpers.testing.fake_conntrack import Connection, Conntrack, Expected, confirm
 from fwhelpers.testing.fragments import Reassembly
 from fwhelpers.testing.link_layer import ip_packet, is_broadcast
+from fwhelpers.testing.portless import locate_portless
 from fwhelpers.testing.queued_packet import QueuedPacket, ctinfo
 from fwhelpers.testing.replay_links import ReplayLinks
 
-_L4 = {6: "tcp", 17: "udp"}
 _PICKUP = "pickup"  #: a helper's setting: parse connections that have begun already
 _MAX_REPEATS = 64
 
@@ -77,7 +78,7 @@ class Announcement:
     def _tuple(self) -> dict[str, Any]:
         if self.expected:
             tup, mask = self.expected.expectation.tuple, self.expected.expectation.mask
-            fields = _tuple_dict(tup) | ({} if mask.sport else {"sport": None})
+            fields = _tuple_dict(tup) | ({} if mask.sport == 0xFFFF else {"sport": None})
             length = int.from_bytes(mask.src, "big").bit_count()
             return (
                 fields
@@ -142,6 +143,8 @@ class Replay:
         self._names: dict[str, str] = {}
         self._by_port: dict[tuple[str, int], list[Helper]] = {}
         for name, helper in helpers.items():
+            if helper.parser is None:  # the kernel's alone
+                continue
             self._enable(name, helper, settings.get(name, {}), limits.get(name, Limits()))
         self._table = Conntrack(self._assign, self._redirects)
         self._inspector = Inspector(
@@ -169,7 +172,7 @@ class Replay:
     def _assign(self, tuple_: Tuple, midway: bool) -> str:
         fitting = (
             h
-            for h in self._by_port.get((_L4[tuple_.l4], tuple_.dport), ())
+            for h in self._by_port.get((transports.name_of(tuple_.l4), tuple_.dport), ())
             if _steered(h, tuple_, self._now.broadcast)
         )
         name = next((helper.kernel_name for helper in fitting), "")
@@ -189,7 +192,7 @@ class Replay:
         self._now.broadcast = is_broadcast(frame.link, frame.data)
         packet = ip_packet(frame.link, frame.data)
         whole = self._reassembly.feed(packet, self._now.time) if packet else None
-        segment = locate(whole) if whole else None
+        segment = (locate(whole) or locate_portless(whole)) if whole else None
         if whole is not None and segment is not None:
             self._packet(whole, segment)
 
@@ -256,6 +259,10 @@ class Replay:
         """Create or replace the expectation."""
         return self.create(expectation)
 
+    def renew(self, expectation: Expectation, seconds: int) -> bool:
+        """Return False: an announcement that renews is listed like the first."""
+        return False
+
     def delete(self, expectation: Expectation) -> None:
         """Delete the expectation."""
         self._table.forget(expectation)
@@ -267,6 +274,11 @@ class Replay:
     def has(self, expectation: Expectation) -> bool:
         """Return whether the expectation exists."""
         return self._table.has(expectation, self._now.time)
+
+    def ended(self) -> Sequence[ExpectationId]:
+        """Return the expectations that were used up since the last call."""
+        used, self._table.used = self._table.used, []
+        return [ExpectationId(key_of(expectation), expectation.master) for expectation in used]
 
     # results
 
@@ -330,10 +342,11 @@ def _listening(parser: type[Parser], now: _Now) -> type[Parser]:
 
 def _tuple_dict(tup: Tuple) -> dict[str, Any]:
     src, dst = Endpoint(tup.src, tup.sport), Endpoint(tup.dst, tup.dport)
+    ports = transports.has_ports(tup.l4)
     return {
-        "l4": _L4[tup.l4],
+        "l4": transports.name_of(tup.l4),
         "src": src.host,
-        "sport": src.port,
+        "sport": src.port if ports else None,
         "dst": dst.host,
-        "dport": dst.port,
+        "dport": dst.port if ports else None,
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 from fwhelpers.discovery import Row
 from fwhelpers.engine.guard import Limits
+from fwhelpers.plugin.manager import Plugin
 
 MAX_CONTROL = 1 << 20  #: bytes of a message between manager and worker
 
@@ -32,6 +33,7 @@ class WorkerConfig:
     helpers: Mapping[str, HelperOptions]  #: by the name of the helper
     blocked: tuple[str, ...] = ()  #: plugins that must not be loaded
     plugins: tuple[str, ...] = ()  #: identities of the installed plugins
+    installed: tuple[Plugin, ...] = ()  #: as the manager found them; none: the worker searches
     rows: tuple[Row, ...] = ()  #: the configuration's own discovery protocols
     #: steering "helper": without a listener the kernel confirms nothing, so disable them when the manager is gone
     disable_at_end: bool = False

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from errno import EEXIST
+from itertools import islice
 
-from fwhelpers.engine.expectation_key import leads_to
+from fwhelpers.engine.expectation_key import ExpectationId, leads_to, make_key
 from fwhelpers.kernel import expect
-from fwhelpers.kernel.expect import Expectation
+from fwhelpers.kernel.expect import PERMANENT, Expectation
 from fwhelpers.kernel.nfnl import NetlinkError
-from fwhelpers.kernel.nla import DecodeError
-from fwhelpers.kernel.socket import NetlinkSocket
+from fwhelpers.kernel.nla import Buffer, DecodeError
+from fwhelpers.kernel.socket import EventSocket, NetlinkSocket
+
+MAX_ENDED = 256  #: reports of the kernel that are read at once
 
 
 class ExpectationTable:
     """`engine.verdict.ExpectationTable` over ctnetlink."""
 
-    def __init__(self, netlink: NetlinkSocket) -> None:
+    def __init__(self, netlink: NetlinkSocket, events: EventSocket | None = None) -> None:
+        """`events` receives the ends of expectations."""
         self._netlink = netlink
+        self._events = events
 
     def create(self, expectation: Expectation) -> int:
         """Create; return 0 or an errno."""
@@ -36,6 +42,16 @@ class ExpectationTable:
         delete, create = expect.encode_delete(expectation), expect.encode_create(expectation)
         return self._netlink.request_all([delete, create])[1]
 
+    def renew(self, expectation: Expectation, seconds: int) -> bool:
+        """Restart the lifetime of an equal one of the same master; return False if there is none.
+
+        A connection may come at any time, so it stays in its place.
+        """
+        current = self.get(expectation)
+        if current is None or _fixed(current) != _fixed(expectation):
+            return False
+        return self._netlink.request_all([expect.encode_renew(expectation, seconds)])[0] == 0
+
     def delete(self, expectation: Expectation) -> None:
         """Delete if it exists.
 
@@ -52,10 +68,20 @@ class ExpectationTable:
     def has(self, expectation: Expectation) -> bool:
         """Return whether it exists, with this master."""
         current = self.get(expectation)
-        return current is not None and (leads_to(current), current.master) == (
-            leads_to(expectation),
-            expectation.master,
-        )
+        return current is not None and _of_master(current) == _of_master(expectation)
+
+    def ended(self) -> Sequence[ExpectationId] | None:
+        """Return the ends that the kernel has reported since the last call, None if reports are lost.
+
+        It returns at most MAX_ENDED, and the others the next time.
+        """
+        if self._events is None:
+            return None
+        messages = list(islice(self._events.read(), MAX_ENDED))
+        payloads = [message.payload for message in messages if message is not None]
+        if len(payloads) < len(messages):
+            return None
+        return [identity for payload in payloads if (identity := _identity(payload))]
 
     def get(self, expectation: Expectation) -> Expectation | None:
         """Return the kernel's expectation of the same tuple, None if there is none."""
@@ -74,3 +100,20 @@ class ExpectationTable:
 
     def _delete(self, expectation: Expectation) -> None:
         self._netlink.request_all([expect.encode_delete(expectation)])
+
+
+def _of_master(expectation: Expectation) -> tuple[object, ...]:
+    return leads_to(expectation), expectation.master
+
+
+def _fixed(expectation: Expectation) -> tuple[object, ...]:
+    """What stays as it is while an expectation lasts. The kernel adds a flag of its own."""
+    return _of_master(expectation), expectation.klass, expectation.flags & PERMANENT
+
+
+def _identity(payload: Buffer) -> ExpectationId | None:
+    try:
+        zone, expected, mask, master = expect.parse_identity(payload)
+    except DecodeError:
+        return None
+    return ExpectationId(make_key(zone, expected, mask), master)

@@ -20,8 +20,8 @@ import time
 from collections.abc import Iterable
 
 from fwhelpers.engine.inspector import Active, Inspector
-from fwhelpers.kernel import nfqueue
-from fwhelpers.kernel.socket import NetlinkSocket, QueueSocket
+from fwhelpers.kernel import expect, nfqueue
+from fwhelpers.kernel.socket import EventSocket, NetlinkSocket, QueueSocket
 from fwhelpers.plugin.manager import Plugins, load
 from fwhelpers.registration.cthelpers import CtHelperTable
 from fwhelpers.worker.config import HANDOVER, MAX_CONTROL, WorkerConfig
@@ -56,9 +56,8 @@ class Worker:
         self._verdicts = VerdictBatch(sock, queue)
         self._netlink = NetlinkSocket()
         self._links = OnLinkPrefixes()
-        self._inspector = Inspector(
-            {}, ExpectationTable(self._netlink), self._reporter, links=self._links
-        )
+        table = ExpectationTable(self._netlink, EventSocket((expect.DESTROYED,)))
+        self._inspector = Inspector({}, table, self._reporter, links=self._links)
         self._config = WorkerConfig({})
         self._plugins: Plugins | None = None
         self._handing_over = False
@@ -123,7 +122,8 @@ class Worker:
     def _apply(self, config: WorkerConfig) -> None:
         self._config = config
         if self._plugins is None:
-            self._plugins = load(blocked=config.blocked).with_discovery(config.rows)
+            plugins = load(blocked=config.blocked, installed=config.installed)
+            self._plugins = plugins.with_discovery(config.rows)
             self._sock.prepare()
             self._reporter.sandbox_gaps(enter_sandbox())
             self._configure(config, self._plugins)

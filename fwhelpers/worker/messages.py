@@ -31,6 +31,7 @@ class ReportKind(StrEnum):
     """What happened to a flow."""
 
     EXPECTED = "expected"
+    RENEWED = "renewed"
     REFUSED = "refused"
     POISONED = "poisoned"
     DONE = "done"
@@ -52,7 +53,7 @@ class Counters:
     totals: Mapping[str, Mapping[str, int]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FlowReport:
     """What happened to one flow, with its addresses as text."""
 
@@ -109,6 +110,8 @@ def encode(*messages: Message) -> bytes:
 
 
 def _plain(message: Message) -> tuple[str, object]:
+    if isinstance(message, FlowReport):  # most of them
+        return "report", _plain_report(message)
     match message:
         case Ready(pid):
             return "ready", pid
@@ -120,10 +123,24 @@ def _plain(message: Message) -> tuple[str, object]:
             return "problem", problem
         case SandboxGaps(gaps):
             return "sandbox-gaps", gaps
-    report = {name: getattr(message, name) for name in _REPORT_FIELDS}
-    return "report", report | {
-        "account": plain_account(message.account),
-        "expectation": _plain_id(message.expectation),
+
+
+def _plain_report(report: FlowReport) -> dict[str, Any]:
+    return {
+        "kind": report.kind,
+        "helper": report.helper,
+        "client": report.client,
+        "server": report.server,
+        "l4": report.l4,
+        "reason": report.reason,
+        "rule": report.rule,
+        "trigger": report.trigger,
+        "endpoint": report.endpoint,
+        "expected": report.expected,
+        "interface": report.interface,
+        "timeout": report.timeout,
+        "account": plain_account(report.account),
+        "expectation": _plain_id(report.expectation),
     }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from fwhelpers.engine.expectation_key import ExpectationId, key_of
+from fwhelpers.engine.registry import MAX_ALIVE
 from fwhelpers.engine.verdict import Report
 from fwhelpers.worker.messages import (
     Counters,
@@ -26,6 +26,15 @@ from fwhelpers.worker.summary import summarize
 #: reports sent: of expectations, and again of all else (a client that causes refusals must not hide expectations);
 #: the rest is only counted
 REPORTS_A_SECOND = 100
+#: the others wait, as the manager ends a renewed expectation at its former time if it does not know better. All budgets
+#: together stay below half of what the manager admits in a second (daemon.worker_channel)
+RENEWALS_A_SECOND = 250
+#: by kind of report; empty: all other kinds together
+_BUDGETS = {
+    ReportKind.EXPECTED.value: REPORTS_A_SECOND,
+    ReportKind.RENEWED.value: RENEWALS_A_SECOND,
+    "": REPORTS_A_SECOND,
+}
 MAX_BATCH = 32  #: reports that are sent together
 COUNTERS_INTERVAL = 0.25  #: seconds between messages of counters
 
@@ -36,10 +45,12 @@ class Reporter:
     def __init__(self, control: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
         self._control = control
         self._clock = clock
-        self._totals: dict[str, Counter[str]] = {}
+        self._totals: dict[str, dict[str, int]] = {}
         self._changed = False
-        self._sent: Counter[bool] = Counter()
+        self._sent = dict.fromkeys(_BUDGETS, 0)  # in this second
         self._reports: list[FlowReport] = []  # not sent yet
+        #: renewals above the budget, the last one of each expectation
+        self._waiting: dict[ExpectationId | None, FlowReport] = {}
         self._suppressed = 0
         self._second = 0
         self._counters_sent = float("-inf")
@@ -47,28 +58,50 @@ class Reporter:
     def __call__(self, report: Report) -> None:
         totals = self._totals.get(report.helper)
         if totals is None:
-            totals = self._totals[report.helper] = Counter()
-        totals[report.kind] += 1
+            totals = self._totals[report.helper] = {}
+        kind = report.kind
+        totals[kind] = totals.get(kind, 0) + 1
         self._changed = True
+        self._begin_second()
+        budget = kind if kind in _BUDGETS else ""
+        sent = self._sent[budget] = self._sent[budget] + 1
+        if sent <= _BUDGETS[budget]:
+            self._add(_flow_report(report))
+        elif budget == ReportKind.RENEWED:
+            self._wait(_flow_report(report))
+        else:
+            self._suppressed += 1
+
+    def _begin_second(self) -> None:
         second = int(self._clock())
         if second != self._second:
             self._second = second
-            self._sent.clear()
-        is_expectation = report.kind == ReportKind.EXPECTED
-        self._sent[is_expectation] += 1
-        if self._sent[is_expectation] > REPORTS_A_SECOND:
-            self._suppressed += 1
-            return
-        self._reports.append(_flow_report(report))
+            self._sent = dict.fromkeys(_BUDGETS, 0)
+
+    def _add(self, report: FlowReport) -> None:
+        self._reports.append(report)
         if len(self._reports) >= MAX_BATCH:
             self.send_reports()
 
+    def _wait(self, renewal: FlowReport) -> None:
+        self._waiting[renewal.expectation] = renewal
+        if len(self._waiting) > MAX_ALIVE:
+            del self._waiting[next(iter(self._waiting))]
+            self._suppressed += 1
+
+    def _add_waiting(self) -> None:
+        while self._waiting and self._sent[ReportKind.RENEWED] < RENEWALS_A_SECOND:
+            self._sent[ReportKind.RENEWED] += 1
+            self._add(self._waiting.pop(next(iter(self._waiting))))
+
     def send_reports(self) -> None:
         """Send the reports since the last call. Call it before the packets that caused them are released."""
-        if self._reports:
-            if not self._send(*self._reports):
-                self._suppressed += len(self._reports)
+        if self._reports and self._send(*self._reports):
             self._reports.clear()
+        elif self._reports:
+            renewals = [r for r in self._reports if r.kind is ReportKind.RENEWED][-MAX_BATCH + 1 :]
+            self._suppressed += len(self._reports) - len(renewals)
+            self._reports = renewals
 
     def flush(self, final: bool = False) -> None:
         """Send reports, the number of suppressed ones, and the counters if they have changed.
@@ -82,6 +115,10 @@ class Reporter:
         if self._changed and (final or now - self._counters_sent >= COUNTERS_INTERVAL):
             self._changed = not self._send(Counters(self._totals))
             self._counters_sent = now
+        if self._waiting:
+            self._begin_second()
+            self._add_waiting()
+            self.send_reports()
 
     def ready(self) -> None:
         self._send(Ready(os.getpid()))

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from fwhelpers.engine.verdict import Verdict
+from fwhelpers.engine.verdict import ACCEPT, Verdict
 from fwhelpers.kernel import labels, nfqueue
 from fwhelpers.kernel.socket import QueueSocket
 
-_DONE = labels.bits(labels.DONE)
+
+def _set(*bits: int) -> tuple[bytes, bytes]:
+    field = labels.bits(*bits)
+    return field, field
+
+
+#: value and mask, by `done` and `outlived`
+_FLAGS = {
+    (False, False): None,
+    (True, False): _set(labels.DONE),
+    (False, True): _set(labels.OUTLIVED),
+    (True, True): _set(labels.DONE, labels.OUTLIVED),
+}
 
 
 class VerdictBatch:
@@ -20,12 +32,13 @@ class VerdictBatch:
         self._last_plain = 0  #: id of the last packet to be accepted untouched
 
     def add(self, packet: nfqueue.Packet, verdict: Verdict) -> None:
-        if verdict.plain:
+        usual = verdict is ACCEPT or verdict.is_usual()
+        if usual and verdict.info is None and verdict.timeout is None:
             self._last_plain = packet.id
             return
         self._close_plain()
-        if verdict.info is not None and verdict.only_stores:
-            message = self._encoder.accept(packet.id, packet.helper, verdict.info)
+        if usual:
+            message = self._encoder.accept(packet.id, packet.helper, verdict.info, verdict.timeout)
         else:
             message = _encode(self._queue, packet, verdict)
         self._messages.append(message)
@@ -51,8 +64,17 @@ def _encode(queue: int, packet: nfqueue.Packet, verdict: Verdict) -> bytes:
         decision if verdict.accept else nfqueue.DROP,
         payload=verdict.payload,
         info=(packet.helper, verdict.info) if verdict.info is not None else None,
-        labels=(_DONE, _DONE) if verdict.done else None,
+        labels=_labels(verdict),
         timeout=verdict.timeout,
         status=verdict.status,
         expectation=verdict.expectation,
     )
+
+
+def _labels(verdict: Verdict) -> tuple[bytes, bytes] | None:
+    """Return value and mask of the labels that change."""
+    flags = _FLAGS[verdict.done, verdict.outlived]
+    if verdict.labels is None:
+        return flags
+    value, mask = flags or (bytes(labels.SIZE), bytes(labels.SIZE))
+    return labels.union(verdict.labels, value), labels.union(labels.POSITION_MASK, mask)

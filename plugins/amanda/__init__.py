@@ -29,6 +29,7 @@ from fwhelpers.api import (
     Expect,
     Flow,
     Helper,
+    KernelHelper,
     ParseError,
     Policy,
     Refuse,
@@ -179,5 +180,6 @@ def fwhelpers_helpers() -> list[Helper]:
             policies=[Policy("stream", max=MAX_STREAMS, timeout=60)],
             spec="Amanda 2.4 to 3.5 (no RFC)",
             doc="Amanda backups with bsd or bsdudp authentication",
+            kernel=[KernelHelper("amanda", "udp", "nf_conntrack_amanda", "nf_nat_amanda")],
         )
     ]

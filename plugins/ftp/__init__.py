@@ -24,6 +24,7 @@ from fwhelpers.api import (
     Expect,
     Flow,
     Helper,
+    KernelHelper,
     LineParser,
     ParseError,
     Policy,
@@ -95,7 +96,7 @@ class Ftp(LineParser):
         # TLS and other binary protocols may never send a line end: check the first byte at once
         if not self._opened[reply] and not (data[:1].isdigit() if reply else data[:1].isalpha()):
             raise ParseError("not FTP")
-        return super().message_size(data, reply)
+        return LineParser.message_size(self, data, reply)  # super() is slow, for each line
 
     def line(self, line: bytes, reply: bool) -> Iterator[Event]:
         if self._protected and protected.is_record(line):
@@ -275,17 +276,29 @@ class Ftp(LineParser):
             trigger=name,
         )
 
+    # another gateway
+
+    def resumable(self) -> bool:
+        begun = self._greeted and all(self._opened)
+        special = self._only_epsv or self._protected or self._multi_line
+        return begun and not special and self._pending.idle
+
+    def pick_up(self) -> None:
+        self._opened, self._greeted = [True, True], True
+
     # state for another worker:  | flags | code of the multi-line reply (2) | pending commands |
 
     def boundary(self, reply: bool) -> bool:
-        return super().boundary(reply) and not (reply and self._earlier)
+        return LineParser.boundary(self, reply) and not (reply and self._earlier)
 
     def save(self) -> bytes:
         client, server = self._opened
         head = client | server << 1 | self._greeted << 2 | self._only_epsv << 3
-        head |= self._protected << 4 | self._other_code << 5 | _POLICIES.index(self._policy) << 6
-        multi = int(self._multi_line or b"0").to_bytes(2, "big")
-        return bytes([head]) + multi + self._pending.save()
+        head |= self._protected << 4 | self._other_code << 5
+        if self._policy:
+            head |= _POLICIES.index(self._policy) << 6
+        multi = int(self._multi_line) if self._multi_line else 0
+        return bytes((head, multi >> 8, multi & 0xFF)) + self._pending.save()
 
     def restore(self, state: bytes) -> None:
         if not state:
@@ -315,6 +328,12 @@ SETTINGS = (
         False,
         "parse connections that began before the helper was enabled; this gives up the check that they began as FTP",
     ),
+    Setting(
+        "resume",
+        False,
+        "keep the position between two commands in the conntrack labels 87 to 119, from which another gateway "
+        "continues after a failover",
+    ),
 )
 
 
@@ -337,5 +356,6 @@ def fwhelpers_helpers() -> list[Helper]:
             spec="RFC 959, 1123, 2428, 4217",
             doc="FTP data connections: PORT, PASV, EPRT, EPSV",
             client_announces=True,
+            kernel=[KernelHelper("ftp", "tcp", "nf_conntrack_ftp", "nf_nat_ftp")],
         )
     ]

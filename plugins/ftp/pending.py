@@ -57,6 +57,11 @@ class PendingCommands:
             return self._entries[0].verb
         return Verb.OTHER
 
+    @property
+    def idle(self) -> bool:
+        """True if no reply is outstanding."""
+        return not (self._entries or self._others)
+
     def add(self, verb: Verb) -> None:
         """Append a command."""
         if verb is Verb.OTHER:
@@ -119,7 +124,10 @@ class PendingCommands:
 
     def save(self) -> bytes:
         """Encode as  | others after the last entry | verb (4 bits), others before it (4 bits) | …"""
-        return bytes([self._others, *(entry.verb << 4 | entry.others for entry in self._entries)])
+        saved = bytearray((self._others,))
+        for entry in self._entries:
+            saved.append(entry.verb << 4 | entry.others)
+        return bytes(saved)
 
     def restore(self, state: bytes) -> None:
         """Decode the result of `save`. Raises ParseError."""

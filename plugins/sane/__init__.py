@@ -23,6 +23,7 @@ from fwhelpers.api import (
     Expect,
     Flow,
     Helper,
+    KernelHelper,
     ParseError,
     Parser,
     Policy,
@@ -228,5 +229,6 @@ def fwhelpers_helpers() -> list[Helper]:
             policies=[Policy("data", max=1, timeout=30)],
             spec="SANE Standard 1.06 §5",
             doc="network scanners: the data connection of an image",
+            kernel=[KernelHelper("sane", "tcp", "nf_conntrack_sane")],
         )
     ]

@@ -12,6 +12,7 @@ from fwhelpers_plugins.gena import fwhelpers_helpers
 from fwhelpers.api import Endpoint
 from fwhelpers.engine import handover
 from fwhelpers.engine.guard import Prefix
+from fwhelpers.engine.headers import ACK, FIN
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.verdict import Report
 from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT
@@ -68,27 +69,60 @@ def test_the_expectation() -> None:
     c.c(m.subscribe())
     verdict = c.s(m.accepted())
     assert set(c.expected) == {"10.0.2.2 > 10.0.1.2:49200"}
-    expectation = c.maker.created[-1]
+    expectation = c.maker.renewed[-1]
     assert (expectation.flags, expectation.timeout, expectation.klass, expectation.helper) == (
         1,
         1860,
         0,
         "",
     )
-    # the connection ends with the response; the kernel would remove the expectation with its entry
+    # the kernel would remove the expectation with the entry of the connection
+    assert verdict.outlived
+    end = c.end()
+    assert end.timeout == 1860
+    assert end.status is not None
+    assert end.status & IPS_FIXED_TIMEOUT
+
+
+def test_the_end_of_a_connection_before_another_packet_of_a_batch() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    end = c.packet(b"", False, flags=FIN | ACK).decode()
+    later = c.packet(b"HTTP", True).decode()
+    _, verdict = c.inspector.packets([end, later], c.now)
     assert verdict.timeout == 1861
-    assert verdict.status is not None
-    assert verdict.status & IPS_FIXED_TIMEOUT
 
 
-def test_a_persistent_connection_keeps_its_timeout() -> None:
+def test_the_end_of_a_connection_whose_flow_was_evicted() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    (key,) = (key for key, _ in c.inspector._flows.all())
+    c.inspector._flows.remove(key)
+    assert c.end(reply=True).timeout == 1860
+
+
+def test_a_connection_that_stays_open_renews_its_subscription() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    c.now += 1000
+    c.c(m.renew())
+    c.s(m.accepted())
+    assert c.end().timeout == 1860
+
+
+def test_a_fixed_timeout_is_set_once() -> None:
+    """The kernel refuses another one, and with it the rest of the verdict's changes."""
     c = connection()
     c.c(m.subscribe())
     c.s(m.accepted(b"Second-300"))
     c.extra = {"status": 8 | 0x2000 | IPS_FIXED_TIMEOUT, "timeout": 20}
     c.now += 340
     verdict = c.c(m.GET)
-    assert verdict.timeout == 601
+    assert verdict.timeout is None
+    assert verdict.status is None
 
 
 def test_without_a_response_the_expectation_is_withdrawn() -> None:
@@ -183,7 +217,8 @@ def test_another_port_if_the_callbacks_port_is_in_use() -> None:
     assert b"<http://192.0.2.9:49201/>" in payload_of(c.c(m.subscribe()))
     c.now += 5
     c.s(m.accepted())
-    assert [e.tuple.dport for e in maker.created] == [49201, 49201]
+    assert [e.tuple.dport for e in maker.created] == [49201]
+    assert [e.tuple.dport for e in maker.renewed] == [49201]
 
 
 def test_ipv6_behind_masquerading_keeps_its_length() -> None:

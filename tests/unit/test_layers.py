@@ -29,7 +29,7 @@ ALLOWED = {
     "kernel": {""},
     "engine": {"api", "sansio", "kernel"},
     "config": {"api", "discovery", "engine", "plugin"},
-    "plugin": {"api", "discovery"},
+    "plugin": {"api", "discovery", "kernel"},
     "ruleset": {"api", "config", "kernel"},
     "networkmanager": {"config", "dbus"},
     "firewalld": {"api", "config", "dbus", "ruleset"},
@@ -43,20 +43,21 @@ ALLOWED = {
         "", "api", "config", "dbus", "discovery", "engine", "events", "firewalld", "kernel", "networkmanager",
         "plugin", "registration", "ruleset", "sansio", "worker",
     },
+    "metrics": set(),
     "cli": {
-        "", "api", "config", "daemon", "dbus", "discovery", "engine", "firewalld", "kernel", "migrate",
-        "networkmanager", "plugin", "registration", "ruleset", "sansio", "testing",
+        "", "api", "config", "daemon", "dbus", "discovery", "engine", "events", "firewalld", "kernel", "metrics",
+        "migrate", "networkmanager", "plugin", "registration", "ruleset", "sansio", "testing",
     },
     "__main__": {"cli"},
 }  # fmt: skip
 
 #: the pure parts of kernel/ that engine/ and ruleset may know
-PURE_KERNEL = {"conntrack", "expect", "nfqueue", "labels", "packet"}
+PURE_KERNEL = {"conntrack", "expect", "nfqueue", "labels", "packet", "transports"}
 
 #: where the module `socket` may be used; api and sansio use its address functions alone
 SOCKETS = {
     "kernel.socket", "kernel.nft", "kernel.probe", "daemon", "cli", "testing", "dbus", "registration", "worker",
-    "events.stream", "events.ring_buffer", "firewalld.client", "networkmanager.client",
+    "events.stream", "events.ring_buffer", "firewalld.client", "networkmanager.client", "metrics.listener",
 }  # fmt: skip
 ADDRESS_FUNCTIONS = {"inet_pton", "inet_ntop", "inet_aton", "inet_ntoa", "AF_INET", "AF_INET6"}
 
@@ -145,6 +146,30 @@ def test_pure_modules_read_no_clock(name: str) -> None:
     assert not used & {"time", "datetime", "random", "threading", "signal", "asyncio"}
 
 
+#: what views need; the service must not load it
+VIEWS = {"prometheus_client", "rich"}
+VIEW_PACKAGES = (
+    "fwhelpers.metrics",
+    "fwhelpers.cli.top",
+    "fwhelpers.cli.explain",
+    "fwhelpers.cli.report",
+)
+
+_DAEMON = """
+import sys
+import fwhelpers.cli.run, fwhelpers.daemon.main, fwhelpers.dbus.service.server, fwhelpers.worker.main
+print(*sys.modules)
+"""
+
+
+def test_the_service_loads_nothing_of_the_views() -> None:
+    argv = [sys.executable, "-W", "ignore", "-c", _DAEMON]
+    loaded = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+    assert "fwhelpers.daemon.main" in loaded
+    views = [name for name in loaded if name.split(".")[0] in VIEWS]
+    assert views + [name for name in loaded if name.startswith(VIEW_PACKAGES)] == []
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_sizes(name: str) -> None:
     file = MODULES[name]
@@ -162,14 +187,14 @@ TESTED_IN = {
     "firewalld.model": "assignments", "firewalld.merge": "assignments", "firewalld.rich_rules": "sources",
     "engine.event_handler": "inspector", "engine.verdict": "inspector", "engine.flow_state": "inspector",
     "engine.active": "inspector", "engine.datagram_path": "inspector", "engine.stream_path": "stream_start",
-    "engine.nat": "expectations", "engine.checksum": "mangle", "engine.expectation_key": "expectations",
+    "engine.checksum": "mangle",
 }  # fmt: skip
 
 #: glue and I/O that only a real kernel tries (tests/vm)
 TESTED_IN_VM = {
     "kernel.socket", "kernel.nft", "kernel.probe",
     "registration.register", "registration.kernel_modules",
-    "daemon.main", "daemon.worker_config", "daemon.providers",
+    "daemon.main", "daemon.providers",
     "daemon.errors", "daemon.state",
 }  # fmt: skip
 
@@ -177,7 +202,8 @@ TESTED_IN_VM = {
 TESTED_ON_A_BUS = {
     "dbus.connection", "dbus.client", "dbus.service.server", "dbus.service.session", "dbus.service.methods",
     "dbus.service.polkit", "dbus.service.standard", "dbus.service.subscriptions", "dbus.service.control",
-    "daemon.control", "cli.client", "cli.status", "cli.event_printer",
+    "daemon.control", "cli.client", "cli.status", "cli.event_printer", "cli.metrics", "cli.top.feed",
+    "cli.top.screen", "cli.explain.sources",
 }  # fmt: skip
 
 
@@ -212,10 +238,13 @@ print(*(name for name in sys.modules if name.startswith("fwhelpers.")))
 
 def test_the_worker_loads_only_what_the_sandbox_needs() -> None:
     plugins = load()
-    enabled = "".join(f"[helpers.{name}]\n" for name in plugins.helpers)
+    # each has a port of its own, as two of them may not share one
+    enabled = "".join(
+        f"[helpers.{name}]\nports = [{port}]\n" for port, name in enumerate(plugins.helpers, 1024)
+    )
     configuration = config.resolve(config.parse([("f", enabled)]), plugins.helpers)
     # unpickling a configuration imports the modules of its classes
-    command = pickle.dumps(make_worker_config(configuration, plugins.helpers, plugins, 1))
+    command = pickle.dumps(make_worker_config(configuration, configuration.inspected, plugins, 1))
     argv = [sys.executable, "-W", "ignore", "-c", _WORKER]
     done = subprocess.run(argv, input=command, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

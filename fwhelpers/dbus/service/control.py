@@ -43,7 +43,7 @@ class Control(Protocol):
     """The daemon's interface to the service."""
 
     def summary(self) -> Values:
-        """version, enabled (names), problems (reasons by name), steering, fail_mode."""
+        """version, enabled (names), problems (reasons by name), steering, fail_mode, started."""
 
     def helpers(self) -> list[Values]:
         """Return all installed helpers."""
@@ -53,6 +53,9 @@ class Control(Protocol):
 
     def workers(self) -> list[Values]:
         """Return all workers with their counters."""
+
+    def rates(self) -> Mapping[tuple[str, str], Mapping[str, float]]:
+        """Counters per second over the last minute, by ("helper", name) and ("worker", queue)."""
 
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         """Enable or disable a helper at once, until the next reload or (`persist`) for good.

@@ -12,6 +12,7 @@ from fwhelpers.dbus.connection import Connection, Message
 from fwhelpers.dbus.fields import to_variants
 from fwhelpers.dbus.service import options
 from fwhelpers.dbus.service.control import Control, ControlError, Values
+from fwhelpers.dbus.service.statistics import statistics
 from fwhelpers.dbus.service.subscriptions import SIGNALS, Filter, Subscriptions, TooManySubscribers
 from fwhelpers.events.stream import EventStream
 
@@ -24,6 +25,7 @@ _LIST_FILTER = {
     "helper": options.text, "state": options.one_of("pending", "matched"),
     "limit": options.positive, "after": options.expectation_id,
 }  # fmt: skip
+_REFUSALS_FILTER = {"helper": options.text, "limit": options.positive}
 _SUBSCRIBE_OPTIONS = {
     "helpers": options.names_list,
     "events": options.some_of(*SIGNALS),
@@ -60,6 +62,7 @@ class Methods:
             "GetHelper": Handler("", self._get_helper),
             "ListPlugins": Handler("", self._list_plugins),
             "GetCounters": Handler("", self._get_counters),
+            "GetStatistics": Handler("", self._get_statistics),
             "EnableHelper": Handler(names.MANAGE, self._enable),
             "DisableHelper": Handler(names.MANAGE, self._disable),
             "Reload": Handler(names.RELOAD, self._reload),
@@ -68,6 +71,7 @@ class Methods:
         }
         expectations = {
             "List": Handler(names.DETAILS, self._list),
+            "ListRefusals": Handler(names.DETAILS, self._list_refusals),
             "Subscribe": Handler(names.DETAILS, self._subscribe),
             "Unsubscribe": Handler("", self._unsubscribe),
         }
@@ -93,6 +97,10 @@ class Methods:
     async def _get_counters(self, call: Message) -> Body:
         counters = {h["name"]: dict(h["counters"]) for h in self._control.helpers()}
         return [counters, _all_to_variants(self._control.workers())]
+
+    async def _get_statistics(self, call: Message) -> Body:
+        service, helpers, workers = statistics(self._control, self._events)
+        return [to_variants(service), _all_to_variants(helpers), _all_to_variants(workers)]
 
     async def _enable(self, call: Message) -> Body:
         return await self._switch(call, True)
@@ -131,6 +139,15 @@ class Methods:
                 page.append(values)
         more = next(expectations, None) is not None
         return [_all_to_variants(page), last if more else ""]
+
+    async def _list_refusals(self, call: Message) -> Body:
+        query = options.parse_options(call.body[0], _REFUSALS_FILTER)
+        refusals = [
+            values
+            for values in self._events.recent_refusals()
+            if query.get("helper", values["helper"]) == values["helper"]
+        ]
+        return [_all_to_variants(refusals[-query.get("limit", PAGE) :])]
 
     async def _subscribe(self, call: Message) -> Body:
         query = options.parse_options(call.body[0], _SUBSCRIBE_OPTIONS)

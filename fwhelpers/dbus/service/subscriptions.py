@@ -30,8 +30,8 @@ COALESCE = 0.05  #: seconds for which events are collected
 MAX_SUBSCRIBERS, MAX_OF_USER = 64, 8
 
 SIGNALS = {
-    "created": "Created", "matched": "Matched", "expired": "Expired", "withdrawn": "Withdrawn",
-    "refused": "Refused", "abandoned": "Abandoned", "lost": "EventsLost",
+    "created": "Created", "renewed": "Renewed", "matched": "Matched", "expired": "Expired",
+    "withdrawn": "Withdrawn", "refused": "Refused", "abandoned": "Abandoned", "lost": "EventsLost",
 }  # fmt: skip
 
 _UNREACHABLE = {

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fwhelpers import config
-from fwhelpers.api import Helper, Parser, Setting
+from fwhelpers.api import Helper, Parser, Policy, Setting
 from fwhelpers.config import files
 from fwhelpers.config.schema import TABLES
 
@@ -165,8 +165,8 @@ def test_blocked_plugins_are_read_before_plugins_are_loaded() -> None:
         ('[helpers.ftp]\nsources = ["fd00::/64"]\ndestinations = ["10.0.0.0/8"]',
          "helpers.ftp: sources and destinations have no address family in common"),
         ("[helpers.bare]", "helpers.bare: this helper has no default ports (set ports = [...])"),
-        ("[helpers.ftp]\nloose = true", "helpers.ftp.loose: unknown key (keys: destinations, enabled, fail, "
-                                        "families, guard, interfaces, ports, sources)"),
+        ("[helpers.ftp]\nloose = true", "helpers.ftp.loose: unknown key (keys: backend, destinations, "
+                                        "enabled, fail, families, guard, interfaces, ports, sources)"),
         ("[helpers.rpc]\nloose = 1", "helpers.rpc.loose: must be true or false, not an integer"),
         ("[helpers.rpc]\nprograms = 1", "helpers.rpc.programs: must be an array of programs"),
         ("[helpers.rpc]\nprgrams = []", "helpers.rpc.prgrams: unknown key (did you mean programs?)"),
@@ -333,3 +333,23 @@ def test_arbitrary_values_resolve_or_raise_config_error(table: dict[str, Any], n
 @given(st.text())
 def test_arbitrary_text_is_parsed_without_exceptions(text: str) -> None:
     config.parse([("f", text)])
+
+
+CALLS = {
+    "calls": Helper(
+        "calls", "udp", [5060], Parser, policies=[Policy("media", third_party=True)]
+    )
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("address", ["announced", "any-src"])
+def test_third_parties_need_destinations(address: str) -> None:
+    guard = f'[helpers.calls.guard]\naddress = "{address}"\n'
+    with pytest.raises(config.ConfigError) as caught:
+        config.resolve(config.parse([("a.toml", guard)]), CALLS)
+    assert str(caught.value) == (
+        "a.toml: helpers.calls.guard.address: lets every server open ports for hosts that it names"
+        " (set destinations = [...], the servers that may)"
+    )
+    limited = f'[helpers.calls]\ndestinations = ["192.0.2.1"]\n{guard}'
+    config.resolve(config.parse([("a.toml", limited)]), CALLS)

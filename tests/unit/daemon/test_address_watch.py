@@ -201,6 +201,7 @@ asyncio.run(main())
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a network namespace")
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare(1)")
+@pytest.mark.skipif(shutil.which("ip") is None, reason="needs ip(8)")
 def test_an_address_that_comes_and_goes_is_followed() -> None:
     argv = ["unshare", "--net", sys.executable, "-W", "ignore", "-c", _TEST]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)

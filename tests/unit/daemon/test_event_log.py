@@ -63,6 +63,18 @@ def test_a_helper_has_its_name_in_the_configuration(caplog: pytest.LogCaptureFix
     assert record.__dict__["fields"]["HELPER"] == "ftp"
 
 
+def test_a_client_that_renews_does_not_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """A worker reports all renewals, up to a thousand a second."""
+    caplog.set_level(logging.INFO)
+    event_log = EventLog()
+    for port in range(1000):
+        client = f"10.0.1.2:{1024 + port}"
+        event_log.write(QUEUE, replace(EXPECTED, kind=ReportKind.RENEWED, client=client))
+    event_log.close()
+    assert len(caplog.records) == BURST + 1
+    assert caplog.records[-1].getMessage().endswith("995 more renewed events suppressed")
+
+
 def test_every_expectation_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     event_log = EventLog()
@@ -105,11 +117,13 @@ def test_sentences() -> None:
     report = FlowReport(
         ReportKind.REFUSED, "fw-ftp", "c", "s", "tcp", "below 1024", "G6", "PORT", "e:22"
     )
-    assert sentence(report) == "fw-ftp: c → s: refused PORT e:22: below 1024 (G6)"
+    assert sentence(report, "ftp") == "ftp: c → s: refused PORT e:22: below 1024 (G6)"
     expected = replace(report, kind=ReportKind.EXPECTED, expected="6 port 9")
-    assert sentence(expected) == "fw-ftp: c → s: expecting PORT 6 port 9"
+    assert sentence(expected, "ftp") == "ftp: c → s: expecting PORT 6 port 9"
+    renewed = replace(expected, kind=ReportKind.RENEWED)
+    assert sentence(renewed, "ftp") == "ftp: c → s: renewed PORT 6 port 9"
     failed = replace(report, kind=ReportKind.FAILED)
-    assert sentence(failed) == "fw-ftp: c → s: failed: below 1024"
+    assert sentence(failed, "ftp") == "ftp: c → s: failed: below 1024"
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30))))

@@ -64,7 +64,8 @@ async def main():
     async with asyncio.timeout(30):
         while not results:
             await asyncio.sleep(0.01)
-    print("complete", results, manager.restored.is_set())
+    # how often it looks depends on the time: an event may fall into its pause
+    print("complete", set(results), manager.restored.is_set())
     await watch.stop()
 
 asyncio.run(main())
@@ -86,5 +87,5 @@ def test_removed_pins_are_restored() -> None:
         restored,
         "thinned 2",
         "restore removed table fwhelpers_pin: a reason",
-        "complete [True] False",
+        "complete {True} False",
     ]

@@ -229,6 +229,71 @@ def test_queues_stay_as_they_are_until_a_restart(
     assert caplog.messages[-1] == "daemon.queues and daemon.fail change with a restart only"
 
 
+BY_KERNEL = 'backend = "kernel"'
+
+
+@pytest.fixture
+def missing(monkeypatch: pytest.MonkeyPatch, kernel: Kernel) -> dict[str, str]:
+    """The kernel's own helpers that it does not have."""
+    reasons: dict[str, str] = {}
+    monkeypatch.setattr(module.kernel_helpers, "missing", lambda helpers, nft: dict(reasons))
+    monkeypatch.setattr(module.kernel_helpers, "untranslated", lambda helpers: ["no nf_nat_ftp"])
+    return reasons
+
+
+def test_the_kernels_own_helper_has_no_worker(
+    reconciler: Reconciler,
+    kernel: Kernel,
+    missing: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    apply(
+        reconciler,
+        configuration("rpc", f"ftp]\n{BY_KERNEL}\n[helpers.tftp", more=STEERED_BY_HELPER),
+    )
+    assert kernel.worker_config is not None
+    assert list(kernel.worker_config.helpers) == ["rpc", "tftp"]
+    assert sorted(kernel.enabled) == ["fw-tftp", "rpc"]
+    assert 'type "ftp"' in kernel.rules
+    assert reconciler.applied is not None
+    assert list(reconciler.applied.helpers) == ["rpc", "ftp", "tftp"]
+    assert caplog.messages[-1] == "no nf_nat_ftp"
+
+
+def test_a_missing_helper_of_the_kernel_stops_no_other(
+    reconciler: Reconciler,
+    kernel: Kernel,
+    missing: dict[str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    missing["ftp"] = "modprobe it"
+    desired = configuration("rpc", f"ftp]\n{BY_KERNEL}\n[helpers.tftp")
+    apply(reconciler, desired)
+    assert 'type "ftp"' not in kernel.rules
+    assert reconciler.applied is not None
+    assert list(reconciler.applied.helpers) == ["rpc", "tftp"]
+    assert caplog.messages[1] == "ftp: modprobe it"
+    asyncio.run(reconciler.register_again())
+    assert reconciler.applied.problems["ftp"] == "modprobe it"
+    missing.clear()
+    apply(reconciler, desired, verify=True)
+    assert 'type "ftp"' in kernel.rules
+    assert "ftp" not in reconciler.applied.problems
+
+
+@pytest.mark.parametrize("step", FAILURES)
+def test_a_switch_that_fails_is_undone(
+    reconciler: Reconciler, kernel: Kernel, missing: dict[str, str], step: str
+) -> None:
+    apply(reconciler, configuration("ftp", "rpc", more=STEERED_BY_HELPER))
+    active = kernel.active()
+    kernel.failures[step] = FAILURES[step]
+    desired = configuration("rpc", f"ftp]\n{BY_KERNEL}\n[helpers.tftp", more=STEERED_BY_HELPER)
+    with pytest.raises(StartError):
+        apply(reconciler, desired, SAME_PLUGINS)
+    assert kernel.active() == active
+
+
 def test_pins_are_restored_with_the_problems_of_the_new_registration(
     reconciler: Reconciler, kernel: Kernel
 ) -> None:

@@ -6,7 +6,11 @@ import asyncio
 import os
 import pickle
 import signal
+import socket
+import struct
+import subprocess
 import sys
+import time
 from collections import Counter
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +20,7 @@ import pytest
 from fwhelpers.daemon import supervisor
 from fwhelpers.daemon.supervisor import WorkerProcess
 from fwhelpers.daemon.systemd import FdStore, Notifier
+from fwhelpers.kernel.socket import QueueSocket
 from fwhelpers.worker.config import WorkerConfig
 from fwhelpers.worker.messages import Counters, Message, Restarted, SandboxGaps
 from fwhelpers.worker.onlink import AddressTable
@@ -152,7 +157,34 @@ def test_status_without_a_process() -> None:
     worker._stats = SimpleNamespace(read=lambda: SimpleNamespace(packets=3, overflows=1))  # type: ignore[assignment]
     assert worker.status() == {
         "queue": 1000, "pid": None, "ready": False, "restarts": 0, "packets": 3, "overflows": 1,
+        "cpu_seconds": 0.0, "waiting_bytes": 0, "buffer_bytes": 0,
     }  # fmt: skip
+
+
+def test_processor_time_of_a_process() -> None:
+    before = supervisor._cpu_seconds(os.getpid())
+    while time.process_time() < before + 0.05:
+        pass
+    assert 0.05 <= supervisor._cpu_seconds(os.getpid()) - before < 5
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    assert supervisor._cpu_seconds(ended.pid) == 0.0
+
+
+def test_the_backlog_of_a_queue_is_what_its_socket_has_not_read() -> None:
+    # any netlink socket counts alike; this one's buffer gets the list of links
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+    queue = QueueSocket.__new__(QueueSocket)
+    queue._sock = sock
+    worker = new_worker([])
+    worker._sock = queue
+    with sock:
+        limit = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        assert (worker.status()["waiting_bytes"], worker.status()["buffer_bytes"]) == (0, limit)
+        request = struct.pack("=IHHIIBxHiII", 32, 18, 0x301, 1, 0, 0, 0, 0, 0, 0)
+        sock.send(request)  # RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP
+        assert 0 < worker.status()["waiting_bytes"] <= limit
+    assert (worker.status()["waiting_bytes"], worker.status()["buffer_bytes"]) == (0, 0)
 
 
 def test_addresses_that_a_busy_worker_did_not_get_are_sent_again() -> None:

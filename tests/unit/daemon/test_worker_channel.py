@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fwhelpers.daemon import worker_channel
 from fwhelpers.daemon.worker_channel import WorkerChannel
 from fwhelpers.worker.messages import Counters, Message, Problem, Ready, encode
+from fwhelpers.worker.reporter import _BUDGETS
 
 HOSTILE = (b"{", b"7", b"[" * 100_000, b'{"counters": {"x": 1}}', b'{"suppressed": NaN}')
 
@@ -36,6 +37,30 @@ def received(
 def test_the_last_messages_of_a_dead_worker_arrive() -> None:
     messages = [*[Problem(f"{n}") for n in range(20)], Counters({"fw-ftp": {"expected": 20}})]
     assert received(*map(encode, messages)) == messages
+
+
+def test_the_messages_of_a_busy_worker_are_read_together() -> None:
+    messages: list[Message] = []
+    complete = asyncio.Event()
+
+    def handle(message: Message) -> None:
+        messages.append(message)
+        if message == Ready(worker_channel.MAX_BURST + 2):
+            complete.set()
+
+    async def scenario() -> None:
+        channel, theirs = WorkerChannel.create(1000, handle)
+        theirs.send(encode(Ready(0)))
+        await asyncio.sleep(0)
+        for number in range(1, worker_channel.MAX_BURST + 3):
+            theirs.send(encode(Ready(number)))
+        assert messages == []
+        await asyncio.wait_for(complete.wait(), 60)
+        theirs.close()
+        channel.close()
+
+    asyncio.run(scenario())
+    assert messages == [Ready(number) for number in range(worker_channel.MAX_BURST + 3)]
 
 
 def test_a_malformed_message_ends_its_datagram_only() -> None:
@@ -101,3 +126,8 @@ def test_the_worker_gets_messages_until_it_is_shut_down() -> None:
         return datagrams
 
     assert asyncio.run(scenario()) == (b"configuration", b"")
+
+
+def test_what_a_sound_worker_reports_is_admitted() -> None:
+    """Its seconds begin at other times than the manager's."""
+    assert 2 * sum(_BUDGETS.values()) <= worker_channel.MESSAGES_A_SECOND

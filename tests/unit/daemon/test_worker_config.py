@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 
 import pytest
 
+from fwhelpers.config.model import HelperConfig
 from fwhelpers.daemon import worker_config
-from fwhelpers.daemon.worker_config import kernel_max, max_expectations
+from fwhelpers.daemon.worker_config import kernel_max, max_expectations, third_parties
+
+PROXIES = (ipaddress.ip_network("10.9.0.0/16"),)
 
 
 @pytest.mark.parametrize(
@@ -33,3 +37,17 @@ def test_an_unreadable_size_is_taken_for_a_small_one(
     (tmp_path / "size").write_text("4096\n")
     monkeypatch.setattr(worker_config, "_KERNEL_MAX", tmp_path / "size")
     assert kernel_max() == 4096
+
+
+@pytest.mark.parametrize(
+    ("name", "guard", "expected"),
+    [
+        ("calls", {}, False),
+        ("calls", {"address": "announced"}, True),
+        ("calls", {"address": "any-src"}, True),
+        ("calls", {"addresses": PROXIES}, True),
+        ("ftp", {"address": "announced"}, True),
+    ],
+)
+def test_third_parties(name: str, guard: dict[str, object], expected: bool) -> None:
+    assert third_parties([HelperConfig(name, (1,), guard=guard)]) is expected

@@ -28,4 +28,4 @@ def test_an_undeclared_key_is_a_bug() -> None:
 def test_keys_are_in_snake_case_and_types_are_valid() -> None:
     for key, signature in FIELDS.items():
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", key)
-        assert re.fullmatch(r"[subqtx]|a[sq]|aa?\{sv\}|a\{st\}", signature)
+        assert re.fullmatch(r"[subqtxd]|a[sqt]|aa?\{sv\}|a\{s[td]\}", signature)

@@ -1,9 +1,20 @@
 from __future__ import annotations
 
-import pytest
-from connection import FakePacket, tcp_flow
+from collections.abc import Iterator
 
-from fwhelpers.api import DatagramParser, Endpoint, Expect, Helper, Policy
+import pytest
+from connection import Connection, FakePacket, tcp_flow
+
+from fwhelpers.api import (
+    DatagramParser,
+    Done,
+    Endpoint,
+    Event,
+    Expect,
+    Helper,
+    LineParser,
+    Policy,
+)
 from fwhelpers.engine.announcement import (
     Announcement,
     MessageContext,
@@ -59,5 +70,35 @@ def test_the_report_names_the_interface_of_the_packet() -> None:
     sent = announcement(indev=0)
     planned = plan(sent.event, "tcp", sent.flow.orig, sent.flow.reply)
     expectation = sent.expectation(planned)
-    report = report_success(sent.flow, sent.context, sent.event, expectation)
-    assert (report.kind, report.interface, report.expectation) == ("expected", 7, expectation)
+    report = report_success(sent, expectation, "renewed")
+    assert (report.kind, report.interface, report.expectation) == ("renewed", 7, expectation)
+
+
+class Ports(LineParser):
+    """`quit` ends the inspection, any other line is a port of the server."""
+
+    def line(self, line: bytes, reply: bool) -> Iterator[Event]:
+        if line == b"quit\n":
+            yield Done("quit")
+        else:
+            yield Expect(self.flow.client, self.flow.server.at(int(line)))
+
+
+PORTS = Helper("ports", "tcp", [7], Ports, [Policy("data", max=8)])
+
+
+@pytest.mark.parametrize(
+    ("packets", "opened"),
+    [
+        ([b"4000\n4001\n"], [4000, 4001]),
+        ([b"4000\nquit\n4001\n"], [4000]),
+        ([b"4000\nquit\n", b"4001\n"], [4000]),
+        ([b"quit\nnot a port\n"], []),
+    ],
+)
+def test_nothing_opens_after_done(packets: list[bytes], opened: list[int]) -> None:
+    flow = Connection(PORTS, "tcp", "10.0.1.2:40000", "10.0.2.2:7")
+    for packet in packets:
+        flow.s(packet)
+    assert flow.expected == [f"10.0.1.2 > 10.0.2.2:{port}" for port in opened]
+    assert "failed" not in [note.kind for note in flow.notes]

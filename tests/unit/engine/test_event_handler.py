@@ -327,7 +327,8 @@ LOOSE = Active(SAY, {}, Limits(address="announced"))
 def announced(host: str, *own: str, server: str = "10.0.2.2:1900") -> list[str]:
     """What comes of an announcement of this host, on a machine with these addresses: rules, or [] for an opening."""
     maker, heard = FakeMaker(), list[Report]()
-    inspector = Inspector({"say": LOOSE}, maker, heard.append, links=FixedLinks({}, *own))
+    links = FixedLinks({2: [LAN]}, *own)
+    inspector = Inspector({"say": LOOSE}, maker, heard.append, links=links)
     connection = Connection(SAY, "udp", "10.0.1.2:40000", server, inspector=inspector, maker=maker)
     connection.c(host.encode())
     refused = [note.rule for note in heard if note.kind == "refused"]
@@ -338,6 +339,11 @@ def announced(host: str, *own: str, server: str = "10.0.2.2:1900") -> list[str]:
 def test_g16_what_is_forwarded_opens_nothing_on_this_machine() -> None:
     assert announced("10.0.1.1", "10.0.1.1", "10.0.2.1") == ["G16"]
     assert announced("10.0.1.9", "10.0.1.1", "10.0.2.1") == []
+
+
+def test_g5_no_setting_allows_the_broadcast_address_of_a_link() -> None:
+    assert announced("10.0.1.255") == ["G5"]
+    assert announced("10.0.3.255") == []
 
 
 def test_g16_leaves_the_hosts_own_connections_alone() -> None:

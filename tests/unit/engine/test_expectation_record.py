@@ -50,3 +50,11 @@ def test_an_account_needs_an_address() -> None:
     plain["claim"][3] = ["ftp", "0a", ""]
     with pytest.raises(ValueError, match="not an address"):
         from_plain(plain)
+
+
+@pytest.mark.parametrize("l4", [0, 1, 47, 132, 255])
+def test_a_protocol_that_is_never_expected_is_refused(l4: int) -> None:
+    plain = to_plain(live())
+    plain["expectation"][2][2] = l4
+    with pytest.raises(ValueError, match="never expected"):
+        from_plain(plain)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,6 +94,16 @@ def test_g6_the_requesting_socket_may_have_any_port(port: int) -> None:
     assert refusal.rule == "G6"
 
 
+@pytest.mark.parametrize("sources", ["", "any"])
+def test_g6_media_have_no_privileged_port_even_if_it_is_the_sender_s(sources: str) -> None:
+    """A neighbour's address is easily forged: it would be opened at the port that was written as the source."""
+    media, flow = Policy("media", third_party=True), Flow("udp", C.at(2049), S.at(5060))
+    event = Expect(S, C.at(2049), sources=sources)
+    refusal = judge(event, flow, False, media, Limits(address="any-src"))
+    assert refusal
+    assert refusal.rule == "G6"
+
+
 def test_g7_family_and_transport() -> None:
     assert refused(Expect(C, Endpoint.parse("fd02::2", 30000)), True) == "G7"
     assert refused(Expect(C, S.at(30000), l4="sctp"), True) == "G7"
@@ -101,6 +113,14 @@ def test_g8_third_party_opener() -> None:
     stranger = Endpoint.parse("10.0.9.9")
     assert refused(Expect(stranger, S.at(30000)), True) == "G8"
     assert refused(Expect(stranger, S.at(30000)), True, limits=Limits(address="any-src")) == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "169.254.1.1"])
+def test_g8_no_setting_admits_a_special_address(host: str) -> None:
+    media = Policy("media", third_party=True)
+    for address in "announced", "any-src":
+        event = Expect(Endpoint.parse(host), S.at(30000))
+        assert refused(event, True, media, Limits(address=address)) == "G8"
 
 
 @pytest.mark.parametrize("host", ["255.255.255.255", "224.0.0.1", "ff02::1"])
@@ -121,3 +141,56 @@ def test_strict_mode_lets_only_the_sender_itself_through(
         assert addr == (S if reply else C).addr
         assert 1024 <= port <= 65535
         assert port not in WELL_KNOWN
+
+
+def esp(source: Endpoint = C, destination: Endpoint = S, **fields: Any) -> Expect:
+    return Expect(source.at(0), destination.at(0), l4="esp", **fields)
+
+
+ESP = Policy("esp", l4="esp", third_party=True)
+
+
+def test_esp_between_the_two_ends_passes() -> None:
+    assert refused(esp(), True, ESP) == ""
+    assert refused(esp(S, C), False, ESP) == ""
+    assert refused(esp(S, C, confirms_peer=True), True, ESP) == ""
+
+
+def test_g7_the_policy_names_the_protocol() -> None:
+    assert refused(esp(), True) == "G7"
+    for l4 in ("", "tcp", "udp"):
+        assert refused(Expect(C, S.at(30000), l4=l4), True, ESP) == "G7"
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"destination": S.at(4500)}, "G7"),
+        ({"sport": 0}, "G7"),
+        ({"count": 2}, "G7"),
+        ({"span": (0, 4)}, "G7"),
+        ({"child": True}, "G7"),
+        ({"sources": "any"}, "G8"),
+        ({"sources": "on-link"}, "G8"),
+        ({"source": Endpoint.parse("10.9.9.9")}, "G8"),
+        ({"source": S}, "G8"),
+        ({"destination": Endpoint.parse("10.9.9.9")}, "G5"),
+        ({"destination": C}, "G5"),
+        ({"destination": Endpoint.parse("fd02::2")}, "G7"),
+    ],
+)
+def test_nothing_loosens_the_ends_of_a_protocol_without_ports(
+    fields: dict[str, Any], rule: str
+) -> None:
+    source, destination = fields.pop("source", C), fields.pop("destination", S)
+    want = Expect(
+        source, destination if destination.port == 4500 else destination.at(0), l4="esp", **fields
+    )
+    loosest = Limits(address="any-src", min_port=1, addresses=(Prefix(bytes(4), 0),))
+    assert refused(want, True, ESP, loosest) == rule
+
+
+@pytest.mark.parametrize("l4", ["sctp", "gre", "ah", "50", "any", "ESP", "0"])
+def test_g7_no_other_protocol(l4: str) -> None:
+    assert refused(Expect(C, S.at(30000), l4=l4), True) == "G7"
+    assert refused(Expect(C, S.at(0), l4=l4), True, Policy("data", l4=l4)) == "G7"

@@ -8,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from invented import LAST, TALK, C, S, tcp
 
-from fwhelpers.api import DatagramParser, Event, Helper
+from fwhelpers.api import DatagramParser, Event, Helper, ParseError
 from fwhelpers.engine.flow_state import handshake_info
+from fwhelpers.engine.headers import ACK, FIN
 from fwhelpers.engine.inspector import Active
 from fwhelpers.engine.verdict import ACCEPT
+from fwhelpers.kernel import labels
 
 
 def test_either_end_may_announce() -> None:
@@ -58,6 +60,24 @@ def test_what_a_parser_holds_counts_with_the_flow() -> None:
     flow.c(b"BAD")
     flow.c(b"\r\n")
     assert flow.inspector._flows.buffered_bytes == len(b"OPEN 30BAD\r\n")
+
+
+def test_what_a_parser_of_datagrams_holds_counts_with_the_flow() -> None:
+    class Hoarder(DatagramParser):
+        buffered = 0  # type: ignore[assignment]
+
+        def datagram(self, data: bytes, reply: bool) -> list[Event]:
+            self.buffered += len(data)
+            if data == b"BAD":
+                raise ParseError("bad")
+            return []
+
+    flow = Connection(Helper("hoarder", "udp", [7], Hoarder), "udp", C, S)
+    flow.c(b"12345")
+    flow.s(b"678")
+    assert flow.inspector._flows.buffered_bytes == 8
+    flow.c(b"BAD")
+    assert flow.inspector._flows.buffered_bytes == 0, "a finished flow needs none"
 
 
 def test_a_stream_joined_midway_is_not_parsed() -> None:
@@ -169,7 +189,9 @@ def test_an_equal_permanent_expectation_is_not_renewed_at_once() -> None:
     assert len(flow.expected) == 1
     flow.now += 40
     flow.s(b"3000")
-    assert len(flow.expected) == 2
+    assert len(flow.expected) == 1
+    assert [expectation.tuple.dport for expectation in flow.maker.renewed] == [3000]
+    assert [report.kind for report in flow.notes] == ["expected", "renewed"]
 
 
 def test_expectations_of_a_first_packet_are_attached_one_by_one() -> None:
@@ -222,6 +244,19 @@ def test_the_flow_table_is_bounded() -> None:
         packet.ct_id = n
         flow.inspector.packet(packet.decode(), 0)
     assert len(flow.inspector) == 10
+
+
+def test_a_flow_that_was_given_up_and_evicted_is_not_parsed_at_its_end() -> None:
+    """The end of a connection is queued also if its flow is finished, and the entry still has its last boundary."""
+    flow = tcp()
+    flow.c(b"OPEN 3000\r\n")
+    assert flow.send(flow.packet(b"BAD\r\n", False)).done
+    (key,) = (key for key, _ in flow.inspector._flows.all())
+    flow.inspector._flows.remove(key)
+    end = flow.packet(b"OPEN 3001\r\n", False, flags=FIN | ACK)
+    end.labels = labels.union(end.labels, labels.bits(labels.DONE, labels.OUTLIVED))
+    assert flow.send(end).accept
+    assert [e.tuple.dport for e in flow.maker.created] == [3000]
 
 
 def test_flows_of_a_disabled_helper_leave_the_queue() -> None:
@@ -334,6 +369,14 @@ def test_unchanged_state_is_not_stored_again() -> None:
     flow = Connection(TALK, "udp", C, S)
     flow.c(b"x")
     assert batch(flow, (b"x", False), (b"x", True)) == [None, None]
+
+
+def test_the_lifetime_of_a_master_goes_with_its_last_packet() -> None:
+    flow = Connection(TALK, "udp", C, S)
+    flow.extra = {"timeout": 30, "status": 0x2008}
+    packets = [flow.packet(data, True).decode() for data in [b"3000"] * 3]
+    verdicts = flow.inspector.packets(packets, flow.now)
+    assert [verdict.timeout is None for verdict in verdicts] == [True, True, False]
 
 
 def test_each_flow_of_a_batch_stores_its_state() -> None:

@@ -232,7 +232,7 @@ class RegistryMachine(RuleBasedStateMachine):
     def cancel(self, number: int, source: int, port: int) -> None:
         by = owner(number, source)
         self.registry.withdraw_former(by, None)
-        for live in self.registry.of(by):
+        for live in list(self.registry.of(by)):
             assert live.claim.owner == by
             self.registry.withdraw(live)
         assert not self.registry.of(by)

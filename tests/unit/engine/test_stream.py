@@ -75,7 +75,7 @@ def test_memory_behind_a_gap_is_bounded() -> None:
     with pytest.raises(StreamError) as caught:
         flood()
     assert caught.value.lost
-    assert half.buffered_bytes <= MAX_EARLY + 1000
+    assert half.held() <= MAX_EARLY + 1000
 
 
 def test_skip_continues_behind_a_gap() -> None:
@@ -97,7 +97,7 @@ def test_segments_in_any_order_deliver_each_byte_once(
     half = HalfStream(start)
     out = b""
     for at, size in cuts:
-        if data[at : at + size] and len(half._early) < 30:
+        if data[at : at + size] and len(half.early) < 30:
             out += half.feed((start + at) & 0xFFFFFFFF, data[at : at + size])
             assert data.startswith(out)
     out += half.feed(start, data)

@@ -129,6 +129,17 @@ def test_expected_connections_have_no_beginning_that_could_be_stored() -> None:
     assert child.expected == ["10.0.2.2 > 10.0.1.2:3000"]
 
 
+def test_a_child_whose_client_announces_begins_at_its_first_payload() -> None:
+    child = Connection(TALK, "tcp", C, S)
+    child.info, child.extra = bytes(32), {"status": 8 | 0x2000 | 1}
+    child.c(b"OPEN 3000\r\n")
+    assert child.expected == ["10.0.2.2 > 10.0.1.2:3000"]
+    ordinary = Connection(TALK, "tcp", C, S)
+    ordinary.info = bytes(32)
+    ordinary.c(b"OPEN 3000\r\n")
+    assert ordinary.expected == []
+
+
 @pytest.mark.parametrize("payload", [b"", b"x", b"OPEN 3999\r\n"])
 @pytest.mark.parametrize("shift", [-500, 0, 1, 5000, 2**31])
 def test_a_forged_syn_within_a_connection_changes_nothing(payload: bytes, shift: int) -> None:
@@ -213,3 +224,19 @@ def test_talk_announces_from_both_ends() -> None:
     c = Connection(TALK, "tcp", C, S)
     c.s(b"OPEN 3000\r\n")
     assert len(c.expected) == 1
+
+
+@pytest.mark.parametrize(("client", "server"), [(0, 0), (1000, 2**32 - 1), (0x12345678, 0xFFFF)])
+def test_labels_have_the_low_bits_of_both_positions(client: int, server: int) -> None:
+    field = labels.position_field(client, server)
+    assert labels.positions(field) == (client & 0xFFFF, server & 0xFFFF)
+    own = labels.bits(labels.DONE, labels.BEGAN, labels.OUTLIVED, *range(87))
+    assert labels.positions(labels.union(field, own)) == (client & 0xFFFF, server & 0xFFFF)
+    outside = int.from_bytes(labels.POSITION_MASK, "little")
+    assert not int.from_bytes(field, "little") & ~outside
+    assert not int.from_bytes(own, "little") & outside
+
+
+def test_no_position_without_its_label() -> None:
+    assert labels.positions(labels.bits(labels.BEGAN)) is None
+    assert labels.positions(b"") is None

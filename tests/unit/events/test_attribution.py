@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fwhelpers.engine.expectation_key import ExpectationId, key_of
 from fwhelpers.events.attribution import FORGET, HOLD, Announcement, Attribution
 from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation, mask_for
+from fwhelpers.kernel.raw_events import ExpectationBytes, RawExpectation, expectation_bytes
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 MASTER = Tuple(CLIENT, SERVER, 6, 40000, 21)
@@ -22,12 +22,12 @@ def expectation(port: int, helper: str = "fw-ftp", master: Tuple = MASTER) -> Ex
     return Expectation(master, destination, mask_for(destination), timeout=60, helper=helper)
 
 
-def expected(port: int = 2000, name: str = "a", helper: str = "fw-ftp") -> TrackedExpectation:
-    return TrackedExpectation(name, expectation(port, helper), 0.0, 60.0)
+def expected(port: int = 2000, number: int = 1, helper: str = "fw-ftp") -> TrackedExpectation:
+    return TrackedExpectation(number, RawExpectation.of(expectation(port, helper)), 0.0, 60.0)
 
 
-def identity(port: int = 2000, master: Tuple = MASTER) -> ExpectationId:
-    return ExpectationId(key_of(expectation(port)), master)
+def identity(port: int = 2000, master: Tuple = MASTER) -> ExpectationBytes:
+    return expectation_bytes(expectation(port, master=master))
 
 
 def new_attribution(limit: int = 100) -> Attribution:
@@ -106,14 +106,14 @@ def test_reports_without_an_expectation_are_forgotten() -> None:
 
 def test_events_of_others_are_not_held() -> None:
     attribution = new_attribution()
-    list(attribution.add_event(Event(EventKind.CREATED, expected(1, "a")), 0.0))
-    assert kinds(attribution.add_event(Event(EventKind.CREATED, expected(2, "b", "ftp")), 0.0)) == [
+    list(attribution.add_event(Event(EventKind.CREATED, expected(1, 1)), 0.0))
+    assert kinds(attribution.add_event(Event(EventKind.CREATED, expected(2, 2, "ftp")), 0.0)) == [
         "created"
     ]
     assert kinds(attribution.add_event(Event(EventKind.MATCHED, None), 0.0)) == ["matched"]
-    assert kinds(
-        attribution.add_event(Event(EventKind.EXPIRED, expected(3, "before us")), 0.0)
-    ) == ["expired"]
+    assert kinds(attribution.add_event(Event(EventKind.EXPIRED, expected(3, 3)), 0.0)) == [
+        "expired"
+    ]
 
 
 def test_a_report_of_another_master_does_not_match() -> None:
@@ -124,7 +124,7 @@ def test_a_report_of_another_master_does_not_match() -> None:
 
 
 def test_equal_expectations_get_their_reports_in_order() -> None:
-    attribution, first, second = new_attribution(), expected(name="a"), expected(name="b")
+    attribution, first, second = new_attribution(), expected(number=1), expected(number=2)
     list(attribution.add_event(Event(EventKind.CREATED, first), 0.0))
     list(attribution.add_event(Event(EventKind.CREATED, second), 0.1))
     list(attribution.add_report(identity(), PASV, 0.2))
@@ -135,7 +135,7 @@ def test_equal_expectations_get_their_reports_in_order() -> None:
 def test_many_held_events_keep_their_order() -> None:
     attribution = new_attribution(limit=10_000)
     for port in range(1, 2001):
-        tracked = expected(port, str(port))
+        tracked = expected(port, port)
         assert list(attribution.add_event(Event(EventKind.CREATED, tracked), 0.0)) == []
         assert list(attribution.add_event(Event(EventKind.MATCHED, tracked), 0.0)) == []
     reported = [
@@ -146,25 +146,23 @@ def test_many_held_events_keep_their_order() -> None:
     assert kinds(reported) == ["created", "matched"] * 1000
     late = list(attribution.advance(HOLD))
     assert kinds(late) == ["created", "matched"] * 1000
-    assert [e.tracked.id for e in late if e.tracked][::2] == [str(port) for port in range(1, 1001)]
+    assert [e.tracked.number for e in late if e.tracked][::2] == [*range(1, 1001)]
 
 
 def test_the_oldest_are_released_above_the_bound() -> None:
     attribution = new_attribution(limit=10)
     released = []
     for port in range(1, 101):
-        released += attribution.add_event(Event(EventKind.CREATED, expected(port, str(port))), 0.0)
+        released += attribution.add_event(Event(EventKind.CREATED, expected(port, port)), 0.0)
         list(attribution.add_report(identity(port + 1000), EPSV, 0.0))
-    assert [event.tracked.id for event in released if event.tracked] == [
-        str(n) for n in range(1, 91)
-    ]
+    assert [event.tracked.number for event in released if event.tracked] == [*range(1, 91)]
     assert (
         len(attribution._held)
-        == len(attribution._unreported._entries)
-        == len(attribution._early._entries)
+        == len(attribution._unreported._order)
+        == len(attribution._early._order)
         == 10
     )
-    permanent = expected(7, "permanent")
+    permanent = expected(7, 1000)
     released = [*attribution.add_event(Event(EventKind.CREATED, permanent), 0.0)]
     for _ in range(100):
         released += attribution.add_event(Event(EventKind.MATCHED, permanent), 0.0)
@@ -191,16 +189,16 @@ def test_no_event_is_lost_doubled_or_out_of_order(facts: list[tuple[str, int]], 
             released += attribution.advance(now)
         else:
             if fact == "created":
-                live[port] = expected(port, f"{port}-{number}")
+                live[port] = expected(port, number)
             if port in live:
                 added.append(Event(EventKind(fact), live[port]))
                 released += attribution.add_event(added[-1], now)
     released += attribution.advance(now + FORGET)
-    of = {e.tracked.id for e in added if e.tracked}
+    of = {e.tracked.number for e in added if e.tracked}
     for name in of:
-        in_order = [e for e in added if e.tracked and e.tracked.id == name]
-        assert [e for e in released if e.tracked and e.tracked.id == name] == in_order
+        in_order = [e for e in added if e.tracked and e.tracked.number == name]
+        assert [e for e in released if e.tracked and e.tracked.number == name] == in_order
     assert len(released) == len(added)
     assert (len(attribution._held), attribution._held_events) == (0, 0)
-    assert not attribution._unreported._numbers
-    assert not attribution._early._numbers
+    assert not attribution._unreported._values
+    assert not attribution._early._values

@@ -3,12 +3,18 @@ from __future__ import annotations
 import pytest
 
 from fwhelpers.engine import handover
-from fwhelpers.engine.expectation_key import ExpectationId, key_of
+from fwhelpers.engine.expectation_key import key_of
 from fwhelpers.engine.registry import Account, LiveExpectation
 from fwhelpers.events.reported import GRACE, ReportedExpectations
 from fwhelpers.events.tracker import Tracker
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, USERSPACE, Expectation, mask_for
+from fwhelpers.kernel.raw_events import (
+    ExpectationBytes,
+    RawExpectation,
+    connection_bytes,
+    expectation_bytes,
+)
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 MASTER = Tuple(CLIENT, SERVER, 6, 40000, 49152)
@@ -22,8 +28,12 @@ def expectation(port: int = 49200, number: int = 1) -> Expectation:
     return Expectation(MASTER, expected, mask_for(expected), 1, flags, 7199, "gena", id=number)
 
 
-def identity(port: int = 49200) -> ExpectationId:
-    return ExpectationId(key_of(expectation(port)), MASTER)
+def raw(port: int = 49200, number: int = 1) -> RawExpectation:
+    return RawExpectation.of(expectation(port, number))
+
+
+def identity(port: int = 49200) -> ExpectationBytes:
+    return expectation_bytes(expectation(port))
 
 
 @pytest.fixture
@@ -37,7 +47,7 @@ def reported(tracker: Tracker) -> ReportedExpectations:
 
 
 def create(tracker: Tracker, now: float, port: int = 49200, number: int = 1) -> None:
-    assert list(tracker.created(expectation(port, number), now))
+    assert list(tracker.created(raw(port, number), now))
 
 
 def test_an_expectation_that_no_worker_ends_is_overdue(
@@ -47,7 +57,7 @@ def test_an_expectation_that_no_worker_ends_is_overdue(
     reported.add(identity(), 1000, ACCOUNT, 30, 0.1)
     assert list(reported.overdue(30.2 + GRACE - 0.2)) == []
     (tracked,) = reported.overdue(30.2 + GRACE)
-    assert tracked.key == identity().key
+    assert tracked.raw.identity == identity()
     assert list(reported.overdue(99.0)) == []
     assert len(reported) == 0
 
@@ -65,7 +75,7 @@ def test_one_that_its_worker_ended_is_not_overdue(
 ) -> None:
     create(tracker, 0.0)
     reported.add(identity(), 1000, ACCOUNT, 30, 0.0)
-    list(tracker.destroyed(expectation(), 30.0))
+    list(tracker.destroyed(raw(), 30.0))
     assert list(reported.overdue(40.0)) == []
 
 
@@ -90,7 +100,7 @@ def test_one_of_another_master_is_not_overdue(
     tracker: Tracker, reported: ReportedExpectations
 ) -> None:
     create(tracker, 0.0)
-    other = identity()._replace(master=MASTER._replace(sport=40001))
+    other = identity()._replace(master=connection_bytes(0, MASTER._replace(sport=40001)))
     reported.add(other, 1000, ACCOUNT, 30, 0.0)
     assert list(reported.overdue(40.0)) == []
 
@@ -104,7 +114,7 @@ def test_the_successor_gets_the_expectations_of_its_predecessor(
     reported.add(identity(49203), 1000, ACCOUNT, 30, 0.0)  # not in the kernel
     (live,) = handover.decode(handover.encode([], expectations=reported.of_worker(1000, now=10.0)))
     assert isinstance(live, LiveExpectation)
-    assert live.key == identity(49200).key
+    assert live.key == key_of(expectation(49200))
     assert (live.claim.account, live.claim.until) == (ACCOUNT, 30.0)
     assert live.ends_early
 
@@ -112,7 +122,7 @@ def test_the_successor_gets_the_expectations_of_its_predecessor(
 def test_memory_is_bounded(tracker: Tracker) -> None:
     reported = ReportedExpectations(tracker, limit=100)
     for number in range(10_000):
-        master = MASTER._replace(sport=number % 65536)
+        master = connection_bytes(0, MASTER._replace(sport=number % 65536))
         reported.add(identity()._replace(master=master), 1000, ACCOUNT, 7200, float(number))
     assert len(reported) == 100
     assert len(reported._ends) <= 265

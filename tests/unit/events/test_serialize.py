@@ -12,6 +12,7 @@ from fwhelpers.events.serialize import InstalledHelpers, Loss, Serializer
 from fwhelpers.events.tracker import Event, EventKind, TrackedExpectation, WithdrawReason
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
+from fwhelpers.kernel.raw_events import RawConnection, RawExpectation
 from fwhelpers.worker.messages import FlowReport, ReportKind
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
@@ -31,9 +32,11 @@ def serializer() -> Serializer:
     return new
 
 
-def tracked() -> TrackedExpectation:
-    reply = Tuple(SERVER, bytes([192, 0, 2, 1]), 6, 21, 40000)
-    return TrackedExpectation("00000007-1", EXPECTATION, 100.0, 161.0, reply, "PASV", 2)
+def tracked(expectation: Expectation = EXPECTATION) -> TrackedExpectation:
+    new = TrackedExpectation(1, RawExpectation.of(expectation), 100.0, 161.0, "PASV")
+    new.reply = Tuple(SERVER, bytes([192, 0, 2, 1]), 6, 21, 40000)
+    new.interface = 2
+    return new
 
 
 def test_an_expectation_with_all_its_fields(serializer: Serializer) -> None:
@@ -57,18 +60,19 @@ def test_an_expectation_with_all_its_fields(serializer: Serializer) -> None:
 
 def test_a_match_with_its_connection(serializer: Serializer) -> None:
     orig = EXPECTED._replace(sport=50000)
-    connection = Conntrack(orig, Tuple(SERVER, CLIENT, 6, 2000, 50000), 1, master=MASTER)
+    reply = Tuple(SERVER, CLIENT, 6, 2000, 50000)
+    connection = RawConnection.of(Conntrack(orig, reply, 1, zone=3, master=MASTER))
     fields = serializer.event(Event(EventKind.MATCHED, tracked(), connection), 110.0)
     assert fields["connection"]["source_port"] == 50000
     assert fields["connection"]["reply_source_port"] == 2000
     assert "connections" not in fields
     unknown = serializer.event(Event(EventKind.MATCHED, None, connection), 110.0)
-    assert (unknown["id"], unknown["master"]["destination_port"]) == ("", 21)
+    assert (unknown["id"], unknown["zone"], unknown["master"]["destination_port"]) == ("", 3, 21)
     to_variants(unknown)
 
 
 def test_a_foreign_helper_keeps_the_kernel_s_name(serializer: Serializer) -> None:
-    foreign = replace(tracked(), expectation=replace(EXPECTATION, helper="sip", nat=None))
+    foreign = tracked(replace(EXPECTATION, helper="sip", nat=None))
     fields = serializer.event(
         Event(EventKind.WITHDRAWN, foreign, reason=WithdrawReason.REMOVED), 110.0
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -118,6 +119,71 @@ def read(events: EventStream, messages: list[Message | None], live: list[Expecta
     events._read()
 
 
+def test_events_that_follow_each_other_are_read_together(events: EventStream) -> None:
+    events.set_installed(NO_HELPERS)
+    ours, theirs = socket.socketpair()
+    waiting: list[Message | None] = []
+    reads = []
+
+    class Polled(Source):
+        def fileno(self) -> int:
+            return ours.fileno()
+
+        def read(self) -> Iterator[Message | None]:
+            ours.recv(100)
+            reads.append(len(waiting))
+            return super().read()
+
+        def close(self) -> None:
+            ours.close()
+
+    async def scenario() -> None:
+        events._source = Polled(waiting)  # type: ignore[assignment]
+        asyncio.get_running_loop().add_reader(ours.fileno(), events._collect)
+        for ports in ((2000, 2001, 2002), (2003,)):
+            for port in ports:
+                waiting.append(event(expectation(port)))
+                theirs.send(b"x")
+                await asyncio.sleep(0)
+            await asyncio.wait_for(events.ring.wait(events.ring.end + len(ports) - 1), 60)
+        events.close()
+        theirs.close()
+
+    asyncio.run(scenario())
+    assert reads == [3, 1]
+    assert kinds(events) == ["created"] * 4
+
+
+def test_an_error_of_one_event_is_not_the_last(events: EventStream) -> None:
+    events.set_installed(NO_HELPERS)
+    ours, theirs = socket.socketpair()
+
+    class Failing(Source):
+        def fileno(self) -> int:
+            return ours.fileno()
+
+        def read(self) -> Iterator[Message | None]:
+            if ours.recv(1) == b"e":
+                raise OSError("not ENOBUFS")
+            return super().read()
+
+        def close(self) -> None:
+            ours.close()
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda loop, context: None)
+        events._source = Failing([event(expectation(2000))])  # type: ignore[assignment]
+        loop.add_reader(ours.fileno(), events._collect)
+        theirs.send(b"en")
+        await asyncio.wait_for(events.ring.wait(0), 60)
+        events.close()
+        theirs.close()
+
+    asyncio.run(scenario())
+    assert kinds(events) == ["created"]
+
+
 def test_a_transfer(events: EventStream) -> None:
     events.set_installed(NO_HELPERS)
     read(events, used_at_once(2000), [])
@@ -217,6 +283,18 @@ def test_a_report_may_come_before_and_after_the_expectation_ends(
     ]  # fmt: skip
 
 
+def test_a_renewal_before_the_creation_is_read(events: EventStream) -> None:
+    """The worker's channel may be read before the kernel's."""
+    events._source = Source([event(expectation(2000))])  # type: ignore[assignment]
+    events.on_worker_message(1000, report(2000), 0.0)
+    renewal = replace(report(2000), kind=ReportKind.RENEWED, timeout=500, trigger="events")
+    events.on_worker_message(1000, renewal, 1.0)
+    assert kinds(events) == ["created", "renewed"]
+    (tracked,) = events.expectations()
+    assert (tracked.until, tracked.trigger) == (502.0, "events")
+    assert events.serialize(events.ring.read(0, 2).items[1])["timeout"] == 500
+
+
 def test_without_a_report_events_pass_after_a_while(events: EventStream) -> None:
     read(events, used_at_once(2000), [])
     assert kinds(events) == []
@@ -298,7 +376,8 @@ def test_an_expectation_whose_worker_died_is_deleted_in_time() -> None:
         expectation=ExpectationId(key_of(live), live.master),
     )  # fmt: skip
     stream.on_worker_message(1000, report, 10.1)
-    stream.advance(40.0)
+    stream.on_worker_message(1000, replace(report, kind=ReportKind.RENEWED), 30.1)
+    stream.advance(60.0)
     assert netlink.live == [live]
-    stream.advance(42.2)
+    stream.advance(62.2)
     assert netlink.live == []

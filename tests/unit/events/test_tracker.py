@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from fwhelpers.events.tracker import GRACE, Event, EventKind, Tracker, fits
+from fwhelpers.events.tracker import GRACE, Event, EventKind, Tracker
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
+from fwhelpers.kernel.raw_events import RawConnection, RawExpectation, connection_bytes
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 MASTER = Tuple(CLIENT, SERVER, 6, 40000, 21)
@@ -18,14 +17,21 @@ MASTER = Tuple(CLIENT, SERVER, 6, 40000, 21)
 
 def expectation(
     port: int = 2000, flags: int = 0, timeout: int = 60, number: int = 1
-) -> Expectation:
+) -> RawExpectation:
     expected = Tuple(CLIENT, SERVER, 6, 0, port)
-    return Expectation(MASTER, expected, mask_for(expected), 0, flags, timeout, "fw-ftp", id=number)
+    mask = mask_for(expected)
+    return RawExpectation.of(
+        Expectation(MASTER, expected, mask, 0, flags, timeout, "fw-ftp", id=number)
+    )
 
 
-def connection(port: int = 2000, sport: int = 50000, master: Tuple | None = MASTER) -> Conntrack:
+def connection(
+    port: int = 2000, sport: int = 50000, master: Tuple | None = MASTER
+) -> RawConnection:
     orig = Tuple(CLIENT, SERVER, 6, sport, port)
-    return Conntrack(orig, Tuple(SERVER, CLIENT, 6, port, sport), 1, master=master)
+    return RawConnection.of(
+        Conntrack(orig, Tuple(SERVER, CLIENT, 6, port, sport), 1, master=master)
+    )
 
 
 def kinds(events: object) -> list[str]:
@@ -45,7 +51,7 @@ def test_used_once_is_matched(tracker: Tracker) -> None:
     assert matched.tracked is created.tracked
     assert list(tracker.advance(1.0 + GRACE)) == []
     assert [tracked.ended_as for tracked in tracker.expectations()] == ["matched"]
-    tracker.disconnected(0, connection().orig)
+    tracker.disconnected(connection().identity)
     assert tracker.expectations() == []
 
 
@@ -58,7 +64,7 @@ def test_permanent_is_matched_again_and_again_then_expires(tracker: Tracker) -> 
     assert (expired.kind, expired.tracked) == ("expired", created.tracked)
     assert len(tracker.expectations()) == 1  # for its connections
     for sport in (1, 2, 3):
-        tracker.disconnected(0, connection(sport=sport).orig)
+        tracker.disconnected(connection(sport=sport).identity)
     assert tracker.expectations() == []
 
 
@@ -70,6 +76,19 @@ def test_expiry_is_computed_and_reported_once(tracker: Tracker) -> None:
     assert kinds(tracker.advance(99.0)) == []
 
 
+def test_a_renewed_expectation_expires_later(tracker: Tracker) -> None:
+    (created,) = tracker.created(expectation(timeout=5), 0.0)
+    assert created.tracked is not None
+    identity = created.tracked.raw.identity
+    other = identity._replace(master=connection_bytes(0, MASTER._replace(sport=1)))
+    assert kinds(tracker.renewed(other, 60, 4.0)) == []
+    assert kinds(tracker.renewed(identity, 60, 4.0)) == ["renewed"]
+    assert created.tracked.expectation.timeout == 60
+    assert kinds(tracker.advance(64.9)) == []
+    assert kinds(tracker.advance(65.0)) == ["expired"]
+    assert kinds(tracker.renewed(identity, 60, 65.0)) == []
+
+
 def test_an_end_at_the_expiry_time_counts_as_expiry(tracker: Tracker) -> None:
     list(tracker.created(expectation(timeout=4), 0.0))
     assert kinds(tracker.destroyed(expectation(timeout=0), 4.4)) == ["expired"]
@@ -77,12 +96,14 @@ def test_an_end_at_the_expiry_time_counts_as_expiry(tracker: Tracker) -> None:
 
 @pytest.mark.parametrize(("ended", "reason"), [(True, "master-ended"), (False, "removed")])
 def test_a_withdrawal_has_its_reason(tracker: Tracker, ended: bool, reason: str) -> None:
-    tracker.control(0, MASTER, None)
-    tracker.control(0, MASTER, Tuple(SERVER, CLIENT, 6, 21, 40000))
+    master = connection_bytes(0, MASTER)
+    reply = Tuple(SERVER, CLIENT, 6, 21, 40000)
+    tracker.control(master, RawConnection.of(Conntrack(MASTER, reply, 0x2008)))
+    assert tracker.reply_of(master) == reply
     list(tracker.created(expectation(), 0.0))
     list(tracker.destroyed(expectation(), 1.0))
     if ended:
-        tracker.disconnected(0, MASTER)
+        tracker.disconnected(master)
     assert kinds(tracker.advance(1.0 + GRACE - 0.1)) == []
     (withdrawn,) = tracker.advance(1.0 + GRACE)
     assert (withdrawn.kind, withdrawn.reason) == ("withdrawn", reason)
@@ -139,22 +160,6 @@ def sizes(tracker: Tracker) -> int:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("orig", "is_expected"),
-    [
-        (Tuple(CLIENT, SERVER, 6, 7, 2000), True),
-        (Tuple(CLIENT, SERVER, 17, 7, 2000), False),
-        (Tuple(SERVER, SERVER, 6, 7, 2000), False),
-        (Tuple(CLIENT, SERVER, 6, 7, 2001), False),
-        (Tuple(bytes(16), bytes(16), 6, 7, 2000), False),
-    ],
-)
-def test_a_connection_fits_by_tuple_and_mask(orig: Tuple, is_expected: bool) -> None:
-    assert fits(orig, expectation()) == is_expected
-    anybody = replace(expectation(), mask=mask_for(expectation().tuple, prefix=0))
-    assert fits(orig, anybody) == (is_expected or orig.src == SERVER)
-
-
 FACT = st.tuples(
     st.sampled_from(["created", "destroyed", "connected", "disconnected", "advance", "resync"]),
     st.integers(1, 4),
@@ -180,14 +185,14 @@ def test_each_expectation_ends_once_in_any_order_of_events(
         elif fact == "connected":
             events += tracker.connected(connection(port))
         elif fact == "disconnected":
-            tracker.disconnected(0, connection(port).orig)
+            tracker.disconnected(connection(port).identity)
         elif fact == "advance":
             events += tracker.advance(now)
         else:
             events += tracker.resync([current], now)
     events += tracker.advance(now + 100)
     for port in range(1, 5):
-        tracker.disconnected(0, connection(port).orig)
+        tracker.disconnected(connection(port).identity)
     born = [e.tracked.id for e in events if e.kind == "created" and e.tracked]
     dead = [e.tracked.id for e in events if e.kind in ("expired", "withdrawn") and e.tracked]
     used = {e.tracked.id for e in events if e.kind == "matched" and e.tracked}

@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from fwhelpers.kernel import expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
-from fwhelpers.kernel.expect import Expectation, format_line, mask_for, parse_expectation
+from fwhelpers.kernel.expect import (
+    Expectation,
+    format_line,
+    mask_for,
+    parse_expectation,
+    port_range,
+)
 from fwhelpers.kernel.nla import DecodeError, nest, parse, strz
 
 C, S = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
@@ -32,7 +38,9 @@ def test_line_is_that_of_conntrack() -> None:
 
 def test_mask_leaves_the_source_port_open_unless_told() -> None:
     assert mask_for(DATA) == Tuple(b"\xff" * 4, b"\xff" * 4, 6, 0, 0xFFFF)
-    assert mask_for(DATA, sport=True).sport == 0xFFFF
+    assert mask_for(DATA, sport=0xFE00).sport == 0xFE00
+    assert port_range(512, 0xFE00) == "512-1023"
+    assert port_range(5353, 0xFFFF) == "5353"
 
 
 def test_create_carries_nat_function_class_and_zone() -> None:
@@ -50,6 +58,13 @@ def test_create_is_exclusive_if_it_is_to_be() -> None:
         assert bool(create.flags & nfnl.EXCL) == excl
 
 
+def test_renew_creates_nothing_and_states_the_lifetime() -> None:
+    (message,) = nfnl.split(expect.encode_renew(replace(NFS, zone=7), 120))
+    assert (message.kind, message.flags & (nfnl.CREATE | nfnl.EXCL)) == (expect.NEW, 0)
+    renewed = parse_expectation(message.payload)
+    assert (renewed.tuple, renewed.zone, renewed.timeout) == (DATA, 7, 120)
+
+
 def test_delete_and_get_name_the_tuple_only() -> None:
     for message in (expect.encode_delete(NFS), expect.encode_get(NFS)):
         assert list(parse(payload(message))) == [2]
@@ -65,3 +80,14 @@ def test_child_helper_goes_with_the_queue_attribute_only() -> None:
 def test_garbage(data: bytes) -> None:
     with contextlib.suppress(DecodeError):
         format_line(parse_expectation(data))
+
+
+def test_an_expectation_without_ports() -> None:
+    esp = Tuple(C, S, 50, 0, 0)
+    expectation = Expectation(MASTER, esp, mask_for(esp), flags=expect.PERMANENT)
+    assert mask_for(esp) == Tuple(b"\xff" * 4, b"\xff" * 4, 50, 0, 0)
+    assert parse_expectation(payload(expect.encode_create(expectation))) == expectation
+    # libnetfilter_conntrack prints ports for the protocols that have some
+    assert format_line(expectation).startswith(
+        "0 proto=50 src=10.0.1.2 dst=10.0.2.2 mask-src=255.255.255.255 mask-dst=255.255.255.255 master-src="
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import product
 from struct import pack
 
 from fwhelpers.kernel import conntrack, labels, nfnl, nfqueue
@@ -54,12 +55,14 @@ def test_batch() -> None:
 def test_usual_verdicts_are_encoded_alike() -> None:
     encoder = nfqueue.VerdictEncoder(1001)
     assert encoder.batch(42) == nfqueue.encode_batch(1001, 42)
-    for packet, helper, size in (
-        (42, "rpc", 32),
-        (43, "fw-ftp", 32),
-        (44, "rpc", 32),
-        (45, "rpc", 9),
-    ):
-        info = bytes(range(packet, packet + size))
-        expected = nfqueue.encode_verdict(1001, packet, nfqueue.ACCEPT, info=(helper, info))
-        assert encoder.accept(packet, helper, info) == expected
+    sizes, timeouts, helpers = (32, 9, None), (None, 1, 86401), ("rpc", "fw-ftp", "rpc")
+    for packet, (size, timeout, helper) in enumerate(product(sizes, timeouts, helpers), 42):
+        info = None if size is None else bytes(range(packet, packet + size))
+        expected = nfqueue.encode_verdict(
+            1001,
+            packet,
+            nfqueue.ACCEPT,
+            info=None if info is None else (helper, info),
+            timeout=timeout,
+        )
+        assert encoder.accept(packet, helper, info, timeout) == expected

@@ -51,7 +51,7 @@ def messages(draw: st.DrawFn) -> bytes:
 
 ATTRIBUTES = (
     "ct_id", "ctinfo", "entry", "helper", "hook", "hw_protocol", "id", "indev", "labels", "outdev", "payload",
-    "queue", "status", "timeout", "tuple_orig_raw",
+    "queue", "status", "timeout", "tuple_orig_raw", "info", "mark", "zone",
 )  # fmt: skip
 
 

@@ -70,6 +70,28 @@ def test_a_good_plugin(install: Install) -> None:
     ]  # fmt: skip
 
 
+def test_another_process_loads_the_same_without_a_search(
+    install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install("foo", good("foo"), "2.5")
+    install("bar", good("bar", 9))
+    install("inner", good("inner", 8))
+    install("broken", "raise RuntimeError", "1.0")
+    first = load("inner")
+    monkeypatch.delattr(plugins, "_find")
+    again = plugins.load(GROUP, ("inner",), {}, first.plugins)
+    assert (again.plugins, again.identity()) == (first.plugins, first.identity())
+    assert again.helpers.keys() == first.helpers.keys() == {"foo", "bar"}
+    assert [str(problem) for problem in again.problems] == [str(p) for p in first.problems]
+
+
+def test_an_entry_point_may_name_an_attribute(install: Install) -> None:
+    source = f"class Inside:\n    from types import SimpleNamespace\n{good('foo')}"
+    source += "\nInside.plugin = Inside.SimpleNamespace(fwhelpers_helpers=fwhelpers_helpers)\n"
+    install("foo", source, entry="plug_foo_foo:Inside.plugin [extra]")
+    assert list(load().helpers) == ["foo"]
+
+
 def test_an_upgraded_plugin_is_loaded_anew(install: Install, tmp_path: Path) -> None:
     install("foo", good("foo", 7), "1.0")
     first = load()

@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers import config, ruleset
-from fwhelpers.api import Helper, Parser
+from fwhelpers.api import Helper, KernelHelper, Parser
 from fwhelpers.config import Config, DaemonConfig, HelperConfig
 from fwhelpers.config.assignments import Assignment, ZoneAssignments, ZoneMember
 
@@ -29,7 +29,10 @@ GOLDEN = Path(__file__).parents[2] / "golden"
 
 HELPERS = {
     "rpc": Helper("rpc", ("udp", "tcp"), [111], Parser),
-    "ftp": Helper("ftp", "tcp", [21], Parser, client_announces=True),
+    "ftp": Helper(
+        "ftp", "tcp", [21], Parser, client_announces=True,
+        kernel=[KernelHelper("ftp", "tcp", "nf_conntrack_ftp", "nf_nat_ftp")],
+    ),
     "tftp": Helper("tftp", "udp", [69], Parser),
     "ask": Helper(
         "ask", "udp", [1900], Parser, outgoing=True,
@@ -42,9 +45,15 @@ HELPERS = {
     "kin": Helper(
         "kin", "tcp", [1400], Parser, client_announces=True
     ),
+    "phone": Helper(
+        "phone", ("udp", "tcp"), [5060], Parser, children=("udp", "tcp"), client_announces=True,
+        udp_children=(0x41, 0x7A),
+        kernel=[KernelHelper("Q.931", "tcp", "m"), KernelHelper("RAS", "udp", "m")],
+    ),
     "lead": Helper("lead", "tcp", [1521], Parser, redirects=True),
     "shout": Helper(
-        "shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True, unicast=True
+        "shout", "udp", [137], Parser, families=(4,), outgoing=True, broadcast=True, unicast=True,
+        kernel=[KernelHelper("netbios-ns", "udp", "nf_conntrack_netbios_ns", families=(4,))],
     ),
 }  # fmt: skip
 
@@ -85,7 +94,19 @@ CASES = {
         2,
     ),
     "children-alone": ("[helpers.hear]", 1),
+    "children-of-calls": ("[helpers.phone]", 2),
     "redirects": ('[helpers.lead]\nports = [1521, 1526]\ndestinations = ["10.0.2.0/24"]', 1),
+    "kernel": (
+        """
+        [helpers]
+        ftp = { backend = "kernel", interfaces = ["lan"] }
+        phone.backend = "kernel"
+        tftp = {}
+        shout.backend = "kernel"
+        """,
+        2,
+    ),
+    "kernel-alone": ('[helpers.ftp]\nbackend = "kernel"', 2),
     "limits": (
         """
         [helpers.rpc]
@@ -175,6 +196,17 @@ def test_answers_meet_the_worker_of_their_asker() -> None:
         "daddr"
     }
     assert "daddr" not in chains["steer-children-tcp"]
+
+
+def test_media_never_wait_in_a_queue() -> None:
+    """The match `ct helper` sees media as well: only their first byte tells a child over UDP from them."""
+    text = rules_of("children-of-calls")
+    chain = re.findall(r"chain steer-children \{(.*?)\n\t?\}", text, re.DOTALL)
+    udp = [line for line in chain[0].splitlines() if "l4proto udp" in line]
+    assert udp
+    for line in udp:
+        highest = re.findall(r"@ih,0,8 \d+-(\d+) ", line)
+        assert int(highest[0]) < 0x80, "RTP begins with 0x80"
 
 
 def test_every_golden_file_is_tested() -> None:

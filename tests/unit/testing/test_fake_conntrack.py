@@ -39,7 +39,7 @@ def see(
 
 def expectation(port: int = 5000, sport: int = 0, flags: int = 0, klass: int = 0) -> Expectation:
     tup = Tuple(C, S, 6, sport, port)
-    return Expectation(MASTER, tup, mask_for(tup, bool(sport)), klass, flags, timeout=60)
+    return Expectation(MASTER, tup, mask_for(tup, int(sport > 0)), klass, flags, timeout=60)
 
 
 def test_both_directions_are_one_connection() -> None:

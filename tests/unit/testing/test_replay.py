@@ -203,6 +203,16 @@ def test_several_on_the_first_packet(tmp_path: Path) -> None:
     assert [item["data"] for item in capture.replay(tmp_path)] == [3, 2]
 
 
+def test_each_request_of_a_socket_opens_anew(tmp_path: Path) -> None:
+    """The connections in between have used up what was opened before."""
+    capture = Capture(handshake=False)
+    for sport in range(9, 13):
+        capture.add(udp4(b"5000", ports=(900, 7778)))
+        capture.add(udp4(b"", S, C, (sport, 5000)))
+        capture.add(udp4(b"", S, C, (7778, 900)))
+    assert [item["data"] for item in capture.replay(tmp_path)] == [2, 5, 8, 11]
+
+
 def test_fragments(tmp_path: Path) -> None:
     capture = Capture(handshake=False)
     whole = udp4(b"5000".ljust(40), ports=(900, 7778))

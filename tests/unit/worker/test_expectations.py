@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from errno import EBUSY, EEXIST, ENOENT
+from typing import Any
 
 import pytest
 from kernel_table import errnos
 
+from fwhelpers.engine.expectation_key import ExpectationId, key_of
 from fwhelpers.kernel import expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation, mask_for
-from fwhelpers.kernel.nfnl import NetlinkError
-from fwhelpers.worker.expectations import ExpectationTable
+from fwhelpers.kernel.nfnl import Message, NetlinkError
+from fwhelpers.worker.expectations import MAX_ENDED, ExpectationTable
 
 A, B, C = (bytes((10, 0, 1, n)) for n in (2, 3, 4))
 EXPECTED = Expectation(
@@ -26,11 +29,16 @@ class Kernel:
     def __init__(self, there: Expectation | None = None, error: int = 0) -> None:
         self.there, self.error = there, error
         self.asked: list[int] = []
+        self.lifetime = 0
 
     def request(self, message: bytes) -> list[bytes]:
         (only,) = nfnl.split(message)
         self.asked.append(only.kind)
-        if only.kind == expect.NEW:
+        if only.kind == expect.NEW and not only.flags & nfnl.CREATE:
+            if self.there is None:
+                raise NetlinkError(ENOENT, "renew")
+            self.lifetime = expect.parse_expectation(only.payload).timeout
+        elif only.kind == expect.NEW:
             if self.there or self.error:
                 raise NetlinkError(self.error or EEXIST, "create")
             self.there = EXPECTED
@@ -70,6 +78,28 @@ def test_an_equal_one_of_another_master_is_taken_over() -> None:
     kernel = Kernel(replace(EXPECTED, master=Tuple(A, B, 6, 40001, 21)))
     assert maker(kernel).replace(EXPECTED) == 0
     assert kernel.asked == [expect.GET, expect.DELETE, expect.NEW]
+
+
+def test_an_own_one_is_renewed_in_its_place() -> None:
+    kernel = Kernel(replace(EXPECTED, flags=expect.USERSPACE))
+    assert maker(kernel).renew(EXPECTED, 300)
+    assert (kernel.asked, kernel.lifetime) == ([expect.GET, expect.NEW], 300)
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        None,
+        replace(EXPECTED, master=Tuple(A, B, 6, 40001, 21)),
+        replace(EXPECTED, flags=expect.PERMANENT),
+        replace(EXPECTED, klass=1),
+        *OTHERS,
+    ],
+)
+def test_no_other_one_is_renewed(there: Expectation | None) -> None:
+    kernel = Kernel(there)
+    assert not maker(kernel).renew(EXPECTED, 300)
+    assert kernel.asked == [expect.GET]
 
 
 @pytest.mark.parametrize("there", OTHERS)
@@ -117,3 +147,39 @@ def test_delete_removes_its_own() -> None:
     assert maker(kernel).has(EXPECTED)
     maker(kernel).delete(EXPECTED)
     assert kernel.there is None
+
+
+class Events:
+    """The kernel's reports; None: some were lost."""
+
+    def __init__(self, *payloads: bytes | None) -> None:
+        self.messages = [
+            None if p is None else Message(expect.DELETE, 0, 0, 2, 0, memoryview(p))
+            for p in payloads
+        ]
+
+    def read(self) -> Iterator[Message | None]:
+        while self.messages:
+            yield self.messages.pop(0)
+
+
+def test_the_kernels_reports_of_ends() -> None:
+    zoned = replace(EXPECTED, zone=7)
+    payloads = [
+        bytes(message.payload)
+        for e in (EXPECTED, zoned)
+        for message in nfnl.split(expect.encode_create(e))
+    ]
+    events: Any = Events(payloads[0], b"", payloads[0][:9], b"\1\0", payloads[1])
+    ended = ExpectationTable(Kernel(), events).ended()  # type: ignore[arg-type]
+    assert ended == [ExpectationId(key_of(e), e.master) for e in (EXPECTED, zoned)]
+    lost: Any = Events(payloads[0], None, payloads[1])
+    assert ExpectationTable(Kernel(), lost).ended() is None  # type: ignore[arg-type]
+    assert ExpectationTable(Kernel()).ended() is None  # type: ignore[arg-type]
+
+
+def test_reports_are_read_in_bounded_numbers() -> None:
+    (message,) = nfnl.split(expect.encode_create(EXPECTED))
+    events: Any = Events(*[bytes(message.payload)] * (MAX_ENDED + 1))
+    table = ExpectationTable(Kernel(), events)  # type: ignore[arg-type]
+    assert [len(table.ended() or ()) for _ in range(3)] == [MAX_ENDED, 1, 0]

@@ -26,6 +26,7 @@ HOSTILE = [
 @pytest.fixture
 def channel(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[socket.socket, socket.socket]]:
     monkeypatch.setattr(main, "NetlinkSocket", object)
+    monkeypatch.setattr(main, "EventSocket", lambda groups: None)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     yield ours, theirs
     ours.close()

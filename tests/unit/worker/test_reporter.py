@@ -25,7 +25,13 @@ from fwhelpers.worker.messages import (
     decode,
     split,
 )
-from fwhelpers.worker.reporter import COUNTERS_INTERVAL, MAX_BATCH, REPORTS_A_SECOND, Reporter
+from fwhelpers.worker.reporter import (
+    COUNTERS_INTERVAL,
+    MAX_BATCH,
+    RENEWALS_A_SECOND,
+    REPORTS_A_SECOND,
+    Reporter,
+)
 
 FLOW = Flow("tcp", Endpoint.parse("10.0.1.2", 1), Endpoint.parse("10.0.2.2", 21))
 REFUSAL = Report("refused", "fw-ftp", FLOW, "below 1024", "G6")
@@ -181,6 +187,42 @@ def test_reports_that_the_manager_does_not_take_are_counted(channel: Channel) ->
     clock.now += 1
     reporter.flush()
     assert Suppressed(2) in channel.messages()
+
+
+def test_renewals_wait_for_a_slow_manager(channel: Channel) -> None:
+    reporter = Reporter(channel.worker, Clock())
+    while reporter._send(Problem("x" * 1000)):
+        pass
+    for _ in range(2 * MAX_BATCH):
+        reporter(Report("renewed", "fw-ftp", FLOW))
+        reporter(REFUSAL)
+    channel.messages()
+    reporter.flush()
+    sent = [m.kind for m in channel.messages() if isinstance(m, FlowReport)]
+    assert sent == [ReportKind.RENEWED] * (MAX_BATCH - 1)
+
+
+def test_renewals_above_the_budget_wait_for_the_next_second(channel: Channel) -> None:
+    clock = Clock()
+    reporter = Reporter(channel.worker, clock)
+
+    def renewed() -> list[int]:
+        sent = [m for m in channel.messages() if isinstance(m, FlowReport)]
+        return [m.expectation.key.expected.dport for m in sent if m.expectation]
+
+    ports = range(2000, 2000 + RENEWALS_A_SECOND + 3)
+    read = []
+    for port in [*ports, ports[-1]]:
+        expected = Tuple(bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2]), 6, 0, port)
+        expectation = Expectation(expected, expected, mask_for(expected))
+        reporter(Report("renewed", "fw-ftp", FLOW, expectation=expectation))
+        read += renewed()
+    reporter.flush()
+    assert read + renewed() == list(ports[:-3])
+    clock.now += 1
+    reporter.flush()
+    assert renewed() == list(ports[-3:])
+    assert all(not isinstance(message, Suppressed) for message in channel.messages())
 
 
 def test_a_manager_that_does_not_read_does_not_block(channel: Channel) -> None:

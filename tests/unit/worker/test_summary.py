@@ -15,6 +15,7 @@ def packed(text: str) -> bytes:
 
 MASTER = Tuple(packed("10.0.1.2"), packed("10.0.2.2"), 6, 4000, 21)
 DATA = Tuple(packed("10.0.1.2"), packed("10.0.2.2"), 6, 0, 40001)
+ESP = Tuple(packed("fd01::2"), packed("fd02::2"), 50, 0, 0)
 SIX = Tuple(packed("fd01::2"), packed("fd02::2"), 17, 5353, 40001)
 
 
@@ -30,11 +31,15 @@ SIX = Tuple(packed("fd01::2"), packed("fd02::2"), 17, 5353, 40001)
             "tcp 10.0.1.2 → 10.0.2.2:40001 for 300 s",
         ),
         (
+            Expectation(MASTER, ESP, mask_for(ESP), timeout=3600, flags=PERMANENT),
+            "esp fd01::2 → fd02::2 for 3600 s",
+        ),
+        (
             Expectation(MASTER, DATA, mask_for(DATA, prefix=24), timeout=3),
             "tcp 10.0.1.0/24 → 10.0.2.2:40001 for 3 s, once",
         ),
         (
-            Expectation(MASTER, SIX, mask_for(SIX, sport=True), timeout=3),
+            Expectation(MASTER, SIX, mask_for(SIX, sport=0xFFFF), timeout=3),
             "udp fd01::2 port 5353 → [fd02::2]:40001 for 3 s, once",
         ),
         (

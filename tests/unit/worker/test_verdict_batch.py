@@ -3,13 +3,14 @@ from __future__ import annotations
 from typing import Any
 
 from fwhelpers.engine.verdict import ACCEPT, Verdict
-from fwhelpers.kernel import nfnl, nfqueue
-from fwhelpers.kernel.conntrack import Conntrack, Tuple
+from fwhelpers.kernel import labels, nfnl, nfqueue
+from fwhelpers.kernel.conntrack import CTA_LABELS, CTA_LABELS_MASK, Conntrack, Tuple
 from fwhelpers.kernel.nla import parse
 from fwhelpers.testing.queued_packet import QueuedPacket
 from fwhelpers.worker.verdict_batch import VerdictBatch
 
 ORIG = Tuple(bytes(4), bytes(4), 6, 40000, 21)
+NFQA_CT = 11  # enum nfqnl_attr_type
 QUEUED = QueuedPacket(b"", Conntrack(ORIG, ORIG, helper="fw-ftp"), 0)
 
 
@@ -53,3 +54,38 @@ def test_no_packet_overtakes_another() -> None:
         ("one", 5, 4),
         ("batch", 6, 1),
     ]
+
+
+def test_labels_of_a_position_and_of_the_end() -> None:
+    """A flow that ends takes its position back with the same verdict."""
+    position = labels.position_field(1, 2)
+    verdict = Verdict()
+    verdict.labels = position
+    assert changed_labels(verdict) == (position, labels.POSITION_MASK)
+    done = labels.bits(labels.DONE)
+    verdict = Verdict(done=True)
+    assert changed_labels(verdict) == (done, done)
+    verdict.labels = labels.bits()
+    assert changed_labels(verdict) == (done, labels.union(labels.POSITION_MASK, done))
+
+
+def test_labels_of_a_connection_that_expectations_outlive() -> None:
+    verdict = Verdict()
+    verdict.outlived = True
+    outlived = labels.bits(labels.OUTLIVED)
+    assert changed_labels(verdict) == (outlived, outlived)
+    verdict.done = True
+    both = labels.bits(labels.DONE, labels.OUTLIVED)
+    assert changed_labels(verdict) == (both, both)
+
+
+def changed_labels(verdict: Verdict) -> tuple[bytes, bytes]:
+    """Value and mask in the message to the kernel."""
+    sock: Any = FakeSocket()
+    batch = VerdictBatch(sock, 1000)
+    (packet,) = nfqueue.parse_packets(memoryview(QUEUED.message(1)))
+    batch.add(packet, verdict)
+    batch.flush()
+    (message,) = nfnl.split(sock.sent[0])
+    changes = parse(parse(message.payload)[NFQA_CT])
+    return bytes(changes[CTA_LABELS]), bytes(changes[CTA_LABELS_MASK])

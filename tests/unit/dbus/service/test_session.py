@@ -50,8 +50,11 @@ class Daemon:
     def summary(self) -> Values:
         return {
             "version": "1", "enabled": ["ftp"], "problems": {}, "steering": "rules",
-            "fail_mode": "open",
+            "fail_mode": "open", "started": 1.0,
         }  # fmt: skip
+
+    def rates(self) -> dict[tuple[str, str], dict[str, float]]:
+        return {}
 
     def helpers(self) -> list[Values]:
         return [

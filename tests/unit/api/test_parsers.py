@@ -4,7 +4,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, LineParser, ParseError, Policy
+from fwhelpers.api import (
+    Endpoint,
+    Event,
+    Expect,
+    Flow,
+    LineParser,
+    ParseError,
+    Resize,
+    Rewrite,
+    StreamParser,
+)
 
 FLOW = Flow("tcp", Endpoint.parse("10.0.1.2", 40000), Endpoint.parse("10.0.2.2", 7))
 
@@ -19,15 +29,6 @@ class Words(LineParser):
 def events(*chunks: bytes) -> list[Event]:
     parser = Words(FLOW, {})
     return [event for chunk in chunks for event in parser.feed(chunk, True)]
-
-
-def test_endpoint() -> None:
-    assert str(Endpoint.parse("fd01::2", 80)) == "[fd01::2]:80"
-    assert str(FLOW.server) == "10.0.2.2:7"
-    assert (FLOW.server.family, Endpoint.parse("::1").family) == (4, 6)
-    for bad in ("10.0.0", "example.org", "::g", ""):
-        with pytest.raises(ValueError, match="not an address"):
-            Endpoint.parse(bad)
 
 
 def test_spans_count_from_the_beginning_of_the_stream() -> None:
@@ -56,6 +57,19 @@ def test_boundary() -> None:
     assert parser.boundary(True)
 
 
-def test_names() -> None:
-    assert Helper("ftp", "tcp", [21], Words).kernel_name == "fw-ftp"
-    assert Helper("rpc", ("tcp", "udp"), [111], Words, [Policy("x")]).kernel_name == "rpc"
+class Texts(StreamParser):
+    """A message has eight bytes."""
+
+    def message_size(self, data: bytearray, reply: bool) -> int:
+        return 8
+
+    def message(self, data: bytes, reply: bool) -> Iterator[Event]:
+        yield Rewrite(self.flow.client, (1, 3), str)  # type: ignore[arg-type]
+        yield Resize((3, 4), (4, 8))
+
+
+def test_spans_of_rewriting_and_lengths_count_from_there_too() -> None:
+    rewrite, resize = list(Texts(FLOW, {}).feed(b"x" * 16, False))[2:]
+    assert isinstance(rewrite, Rewrite)
+    assert isinstance(resize, Resize)
+    assert (rewrite.span, resize.span, resize.body) == ((9, 11), (11, 12), (12, 16))
