@@ -6,11 +6,16 @@ Runs in a namespace as `python sonos_player.py ADDRESS`, one line of output for 
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import sys
 import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 PORT = 1400
@@ -37,6 +42,7 @@ _DESCRIPTION = (
 _SERVICES = {
     "DeviceProperties": ("GetHouseholdID", "CurrentHouseholdID"),
     "ZoneGroupTopology": ("GetZoneGroupState", "ZoneGroupState"),
+    "RenderingControl": ("SetVolume", ""),
 }
 _STATE = (
     f'<ZoneGroupState><ZoneGroups><ZoneGroup Coordinator="{IDENTITY}" ID="{IDENTITY}:1">'
@@ -47,16 +53,28 @@ _STATE = (
 _RESULT = (
     '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body>'
     '<u:{action}Response xmlns:u="urn:schemas-upnp-org:service:{service}:1">'
-    "<{result}>{value}</{result}></u:{action}Response></s:Body></s:Envelope>"
+    "{result}</u:{action}Response></s:Body></s:Envelope>"
 )
 _CHANGE = (
     '<Event xmlns="urn:schemas-upnp-org:metadata-1-0/RCS/"><InstanceID val="0">'
-    '<Volume channel="Master" val="{}"/></InstanceID></Event>'
+    '<Volume channel="Master" val="{}"/><Volume channel="LF" val="100"/>'
+    '<Volume channel="RF" val="100"/></InstanceID></Event>'
 )
 _EVENT = (
     '<e:propertyset xmlns:e="urn:schemas-upnp-org:event-1-0"><e:property>'
     "<LastChange>{}</LastChange></e:property></e:propertyset>"
 )
+
+
+@dataclass
+class Subscription:
+    path: str
+    host: str
+    callback: str
+    sequence: Iterator[int] = field(default_factory=count)
+
+
+_numbers = count(1)
 
 
 def say(*words: object) -> None:
@@ -67,6 +85,8 @@ class Player(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     address = ""
     volume = 10
+    #: by SID: the service, its subscriber and the number of its next event
+    subscriptions: ClassVar[dict[str, Subscription]] = {}
 
     def log_message(self, *_: object) -> None:
         pass
@@ -88,38 +108,54 @@ class Player(BaseHTTPRequestHandler):
         self._respond(_DESCRIPTION.format(action=action, result=result))
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        service, action, result = self._service()
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        service, action, name = self._service()
         topology = service == "ZoneGroupTopology"
         value = escape(_STATE.format(address=self.address)) if topology else "Sonos_1"
-        self._respond(_RESULT.format(service=service, action=action, result=result, value=value))
+        result = f"<{name}>{value}</{name}>" if name else ""
+        self._respond(_RESULT.format(service=service, action=action, result=result))
+        volume = re.search(r"<DesiredVolume>(\d+)<", body)
+        if volume:
+            send_volumes(int(volume[1]))
 
     def do_SUBSCRIBE(self) -> None:
-        renewed = self.headers["SID"]
-        say("renewed" if renewed else "subscribed", self.client_address[0])
-        self._respond(SID=renewed or f"uuid:{IDENTITY}_sub1", TIMEOUT=TIMEOUT)
-        if not renewed:
-            callback = urlsplit(self.headers["Callback"].strip("<>"))
-            threading.Thread(target=notify, args=(callback.netloc, callback.path or "/")).start()
+        sid = self.headers["SID"]
+        say("renewed" if sid else "subscribed", self.client_address[0])
+        if sid:
+            self._respond(SID=sid, TIMEOUT=TIMEOUT)
+            return
+        sid = f"uuid:{IDENTITY}_sub{next(_numbers):010}"
+        callback = urlsplit(self.headers["Callback"].strip("<>"))
+        self.subscriptions[sid] = Subscription(self.path, callback.netloc, callback.path or "/")
+        self._respond(SID=sid, TIMEOUT=TIMEOUT)
+        if "RenderingControl" in self.path and "Group" not in self.path:
+            send_volumes(self.volume, self.volume + 1)
 
     def do_UNSUBSCRIBE(self) -> None:
+        self.subscriptions.pop(self.headers["SID"])
         self._respond()
         say("unsubscribed")
 
 
-def notify(host: str, path: str) -> None:
-    """Send two events, each by a connection of its own."""
-    for sequence in range(2):
-        body = _EVENT.format(escape(_CHANGE.format(Player.volume + sequence)))
+def send_volumes(*volumes: int) -> None:
+    """Send events to the subscribers of the volume, each by a connection of its own."""
+    for sid, subscription in list(Player.subscriptions.items()):
+        if subscription.path == "/MediaRenderer/RenderingControl/Event":
+            threading.Thread(target=notify, args=(sid, subscription, volumes)).start()
+
+
+def notify(sid: str, subscription: Subscription, volumes: tuple[int, ...]) -> None:
+    for volume in volumes:
+        body = _EVENT.format(escape(_CHANGE.format(volume)))
         fields = {
             "NT": "upnp:event",
             "NTS": "upnp:propchange",
-            "SID": f"uuid:{IDENTITY}_sub1",
-            "SEQ": str(sequence),
+            "SID": sid,
+            "SEQ": str(next(subscription.sequence)),
         }
-        connection = http.client.HTTPConnection(host, timeout=30)
+        connection = http.client.HTTPConnection(subscription.host, timeout=30)
         try:
-            connection.request("NOTIFY", path, body, fields)
+            connection.request("NOTIFY", subscription.callback, body, fields)
             say("event", connection.getresponse().status)
         except OSError as error:
             say("failed", error)

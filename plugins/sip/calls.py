@@ -1,0 +1,292 @@
+"""Calls: offers and answers of session descriptions, and the end of what they opened (RFC 3261, 3262, 3264, 3311).
+
+    A                                   B
+      INVITE, offer              →            B may send to A's ports at once: callees do so before they answer
+                                 ←  183, 200, answer          A may send to B's ports
+      re-INVITE, UPDATE, PRACK   ↔            the same; 2xx voids what the new description lacks, a failure the new one
+      BYE, CANCEL                ↔            all is void
+
+A call is known by its Call-ID, as several share a control connection.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from fwhelpers.api import Cancel, Event, Expect, Keep, Refuse
+from fwhelpers.sansio.sdp import Description
+
+from .media import Ends, admit, announce, at, bare, expects
+from .message import Message
+from .restart import save_call
+from .streams import Stream, read_streams
+
+#: memory of a control connection's calls, about: of a trunk, nine hundred calls that were answered. Of older ones only
+#: unanswered requests are remembered, as what they opened has been used or expires
+MAX_BYTES = 2 * 1024 * 1024
+MAX_WAITING = 128  #: unanswered requests of forgotten calls
+MAX_TRANSACTIONS = 8  #: of a call
+MAX_OPEN = 32  #: expectations of a transaction that are remembered
+
+CALL_BYTES, ITEM_BYTES, WAITING_BYTES = 1500, 330, 150  #: memory of each, about
+
+METHODS = frozenset((b"INVITE", b"UPDATE", b"PRACK", b"ACK", b"BYE", b"CANCEL"))
+
+
+@dataclass(slots=True)
+class Transaction:
+    """A request that carries an offer, or whose answer does."""
+
+    offerer: bool | None = None  #: which end made the offer; None: none yet
+    streams: dict[bool, list[Stream]] = field(default_factory=dict)  #: of each end
+    opened: dict[Expect, None] = field(default_factory=dict)
+    provisional: int = 0  #: provisional responses
+    answered: bool = False  #: by a final response
+
+    def remember(self, expect: Expect) -> None:
+        """Remember an expectation, to withdraw it later."""
+        self.opened[bare(expect)] = None
+        if len(self.opened) > MAX_OPEN:
+            del self.opened[next(iter(self.opened))]
+
+    def items(self) -> int:
+        """Return the number of expectations and streams that are remembered."""
+        return len(self.opened) + 2 * sum(map(len, self.streams.values()))
+
+    def forget(self) -> None:
+        """Forget the descriptions: they are agreed, or others are."""
+        self.opened.clear()
+        self.streams.clear()
+
+
+@dataclass(slots=True)
+class Call:
+    """What is known of one Call-ID."""
+
+    established: bool = False
+    agreed: dict[Expect, None] = field(default_factory=dict)  #: by the last answered offer
+    transactions: OrderedDict[tuple[bool, int, bytes], Transaction] = field(
+        default_factory=OrderedDict
+    )
+
+    def begin(self, key: tuple[bool, int, bytes]) -> Transaction:
+        """Return the transaction, a new one unless the request is repeated."""
+        transaction = self.transactions.setdefault(key, Transaction())
+        if len(self.transactions) > MAX_TRANSACTIONS:
+            _, oldest = self.transactions.popitem(last=False)
+            self.keep(oldest.opened)
+        return transaction
+
+    def keep(self, expects: dict[Expect, None]) -> None:
+        """Add expectations to what was agreed."""
+        self.agreed |= expects
+        while len(self.agreed) > MAX_OPEN:
+            del self.agreed[next(iter(self.agreed))]
+
+    def items(self) -> int:
+        """Return the number of expectations, streams and further transactions that are remembered."""
+        further = max(0, len(self.transactions) - 1)  # CALL_BYTES are those of a call with one
+        return len(self.agreed) + further + sum(t.items() for t in self.transactions.values())
+
+    def opened(self) -> dict[Expect, None]:
+        """Return all that may be open."""
+        expects = dict(self.agreed)
+        for transaction in self.transactions.values():
+            expects |= transaction.opened
+        return expects
+
+
+class Calls:
+    """The calls of one control connection. `end` says which end sent a message: False the client, True the server."""
+
+    def __init__(self, ends: Ends) -> None:
+        self._ends = ends
+        self._calls: OrderedDict[bytes, Call] = OrderedDict()
+        self._items = 0
+        #: unanswered requests of forgotten calls, in the form of `save_call`, and who has made an offer
+        self._waiting: OrderedDict[bytes, bool | None] = OrderedDict()
+
+    @property
+    def memory(self) -> int:
+        """Bytes that the calls take, about."""
+        return self._bytes() + WAITING_BYTES * len(self._waiting)
+
+    def _bytes(self) -> int:
+        return CALL_BYTES * len(self._calls) + ITEM_BYTES * self._items
+
+    def handle(
+        self, message: Message, end: bool, description: Description | None
+    ) -> Iterator[Event]:
+        """Act on a message of METHODS. `description`: the session description in its body."""
+        call = self._calls.pop(message.key, None) or Call()
+        self._items -= call.items()
+        if message.status:
+            yield from self._response(call, message, end, description)
+        else:
+            yield from self._request(call, message, end, description)
+        if call.established or call.transactions:
+            self._calls[message.key] = call
+            self._items += call.items()
+            self._evict()
+
+    def pending(self) -> tuple[bytes, tuple[bool, int, bytes], bool | None] | None:
+        """Return the last call, its last request without an answer, and the end that has made an offer."""
+        for key, call in islice(reversed(self._calls.items()), 1):
+            for request, transaction in islice(reversed(call.transactions.items()), 1):
+                if not transaction.answered:
+                    return key, request, transaction.offerer
+        return None
+
+    def resume(self, key: bytes, request: tuple[bool, int, bytes], offerer: bool | None) -> None:
+        """Continue with a request of which the answer is awaited."""
+        call = self._calls[key] = Call()
+        call.begin(request).offerer = offerer
+
+    def _evict(self) -> None:
+        while self._bytes() > MAX_BYTES:
+            key, oldest = self._calls.popitem(last=False)
+            self._items -= oldest.items()
+            for request, transaction in oldest.transactions.items():
+                if not transaction.answered:
+                    self._waiting[save_call(key, request, None)] = transaction.offerer
+        while len(self._waiting) > MAX_WAITING:
+            self._waiting.popitem(last=False)
+
+    def _recall(self, call: Call, key: bytes, request: tuple[bool, int, bytes]) -> None:
+        """Continue with a request of a call that was forgotten."""
+        waiting = save_call(key, request, None)
+        if waiting in self._waiting:
+            call.begin(request).offerer = self._waiting.pop(waiting)
+
+    def _request(
+        self, call: Call, message: Message, end: bool, description: Description | None
+    ) -> Iterator[Event]:
+        if message.method == b"BYE":
+            yield from _void(call.opened())
+            call.established = False
+            call.transactions.clear()
+            return
+        if message.method == b"CANCEL":
+            invite = call.transactions.get((end, message.cseq, b"INVITE"))
+            if invite:
+                yield from self._fail(call, invite)
+            return
+        # the answer to an offer in a response to INVITE is in its ACK
+        method = b"INVITE" if message.method == b"ACK" else message.method
+        if message.method == b"ACK" and not description:
+            return
+        transaction = call.begin((end, message.cseq, method))
+        if description:
+            yield from self._describe(transaction, end, description)
+        if message.method == b"ACK":
+            yield from self._agree(call, transaction)
+
+    def _response(
+        self, call: Call, message: Message, end: bool, description: Description | None
+    ) -> Iterator[Event]:
+        key = (not end, message.cseq, message.method)
+        if key not in call.transactions:
+            self._recall(call, message.key, key)
+        transaction = call.transactions.get(key)
+        if transaction is None:
+            if not description:
+                return
+            if not self._ends.is_detour(message, end):
+                yield Refuse("G4", f"{message.status} to no {message.method.decode('latin-1')}")
+                return
+            transaction = call.begin(key)
+            transaction.offerer = not end
+        if message.status >= 300:
+            yield from self._fail(call, transaction)
+            del call.transactions[key]
+            return
+        if message.status == 100:
+            return
+        yield from self._refresh(transaction, message)
+        if description:
+            yield from self._describe(transaction, end, description)
+        if message.status >= 200:
+            call.established |= message.method == b"INVITE"
+            transaction.answered = True
+            yield from self._agree(call, transaction)
+            # a call may be silent for as long; its next message must arrive nevertheless
+            yield Keep(self._ends.keep)
+
+    def _refresh(self, transaction: Transaction, message: Message) -> Iterator[Event]:
+        """Prolong what is open: a phone may ring for longer than an expectation lives."""
+        transaction.provisional += 1
+        if transaction.provisional > 1 or message.status >= 200:
+            yield from list(transaction.opened)
+
+    def _describe(
+        self, transaction: Transaction, end: bool, description: Description
+    ) -> Iterator[Event]:
+        if transaction.offerer is None:
+            transaction.offerer = end
+        answer = transaction.offerer != end
+        streams, refusals = admit(
+            self._ends, end, read_streams(description, answer), self._ends.most_streams
+        )
+        yield from refusals
+        if answer:
+            yield from self._mux(transaction, not end, streams)
+        transaction.streams[end] = streams
+        others = transaction.streams.get(not end, [])
+        for expect in announce(self._ends, end, streams, others):
+            transaction.remember(expect)
+            yield expect
+        # the other description may admit the host that this one names
+        for expect in expects(self._ends, not end, others, streams):
+            if expect not in transaction.opened:
+                transaction.remember(expect)
+                yield expect
+
+    def _mux(self, transaction: Transaction, end: bool, answer: list[Stream]) -> Iterator[Event]:
+        """Void the offer's ports of RTCP where the answer agrees to one port for both."""
+        offer = transaction.streams.get(end, [])
+        for index, stream in enumerate(offer):
+            if stream.mux and at(answer, index).mux:
+                before = list(expects(self._ends, end, [stream], []))
+                offer[index], rtcp = stream.muxed(), stream.rtcp()
+                answer[index] = answer[index].muxed()
+                yield from _void(expects(self._ends, end, [rtcp], []))
+                for expect in before:
+                    transaction.opened.pop(expect, None)
+                for expect in expects(self._ends, end, [offer[index]], []):
+                    transaction.remember(expect)
+
+    def _agree(self, call: Call, transaction: Transaction) -> Iterator[Event]:
+        """Take the answered offer as the call's state: what earlier ones opened besides is void."""
+        if len(transaction.streams) < 2:
+            call.keep(transaction.opened)
+            return
+        agreed = {
+            expect: None
+            for end in (False, True)
+            for expect in expects(
+                self._ends, end, transaction.streams[end], transaction.streams[not end]
+            )
+        }
+        # after a CANCEL that came too late they are to be opened again
+        yield from (expect for expect in agreed if expect not in transaction.opened)
+        former = call.agreed | transaction.opened
+        for other in call.transactions.values():
+            if other is not transaction and len(other.streams) == 2:
+                former |= other.opened
+                other.forget()
+        yield from _void(expect for expect in former if expect not in agreed)
+        call.agreed = agreed
+        transaction.forget()
+
+    def _fail(self, call: Call, transaction: Transaction) -> Iterator[Event]:
+        """Void what the transaction opened; the state before it stays."""
+        yield from _void(expect for expect in transaction.opened if expect not in call.agreed)
+        transaction.opened.clear()
+
+
+def _void(expects: Iterable[Expect]) -> Iterator[Event]:
+    for expect in list(expects):
+        yield Cancel(expect.policy, expect)

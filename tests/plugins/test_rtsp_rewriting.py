@@ -1,0 +1,75 @@
+"""RTSP through the engine: what NAT rewrites in either direction."""
+
+from __future__ import annotations
+
+from errno import EEXIST
+
+from connection import Connection, FakeMaker, show
+from fwhelpers_plugins.rtsp import fwhelpers_helpers
+from media import text_of
+from rtsp_messages import request, response
+
+from fwhelpers.kernel.expect import Expectation
+
+(RTSP,) = fwhelpers_helpers()
+CLIENT, SERVER = "10.0.1.2:40000", "10.0.2.2:554"
+PAIR = "RTP/AVP;unicast;client_port=5000-5001"
+
+
+def connection(taken: tuple[int, ...] = (), **visible: str) -> Connection:
+    def errors(expectation: Expectation) -> int:
+        return EEXIST if expectation.tuple.dport in taken else 0
+
+    return Connection(RTSP, "tcp", CLIENT, SERVER, maker=FakeMaker(errors=errors), **visible)  # type: ignore[arg-type]
+
+
+def opened(flow: Connection) -> list[tuple[str, int]]:
+    return [(show(e.tuple), e.nat.sport if e.nat else 0) for e in flow.maker.created]
+
+
+def test_a_client_behind_nat_whose_ports_are_free() -> None:
+    flow = connection(seen_client="192.0.2.1:50000")
+    assert text_of(flow.c(request("SETUP", 1, PAIR)), "tcp") == b""
+    assert opened(flow) == [
+        ("10.0.2.2 > 192.0.2.1:5000", 5000),
+        ("10.0.2.2 > 192.0.2.1:5001", 5001),
+    ]
+
+
+def test_a_client_behind_nat_whose_ports_are_taken() -> None:
+    flow = connection((5001,), seen_client="192.0.2.1:50000")
+    moved = PAIR.replace("5000-5001", "5002-5003")
+    assert text_of(flow.c(request("SETUP", 1, PAIR)), "tcp") == request("SETUP", 1, moved)
+    assert opened(flow)[-2:] == [
+        ("10.0.2.2 > 192.0.2.1:5002", 5000),
+        ("10.0.2.2 > 192.0.2.1:5003", 5001),
+    ]
+    # the server's response names the ports that it was asked for
+    answer = text_of(flow.s(response(200, 1, f"{moved};server_port=6970-6971")), "tcp")
+    assert answer == response(200, 1, f"{PAIR};server_port=6970-6971")
+
+
+def test_a_destination_is_translated() -> None:
+    flow = connection(seen_client="192.0.2.1:50000")
+    text = request("SETUP", 1, f"{PAIR};destination=10.0.1.2")
+    outside = request("SETUP", 1, f"{PAIR};destination=192.0.2.1")
+    assert text_of(flow.c(text), "tcp") == outside
+
+
+def test_rule_20_a_server_behind_nat() -> None:
+    flow = connection(seen_server="198.51.100.9:554")
+    flow.c(request("SETUP", 1, PAIR))
+    answer = flow.s(response(200, 1, f"{PAIR};source=10.0.2.2;server_port=6970-6971"))
+    outside = response(200, 1, f"{PAIR};source=198.51.100.9;server_port=6970-6971")
+    assert text_of(answer, "tcp") == outside
+    assert opened(flow)[-2:] == [
+        ("10.0.1.2 > 198.51.100.9:6970", 6970),
+        ("10.0.1.2 > 198.51.100.9:6971", 6971),
+    ]
+
+
+def test_without_nat_nothing_is_rewritten() -> None:
+    flow = connection()
+    assert text_of(flow.c(request("SETUP", 1, PAIR)), "tcp") == b""
+    answer = flow.s(response(200, 1, f"{PAIR};source=10.0.2.2;server_port=6970-6971"))
+    assert text_of(answer, "tcp") == b""
