@@ -6,12 +6,13 @@ import argparse
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
 from fwhelpers import config
-from fwhelpers.cli import build, check_firewalls
+from fwhelpers.api import Helper
+from fwhelpers.cli import build, check_firewalls, check_gateways, check_helpers
 from fwhelpers.cli.common import Setup, load_plugins, print_json, resolve
 from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.providers import effective
@@ -61,9 +62,11 @@ def report(path: Path) -> Iterator[Row]:
         return
     yield Row("config", str(path), True, _enabled(files))
     yield from _guarded("ruleset", lambda: _ruleset(files))
-    yield from _other_firewall("firewalld", check_firewalls.firewalld(files))
-    yield from _other_firewall("NetworkManager", check_firewalls.networkmanager(files))
-    yield from _other_firewall("other rules", check_firewalls.rulesets())
+    yield from _diagnosed("helpers", check_helpers.acting(files))
+    yield from _diagnosed("firewalld", check_firewalls.firewalld(files))
+    yield from _diagnosed("NetworkManager", check_firewalls.networkmanager(files))
+    yield from _diagnosed("other rules", check_firewalls.rulesets())
+    yield from _diagnosed("two gateways", check_gateways.synchronisation())
 
 
 def _system() -> Iterator[Row]:
@@ -105,17 +108,21 @@ def _enabled(setup: Setup) -> str:
 
 def _ruleset(files: Setup) -> Iterator[Row]:
     from fwhelpers.kernel.nft import Nft
+    from fwhelpers.registration import kernel_helpers
     from fwhelpers.ruleset import CHECK_TABLE
 
     active, _ = effective(files)
     missing = sorted(set(active.enabled) - _registered(active)) if active.enabled else []
     note = f"; omitted because not registered yet: {', '.join(missing)}" if missing else ""
     with closing(Nft()) as nft:
+        absent = kernel_helpers.missing(_by_kernel(active), nft)
+        helpers = {n: c for n, c in active.config.helpers.items() if n not in absent}
+        active = active._replace(config=replace(active.config, helpers=helpers))
         nft.check(text(active, table=CHECK_TABLE, unregistered=bool(missing)))
     yield Row("ruleset", "dry run", True, f"accepted by the kernel{note}")
 
 
-def _other_firewall(section: str, diagnostics: Iterable[Diagnostic | str]) -> Iterator[Row]:
+def _diagnosed(section: str, diagnostics: Iterable[Diagnostic | str]) -> Iterator[Row]:
     def rows() -> Iterator[Row]:
         for item in diagnostics:
             if isinstance(item, str):
@@ -134,7 +141,14 @@ def _registered(active: Setup) -> set[str]:
     with closing(NetlinkSocket()) as netlink:
         answers = netlink.dump(cthelper.encode_dump(), "list helpers")
         registered = {cthelper.parse_helper(answer).name for answer in answers}
-    return {name for name, helper in active.enabled.items() if helper.kernel_name in registered}
+    ours = {name for name, helper in active.enabled.items() if helper.kernel_name in registered}
+    return ours | {helper.name for helper in _by_kernel(active)}
+
+
+def _by_kernel(active: Setup) -> list[Helper]:
+    """Return the enabled helpers of whose protocols the kernel's own takes care."""
+    helpers = active.config.helpers
+    return [helper for name, helper in active.enabled.items() if helpers[name].backend == "kernel"]
 
 
 def _guarded(section: str, rows: Callable[[], Iterator[Row]]) -> Iterator[Row]:

@@ -46,7 +46,10 @@ class Service:
     MANAGER = Target(names.NAME, names.PATH, names.MANAGER)
     EXPECTATIONS = Target(names.NAME, names.PATH, names.EXPECTATIONS)
 
-    def __init__(self) -> None:
+    def __init__(self, *, interactive: bool | None = None) -> None:
+        """`interactive`: may polkit ask for a password? By default if there is a terminal."""
+        terminal = sys.stdin is not None and sys.stdin.isatty()
+        self._interactive = terminal if interactive is None else interactive
         self.client = Client(self._on_signal)
         self._watcher = NameWatcher(names.NAME)
         self._stopped = asyncio.Event()
@@ -66,14 +69,13 @@ class Service:
         return dict(await self._call(properties, "GetAll", "s", names.MANAGER))
 
     async def _call(self, target: Target, member: str, signature: str, *body: Any) -> Any:
-        interactive = sys.stdin is not None and sys.stdin.isatty()
         return await self.client.call(
             target,
             member,
             signature,
             *body,
-            interactive=interactive,
-            reply_timeout=None if interactive else TIMEOUT,
+            interactive=self._interactive,
+            reply_timeout=None if self._interactive else TIMEOUT,
         )
 
     def _on_signal(self, signal: Message) -> None:
@@ -84,31 +86,45 @@ class Service:
 
     async def follow(self, handler: Callable[[Message], None]) -> None:
         """Pass the service's signals to `handler` until the service or the bus stops."""
+        await self.watch(handler)
+        await self.expectations("Subscribe", "a{sv}", {})
+        await self.wait_stopped()
+
+    async def watch(self, handler: Callable[[Message], None]) -> None:
+        """Pass the signals that the service sends to all clients, or to subscribers, to `handler`."""
         self._handler = handler
         await self.client.match_signals(sender=names.NAME)
         await self._watcher.subscribe(self.client)
-        await self.expectations("Subscribe", "a{sv}", {})
+
+    async def wait_stopped(self, seconds: float | None = None) -> bool:
+        """Return True when the service or the bus has stopped, False if neither did in that time."""
         ends = [
             asyncio.ensure_future(self._stopped.wait()),
             asyncio.ensure_future(self.client.wait_closed()),
         ]
         try:
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            stopped, _ = await asyncio.wait(
+                ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
         finally:
             for end in ends:
                 end.cancel()
+        return bool(stopped)
 
 
-def ask(scenario: Callable[[Service], Awaitable[T]]) -> T:
-    """Run a scenario with the service. Raises CliError; NotRunning if there is no service."""
+def ask(scenario: Callable[[Service], Awaitable[T]], *, interactive: bool | None = None) -> T:
+    """Run a scenario with the service. Raises CliError; NotRunning if there is no service.
+
+    `interactive`: see `Service`.
+    """
     try:
-        return asyncio.run(_run(scenario))
+        return asyncio.run(_run(scenario, interactive))
     except BusError as error:
         raise explain(error) from None
 
 
-async def _run(scenario: Callable[[Service], Awaitable[T]]) -> T:
-    service = Service()
+async def _run(scenario: Callable[[Service], Awaitable[T]], interactive: bool | None) -> T:
+    service = Service(interactive=interactive)
     async with service.client:
         return await scenario(service)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from fwhelpers import config
 from fwhelpers.api import Helper
+from fwhelpers.cli.printable import printable
 from fwhelpers.networkmanager import references
 from fwhelpers.plugin import manager as plugins
 
@@ -81,4 +82,5 @@ def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
 
 def warn(text: str) -> None:
     """Print a notice on stderr that does not affect the exit status."""
-    print(f"fwhelpers: {text}", file=sys.stderr, flush=True)
+    lines = map(printable, text.splitlines())
+    print("fwhelpers: " + "\n".join(lines), file=sys.stderr, flush=True)

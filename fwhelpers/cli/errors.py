@@ -40,10 +40,14 @@ def print_error(error: BaseException) -> int:
 
 
 def _print(text: str, hint: str) -> None:
+    from fwhelpers.cli.printable import printable  # --help does not need it
+
+    # texts of D-Bus errors, file names and arguments may come from anywhere
     for line in text.splitlines():
-        print(f"fwhelpers: error: {line}", file=sys.stderr)
+        print(f"fwhelpers: error: {printable(line)}", file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        lines = map(printable, hint.splitlines())
+        print("hint: " + "\n".join(lines), file=sys.stderr)
 
 
 def explain(error: BaseException) -> tuple[str, str]:

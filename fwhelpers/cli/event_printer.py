@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fwhelpers.cli.common import print_line, warn
+from fwhelpers.cli.printable import printable
 from fwhelpers.cli.status import describe_connection, describe_expected
 from fwhelpers.dbus import names
 
 if TYPE_CHECKING:
     from fwhelpers.dbus.connection import Message
 
-_EVENTS = ("Created", "Matched", "Expired", "Withdrawn", "Refused", "Abandoned")
+_EVENTS = ("Created", "Renewed", "Matched", "Expired", "Withdrawn", "Refused", "Abandoned")
 
 
 class EventPrinter:
@@ -37,7 +38,8 @@ class EventPrinter:
         if self._as_json:
             print_line({"event": event, **values})
         else:
-            print(f"{event:<9} {' '.join(filter(None, _parts(event, values)))}", flush=True)
+            text = " ".join(filter(None, _parts(event, values)))
+            print(f"{event:<9} {printable(text)}", flush=True)
 
     def _print_lost(self, values: Mapping[str, Any]) -> None:
         if self._as_json:
@@ -62,7 +64,7 @@ def _parts(event: str, values: Mapping[str, Any]) -> Iterator[str]:
         yield f"{connection['transport']} {describe_connection(connection)}"
     elif "source_mask" in values:
         yield describe_expected(values)
-    if event == "created":
+    if event in ("created", "renewed"):
         yield f"for {values['timeout']} s"
     if event == "withdrawn":
         yield f"({values['reason']})"

@@ -58,7 +58,52 @@ examples:
   fwhelpers monitor
   fwhelpers monitor --json | jq 'select(.event == "refused")'"""
 
+EXPLAIN = """\
+Answers whether the first packet of a connection from SRC to DST at PORT would
+pass this host, and which rule, zone, helper and expectation decides that: one
+line with the answer, then the facts. Queries the service, firewalld, and as
+root also the ruleset in force, conntrack and the kernel's expectations; what
+could not be queried is listed. The addresses are those of the packet on
+arrival; a destination after NAT is recognized, too. Changes nothing and sends
+nothing.
+
+exit status: 0 yes, 3 no, 4 cannot be determined, 1 error
+
+examples:
+  fwhelpers explain 10.0.1.2 10.0.2.2 40021
+  fwhelpers explain fd01::2 fd02::2 2049 --l4 udp --json | jq .answer"""
+
+TOP = """\
+Shows helpers with rates, workers with load and backlog, expectations with their
+remaining time and the connections that used them, and refused announcements
+with the reason. Expectations and refusals require the polkit action
+view-details; no password is asked for. Continues after a restart of the
+service. Requires the Python library rich.
+
+keys: q quit, space pause, / filter (escape clears it), s sort by name, activity
+or time, tab next page, arrows and page up/down scroll. NO_COLOR is respected.
+
+examples:
+  fwhelpers top
+  fwhelpers top --interval 5"""
+
+METRICS = """\
+Prints the numbers of the running service in OpenMetrics text format, without
+addresses. If the service does not answer, fwhelpers_up is 0. --output writes
+Prometheus' older text format, which the textfile collector requires. --listen
+needs no privileges and answers requests for /metrics. Requires the Python
+library prometheus_client.
+
+examples:
+  fwhelpers metrics
+  fwhelpers metrics --output /var/lib/prometheus/node-exporter/fwhelpers.prom
+  fwhelpers metrics --listen 127.0.0.1:9925
+  fwhelpers metrics --listen unix:/run/fwhelpers-exporter/socket"""
+
 STATUS = """\
+Rates are those of the last minute. The last refusals are shown to users whom
+polkit lets see addresses; no password is asked for.
+
 exit status: 0 no problems, 3 a helper or worker has a problem, 1 the service is
 not running
 
@@ -104,10 +149,17 @@ compressed with gzip or not. Requires no privileges and changes nothing.
 A capture does not record which networks were on-link. By default, the /24 or
 /64 around the client counts as its link; --link sets the real prefixes.
 
+--report writes a page without scripts and external resources: the messages of
+each control connection, what would open, what used it, what was refused and
+why. With --anonymise, addresses are replaced by others of the same kind and
+length; user names, passwords, file names and host names are not. Equal leading
+octets (IPv6: groups) stay equal. Frames without TCP or UDP are left out.
+
 examples:
   fwhelpers replay nfs.pcap
   fwhelpers replay --link 10.0.0.0/16 discovery.pcapng.gz
-  fwhelpers replay --helper ftp --port 2121 odd.pcapng --json"""
+  fwhelpers replay --helper ftp --port 2121 odd.pcapng --json
+  fwhelpers replay --report bug.html --anonymise odd.pcapng"""
 
 REGISTER = """\
 Registers every installed helper with the kernel, disabled, and pins it, so that
@@ -122,6 +174,18 @@ was killed; its unit runs this command automatically."""
 UNREGISTER = """\
 Removes what `register` and `run` left in the kernel. Fails without changes
 while another nftables table refers to one of the helpers."""
+
+TAKEOVER = """\
+For the script that makes a gateway the active one, after `conntrackd -c` and
+`conntrackd -c expect`. conntrackd loses the translation and the class of
+expectations; this restores them from the control connection's translation and
+the helper's policies. Expectations of ours that the safety rules refuse, or
+whose helper is not enabled, are deleted. Prints one line.
+
+exit status: 0 success, 1 the kernel did not accept a repaired expectation
+
+example:
+  conntrackd -c && conntrackd -c expect && fwhelpers takeover"""
 
 IMPORT = """\
 Prints a configuration for conntrackd's helpers; comments name the origin of

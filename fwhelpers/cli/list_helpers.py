@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from fwhelpers import config
@@ -12,6 +12,10 @@ from fwhelpers.cli.common import find_helper, load_plugins, print_json, resolve,
 from fwhelpers.cli.errors import CliError
 from fwhelpers.config.schema import toml
 from fwhelpers.plugin.manager import Plugins
+
+Backends = Mapping[
+    str, str
+]  #: who acts for each enabled helper: "user", "kernel", "?" if it is not known
 
 
 def list_helpers(arguments: argparse.Namespace) -> int:
@@ -25,13 +29,13 @@ def list_helpers(arguments: argparse.Namespace) -> int:
     enabled = _enabled_in_files(draft, available) if running is None else running
     if arguments.helper is not None:
         helper = find_helper(arguments.helper, available.helpers)
-        details = as_dict(helper, helper.name in enabled)
+        details = as_dict(helper, enabled)
         if arguments.json:
             print_json(details)
         else:
-            print("\n".join(_details(helper, details["enabled"])))
+            print("\n".join(_details(helper, enabled)))
     elif arguments.json:
-        helpers = [as_dict(h, h.name in enabled) for h in available.helpers.values()]
+        helpers = [as_dict(h, enabled) for h in available.helpers.values()]
         problems = [str(p) for p in available.problems]
         print_json({"helpers": helpers, "plugins": available.describe(), "problems": problems})
     else:
@@ -39,7 +43,7 @@ def list_helpers(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _enabled_in_service() -> Collection[str] | None:
+def _enabled_in_service() -> Backends | None:
     """Return the helpers that the running service has enabled, or None without a service."""
     from fwhelpers.dbus.address import unavailable
 
@@ -47,8 +51,9 @@ def _enabled_in_service() -> Collection[str] | None:
         return None
     from fwhelpers.cli.client import Service, ask
 
-    async def scenario(service: Service) -> list[str]:
-        return list((await service.summary())["EnabledHelpers"])
+    async def scenario(service: Service) -> dict[str, str]:
+        helpers = await service.manager("ListHelpers")
+        return {h["name"]: h.get("backend", "user") for h in helpers if h["enabled"]}
 
     try:
         return ask(scenario)
@@ -56,19 +61,27 @@ def _enabled_in_service() -> Collection[str] | None:
         return None
 
 
-def _enabled_in_files(draft: config.UnresolvedConfig, available: Plugins) -> Collection[str]:
+def _enabled_in_files(draft: config.UnresolvedConfig, available: Plugins) -> Backends:
     try:
-        return resolve(draft, available).helpers
+        helpers = resolve(draft, available).helpers
+        return {name: options.backend for name, options in helpers.items()}
     except config.ConfigError as error:
         warn(f"warning: the configuration has {len(error.problems)} errors (fwhelpers check)")
         tables = draft.tables.get("helpers", {})
-        return tables if isinstance(tables, dict) else ()
+        return dict.fromkeys(tables, "?") if isinstance(tables, dict) else {}
 
 
-def as_dict(helper: Helper, enabled: bool) -> dict[str, Any]:
+def backend(helper: Helper, enabled: Backends) -> str:
+    """Return who acts for a helper's protocol, or would if it were enabled."""
+    return enabled.get(helper.name, "user" if helper.parser else "kernel")
+
+
+def as_dict(helper: Helper, enabled: Backends) -> dict[str, Any]:
     """Return a helper's declaration as plain data."""
     return {
-        "name": helper.name, "enabled": enabled, "l4": list(helper.l4s),
+        "name": helper.name, "enabled": helper.name in enabled,
+        "backend": backend(helper, enabled), "kernel_helpers": [k.name for k in helper.kernel],
+        "l4": list(helper.l4s),
         "ports": list(helper.ports), "families": list(helper.families),
         "kernel_name": helper.kernel_name, "spec": helper.spec, "doc": helper.doc,
         "outgoing": helper.outgoing, "groups": list(helper.groups), "broadcast": helper.broadcast,
@@ -85,12 +98,13 @@ def _policy(policy: Policy) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _listing(available: Plugins, enabled: Collection[str]) -> Iterator[str]:
-    rows = [("HELPER", "ENABLED", "L4", "PORTS", "IP", "OPENS", "DESCRIPTION")]
+def _listing(available: Plugins, enabled: Backends) -> Iterator[str]:
+    rows = [("HELPER", "ENABLED", "BACKEND", "L4", "PORTS", "IP", "OPENS", "DESCRIPTION")]
     rows += [
         (
             h.name,
             "yes" if h.name in enabled else "no",
+            backend(h, enabled),
             ",".join(h.l4s),
             ",".join(ranges(h.ports)),
             ",".join(map(str, h.families)),
@@ -125,10 +139,14 @@ def ranges(ports: Sequence[int]) -> Iterator[str]:
         del remaining[:size]
 
 
-def _details(helper: Helper, enabled: bool) -> Iterator[str]:
-    yield f"{helper.name}: {'enabled' if enabled else 'not enabled'}"
+def _details(helper: Helper, enabled: Backends) -> Iterator[str]:
+    yield f"{helper.name}: {'enabled' if helper.name in enabled else 'not enabled'}"
     rows = [("description", helper.doc), ("specification", helper.spec)]
     rows += [("kernel name", helper.kernel_name), ("control", _control(helper))]
+    names = ", ".join(dict.fromkeys(kernel.name for kernel in helper.kernel))
+    rows += [
+        ("backend", f"{backend(helper, enabled)}{f'; the kernel has {names}' if names else ''}")
+    ]
     rows += [("opens", line) for line in map(_opens, helper.policies)]
     rows += [("setting", f"{s.name} = {_default(s.default)}: {s.doc}") for s in helper.settings]
     yield table([(title, text) for title, text in rows if text], indent="  ")
@@ -148,6 +166,8 @@ def _opens(policy: Policy) -> str:
     ports = f"ports from {policy.min_port}"
     if policy.ports:
         ports += f" and {', '.join(ranges(sorted(policy.ports)))}"
+    if policy.l4:
+        ports = f"{policy.l4} between its ends"
     return (
         f"{policy.name}: at most {policy.max} for each control connection, {policy.timeout} s,"
         f" {ports}"

@@ -16,7 +16,7 @@ from typing import Any
 from fwhelpers.api import Endpoint
 from fwhelpers.cli.common import print_line, warn
 from fwhelpers.cli.errors import PRIVILEGES, CliError
-from fwhelpers.kernel import expect, nfnl
+from fwhelpers.kernel import expect, nfnl, transports
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.nfnl import Message
@@ -113,7 +113,7 @@ def to_json(expectation: Expectation) -> dict[str, Any]:
 
 def _connection(value: Tuple) -> dict[str, Any]:
     return {
-        "transport": {6: "tcp", 17: "udp"}.get(value.l4, str(value.l4)),
+        "transport": transports.name_of(value.l4),
         "source": Endpoint(value.src).host, "source_port": value.sport,
         "destination": Endpoint(value.dst).host, "destination_port": value.dport,
     }  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from fwhelpers.cli import help_texts
+from fwhelpers.cli import argument_types, help_texts
 
 _DIRECTORY = Path("/etc/fwhelpers")
 
@@ -178,7 +178,66 @@ def _add_inspection(commands: _Commands[Parser]) -> None:
         "--kernel", action="store_true", help="show the kernel's events instead of the service's"
     )
     _add_json(monitor)
+    _add_explain(commands)
+    _add_top(commands)
+    _add_metrics(commands)
     _add_replay(commands)
+
+
+def _add_explain(commands: _Commands[Parser]) -> None:
+    explain = _add(
+        commands,
+        "explain",
+        "explain:explain",
+        "explain why a connection is let in, or why not",
+        help_texts.EXPLAIN,
+    )
+    explain.add_argument(
+        "source", type=argument_types.address, metavar="SRC", help="address of the client"
+    )
+    explain.add_argument(
+        "destination",
+        type=argument_types.address,
+        metavar="DST",
+        help="address that the client connects to",
+    )
+    explain.add_argument("port", type=argument_types.port, metavar="PORT", help="destination port")
+    explain.add_argument(
+        "--l4", choices=("tcp", "udp"), default="tcp", help="transport (default: %(default)s)"
+    )
+    explain.add_argument(
+        "--sport", type=argument_types.port, metavar="N", help="source port (default: any)"
+    )
+    _add_json(explain)
+
+
+def _add_top(commands: _Commands[Parser]) -> None:
+    top = _add(commands, "top", "top:top", "show a live view of the service", help_texts.TOP)
+    top.add_argument(
+        "--interval",
+        type=argument_types.interval,
+        default=1.0,
+        metavar="SECONDS",
+        help="time between updates (default: %(default)s)",
+    )
+
+
+def _add_metrics(commands: _Commands[Parser]) -> None:
+    metrics = _add(
+        commands, "metrics", "metrics:metrics", "print metrics for Prometheus", help_texts.METRICS
+    )
+    target = metrics.add_mutually_exclusive_group()
+    target.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="replace this file, for node_exporter's textfile collector",
+    )
+    target.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        help="serve them over HTTP until interrupted: HOST:PORT, [IPV6]:PORT or unix:PATH",
+    )
 
 
 def _add_replay(commands: _Commands[Parser]) -> None:
@@ -196,7 +255,7 @@ def _add_replay(commands: _Commands[Parser]) -> None:
     replay.add_argument(
         "--port",
         action="append",
-        type=int,
+        type=argument_types.port,
         metavar="PORT",
         help="server port of control connections (repeatable; requires exactly one --helper)",
     )
@@ -206,6 +265,18 @@ def _add_replay(commands: _Commands[Parser]) -> None:
         default=[],
         metavar="PREFIX",
         help="a network that was on-link (repeatable; default: the /24 or /64 of the client)",
+    )
+    replay.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="write a page in HTML with all control connections",
+    )
+    replay.add_argument(
+        "--anonymise",
+        action="store_true",
+        help="replace the addresses in the report, and write the capture with other addresses"
+        " beside it (FILE.pcap)",
     )
     _add_config(replay)
     _add_json(replay)
@@ -225,20 +296,19 @@ def _add_kernel(commands: _Commands[Parser]) -> None:
         action="store_true",
         help="register only; for modprobe, which runs while a ruleset is being loaded",
     )
-    _add(
+    release = "disable our helpers in the kernel (after a crash)"
+    _add(commands, "release", "run:release", release, help_texts.RELEASE)
+    unregister = "remove all helpers from the kernel"
+    _add(commands, "unregister", "run:unregister", unregister, help_texts.UNREGISTER)
+    takeover = _add(
         commands,
-        "release",
-        "run:release",
-        "disable our helpers in the kernel (after a crash)",
-        help_texts.RELEASE,
+        "takeover",
+        "takeover:takeover",
+        "repair what conntrackd committed (after a failover)",
+        help_texts.TAKEOVER,
     )
-    _add(
-        commands,
-        "unregister",
-        "run:unregister",
-        "remove all helpers from the kernel",
-        help_texts.UNREGISTER,
-    )
+    _add_config(takeover)
+    _add_json(takeover)
 
 
 def _add_firewalld(commands: _Commands[Parser]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
@@ -14,20 +14,21 @@ from fwhelpers.cli.common import Setup, print_line, warn
 from fwhelpers.cli.errors import CliError
 from fwhelpers.config.validators import suggest
 from fwhelpers.engine.guard import Limits, Prefix
+from fwhelpers.kernel.transports import PORTLESS
 from fwhelpers.plugin import manager as plugins
 
 
 def replay(arguments: argparse.Namespace) -> int:
     """Print one expectation per line."""
-    from fwhelpers.testing.replay import replay_file
-
+    if arguments.anonymise and not arguments.report:
+        raise CliError("--anonymise requires --report", "for example --report capture.html")
     if not arguments.file.is_file():
         raise CliError(f"{arguments.file}: no such file", "give a pcap, pcapng or snoop file")
     helpers, settings, limits = _chosen(arguments)
     links = [_prefix(text) for text in arguments.link]
     empty = True
     try:
-        for item in replay_file(arguments.file, helpers, settings, limits, links):
+        for item in _announcements(arguments, helpers, settings, limits, links):
             empty = False
             if arguments.json:
                 print_line(item)
@@ -39,6 +40,22 @@ def replay(arguments: argparse.Namespace) -> int:
     if empty and not arguments.json:
         warn(f"{', '.join(helpers)}: no expectation from this capture")
     return 0
+
+
+def _announcements(
+    arguments: argparse.Namespace,
+    helpers: Mapping[str, Helper],
+    settings: Mapping[str, Mapping[str, Any]],
+    limits: Mapping[str, Limits],
+    links: Sequence[Prefix],
+) -> Iterator[dict[str, Any]]:
+    if arguments.report:
+        from fwhelpers.cli.report import replay_and_report
+
+        return replay_and_report(arguments, helpers, settings, limits, links)
+    from fwhelpers.testing.replay import replay_file
+
+    return replay_file(arguments.file, helpers, settings, limits, links)
 
 
 def describe(item: Mapping[str, Any]) -> str:
@@ -62,11 +79,14 @@ def _prefix(text: str) -> Prefix:
 
 
 def _tuple(ends: Mapping[str, Any]) -> str:
-    source = _end(ends["src"], ends["sport"])
-    return f"{ends['l4']} {source} → {_end(ends['dst'], ends['dport'])}"
+    l4 = ends["l4"]
+    source, destination = (_end(ends[at], ends[f"{at[0]}port"], l4) for at in ("src", "dst"))
+    return f"{l4} {source} → {destination}"
 
 
-def _end(address: str | None, port: int | None) -> str:
+def _end(address: str | None, port: int | None, l4: str) -> str:
+    if l4 in PORTLESS:
+        return address or "*"
     shown = "*" if address is None else f"[{address}]" if ":" in address else address
     return f"{shown}:{'*' if port is None else port}"
 

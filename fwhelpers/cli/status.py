@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fwhelpers.cli.client import Service, ask
 from fwhelpers.cli.common import print_json, table
 from fwhelpers.cli.errors import CliError
+from fwhelpers.cli.printable import printable
 from fwhelpers.config.validators import suggest
+from fwhelpers.dbus import names
+from fwhelpers.dbus.errors import BusError
 from fwhelpers.dbus.fields import Typed
+from fwhelpers.kernel.expect import port_range
+from fwhelpers.kernel.transports import PORTLESS
 
 Values = Mapping[str, Any]
+
+REFUSALS = 5  #: shown by `status`
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -22,14 +30,20 @@ def status(arguments: argparse.Namespace) -> int:
     async def scenario(service: Service) -> dict[str, Any]:
         summary = await service.summary()
         helpers = await service.manager("ListHelpers")
-        _, workers = await service.manager("GetCounters")
+        _, statistics, workers = await service.manager("GetStatistics")
+        rates = {row["name"]: row["rates"] for row in statistics}
         return {
             "version": summary["Version"], "steering": summary["Steering"],
             "fail_mode": summary["FailMode"], "problems": summary["Problems"],
-            "helpers": [helper for helper in helpers if helper["enabled"]], "workers": workers,
+            "helpers": [
+                {**helper, "rates": rates.get(helper["name"], {})}
+                for helper in helpers if helper["enabled"]
+            ],
+            "workers": workers, "refusals": await _last_refusals(service),
         }  # fmt: skip
 
-    state = ask(scenario)
+    # whoever may not see addresses is not asked for a password, but sees the rest
+    state = ask(scenario, interactive=False)
     if arguments.json:
         print_json(state)
     else:
@@ -38,20 +52,37 @@ def status(arguments: argparse.Namespace) -> int:
     return 0 if good else 3
 
 
+async def _last_refusals(service: Service) -> list[dict[str, Any]] | None:
+    """Return None if polkit does not let this user see addresses."""
+    try:
+        query = {"limit": Typed("u", REFUSALS)}
+        return list(await service.expectations("ListRefusals", "a{sv}", query))
+    except BusError as error:
+        if error.name in (names.NOT_AUTHORIZED, names.ACCESS_DENIED):
+            return None
+        raise
+
+
 def _status_lines(state: Values) -> Iterator[str]:
     yield f"fwhelpers {state['version']}: running, steering by {state['steering']}, fail {state['fail_mode']}"
-    rows = [("HELPER", "L4", "PORTS", "COUNTERS")]
+    rows = [("HELPER", "BACKEND", "L4", "PORTS", "NEW/s", "COUNTERS")]
     rows += [
-        (h["name"], ",".join(h["transports"]), ",".join(map(str, h["ports"])), _counters(h["counters"]))
+        (
+            h["name"], h.get("backend", "user"), ",".join(h["transports"]), ",".join(map(str, h["ports"])),
+            f"{h['rates'].get('expected', 0.0):.2f}", _counters(h["counters"]),
+        )
         for h in state["helpers"]
     ]  # fmt: skip
     yield ""
     yield table(rows) if state["helpers"] else "no helper is enabled"
-    lines: list[tuple[str, ...]] = [("WORKER", "STATE", "PID", "RESTARTS", "PACKETS", "OVERFLOWS")]
+    lines: list[tuple[str, ...]] = [
+        ("WORKER", "STATE", "PID", "RESTARTS", "PACKETS", "OVERFLOWS", "PACKETS/s", "CPU")
+    ]
     lines += [
         (
             str(w["queue"]), "ready" if w["ready"] else "not ready",
             *(str(w[key]) for key in ("pid", "restarts", "packets", "overflows")),
+            f"{w['rates'].get('packets', 0.0):.1f}", f"{w['rates'].get('cpu_seconds', 0.0):.1%}",
         )
         for w in state["workers"]
     ]  # fmt: skip
@@ -59,6 +90,13 @@ def _status_lines(state: Values) -> Iterator[str]:
     yield table(lines)
     for name, reason in state["problems"].items():
         yield f"problem: {name}: {reason}"
+    if state["refusals"] is None:
+        yield ""
+        yield "last refusals: for root, and for users whom polkit allows view-details"
+    elif state["refusals"]:
+        yield ""
+        yield "last refusals:"
+        yield from (f"  {describe_refusal(values)}" for values in state["refusals"])
 
 
 def _counters(counters: Mapping[str, int]) -> str:
@@ -96,10 +134,10 @@ async def _list_expectations(service: Service, helper: str | None) -> list[dict[
         if not after:
             break
     if helper and not rows:  # the kernel's own helpers have expectations, too, but are not listed
-        names = [values["name"] for values in await service.manager("ListHelpers")]
-        if helper not in names:
+        installed = [values["name"] for values in await service.manager("ListHelpers")]
+        if helper not in installed:
             text = f"no expectations of {helper!a}, and no helper of that name is installed"
-            raise CliError(text, suggest(helper, sorted(names), "helpers"))
+            raise CliError(text, suggest(helper, sorted(installed), "helpers"))
     return rows
 
 
@@ -107,8 +145,8 @@ def _expectation_row(values: Values) -> tuple[str, str, str, str, str, str]:
     remaining = f"{values['remaining']} s" if values["state"] == "pending" else "matched"
     connections = ", ".join(map(describe_connection, values["connections"])) or "-"
     return (
-        values["helper"],
-        values["announcement"] or "-",
+        printable(values["helper"]),
+        printable(values["announcement"] or "-"),
         describe_expected(values),
         remaining,
         describe_connection(values["master"]),
@@ -119,18 +157,34 @@ def _expectation_row(values: Values) -> tuple[str, str, str, str, str, str]:
 def describe_expected(values: Values) -> str:
     """Return the expected tuple for people: tcp 10.0.1.2:any → 10.0.2.2:2000."""
     source = _describe_network(values["source"], values["source_mask"])
-    port = str(values["source_port"]) if values["source_port_mask"] else "any"
-    destination = _endpoint(values["destination"], values["destination_port"])
-    return f"{values['transport']} {_endpoint(source, port)} → {destination}"
+    mask = values["source_port_mask"]
+    port = port_range(values["source_port"], mask) if mask else "any"
+    transport = values["transport"]
+    destination = _endpoint(values["destination"], values["destination_port"], transport)
+    return f"{transport} {_endpoint(source, port, transport)} → {destination}"
 
 
 def describe_connection(values: Values) -> str:
     """Return a connection's original direction for people: 10.0.1.2:40000 → 10.0.2.2:21."""
-    source = _endpoint(values["source"], values["source_port"])
-    return f"{source} → {_endpoint(values['destination'], values['destination_port'])}"
+    source, destination = (
+        _endpoint(values[end], values[f"{end}_port"], values["transport"])
+        for end in ("source", "destination")
+    )
+    return f"{source} → {destination}"
 
 
-def _endpoint(host: str, port: object) -> str:
+def describe_refusal(values: Values) -> str:
+    """Return a refused announcement as a line, safe for a terminal: when, whose, what, why."""
+    clock = time.strftime("%H:%M:%S", time.localtime(values["time"]))
+    return printable(
+        f"{clock} {values['helper']} {values['announcement'] or '-'} {values['endpoint']}:"
+        f" {values['reason']} ({values['rule'] or '-'}); {values['client']} → {values['server']}"
+    )
+
+
+def _endpoint(host: str, port: object, transport: str) -> str:
+    if transport in PORTLESS:
+        return host
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

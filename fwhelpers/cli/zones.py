@@ -48,11 +48,11 @@ def to_json(
         "follow": setup.config.firewalld.follow,
         "firewalld": {"version": snapshot.version, "state": snapshot.state, "panic": snapshot.panic},
         "zones": [
-            _zone(zone, zone.name == snapshot.default_zone, assignments)
+            _zone(zone, zone.name == snapshot.default_zone, assignments, setup)
             for zone in snapshot.zones.values()
         ],
         "config": [
-            {"helper": name, "reason": _limits(helper, devices)}
+            {"helper": name, "backend": helper.backend, "reason": _limits(helper, devices)}
             for name, helper in setup.config.helpers.items()
         ],
         "unsupported": [
@@ -62,10 +62,11 @@ def to_json(
     }  # fmt: skip
 
 
-def _zone(zone: Zone, default: bool, assignments: list[Assignment]) -> dict[str, Any]:
+def _zone(zone: Zone, default: bool, assignments: list[Assignment], setup: Setup) -> dict[str, Any]:
     own = [
         {
             "helper": a.helper,
+            "backend": _backend(a.helper, setup),
             "path": a.path,
             "from": a.source or "this host",
             "to": a.target or "this host",
@@ -83,19 +84,34 @@ def _zone(zone: Zone, default: bool, assignments: list[Assignment]) -> dict[str,
     }  # fmt: skip
 
 
+def _backend(name: str, setup: Setup) -> str:
+    """Return who acts for a helper that zones enable."""
+    if name in setup.config.helpers:
+        return setup.config.helpers[name].backend
+    return "user" if setup.plugins.helpers[name].parser else "kernel"
+
+
 def _lines(report: dict[str, Any]) -> Iterator[str]:
     for zone in report["zones"]:
         default = ", default" if zone["default"] else ""
         members = ", ".join(zone["interfaces"] + zone["sources"]) or "no interface or source"
         yield f"{zone['zone']} ({members}{default})"
         rows = [
-            (h["helper"], f"{h['from']} → {h['to']}", ",".join(h["ports"]), h["reason"])
+            (
+                h["helper"],
+                h["backend"],
+                f"{h['from']} → {h['to']}",
+                ",".join(h["ports"]),
+                h["reason"],
+            )
             for h in zone["helpers"]
         ]
         yield table(rows, "  ") if rows else "  no helper"
     if report["config"]:
         yield "enabled by the configuration"
-        yield table([(row["helper"], row["reason"]) for row in report["config"]], "  ")
+        yield table(
+            [(row["helper"], row["backend"], row["reason"]) for row in report["config"]], "  "
+        )
     yield from _notes(report)
 
 

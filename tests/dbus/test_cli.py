@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -14,7 +15,11 @@ import pytest
 from message_bus import MessageBus, Program, Starter
 
 from fwhelpers.cli import client
+from fwhelpers.cli.event_printer import EventPrinter
 from fwhelpers.cli.main import main
+from fwhelpers.cli.status import describe_refusal
+from fwhelpers.dbus import names
+from fwhelpers.dbus.connection import Message
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="without polkit only root is authorized")
 
@@ -48,15 +53,62 @@ def test_status_shows_helpers_workers_and_problems(capsys: Capsys) -> None:
     assert output.status == 3  # a helper has a problem
     assert output.out == (
         "fwhelpers 9: running, steering by rules, fail open\n\n"
-        "HELPER  L4   PORTS    COUNTERS\n"
-        "ftp     tcp  21,2121  expected 3, refused 1\n\n"
-        "WORKER  STATE  PID  RESTARTS  PACKETS  OVERFLOWS\n"
-        "1000    ready  77   0         5        0\n"
+        "HELPER  BACKEND  L4   PORTS    NEW/s  COUNTERS\n"
+        "ftp     user     tcp  21,2121  0.25   expected 3, refused 1\n\n"
+        "WORKER  STATE  PID  RESTARTS  PACKETS  OVERFLOWS  PACKETS/s  CPU\n"
+        "1000    ready  77   0         5        0          12.5       3.0%\n"
         "problem: rpc: no\n"
     )
     state = Output(capsys, "status", "--json").json
     assert [helper["name"] for helper in state["helpers"]] == ["ftp"]
     assert state["workers"][0]["pid"] == 77
+
+
+@ROOT_ONLY
+def test_status_shows_the_last_refusals(service: Program, capsys: Capsys) -> None:
+    assert Output(capsys, "status", "--json").json["refusals"] == []
+    for _ in range(7):
+        service.command(do="refuse")
+    lines = Output(capsys, "status").out.splitlines()
+    assert lines[-6] == "last refusals:"
+    assert re.fullmatch(
+        r"  \d\d:\d\d:\d\d ftp PORT 10\.0\.1\.2:22: below 1024 \(G6\); 10\.0\.1\.2:40000 → 10\.0\.2\.2:21",
+        lines[-1],
+    )
+    refusals = Output(capsys, "status", "--json").json["refusals"]
+    assert [values["rule"] for values in refusals] == ["G6"] * 5
+
+
+def test_status_without_the_right_to_see_addresses(
+    start: Starter, service: Program, capsys: Capsys
+) -> None:
+    start("polkit_fake.py", "{}", line="polkit is there")
+    service.command(do="refuse")
+    output = Output(capsys, "status")
+    assert (output.status, output.err) == (3, "")
+    assert output.out.endswith(
+        "problem: rpc: no\n\n"
+        "last refusals: for root, and for users whom polkit allows view-details\n"
+    )
+    assert Output(capsys, "status", "--json").json["refusals"] is None
+
+
+def test_refusals_cannot_control_the_terminal() -> None:
+    keys = ("helper", "announcement", "endpoint", "reason", "rule", "client", "server")
+    line = describe_refusal({"time": 0.0, **dict.fromkeys(keys, "\x1b[2J\n\u202e")})
+    assert line.isprintable()
+    assert line.count("\\x1b[2J\\n\\u202e") == len(keys)
+
+
+def test_events_cannot_control_the_terminal(capsys: Capsys) -> None:
+    keys = ("helper", "announcement", "endpoint", "reason", "rule", "client", "server")
+    values = dict.fromkeys(keys, "\x1b[2J\n\u202e")
+    printer = EventPrinter(as_json=False)
+    printer.on_signal(Message("", "", names.EXPECTATIONS, "Refused", "aa{sv}", ([values],)))
+    printer.on_signal(Message("", "", names.EXPECTATIONS, "Abandoned", "aa{sv}", ([values],)))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == printer.printed == 2
+    assert all(line.isprintable() for line in lines)
 
 
 @ROOT_ONLY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,19 +25,30 @@ from fwhelpers.dbus.service.server import Server
 from fwhelpers.events.stream import EventStream
 from fwhelpers.plugin import manager as plugins
 
+WORKER = {
+    "queue": 1000, "pid": 7, "ready": True, "restarts": 0, "packets": 40, "overflows": 0,
+    "cpu_seconds": 1.5, "waiting_bytes": 0, "buffer_bytes": 1024,
+}  # fmt: skip
+
+NOT_THERE_YET = {
+    "org.freedesktop.DBus.Error.NameHasNoOwner",
+    "org.freedesktop.DBus.Error.ServiceUnknown",
+}
+
 
 class FakeManager:
     """The part of the manager that `DaemonControl` uses; applies every configuration unless it `fails`."""
 
     def __init__(self, directory: Path) -> None:
         self.fails = ""
+        self.totals: dict[str, Counter[str]] = {}
         self.events = EventStream()
         self.notifications = NotificationHub()
         self._overrides: dict[str, bool] = {}
         self._directory = directory
         self._files = config.load(directory)
         self._plugins = plugins.load()
-        workers = SimpleNamespace(totals=dict, status=list)
+        workers = SimpleNamespace(totals=lambda: self.totals, status=lambda: [WORKER])
         self.state = Snapshot(self._resolve({}), self._plugins, {}, workers, None)  # type: ignore[arg-type]
 
     def _resolve(self, helper_overrides: dict[str, bool]) -> config.Config:
@@ -85,10 +97,12 @@ def test_what_the_installed_helpers_say_goes_over_the_bus(
                 try:
                     (helpers,) = await client.manager("ListHelpers")
                     break
-                except BusError:  # it is not there yet
+                except BusError as error:
+                    if error.name not in NOT_THERE_YET:
+                        raise
                     await asyncio.sleep(0.05)
             (objects,) = await client.call(names.OBJECT_MANAGER, "GetManagedObjects")
-            assert len(objects) == len(helpers)
+            assert len(objects) == len(helpers) + 1  # the worker
             for plugin in (await client.manager("ListPlugins"))[0]:
                 assert plugin["state"] == "loaded"
             return list(helpers)
@@ -104,6 +118,20 @@ def test_what_the_installed_helpers_say_goes_over_the_bus(
     for name, helper in plugins.load().helpers.items():
         assert by_name[name]["description"] == helper.doc
         assert by_name[name]["default_ports"] == list(helper.ports)
+
+
+def test_rates_are_those_since_the_last_samples(
+    manager: FakeManager, public: DaemonControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(monotonic=lambda: clock.now, now=100.0)
+    monkeypatch.setattr("fwhelpers.daemon.control.time", clock)
+    assert public.rates() == {}
+    public._rates.add(public._totals(), clock.now)
+    manager.totals = {"fw-ftp": Counter(expected=5)}
+    clock.now = 110.0
+    rates = public.rates()
+    assert rates["helper", "ftp"] == {"expected": 0.5}
+    assert rates["worker", "1000"] == {"packets": 0.0, "overflows": 0.0, "cpu_seconds": 0.0}
 
 
 def test_switched_until_reload(manager: FakeManager, public: DaemonControl) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,46 @@ def test_ping(play: Play) -> None:
         return await client.call(names.PEER, "Ping")
 
     assert play(scenario) == []
+
+
+def test_statistics_have_numbers_without_addresses(play: Play, service: Program) -> None:
+    service.command(do="create", first=5, count=3)
+    service.command(do="match", first=5)
+    service.command(do="refuse")
+    service.command(do="lose")
+
+    async def scenario(client: BusClient) -> list[Any]:
+        return await client.manager("GetStatistics")
+
+    values, helpers, workers = play(scenario)
+    opened, refused = values.pop("opened_by_minute"), values.pop("refused_by_minute")
+    assert (len(opened), sum(opened), sum(refused)) == (60, 3, 1)
+    assert values == {
+        "version": "9", "steering": "rules", "fail_mode": "open", "started": 1.0e9,
+        "losses": {"kernel": 1},
+    }  # fmt: skip
+    ftp = next(helper for helper in helpers if helper["name"] == "ftp")
+    assert ftp["event_counts"] == {"created": 3, "matched": 1, "refused": 1}
+    assert ftp["refused_by_rule"] == {"G6": 1}
+    assert (ftp["pending"], ftp["matched"]) == (3, 0)  # permanent ones stay pending
+    assert ftp["rates"] == {"expected": 0.25, "refused": 0.0}
+    assert workers[0]["rates"] == {"packets": 12.5, "cpu_seconds": 0.03}
+    assert workers[0]["waiting_bytes"] == 4096
+    assert "10.0." not in str((values, helpers, workers))
+
+
+def test_the_last_refusals(play: Play, service: Program) -> None:
+    root_only(play)
+    for _ in range(3):
+        service.command(do="refuse")
+
+    async def scenario(client: BusClient) -> list[Any]:
+        limited = await client.expectations("ListRefusals", "a{sv}", {"limit": Typed("u", 2)})
+        other = await client.expectations("ListRefusals", "a{sv}", {"helper": Typed("s", "rpc")})
+        return [*limited, *other]
+
+    limited, other = play(scenario)
+    assert (len(limited), other) == (2, [])
+    assert abs(limited[0].pop("time") - time.time()) < 100
+    assert limited[0]["endpoint"] == "10.0.1.2:22"
+    assert (limited[0]["rule"], limited[0]["reason"]) == ("G6", "below 1024")

@@ -46,8 +46,10 @@ def system(monkeypatch: pytest.MonkeyPatch, installed: Plugins) -> SimpleNamespa
     monkeypatch.setattr(check, "_system", installed)
     monkeypatch.setattr(check, "_registered", lambda ready: state.registered)
     monkeypatch.setattr("fwhelpers.kernel.nft.Nft", Nft)
+    monkeypatch.setattr("fwhelpers.cli.check_helpers.acting", lambda ready: iter(()))
     monkeypatch.setattr("fwhelpers.cli.check_firewalls.firewalld", lambda ready: iter(()))
     monkeypatch.setattr("fwhelpers.cli.check_firewalls.rulesets", lambda: iter(()))
+    monkeypatch.setattr("fwhelpers.cli.check_gateways.synchronisation", lambda: iter(()))
     return state
 
 

@@ -28,6 +28,11 @@ def test_table_has_even_columns_and_no_trailing_space() -> None:
     assert common.table([("A", "BB", "C"), ("aaa", "b", "")]) == "A    BB  C\naaa  b"
 
 
+def test_warnings_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    common.warn("\x1b[2J\nb")
+    assert capsys.readouterr().err == "fwhelpers: \\x1b[2J\nb\n"
+
+
 def test_warnings_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     common.warn("x")
     assert capsys.readouterr() == ("", "fwhelpers: x\n")

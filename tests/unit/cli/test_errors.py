@@ -57,3 +57,10 @@ def test_every_hint_belongs_to_an_existing_class() -> None:
     trees = (ast.parse(file.read_text()) for file in source.rglob("*.py"))
     classes = {n.name for tree in trees for n in ast.walk(tree) if isinstance(n, ast.ClassDef)}
     assert set(_HINTS) <= classes
+
+
+def test_errors_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "\x1b[2J\u202e"
+    print_error(CliError(f"{hostile}\n{hostile}", hostile))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [*[r"fwhelpers: error: \x1b[2J\u202e"] * 2, r"hint: \x1b[2J\u202e"]

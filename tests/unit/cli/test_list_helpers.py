@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fwhelpers.api import KernelHelper
 from fwhelpers.cli import list_helpers
 from fwhelpers.cli.main import main
-from fwhelpers.plugin.manager import load
+from fwhelpers.plugin.manager import Plugins, load
 
 pytestmark = pytest.mark.usefixtures("installed")
 
@@ -20,9 +22,9 @@ BUILT_IN = load().helpers
 def test_list(config_dir: Path, capsys: Capture) -> None:
     assert main(["list", "--config", str(config_dir)]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "HELPER  ENABLED  L4       PORTS  IP   OPENS       DESCRIPTION",
-        "foo     yes      udp      7      4,6  data:1/60s  the foo protocol (RFC 1)",
-        "bar     no       tcp,udp  8,9    4,6  data:1/60s",
+        "HELPER  ENABLED  BACKEND  L4       PORTS  IP   OPENS       DESCRIPTION",
+        "foo     yes      user     udp      7      4,6  data:1/60s  the foo protocol (RFC 1)",
+        "bar     no       user     tcp,udp  8,9    4,6  data:1/60s",
         "",
         "PLUGIN  FROM          STATE   HELPERS",
         "foo     foo-dist 1.0  loaded  foo, bar",
@@ -61,7 +63,10 @@ def test_list_shows_the_configurations_own_rows(tmp_path: Path, capsys: Capture)
         '[discovery.disks]\nport = 7000\nbroadcast = true\nsignature = ["0:44"]\ndoc = "disks"\n'
     )
     assert main(["list", "--config", str(tmp_path)]) == 0
-    assert "disks   yes      udp      7000   4    answer:8/5s  disks" in capsys.readouterr().out
+    assert (
+        "disks   yes      user     udp      7000   4    answer:8/5s  disks"
+        in capsys.readouterr().out
+    )
 
 
 def test_one_helper_in_detail(config_dir: Path, capsys: Capture) -> None:
@@ -72,6 +77,7 @@ def test_one_helper_in_detail(config_dir: Path, capsys: Capture) -> None:
         "  specification  RFC 1",
         "  kernel name    foo",
         "  control        udp port 7, IPv4 and IPv6",
+        "  backend        user",
         "  opens          data: at most 1 for each control connection, 60 s, ports from 1024",
         "  setting        loose = false: be lax",
     ]
@@ -89,6 +95,21 @@ def test_one_helper_as_json(config_dir: Path, capsys: Capture) -> None:
     assert details["policies"] == [
         {"name": "data", "max": 1, "timeout": 60, "min_port": 1024, "ports": []}
     ]
+
+
+def test_the_kernels_helper(tmp_path: Path, capsys: Capture, installed: Plugins) -> None:
+    kernel = [KernelHelper("x", "udp", "nf_conntrack_x")]
+    helper = replace(installed.helpers["foo"], kernel=kernel)
+    assert isinstance(installed.helpers, dict)
+    installed.helpers["foo"] = helper
+    try:
+        (tmp_path / "fwhelpers.toml").write_text('[helpers.foo]\nbackend = "kernel"\n')
+        assert main(["list", "--config", str(tmp_path)]) == 0
+        assert "foo     yes      kernel   udp " in capsys.readouterr().out
+        assert main(["list", "foo", "--config", str(tmp_path)]) == 0
+        assert "  backend        kernel; the kernel has x\n" in capsys.readouterr().out
+    finally:
+        installed.helpers["foo"] = replace(helper, kernel=())
 
 
 def test_an_unknown_helper_gets_a_suggestion(config_dir: Path, capsys: Capture) -> None:
@@ -112,8 +133,10 @@ def test_requests_to_groups_in_detail(tmp_path: Path, capsys: Capture) -> None:
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_every_built_in_helper_has_a_description(name: str) -> None:
     helper = BUILT_IN[name]
-    details = list_helpers.as_dict(helper, True)
+    details = list_helpers.as_dict(helper, {name: "user"})
     assert details["doc"]
     assert details["policies"]
     assert json.dumps(details)
-    assert "\n".join(list_helpers._details(helper, True)).startswith(f"{name}: enabled\n  desc")
+    assert "\n".join(list_helpers._details(helper, {name: "user"})).startswith(
+        f"{name}: enabled\n  desc"
+    )

@@ -60,7 +60,8 @@ def test_help_imports_almost_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].split() == [
-        "fwhelpers", "fwhelpers.cli", "fwhelpers.cli.errors",         "fwhelpers.cli.help_texts",
+        "fwhelpers", "fwhelpers.cli", "fwhelpers.cli.argument_types", "fwhelpers.cli.errors",
+        "fwhelpers.cli.help_texts",
         "fwhelpers.cli.main", "fwhelpers.cli.parser",
     ]  # fmt: skip
 
@@ -120,6 +121,6 @@ def test_every_command_has_an_implementation() -> None:
     parser = cli.parser.build()
     for words in (["run"], ["check"], ["list"], ["ruleset"], ["counters"], ["monitor"],
                   ["replay", "x"], ["status"], ["expectations"], ["enable", "x"], ["disable", "x"],
-                  ["reload"], ["register"], ["release"], ["unregister"], ["zones"],
+                  ["reload"], ["register"], ["release"], ["unregister"], ["takeover"], ["zones"],
                   ["completion", "bash"]):  # fmt: skip
         assert callable(command._target(parser.parse_args(words).target))

@@ -14,6 +14,7 @@ from fwhelpers.kernel import expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
 from fwhelpers.kernel.nfnl import Message
+from fwhelpers.kernel.raw_events import RawExpectation
 
 CLIENT, SERVER = bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2])
 EXPECTED = Tuple(CLIENT, SERVER, 17, 0, 53227)
@@ -65,7 +66,8 @@ def test_json_output(capsys: pytest.CaptureFixture[str]) -> None:
 def test_json_has_the_keys_of_the_bus() -> None:
     values = monitor.to_json(EXPECTATION)
     assert values.keys() | values["master"].keys() <= FIELDS.keys()
-    own = Serializer(str).expectation(TrackedExpectation("1-1", EXPECTATION, 0.0, 0.0), 0.0)
+    tracked = TrackedExpectation(1, RawExpectation.of(EXPECTATION), 0.0, 0.0)
+    own = Serializer(str).expectation(tracked, 0.0)
     for key in values.keys() - {"master", "helper"}:
         assert values[key] == own[key], key
     assert values["master"].items() == own["master"].items()

@@ -21,8 +21,8 @@ COMMANDS = subcommands()
 def test_the_commands() -> None:
     assert list(COMMANDS) == [
         "run", "check", "status", "expectations", "enable", "disable", "reload", "list", "ruleset",
-        "counters", "monitor", "replay", "register", "release", "unregister", "zones",
-        "firewalld-files", "import-conntrackd", "completion",
+        "counters", "monitor", "explain", "top", "metrics", "replay", "register", "release", "unregister",
+        "takeover", "zones", "firewalld-files", "import-conntrackd", "completion",
     ]  # fmt: skip
 
 
@@ -56,6 +56,17 @@ def test_the_default_directory_is_config_s() -> None:
         ("replay x --prot=21", "unknown option --prot", "did you mean --port?"),
         ("completion bsh", "unknown value 'bsh'", "did you mean bash?"),
         ("list a b", "unexpected argument 'b'", ""),
+        ("explain ftp.example ::1 21", "argument SRC: 'ftp.example' is not an IP address", ""),
+        ("explain ::2 ::1\x1b 21", "argument DST: '::1\\x1b' is not an IP address", ""),
+        ("explain ::2 ::1 ftp", "argument PORT: 'ftp' is not a port between 1 and 65535", ""),
+        ("explain ::2 ::1 0", "argument PORT: '0' is not a port between 1 and 65535", ""),
+        ("replay x --port=-1", "argument --port: '-1' is not a port between 1 and 65535", ""),
+        ("top --interval x", "argument --interval: 'x' is not between 0.2 and 3600 seconds", ""),
+        (
+            "top --interval nan",
+            "argument --interval: 'nan' is not between 0.2 and 3600 seconds",
+            "",
+        ),
     ],
 )
 def test_a_misspelled_word_gets_a_suggestion(

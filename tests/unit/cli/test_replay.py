@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("installed")
 
 MASTER = {"l4": "tcp", "src": "10.0.0.1", "sport": 1025, "dst": "10.0.0.2", "dport": 21}
 EXPECTED = {"l4": "tcp", "src": "fd00::1", "sport": None, "dst": "10.0.0.2", "dport": 4000}
+ESP = {**EXPECTED, "l4": "esp", "dport": None}
 ITEM = {
     "helper": "foo", "master": MASTER, "expected": EXPECTED, "trigger": 5, "data": None,
     "refused": None,
@@ -61,6 +62,7 @@ def run(engine: SimpleNamespace, *arguments: str) -> int:
         ({}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, no match"),
         ({"data": 9}, "expects tcp [fd00::1]:* → 10.0.0.2:4000, matched by frame 9"),
         ({"refused": "too low"}, "refused tcp [fd00::1]:* → 10.0.0.2:4000: too low"),
+        ({"expected": ESP}, "expects esp fd00::1 → 10.0.0.2, no match"),
     ],
 )
 def test_text(changes: dict[str, Any], expected_text: str) -> None:

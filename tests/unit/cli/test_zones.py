@@ -44,9 +44,9 @@ def test_zones_are_listed_with_helpers_and_reasons(
         "public (no interface or source, default)",
         "  no helper",
         "home (lan, ipset:x)",
-        "  foo  home → this host  7/udp  service fw-foo",
+        "  foo  user  home → this host  7/udp  service fw-foo",
         "enabled by the configuration",
-        "  foo  config: [helpers.foo] without limits",
+        "  foo  user  config: [helpers.foo] without limits",
         "note: firewalld is in panic mode and drops everything",
         "note: firewalld denied part of the query (no); try as root",
         "note: home: source ipset:x is not supported (use addresses, networks or MACs)",
@@ -63,7 +63,7 @@ def test_references_are_shown_with_their_interfaces(
     monkeypatch.setattr(providers, "query_networkmanager", lambda: manager)
     assert run_zones(SNAPSHOT, config_dir, monkeypatch) == 0
     limits = "interfaces eth0, profile:Office (eth7), type:wifi (none now)"
-    assert f"  foo  config: [helpers.foo] {limits}" in capsys.readouterr().out.splitlines()
+    assert f"  foo  user  config: [helpers.foo] {limits}" in capsys.readouterr().out.splitlines()
     monkeypatch.setattr(providers, "query_networkmanager", lambda: None)
     assert run_zones(SNAPSHOT, config_dir, monkeypatch) == 0
     out = capsys.readouterr().out
@@ -80,7 +80,7 @@ def test_json_output(
     assert report["follow"] is False
     assert report["zones"][1]["helpers"] == [
         {
-            "helper": "foo", "path": "input", "from": "home", "to": "this host",
+            "helper": "foo", "backend": "user", "path": "input", "from": "home", "to": "this host",
             "ports": ["7/udp"], "sources": [], "destinations": [], "reason": "service fw-foo",
         }
     ]  # fmt: skip

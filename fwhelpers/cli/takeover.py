@@ -1,0 +1,126 @@
+"""`fwhelpers takeover`: repairs the expectations that conntrackd committed on the new active gateway."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from fwhelpers.cli.common import Setup, print_json, read, warn
+from fwhelpers.cli.providers import effective
+from fwhelpers.engine.active import Active
+from fwhelpers.engine.expectation_key import Connection
+from fwhelpers.engine.registry import Registry
+from fwhelpers.engine.takeover import Finding, examine
+from fwhelpers.kernel import conntrack, expect
+from fwhelpers.kernel.conntrack import Conntrack
+from fwhelpers.kernel.expect import Expectation
+from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.nla import DecodeError
+from fwhelpers.kernel.socket import NetlinkSocket
+
+
+@dataclass(slots=True)
+class Result:
+    """Numbers of expectations, and why some were deleted."""
+
+    kept: int
+    repaired: int
+    refused: Counter[str]
+    lost: Counter[str]
+
+    def line(self) -> str:
+        parts = [f"{self.repaired} repaired", f"{self.kept} kept"]
+        parts += [_with_reasons("refused", self.refused), _with_reasons("lost", self.lost)]
+        return f"takeover: {', '.join(parts)}"
+
+
+def takeover(arguments: argparse.Namespace) -> int:
+    """Repair the expectations of enabled helpers, and delete the others of ours. Return 1 if one was lost."""
+    active, notes = effective(read(arguments.config))
+    for note in notes:
+        warn(f"note: {note}")
+    with closing(NetlinkSocket()) as netlink:
+        result = repair(netlink, active)
+    if arguments.json:
+        counts = {"repaired": result.repaired, "kept": result.kept}
+        print_json({**counts, "refused": dict(result.refused), "lost": dict(result.lost)})
+    else:
+        print(result.line())
+    return 1 if result.lost else 0
+
+
+def repair(netlink: NetlinkSocket, active: Setup) -> Result:
+    """Examine the kernel's expectations and carry the findings out. Raises NetlinkError."""
+    from fwhelpers.daemon.worker_config import kernel_max, max_expectations
+
+    ours = {helper.kernel_name for helper in active.plugins.helpers.values() if helper.parser}
+    listed = [e for e in _expectations(netlink) if e.helper in ours]
+    registry = Registry(max_expectations(1, kernel_max()))
+    masters = _masters(netlink, listed)
+    findings = examine(listed, masters, _helpers(active), registry, time.monotonic())
+    refused, lost = Counter[str](), Counter[str]()
+    for finding in findings:
+        error = _carry_out(netlink, finding)
+        if finding.refusal is not None:
+            refused[f"{finding.refusal.rule}: {finding.refusal.reason}"] += 1
+        elif error:
+            lost[os.strerror(error)] += 1
+    repaired = sum(finding.replacement is not None for finding in findings) - lost.total()
+    kept = len(findings) - repaired - refused.total() - lost.total()
+    return Result(kept, repaired, refused, lost)
+
+
+def _helpers(active: Setup) -> Mapping[str, Active]:
+    from fwhelpers.daemon.worker_config import limits
+
+    return {
+        active.plugins.helpers[name].kernel_name: Active(
+            active.plugins.helpers[name], config.settings, limits(config.guard)
+        )
+        for name, config in active.config.inspected.items()
+    }
+
+
+def _expectations(netlink: NetlinkSocket) -> Iterator[Expectation]:
+    for payload in list(netlink.dump(expect.encode_dump(), "list expectations")):
+        try:
+            yield expect.parse_expectation(payload)
+        except DecodeError as error:
+            warn(f"warning: unreadable expectation in the kernel's list: {error}")
+
+
+def _masters(
+    netlink: NetlinkSocket, expectations: Sequence[Expectation]
+) -> dict[Connection, Conntrack]:
+    masters: dict[Connection, Conntrack] = {}
+    for owner in dict.fromkeys(Connection(e.zone, e.master) for e in expectations):
+        try:
+            (payload, *_) = netlink.request(conntrack.encode_get(owner.orig, owner.zone))
+            masters[owner] = conntrack.parse_conntrack(payload)
+        except (NetlinkError, DecodeError, ValueError):  # it has just ended
+            continue
+    return masters
+
+
+def _carry_out(netlink: NetlinkSocket, finding: Finding) -> int:
+    """Return 0, or the kernel's errno for the repaired expectation."""
+    messages = [expect.encode_delete(finding.expectation)]
+    if finding.replacement is not None:
+        messages.append(expect.encode_create(finding.replacement))
+    elif finding.refusal is None:
+        return 0
+    return netlink.request_all(messages)[-1]
+
+
+def _with_reasons(name: str, reasons: Counter[str]) -> str:
+    if not reasons:
+        return f"0 {name}"
+    texts = [
+        reason + (f" ({count} times)" if count > 1 else "") for reason, count in reasons.items()
+    ]
+    return f"{reasons.total()} {name} ({'; '.join(texts)})"

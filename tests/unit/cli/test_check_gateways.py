@@ -1,0 +1,92 @@
+"""`check`: conntrackd.conf and keepalived's notify scripts. The shipped examples have no fault."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fwhelpers.cli.check_gateways import synchronisation
+from fwhelpers.firewalld.diagnostics import Diagnostic
+
+EXAMPLES = Path(__file__).parents[3] / "docs/examples/gateways"
+SHIPPED = {path.name: path.read_text() for path in EXAMPLES.iterdir()}
+
+
+def problems(folder: Path, conntrackd: str, notify: str, keepalived: str = "") -> list[str]:
+    (folder / "conntrackd.conf").write_text(conntrackd)
+    (folder / "notify").write_text(notify)
+    text = keepalived or SHIPPED["keepalived.conf"]
+    text = text.replace("/etc/keepalived/fwhelpers-notify", str(folder / "notify"))
+    (folder / "keepalived.conf").write_text(text)
+    rows = synchronisation(folder / "conntrackd.conf", folder / "keepalived.conf")
+    return [row.problem if isinstance(row, Diagnostic) else row for row in rows]
+
+
+def test_the_examples(tmp_path: Path) -> None:
+    assert problems(tmp_path, SHIPPED["conntrackd.conf"], SHIPPED["notify"]) == [
+        "conntrackd carries expectations"
+    ]
+
+
+def test_helpers_by_name(tmp_path: Path) -> None:
+    conf = SHIPPED["conntrackd.conf"].replace("ExpectationSync On", "ExpectationSync {\n ftp\n}")
+    assert problems(tmp_path, conf, SHIPPED["notify"]) == ["conntrackd carries expectations"]
+
+
+@pytest.mark.parametrize("line", ["", "ExpectationSync Off", "# ExpectationSync On"])
+def test_expectations_are_not_synchronised(line: str, tmp_path: Path) -> None:
+    conf = SHIPPED["conntrackd.conf"].replace("ExpectationSync On", line)
+    assert problems(tmp_path, conf, SHIPPED["notify"]) == ["expectations are not synchronised"]
+
+
+def test_no_external_cache(tmp_path: Path) -> None:
+    conf = SHIPPED["conntrackd.conf"].replace("FTFW {", "FTFW { DisableExternalCache yes")
+    (problem,) = problems(tmp_path, conf, SHIPPED["notify"])
+    assert "never reach the other gateway" in problem
+
+
+@pytest.mark.parametrize(
+    "program", ["conntrackd", "/usr/sbin/conntrackd -C /etc/x.conf", '"$CONNTRACKD_BIN" -C $CONF']
+)
+def test_only_connections_are_committed(program: str, tmp_path: Path) -> None:
+    script = f"#!/bin/sh\n# conntrackd -c expect\n{program} -c\n{program} -f\nfwhelpers takeover\n"
+    assert problems(tmp_path, SHIPPED["conntrackd.conf"], script) == [
+        "conntrackd -c does not commit expectations"
+    ]
+
+
+def test_nothing_is_repaired(tmp_path: Path) -> None:
+    script = "conntrackd -c\nconntrackd -c expect\n"
+    assert problems(tmp_path, SHIPPED["conntrackd.conf"], script) == [
+        "conntrackd commits expectations without their translation"
+    ]
+
+
+@pytest.mark.parametrize("line", ['notify_master "{0} -x"', "notify_master {0} root", "notify {0}"])
+def test_each_form_of_notify(line: str, tmp_path: Path) -> None:
+    text = line.format("/etc/keepalived/fwhelpers-notify")
+    found_problems = problems(tmp_path, SHIPPED["conntrackd.conf"], "conntrackd -c\n", text)
+    assert len(found_problems) == 2
+
+
+def test_the_path_of_a_configuration_commits_nothing(tmp_path: Path) -> None:
+    script = "conntrackd -C /etc/x.conf -n\n"
+    assert problems(tmp_path, SHIPPED["conntrackd.conf"], script) == [
+        "conntrackd carries expectations"
+    ]
+
+
+def test_another_program_makes_it_active(tmp_path: Path) -> None:
+    ok = ["conntrackd carries expectations"]
+    assert problems(tmp_path, SHIPPED["conntrackd.conf"], "exit 0\n") == ok
+    assert problems(tmp_path, SHIPPED["conntrackd.conf"], "", 'notify "unbalanced') == ok
+
+
+@pytest.mark.parametrize("conf", ["", "Helper { Setup yes }", "# Sync"])
+def test_a_conntrackd_that_does_not_synchronise(conf: str, tmp_path: Path) -> None:
+    assert problems(tmp_path, conf, "conntrackd -c\n") == []
+
+
+def test_no_files(tmp_path: Path) -> None:
+    assert list(synchronisation(tmp_path / "none", tmp_path / "none")) == []

@@ -1,0 +1,136 @@
+"""`fwhelpers takeover`, over a kernel that is a list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from errno import EBUSY
+from pathlib import Path
+
+import pytest
+
+from fwhelpers.cli import takeover
+from fwhelpers.cli.main import main
+from fwhelpers.engine.expectation_key import Connection
+from fwhelpers.engine.guard import Refusal
+from fwhelpers.engine.takeover import Finding
+from fwhelpers.kernel import conntrack, expect
+from fwhelpers.kernel.conntrack import Conntrack, Tuple
+from fwhelpers.kernel.expect import Expectation, mask_for
+from fwhelpers.kernel.nfnl import NetlinkError
+
+C, S, OUTER = bytes((10, 0, 1, 2)), bytes((10, 0, 2, 2)), bytes((10, 0, 2, 1))
+ORIG = Tuple(C, S, 17, 40000, 7)
+ENTRY = Conntrack(ORIG, Tuple(S, OUTER, 17, 7, 40000), helper="foo")
+
+
+def committed(port: int, helper: str = "foo") -> Expectation:
+    expected = Tuple(S, OUTER, 17, 0, port)
+    return Expectation(ORIG, expected, mask_for(expected), timeout=60, helper=helper)
+
+
+class Kernel:
+    """Answers what `takeover` asks, and records the rest."""
+
+    def __init__(self, expectations: list[Expectation], errno: int = 0) -> None:
+        self.expectations = {expect.encode_get(e): e for e in expectations}
+        self.sent: list[bytes] = []
+        self.errno = errno
+        self.has_master = True
+
+    def dump(self, message: bytes, name: str = "") -> Iterator[bytes]:
+        assert message == expect.encode_dump()
+        yield from self.expectations
+
+    def request(self, message: bytes, name: str = "") -> list[bytes]:
+        assert message == conntrack.encode_get(ORIG)
+        if not self.has_master:
+            raise NetlinkError(2, name)
+        return [b"entry"]
+
+    def request_all(self, messages: list[bytes]) -> list[int]:
+        self.sent += messages
+        return [0] * (len(messages) - 1) + [self.errno if len(messages) > 1 else 0]
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    fake = Kernel([committed(5000), committed(5001), committed(22), committed(5002, "other")])
+    monkeypatch.setattr(takeover, "NetlinkSocket", lambda: fake)
+    monkeypatch.setattr(takeover.expect, "parse_expectation", lambda p: fake.expectations[p])
+    monkeypatch.setattr(takeover.conntrack, "parse_conntrack", lambda payload: ENTRY)
+    return fake
+
+
+pytestmark = pytest.mark.usefixtures("installed")
+
+
+def run(config_dir: Path, *options: str) -> int:
+    return main(["takeover", "--config", str(config_dir), *options])
+
+
+def test_it_repairs_and_deletes(
+    kernel: Kernel, config_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(config_dir) == 0
+    line = "takeover: 2 repaired, 0 kept, 1 refused (G6: port 22 is below 1024), 0 lost\n"
+    assert capsys.readouterr().out == line
+    # a deletion for each of ours, foreign ones are left alone, and two creations
+    deleted = [expect.encode_delete(committed(port)) for port in (5000, 5001, 22)]
+    assert [m for m in kernel.sent if m in deleted] == deleted
+    assert len(kernel.sent) == 5
+
+
+def test_json(kernel: Kernel, config_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(config_dir, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "repaired": 2, "kept": 0, "refused": {"G6: port 22 is below 1024": 1}, "lost": {},
+    }  # fmt: skip
+
+
+def test_what_the_kernel_refuses_is_lost(
+    kernel: Kernel, config_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel.errno = EBUSY
+    assert run(config_dir) == 1
+    assert "0 repaired" in (out := capsys.readouterr().out)
+    assert "2 lost (Device or resource busy (2 times))" in out
+
+
+def test_without_its_master_it_is_deleted(
+    kernel: Kernel, config_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel.has_master = False
+    assert run(config_dir) == 0
+    assert "3 refused (G10: its control connection does not exist (3 times))" in (
+        capsys.readouterr().out
+    )
+
+
+def test_a_kept_one_is_not_touched(
+    kernel: Kernel, config_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.expectations = {expect.encode_get(committed(5000)): committed(5000)}
+    monkeypatch.setattr(takeover, "examine", lambda listed, *_: [Finding(e) for e in listed])
+    from fwhelpers.cli.common import read
+
+    result = takeover.repair(kernel, read(config_dir))  # type: ignore[arg-type]
+    assert (result.line(), kernel.sent) == (
+        "takeover: 0 repaired, 1 kept, 0 refused, 0 lost",
+        [],
+    )
+
+
+def test_masters_are_asked_once_each(kernel: Kernel) -> None:
+    listed = [committed(5000), committed(5001)]
+    masters = takeover._masters(kernel, listed)  # type: ignore[arg-type]
+    assert masters == {Connection(0, ORIG): ENTRY}
+
+
+def test_a_refused_one_is_deleted(kernel: Kernel) -> None:
+    finding = Finding(committed(22), refusal=Refusal("G6", "no"))
+    assert takeover._carry_out(kernel, finding) == 0  # type: ignore[arg-type]
+    assert kernel.sent == [expect.encode_delete(committed(22))]
