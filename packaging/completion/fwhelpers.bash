@@ -2,15 +2,15 @@
 _fwhelpers() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command="" word words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in run|check|status|expectations|enable|disable|reload|list|ruleset|counters|monitor|replay|register|release|unregister|zones|firewalld-files|import-conntrackd|completion) command=$word; break ;; esac
+        case $word in run|check|status|expectations|enable|disable|reload|list|ruleset|counters|monitor|explain|top|metrics|replay|register|release|unregister|takeover|zones|firewalld-files|import-conntrackd|completion) command=$word; break ;; esac
     done
     case $prev in
-        --config|--rules|--output) compopt -o filenames
+        --config|--output|--report|--rules) compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
-        --helper|--port|--link) return ;;
+        --helper|--l4|--sport|--interval|--listen|--port|--link) return ;;
     esac
     case $command in
-        "") words="run check status expectations enable disable reload list ruleset counters monitor replay register release unregister zones firewalld-files import-conntrackd completion --help --version" ;;
+        "") words="run check status expectations enable disable reload list ruleset counters monitor explain top metrics replay register release unregister takeover zones firewalld-files import-conntrackd completion --help --version" ;;
         run) words="--help --config" ;;
         check) words="--help --config --json" ;;
         status) words="--help --json" ;;
@@ -22,10 +22,14 @@ _fwhelpers() {
         ruleset) words="--help --config" ;;
         counters) words="--help --json" ;;
         monitor) words="--help --kernel --json" ;;
-        replay) words="--help --helper --port --link --config --json" ;;
+        explain) words="--help --l4 --sport --json" ;;
+        top) words="--help --interval" ;;
+        metrics) words="--help --output --listen" ;;
+        replay) words="--help --helper --port --link --report --anonymise --config --json" ;;
         register) words="--help --config --no-pin" ;;
         release) words="--help" ;;
         unregister) words="--help" ;;
+        takeover) words="--help --config --json" ;;
         zones) words="--help --config --json" ;;
         firewalld-files) words="--help --helper" ;;
         import-conntrackd) words="--help --rules --output" ;;

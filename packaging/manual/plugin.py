@@ -37,10 +37,20 @@ is a complete package with tests."""
 
 #: the classes of the API by topic
 SECTIONS = {
-    "declaring a helper": ("Helper", "Policy", "Setting"),
+    "declaring a helper": ("Helper", "Policy", "Setting", "KernelHelper"),
     "parsers": ("Parser", "StreamParser", "LineParser", "DatagramParser", "ParseError"),
     "input of a parser": ("Flow", "Endpoint"),
-    "events": ("Expect", "Cancel", "Used", "Refuse", "Done", "Drop"),
+    "events": (
+        "Expect",
+        "Rewrite",
+        "Resize",
+        "Cancel",
+        "Used",
+        "Refuse",
+        "Keep",
+        "Done",
+        "Drop",
+    ),
 }
 
 

@@ -20,7 +20,8 @@ The configuration consists of TOML files. The service reads `/etc/fwhelpers/fwhe
 files are optional.
 
 A table `[helpers.NAME]` enables a helper and may be empty. `fwhelpers list` shows the installed helpers. If a table has
-several limits, a connection must satisfy all of them. An absent key sets no limit.
+several limits, a connection must satisfy all of them. An absent key sets no limit. `backend = "kernel"` leaves the
+protocol to the kernel's own helper, within the same limits.
 
 `fwhelpers check` reports all errors of the configuration, each with its file, key and remedy. `systemctl reload
 fwhelpers` (or SIGHUP) applies a change without interruption. An invalid configuration is reported and not applied."""

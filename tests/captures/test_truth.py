@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fwhelpers_plugins import amanda, ftp, rpc, sane, tftp, tns
+from fwhelpers_plugins import amanda, ftp, h323, rpc, rtsp, sane, tftp, tns
 
 from fwhelpers.testing.playbook import settings_of
 from fwhelpers.testing.replay import replay_file
@@ -26,7 +26,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 HELPERS = {
-    h.name: h for plugin in (amanda, ftp, rpc, sane, tftp, tns) for h in plugin.fwhelpers_helpers()
+    h.name: h
+    for plugin in (amanda, ftp, h323, rpc, rtsp, sane, tftp, tns)
+    for h in plugin.fwhelpers_helpers()
 }
 SETTINGS = {
     # among the captures are programs that the default leaves out
@@ -89,7 +91,12 @@ def predicts(truth: Item) -> Callable[[Item], bool]:
     return check
 
 
-@pytest.mark.parametrize("file", TRUE)
+#: recorded on one side of a translating gateway: the two directions of the control connections have different
+#: addresses, and so have media and what announces it
+TRANSLATED = {"h323/aliawa_saved_pcaps__h323_rx.pcap", "h323/aliawa_saved_pcaps__h323_tx.pcap"}
+
+
+@pytest.mark.parametrize("file", sorted(TRUE.keys() - TRANSLATED))
 def test_what_followed_was_seen(file: str) -> None:
     first = {truth["first_seen_after"]["data"] for truth in TRUE[file]}
     assert first & {item["data"] for item in replayed(file)}

@@ -65,6 +65,11 @@ class Watcher:
         while change not in {None, *await asyncio.wait_for(self._changes.get(), 60)}:
             pass
 
+    async def until(self, assignments: set[str]) -> None:
+        """Wait until exactly these helpers are assigned."""
+        while self.assignments() != assignments:
+            await self.wait()
+
 
 def play(firewalld: Firewalld, script: Script, toml: str = "") -> None:
     async def run() -> None:
@@ -93,9 +98,7 @@ def test_our_files_are_valid_and_loaded(firewalld: Firewalld) -> None:
     assert {f"fw-{name}" for name in HELPERS} <= set(firewalld.cmd("--get-helpers").stdout.split())
 
 
-def test_services_interfaces_sources_and_the_default_zone_are_followed(
-    firewalld: Firewalld,
-) -> None:
+def test_services_interfaces_and_sources_are_followed(firewalld: Firewalld) -> None:
     async def script(watch: Watcher) -> None:
         assert watch.assignments() == set()
         await watch.change("--zone=home", "--add-service=fw-ssdp")
@@ -108,15 +111,28 @@ def test_services_interfaces_sources_and_the_default_zone_are_followed(
         assert watch.assignments() == {"ssdp >home"}
         await watch.change("--zone=home", "--remove-source=10.0.0.0/8")
         assert watch.assignments() == set()
-        await watch.change("--set-default-zone=home")
-        assert watch.assignments() == {"ssdp >home"}
-        await watch.change("--set-default-zone=public")
         await watch.change("--zone=work", "--add-service=fw-mdns", "--timeout=2")
         assert watch.assignments() == {"mdns >work"}
         while watch.assignments():
             await watch.wait(client.Change.SETTINGS)
         await watch.change("--reload")
         assert watch.effective().scope.members == ()
+
+    play(firewalld, script)
+
+
+def test_the_default_zone_is_followed(firewalld: Firewalld) -> None:
+    async def script(watch: Watcher) -> None:
+        # not at run time: firewalld 2.3 reloads when the default zone changes
+        await watch.cmd("--permanent", "--zone=home", "--add-service=fw-ssdp")
+        await watch.change("--reload")
+        assert watch.assignments() == set()
+        await watch.cmd("--set-default-zone=home")
+        await watch.until({"ssdp >home"})
+        await watch.cmd("--set-default-zone=public")
+        await watch.until(set())
+        await watch.cmd("--permanent", "--zone=home", "--remove-service=fw-ssdp")
+        await watch.change("--reload")
 
     play(firewalld, script)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -17,17 +18,20 @@ from fwhelpers.api import (
     Expect,
     Flow,
     Helper,
+    Keep,
     ParseError,
     Refuse,
+    Resize,
+    Rewrite,
     Used,
 )
-from fwhelpers.engine.guard import Prefix
+from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.kernel.nfqueue import LOCAL_OUT
 from fwhelpers.testing.invariants import check_bounds
 from fwhelpers.testing.playbook import new_parser, settings_of
 
-EVENTS = (Cancel, Done, Drop, Expect, Refuse, Used)
+EVENTS = (Cancel, Done, Drop, Expect, Keep, Refuse, Resize, Rewrite, Used)
 CLIENTS = {4: "10.0.1.2", 6: "fe80::2"}
 SERVERS = {4: "10.0.2.2", 6: "fd02::2"}
 
@@ -54,6 +58,12 @@ def ends(helper: Helper, l4: str) -> tuple[Endpoint, Endpoint]:
     return Endpoint.parse(CLIENTS[family], client_port), Endpoint.parse(server, port)
 
 
+def modes(helper: Helper) -> Sequence[str]:
+    """The values of guard.address with which the helper's parser differs."""
+    third_party = any(policy.third_party for policy in helper.policies)
+    return ("peer", "announced", "any-src") if third_party else ("peer",)
+
+
 def parser_target(helper: Helper, l4: str) -> Callable[[bytes], None]:
     """Feed a conversation to the parser; only ParseError may leave it, and only events."""
     client, server = ends(helper, l4)
@@ -62,8 +72,8 @@ def parser_target(helper: Helper, l4: str) -> Callable[[bytes], None]:
 
     def run(data: bytes) -> None:
         flows = [flow, announcement] if helper.listen_for and l4 == "udp" else [flow]
-        for each in flows:
-            parser = new_parser(helper, each)
+        for each, mode in itertools.product(flows, modes(helper)):
+            parser = new_parser(helper, each, address=mode)
             with suppress(ParseError):
                 for message, reply in framing.split(data):
                     for event in parser.feed(message, reply):
@@ -74,15 +84,18 @@ def parser_target(helper: Helper, l4: str) -> Callable[[bytes], None]:
 
 
 def engine_target(helper: Helper, l4: str) -> Callable[[bytes], None]:
-    """Send a conversation through the inspector; every packet passes, and only the two ends are named."""
+    """Send a conversation through the inspector; every packet passes, and only the two ends are named.
+
+    What else a mode of guard.address allows is the helper's own matter.
+    """
     client, server = ends(helper, l4)
     own = {client.addr, server.addr}
     settings = settings_of(helper, {})
 
-    def run(data: bytes) -> None:
+    def converse(data: bytes, mode: str) -> None:
         connection = Connection(helper, l4, str(client), str(server))
         connection.inspector = Inspector(
-            {helper.kernel_name: Active(helper, settings)},
+            {helper.kernel_name: Active(helper, settings, Limits(address=mode))},
             connection.maker,
             connection.notes.append,
             links=OneLink(),
@@ -95,7 +108,11 @@ def engine_target(helper: Helper, l4: str) -> Callable[[bytes], None]:
         failures = [note for note in connection.notes if note.kind == "failed"]
         assert not failures, failures
         for expectation in connection.maker.created:
-            assert expectation.tuple.dst in own
-            assert expectation.tuple.src in own or helper.outgoing
+            assert expectation.tuple.dst in own or mode != "peer"
+            assert expectation.tuple.src in own or helper.outgoing or mode != "peer"
+
+    def run(data: bytes) -> None:
+        for mode in modes(helper):
+            converse(data, mode)
 
     return run

@@ -7,7 +7,7 @@ from functools import partial
 
 import test_tns_path
 
-from lab import clients, scanner, servers
+from lab import clients, scanner, servers, sip
 from lab.compare import Case
 from lab.compare_discovery import DISCOVERY
 from lab.conntrackd import Assignment
@@ -68,6 +68,34 @@ _SANE = dict(
     config="[helpers.sane]\n",
 )
 
+
+def _open_sip(lab: Lab) -> None:
+    for l4 in "udp", "tcp":
+        lab.open(l4, sip.PORT)
+    sip.count_audio(lab)
+
+
+def _heard(lab: Lab, l4: str, family: int) -> bool:
+    """Return whether both ends of a call hear."""
+    before = {ns: sip.arrived(lab, ns) for ns in ("c", "s")}
+    callee = sip.start_callee(lab, l4, family)
+    done = sip.call(lab, l4, family)
+    callee.stop()
+    heard = [sip.arrived(lab, ns) - count > sip.ENOUGH for ns, count in before.items()]
+    return done.returncode == 0 and all(heard)
+
+
+_SIP_STEPS = [
+    (f"a call over {l4.upper()}, IPv{family}", partial(_heard, l4=l4, family=family))
+    for l4, family in (("udp", 4), ("tcp", 4))
+]
+_SIP = dict(
+    start=_open_sip,
+    kernel=[Assignment("sip", "udp", sip.PORT, "inet"), Assignment("sip", "tcp", sip.PORT, "inet")],
+    modules=["nf_conntrack_sip", "nf_nat_sip"],
+    config="[helpers.sip]\n",
+)
+
 CASES = [
     Case("FTP", steps=_FTP_STEPS, **_FTP),  # type: ignore[arg-type]
     Case("FTP, client behind masquerading", steps=_FTP_STEPS[:4], nat="snat", **_FTP),  # type: ignore[arg-type]
@@ -98,4 +126,5 @@ CASES = [
     Case("SANE", steps=_SANE_STEPS, **_SANE),  # type: ignore[arg-type]
     Case("SANE, server behind a translated address", steps=_SANE_STEPS[:1], nat="dnat", **_SANE),  # type: ignore[arg-type]
     *DISCOVERY,
+    Case("SIP, client behind masquerading", steps=_SIP_STEPS, nat="snat", **_SIP),  # type: ignore[arg-type]
 ]

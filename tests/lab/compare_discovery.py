@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from fwhelpers.engine.expectations import YOUNG
+from fwhelpers.engine.repetition import YOUNG
 from lab import PROGRAMS
 from lab.compare import Case
 from lab.conntrackd import Assignment

@@ -21,7 +21,7 @@ def build() -> None:
     """Build the packages that are not current. Raises LabError."""
     image.make_layer(image.packages())
     older = run([str(image.BUILD), "--version", OLDER], timeout=600).stdout.split()
-    image.make_layer([Path(line) for line in older], OLDER_LAYER)
+    image.make_layer(image.without_cockpit(map(Path, older)), OLDER_LAYER)
     _plugin_folder().mkdir(parents=True, exist_ok=True)
     run([str(ROOT / "packaging/build-plugin-deb"), str(PLUGIN), str(_plugin_folder())], timeout=600)
 
@@ -44,7 +44,7 @@ class Debs:
     def _bring(self, folder: Path, name: str) -> list[str]:
         inside = f"{BROUGHT}/{name}"
         self._system.path(inside).mkdir(parents=True)
-        files = sorted(folder.glob("*.deb"))
+        files = sorted(image.without_cockpit(folder.glob("*.deb")))
         for deb in files:
             shutil.copy(deb, self._system.path(inside))
         return [f"{inside}/{deb.name}" for deb in files]

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab import discovery_hosts, scanner
+from lab import camera, discovery_hosts, rexec, samba, scanner, talk, unpacked
 from lab.clients import FTP_CASES, download, mount, read, tftp_get, umount
 from lab.discovery_requests import WSD
 from lab.process import Process, wait_until
@@ -28,7 +28,7 @@ from lab.topology import CLIENT2, SERVER, Lab
 
 MARK = "the end of the recording"
 DISCARD = 9
-CONTROL = {"21", "69", "111", "6566", str(DISCARD)}
+CONTROL = {"21", "69", "111", "135", "512", "518", "3956", "6566", str(DISCARD)}
 OPEN = """
 flush ruleset
 table inet open {
@@ -47,7 +47,8 @@ def flows(lines: list[str]) -> list[dict[str, str | int]]:
         # of equal keys the first: the original direction
         fields = dict(reversed(re.findall(r"(\w+)=(\S+)", line)))
         match = re.search(r"\[NEW\] (tcp|udp) ", line)
-        if match and fields["dport"] not in CONTROL:
+        # the callee of talk asks the caller, at the same port
+        if match and (fields["dport"] not in CONTROL or fields["src"] in SERVER.values()):
             ends = {
                 key: int(fields[key]) if "port" in key else fields[key]
                 for key in ("src", "sport", "dst", "dport")
@@ -80,7 +81,7 @@ def record_gateway(
     name: str, start: Callable[[Lab], object], run: Callable[[Lab, int], None], folder: Path
 ) -> None:
     """Record a protocol that crosses the gateway, once for each family."""
-    for family in (4, 6):
+    for family in (4,) if name in IP4 else (4, 6):
         with Lab() as lab:
             start(lab)
             lab.nft(OPEN)
@@ -113,6 +114,30 @@ def use_tftp(lab: Lab, family: int) -> None:
 
 def use_sane(lab: Lab, family: int) -> None:
     assert scanner.scan(lab, family).stdout == "P5\n"
+
+
+def use_dcerpc(lab: Lab, family: int) -> None:
+    assert "IPC$" in samba.list_shares(lab, SERVER[family])
+
+
+def use_gvsp(lab: Lab, family: int) -> None:
+    assert camera.take_images(lab)
+
+
+def start_rexec(lab: Lab) -> None:
+    unpacked.fetch("rsh-server")
+    rexec.start_rexecd(lab)
+
+
+def use_rexec(lab: Lab, family: int) -> None:
+    client = rexec.rexec(lab)
+    client.wait()
+    assert client.lines == ["out: out", "err: err"]
+
+
+def use_talk(lab: Lab, family: int) -> None:
+    for person in talk.call(lab):
+        person.wait_line("^talked$")
 
 
 def use_llmnr(lab: Lab) -> None:
@@ -149,7 +174,12 @@ GATEWAY = {
     "ftp": (start_ftp, use_ftp),
     "tftp": (start_tftp, use_tftp),
     "sane": (scanner.start_saned, use_sane),
+    "dcerpc": (samba.start_samba, use_dcerpc),
+    "gvsp": (camera.start_camera, use_gvsp),
+    "rexec": (start_rexec, use_rexec),
+    "talk": (talk.start_daemons, use_talk),
 }
+IP4 = ("gvsp", "rexec", "talk")  #: protocols without IPv6
 LINK = {
     "llmnr": use_llmnr,
     "ssdp": use_ssdp,

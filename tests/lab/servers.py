@@ -1,9 +1,12 @@
-"""Servers: the kernel's NFS server with rpcbind, mountd and statd; vsftpd; hfaxd; tftpd-hpa."""
+"""Servers: the kernel's NFS server with rpcbind, mountd and statd; vsftpd; pure-ftpd; hfaxd; tftpd-hpa."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lab.process import wait_until
 from lab.topology import SERVER, Lab
+from lab.unpacked import PURE_FTPD
 
 EXPORT = "/srv/nfs"
 
@@ -114,18 +117,30 @@ def ports(lab: Lab, program: str) -> dict[str, int]:
     return {row[2]: int(row[3]) for row in rows if row[4] == program}
 
 
-def start_ftp(lab: Lab) -> None:
-    """Start vsftpd on s, one for IPv4 and one for IPv6."""
+def start_ftp(lab: Lab, families: Sequence[int] = (4, 6)) -> None:
+    """Start vsftpd on s, one for each family."""
     server = lab.namespaces["s"]
     server.run("sh", "-c", _FTP_FILES)
-    for family, six in ((4, ""), (6, "_ipv6")):
+    for family in families:
+        six = "_ipv6" if family == 6 else ""
         conf = _FTP_CONF.format(six=six, address=SERVER[family])
         conf = conf.replace("listen_address_ipv6", "listen_address6")
         server.path(f"/run/lab/vsftpd{family}.conf").write_text(conf)
         # vsftpd writes its startup errors to standard input, which it takes for the control connection
         conf_file = f"/run/lab/vsftpd{family}.conf"
         server.popen("sh", "-c", 'exec vsftpd "$0" 0>&1', conf_file, name=f"vsftpd{family}")
-    for family in (4, 6):
+    for family in families:
+        server.wait_listening("tcp", 21, family)
+
+
+def start_pure_ftpd(lab: Lab) -> None:
+    """Start pure-ftpd on s instead of vsftpd, one for IPv4 and one for IPv6, for the same files."""
+    server = lab.namespaces["s"]
+    server.run("sh", "-c", _FTP_FILES)
+    for family, address in SERVER.items():
+        listen = ("-S", f"{address},21", f"-{family}")
+        anonymous = ("-e", "-H", "-p", "30000:30999")
+        server.popen(str(PURE_FTPD), *listen, *anonymous, name=f"pure-ftpd{family}")
         server.wait_listening("tcp", 21, family)
 
 

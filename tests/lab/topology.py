@@ -192,6 +192,12 @@ class Lab:
         daemon.wait_line(r"^fwhelpers: ready", timeout)
         return daemon
 
+    def watch_expectations(self) -> Process:
+        """Start `conntrack -E expect` on the gateway and wait until it misses nothing."""
+        events = self.popen("g", "conntrack", "-E", "expect", name="conntrack")
+        self.namespaces["g"].wait_listening_for_events(events)
+        return events
+
     def report(self) -> dict[str, str]:
         """Return logs and the gateway's state, to be shown after a failure."""
         sections = {

@@ -35,10 +35,10 @@ echo '--- again'
 inside "$1" 'dpkg -i /run/debs/*.deb'
 echo '--- remove'
 touch "$1/root/etc/fwhelpers/conf.d/own.toml"
-inside "$1" 'dpkg --remove fwhelpers-firewalld fwhelpers python3-fwhelpers'
+inside "$1" 'dpkg --remove cockpit-fwhelpers fwhelpers-firewalld fwhelpers python3-fwhelpers'
 left "$1"
 echo '--- purge'
-inside "$1" 'dpkg --purge fwhelpers-firewalld fwhelpers python3-fwhelpers'
+inside "$1" 'dpkg --purge cockpit-fwhelpers fwhelpers-firewalld fwhelpers python3-fwhelpers'
 echo '--- left'
 left "$1"
 """

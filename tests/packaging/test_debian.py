@@ -12,7 +12,7 @@ from shipped import ROOT, run
 
 import fwhelpers
 
-PACKAGES = ("fwhelpers", "fwhelpers-firewalld", "python3-fwhelpers")
+PACKAGES = ("cockpit-fwhelpers", "fwhelpers", "fwhelpers-firewalld", "python3-fwhelpers")
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
 
 Debs = dict[str, Path]
@@ -85,7 +85,9 @@ def test_the_service_has(debs: Debs, path: str) -> None:
 
 def test_the_service_has_its_units(debs: Debs) -> None:
     units = {Path(path).name for path in contents(debs["fwhelpers"]) if "/systemd/system/" in path}
-    assert units == {"fwhelpers.service", "fwhelpers-register.service", "fwhelpers.conf"}
+    names = ("fwhelpers", "fwhelpers-register", "fwhelpers-metrics", "fwhelpers-exporter")
+    services = {f"{name}.service" for name in names}
+    assert units == services | {"fwhelpers-metrics.timer", "fwhelpers.conf"}
 
 
 def test_firewalld_s_definitions_are_apart(debs: Debs) -> None:
@@ -97,6 +99,12 @@ def test_firewalld_s_definitions_are_apart(debs: Debs) -> None:
     others = {Path(path).name for path in ours - xml}
     assert xml < ours
     assert others == {"fwhelpers-firewalld.conf", "fwhelpers-firewalld.rules"}
+
+
+def test_the_page_for_cockpit_is_apart(debs: Debs) -> None:
+    paths = {p for p in contents(debs["cockpit-fwhelpers"]) if not p.startswith("/usr/share/doc/")}
+    files = [file for file in (ROOT / "packaging/cockpit").glob("*") if file.is_file()]
+    assert paths == {f"/usr/share/cockpit/fwhelpers/{file.name}" for file in files}
 
 
 def test_the_modules_are_all_in_the_library(debs: Debs) -> None:
@@ -111,7 +119,7 @@ def test_the_modules_are_all_in_the_library(debs: Debs) -> None:
 def test_every_data_file_of_the_tree_is_in_a_package(debs: Debs) -> None:
     """What is added to a folder of packaging/ must not be forgotten here."""
     shipped = {Path(path).name for deb in debs.values() for path in contents(deb)}
-    folders = ["systemd", "completion", "conf.d", "firewalld", "polkit"]
+    folders = ["systemd", "completion", "conf.d", "firewalld", "polkit", "modprobe.d"]
     paths = [f for name in folders for f in (ROOT / "packaging" / name).rglob("*") if f.is_file()]
     paths += [file for file in (ROOT / "dbus").rglob("*") if file.is_file()]
     renamed = {
@@ -153,7 +161,8 @@ def test_dependencies(debs: Debs) -> None:
     assert "python3-pluggy" in library
     assert "python3-dbus-fast" in library
     assert "python3-pyroute2" in library
-    assert f"fwhelpers (= {version})" in field(debs["fwhelpers-firewalld"], "Depends")
+    for addition in ("fwhelpers-firewalld", "cockpit-fwhelpers"):
+        assert f"fwhelpers (= {version})" in field(debs[addition], "Depends")
 
 
 def test_the_configuration_is_a_conffile(debs: Debs) -> None:

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from lab.releases import ABSENT, parse_absent, why_absent
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT.joinpath("tests/packaging/programs.txt").read_text().split()
@@ -175,6 +176,8 @@ def test_each_declared_program_is_run_somewhere() -> None:
 
 @pytest.mark.parametrize("program", sorted({*PROGRAMS, *VIRTME}))
 def test_declared_program_comes_from_a_package_that_dev_installs(program: str) -> None:
+    if why := why_absent(program):
+        pytest.skip(why)
     path = shutil.which(program, path=SEARCH_PATH)
     assert path is not None, f"{program} is in no package that ./dev packages lists"
     packages = _packages_with(Path(path))
@@ -188,3 +191,17 @@ def test_parser_of_sources_finds_programs_in_vectors_wrappers_and_scripts() -> N
     assert list(_programs_of(["sh", "-c", "set -e\nif mount -t tmpfs; then rm -f x | wc; fi"])) == [
         "sh", "mount", "rm", "wc",
     ]  # fmt: skip
+
+
+def test_absent_packages_are_among_those_of_dev() -> None:
+    absent = parse_absent(ABSENT.read_text(), "trixie")
+    listed = re.findall(r"[a-z][a-z0-9.+-]+", (ROOT / "dev").read_text())
+    assert set(absent.values()) - set(listed) == set()
+    assert parse_absent(ABSENT.read_text(), "bookworm") == {}
+
+
+def test_release_lacks_the_programs_of_its_absent_packages() -> None:
+    text = "# package, releases, programs\nfoo trixie,sid food foo\nbar sid bar\nbaz sid =quz\n"
+    assert parse_absent(text, "trixie") == {"food": "foo", "foo": "foo"}
+    assert parse_absent(text, "sid") == {"food": "foo", "foo": "foo", "bar": "bar"}
+    assert parse_absent(text, "id") == {}

@@ -26,7 +26,9 @@ def rpms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_they_are_all_there(rpms: dict[str, Path]) -> None:
-    assert sorted(rpms) == ["fwhelpers", "fwhelpers-firewalld", "python3-fwhelpers"]
+    assert sorted(rpms) == [
+        "cockpit-fwhelpers", "fwhelpers", "fwhelpers-firewalld", "python3-fwhelpers",
+    ]  # fmt: skip
     for file in rpms.values():
         assert run("rpm", "-qp", "--qf", "%{VERSION}", file) == fwhelpers.__version__
 
@@ -46,6 +48,8 @@ def test_contents(rpms: dict[str, Path]) -> None:
             assert f"/site-packages/{package}/{file.relative_to(ROOT / folder)}\n" in library
     assert re.search(r"/fwhelpers/engine/inspector\.cpython-\S+\.so\n", library)
     assert "entry_points.txt" in library
+    page = run("rpm", "-qpl", rpms["cockpit-fwhelpers"])
+    assert "/usr/share/cockpit/fwhelpers/manifest.json\n" in page
     xml = run("rpm", "-qpl", rpms["fwhelpers-firewalld"])
     for file in (ROOT / "packaging/firewalld").rglob("*.xml"):
         assert f"/usr/lib/firewalld/{file.relative_to(ROOT / 'packaging/firewalld')}\n" in xml

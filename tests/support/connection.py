@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from errno import EEXIST
 from typing import Any
@@ -10,7 +10,9 @@ from typing import Any
 from packets import tcp4, tcp6, udp4, udp6
 
 from fwhelpers.api import Endpoint, Flow, Helper
+from fwhelpers.engine.expectation_key import ExpectationId
 from fwhelpers.engine.flow_state import FlowState, handshake_info
+from fwhelpers.engine.headers import ACK, FIN
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.verdict import Report, Verdict
 from fwhelpers.kernel import labels
@@ -57,6 +59,7 @@ class FakeMaker:
     deleted: list[Tuple] = field(default_factory=list)
     released: list[Tuple] = field(default_factory=list)
     used: list[Expectation] = field(default_factory=list)
+    renewed: list[Expectation] = field(default_factory=list)
     errors: Callable[[Expectation], int] = lambda expectation: 0
 
     def create(self, expectation: Expectation) -> int:
@@ -75,6 +78,15 @@ class FakeMaker:
         self.errors = lambda _: 0
         return self.create(expectation)
 
+    def renew(self, expectation: Expectation, seconds: int) -> bool:
+        gone = expectation.tuple in self.deleted + self.released or expectation in self.used
+        own = any(
+            (e.tuple, e.master) == (expectation.tuple, expectation.master) for e in self.created
+        )
+        if own and not gone:
+            self.renewed.append(expectation)
+        return own and not gone
+
     def delete(self, expectation: Expectation) -> None:
         self.deleted.append(expectation.tuple)
 
@@ -83,6 +95,9 @@ class FakeMaker:
 
     def has(self, expectation: Expectation) -> bool:
         return expectation not in self.used
+
+    def ended(self) -> Sequence[ExpectationId]:
+        return ()
 
 
 def end(text: str) -> Endpoint:
@@ -127,6 +142,7 @@ class Connection:
         announces = l4 == "tcp" and helper.client_announces
         self.info = handshake_info(self.seq[0]) if announces else bytes(32)
         self.payloads = [0, 0]
+        self.outlived = False
         self.now = 100.0
         self.extra: dict[str, Any] = {}
 
@@ -144,12 +160,13 @@ class Connection:
             fields |= {"seq": self.seq[reply] if seq is None else seq, "flags": flags}
         return FakePacket(
             make(data, **fields), self.orig, self.reply, 3 if reply else 0,
-            self.helper.kernel_name, info=self.info, labels=self._labels(reply), **self.extra,
+            self.helper.kernel_name, info=self.info, labels=self._labels(reply, bool(data)),
+            **self.extra,
         )  # fmt: skip
 
-    def _labels(self, reply: bool) -> bytes:
-        self.payloads[reply] += 1
-        bits = [labels.BEGAN]
+    def _labels(self, reply: bool, payload: bool) -> bytes:
+        self.payloads[reply] += payload
+        bits = [labels.BEGAN, labels.OUTLIVED] if self.outlived else [labels.BEGAN]
         for which, names in enumerate(
             [(labels.ORIG_SEEN, labels.ORIG_MORE), (labels.REPLY_SEEN, labels.REPLY_MORE)]
         ):
@@ -161,6 +178,7 @@ class Connection:
         verdict = self.inspector.packet(packet.decode(), self.now)
         if verdict.info is not None:
             self.info = verdict.info
+        self.outlived |= verdict.outlived
         return verdict
 
     def say(self, data: bytes, reply: bool) -> Verdict:
@@ -175,6 +193,10 @@ class Connection:
     def s(self, data: bytes) -> Verdict:
         """The server says."""
         return self.say(data, True)
+
+    def end(self, reply: bool = False) -> Verdict:
+        """Send a FIN, of the client or of the server."""
+        return self.send(self.packet(b"", reply, flags=FIN | ACK))
 
     @property
     def expected(self) -> list[str]:

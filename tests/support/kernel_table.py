@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from errno import EBUSY, EEXIST, EIO, ENOENT
 
 from fwhelpers.kernel import expect, nfnl
 from fwhelpers.kernel.conntrack import Tuple, parse_tuple
 from fwhelpers.kernel.expect import Expectation
-from fwhelpers.kernel.nfnl import NetlinkError
+from fwhelpers.kernel.nfnl import Message, NetlinkError
 from fwhelpers.kernel.nla import number, parse
 from fwhelpers.worker.expectations import ExpectationTable
 
@@ -34,14 +34,26 @@ class KernelTable:
     def __init__(self) -> None:
         self.expectations: dict[tuple[int, Tuple], Expectation] = {}
         self.requests: list[int] = []
+        #: ends that the kernel reports; None: it lost some
+        self.events: list[Expectation | None] = []
 
     @property
     def table(self) -> ExpectationTable:
-        return ExpectationTable(self)  # type: ignore[arg-type]
+        return ExpectationTable(self, self)  # type: ignore[arg-type]
+
+    def read(self) -> Iterator[Message | None]:
+        """The events of ends, as an EventSocket."""
+        while self.events:
+            expectation = self.events.pop(0)
+            (message,) = nfnl.split(expect.encode_create(expectation)) if expectation else (None,)
+            yield message
 
     def request(self, message: bytes) -> list[bytes]:
         (request,) = nfnl.split(message)
         self.requests.append(request.kind)
+        if request.kind == expect.NEW and not request.flags & nfnl.CREATE:
+            self._renew(request.payload)
+            return []
         if request.kind == expect.NEW:
             self.add(expect.parse_expectation(request.payload))
             return []
@@ -50,7 +62,7 @@ class KernelTable:
         if current is None:
             raise NetlinkError(ENOENT, "expectation")
         if request.kind == expect.DELETE:
-            del self.expectations[zone, tup]
+            self._end((zone, tup))
             return []
         (reply,) = nfnl.split(expect.encode_create(current))
         return [bytes(reply.payload)]
@@ -65,6 +77,10 @@ class KernelTable:
             raise NetlinkError(EEXIST if current.mask == expectation.mask else EBUSY, "create")
         self.expectations[key] = replace(expectation, timeout=0)
 
+    def _renew(self, payload: memoryview) -> None:
+        if _key(payload)[::-1] not in self.expectations:
+            raise NetlinkError(ENOENT, "renew")
+
     def attach(self, expectation: Expectation | None) -> None:
         """Attach a verdict's expectation; the kernel reports no error."""
         if expectation is not None:
@@ -73,7 +89,10 @@ class KernelTable:
     def use(self, port: int) -> None:
         """A connection comes that was expected at this port."""
         (key,) = [key for key in self.expectations if key[1].dport == port]
-        del self.expectations[key]
+        self._end(key)
+
+    def _end(self, key: tuple[int, Tuple]) -> None:
+        self.events.append(self.expectations.pop(key))
 
     @property
     def ports(self) -> list[int]:

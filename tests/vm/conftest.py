@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
-from lab import image, packages
+from lab import image, packages, unpacked
 from lab.bridge import Bridge, write_report
 from lab.scheduler import Claims, group
 from lab.system import System
@@ -45,6 +45,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         image.make_layer(image.packages())
     if any("debs" in getattr(i, "fixturenames", ()) for i in ours):
         packages.build()
+    for fixture, package in unpacked.PACKAGES.items():
+        if any(fixture in getattr(i, "fixturenames", ()) for i in ours):
+            unpacked.fetch(package)
 
 
 @pytest.hookimpl(trylast=True)

@@ -8,6 +8,7 @@ import pytest
 from lab import discovery_hosts
 from lab.discovery_hosts import PEERS
 from lab.discovery_requests import WSD
+from lab.releases import why_absent
 from lab.topology import CLIENT2, Lab
 from test_discovery_path import Host
 
@@ -32,7 +33,8 @@ def bare() -> Iterator[Host]:
         host = Host(lab)
         discovery_hosts.start_samba(lab)
         discovery_hosts.start_avahi(lab)
-        discovery_hosts.start_wsdd(lab)
+        if not why_absent("wsdd"):
+            discovery_hosts.start_wsdd(lab)
         yield host
 
 
@@ -54,6 +56,7 @@ def test_avahi_answers_a_one_shot_query(host: Host) -> None:
     assert answer.startswith(f"answer {CLIENT2[4]} 5353")
 
 
+@pytest.mark.skipif(bool(why := why_absent("wsdd")), reason=why)
 def test_wsdd_answers_a_probe(host: Host) -> None:
     answer = discovery_hosts.ask(host.lab, "239.255.255.250", 3702, WSD)
     assert answer.startswith(f"answer {CLIENT2[4]}")

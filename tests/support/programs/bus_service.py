@@ -51,6 +51,7 @@ class Fake:
     def __init__(self) -> None:
         self.helper_values = {name: helper(name, name == "ftp") for name in ("ftp", "rpc", "a.b-c")}
         self.helper_values["a.b-c"]["description"] = "§ 1 … \0 \udc80"
+        self.version, self.problems = "9", {"rpc": "no"}
         self.restarts = 0
         self.go_on = asyncio.Event()
         self.listeners: list[Callable[[Notification], None]] = []
@@ -64,8 +65,8 @@ class Fake:
 
     def summary(self) -> Values:
         enabled = [name for name, entry in self.helper_values.items() if entry["enabled"]]
-        return {"version": "9", "enabled": enabled, "problems": {"rpc": "no"}, "steering": "rules",
-                "fail_mode": "open"}  # fmt: skip
+        return {"version": self.version, "enabled": enabled, "problems": self.problems, "steering": "rules",
+                "fail_mode": "open", "started": 1.0e9}  # fmt: skip
 
     def helpers(self) -> list[Values]:
         return list(self.helper_values.values())
@@ -76,7 +77,12 @@ class Fake:
 
     def workers(self) -> list[Values]:
         return [{"queue": 1000, "pid": 77, "ready": True, "restarts": self.restarts,
-                 "packets": 5, "overflows": 0}]  # fmt: skip
+                 "packets": 5, "overflows": 0, "cpu_seconds": 0.5, "waiting_bytes": 4096,
+                 "buffer_bytes": 1 << 20}]  # fmt: skip
+
+    def rates(self) -> dict[tuple[str, str], dict[str, float]]:
+        return {("helper", "ftp"): {"expected": 0.25, "refused": 0.0},
+                ("worker", "1000"): {"packets": 12.5, "cpu_seconds": 0.03}}  # fmt: skip
 
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         if name == "broken":
@@ -178,7 +184,8 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
     if do == "create":
         for number in range(command["first"], command["first"] + command["count"]):
             events.on_kernel_event(event(expectation(number)), now)
-            events.on_worker_message(1000, announced(number), now)
+            report = replace(announced(number), trigger=command.get("announcement", "PORT"))
+            events.on_worker_message(1000, report, now)
             if number % 256 == 0:
                 await asyncio.sleep(0)  # as the reader of the kernel's socket does
     elif do == "master":
@@ -188,7 +195,8 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
     elif do == "expire":
         events.advance(now + 1000)
     elif do == "refuse":
-        events.on_worker_message(1000, REFUSED, now)
+        announcement = command.get("announcement", REFUSED.trigger)
+        events.on_worker_message(1000, replace(REFUSED, trigger=announcement), now)
     elif do == "abandon":
         abandoned = replace(REFUSED, kind=ReportKind.POISONED, reason="begins with GET")
         events.on_worker_message(1000, abandoned, now)
@@ -205,6 +213,13 @@ async def act(fake: Fake, events: EventStream, command: dict[str, Any]) -> Any:
         fake.tell(Notification(NotificationKind.HELPER_FAILED, "rpc", details={"reason": "a bug"}))
     elif do == "go-on":
         fake.go_on.set()
+    elif do == "install":  # other helpers, without problems
+        fake.helper_values = {values["name"]: values for values in command["helpers"]}
+        fake.version, fake.problems = command["version"], {}
+        count_down = range(len(command["history"]), 0, -1)
+        for ago, (opened, refused) in zip(count_down, command["history"], strict=True):
+            events.statistics.opened.add(now - 60 * ago, opened)
+            events.statistics.refused.add(now - 60 * ago, refused)
     elif do == "remove-helper":
         del fake.helper_values["rpc"]
     elif do == "memory":

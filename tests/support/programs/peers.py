@@ -93,6 +93,22 @@ def listen_for_data(host: str, port: str, gate: str) -> None:
     say("data", conn.recv(1000).decode().strip())
 
 
+def fetch(host: str, gate: str) -> None:
+    """An FTP client that waits for a file between the reply to its PASV and the data connection."""
+    control = socket.create_connection((host, 21), timeout=60)
+    lines = control.makefile("rb")
+    for step in ("", "USER ftp", "PASS x", "PASV"):
+        if step:
+            control.sendall(step.encode() + b"\r\n")
+        reply = lines.readline().decode().strip()
+        say("<", reply)
+    *_, high, low = reply.rstrip(").").split(",")
+    wait_for(gate)
+    with socket.create_connection((host, int(high) * 256 + int(low)), timeout=30) as data:
+        control.sendall(b"RETR hello\r\n")
+        say("data", data.recv(1000).decode().strip())
+
+
 def drip(host: str, *lines: str) -> None:
     """An FTP client whose segments carry one byte each; then `PASV` and the data connection."""
     control = socket.create_connection((host, 21), timeout=60)
@@ -198,6 +214,17 @@ def flood(host: str, port: str, count: str, size: str, total: str) -> None:
 
 
 if __name__ == "__main__":
-    everybody = (slow_ftp, ftp_client, listen_for_data, drip, raw, rpc, datagrams, sink, flood)
+    everybody = (
+        slow_ftp,
+        ftp_client,
+        listen_for_data,
+        fetch,
+        drip,
+        raw,
+        rpc,
+        datagrams,
+        sink,
+        flood,
+    )
     roles = {f.__name__: f for f in everybody}
     roles[sys.argv[1]](*sys.argv[2:])
