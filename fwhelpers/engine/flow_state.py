@@ -78,6 +78,7 @@ class FlowState:
         "retransmissions",
         "rewriters",
         "stored",
+        "unconfirmed",
         "zone",
     )
 
@@ -118,6 +119,7 @@ class FlowState:
         self.stored = b""  #: the bytes that are stored in the conntrack entry
         self.finished = ""  #: the reason why the flow is not parsed any more
         self.accounted = 0  #: bytes that the table has counted
+        self.unconfirmed = 0  #: entries of its packets, until conntrack confirms one of them
         self.released = False  #: the label that takes it out of the queue was set
         self.keep_until = 0.0  #: end of its last expectation
         self.account = NO_ACCOUNT  #: whose quota its expectations count on (G9)
@@ -126,6 +128,13 @@ class FlowState:
         self.retransmissions = Retransmissions() if retransmits else None
         #: datagrams can leave something in memory, for `held`
         self.holds = buffers or retransmits
+
+    def confirm(self) -> None:
+        """One of its entries was confirmed."""
+        if self.unconfirmed > 1:  # the verdicts before may have changed another one
+            self.stored = b""
+            self.released = False
+        self.unconfirmed = 0
 
     def held(self) -> int:
         """Return the number of bytes of the connection in memory."""

@@ -76,6 +76,17 @@ class FlowTable:
         if len(self._flows) > self._max_flows:
             self._evict(self._least_needed(self._flows, now))
 
+    def is_current(self, key: Key, state: FlowState) -> bool:
+        """Return whether the table has this flow under the key."""
+        return self._flows.get(key) is state
+
+    def move(self, key: Key, new: Key, now: float) -> None:
+        """Keep a flow under another key."""
+        state = self._flows[key]
+        self.remove(key)
+        state.accounted = 0
+        self.add(new, state, now)
+
     def account(self, key: Key, state: FlowState, now: float) -> None:
         """Count the bytes that a flow holds now, unless it was removed; evict others above the bounds."""
         if state.accounted < 0:

@@ -27,6 +27,7 @@ from fwhelpers.engine.registry import MAX_ALIVE, LiveExpectation, Registry
 from fwhelpers.engine.stream import StreamError
 from fwhelpers.engine.stream_path import StreamPath, rewrite_again
 from fwhelpers.engine.stream_start import begin_reply, is_first_syn, position_labels
+from fwhelpers.engine.unconfirmed import UnconfirmedFlows
 from fwhelpers.engine.verdict import ACCEPT, ExpectationTable, Report, Verdict
 from fwhelpers.kernel import labels
 from fwhelpers.kernel.conntrack import IPS_EXPECTED
@@ -52,6 +53,7 @@ class Inspector:
         self._helpers = dict(helpers)  #: by the name registered with the kernel
         self._report = report
         self._flows = FlowTable(max_flows, self._on_evict, links)
+        self._unconfirmed = UnconfirmedFlows(self._flows)
         self._pending: dict[Key, list[Expectation]] = {}
         self._registry = Registry()
         self._expectations = ExpectationManager(table, self._registry, links, self._pending)
@@ -154,9 +156,14 @@ class Inspector:
             if self._pending and key in self._pending:
                 done = state is not None and state.finished != ""
                 return None, self._attach_next(key, Verdict(done=done))
-            if state is not None and is_new_connection(packet, segment, state):
-                self._end(key, state)
-                state = None
+            if segment.l4 != TCP and (state is None or not packet.confirmed):
+                key, state = self._begun(key, packet, state, now)
+            elif state is not None:
+                if state.unconfirmed:
+                    state.confirm()
+                if is_new_connection(packet, segment, state):
+                    self._end(key, state)
+                    state = None
             if segment.flags & SYN:
                 return None, self._handshake(key, packet, segment, state, now)
             if state is None:
@@ -213,6 +220,15 @@ class Inspector:
 
     # flows
 
+    def _begun(
+        self, key: Key, packet: Packet, state: FlowState | None, now: float
+    ) -> tuple[Key, FlowState | None]:
+        """Return the key and the flow of a packet that is not confirmed, or whose entry has no flow yet."""
+        if state is not None:  # that entry is gone, as this one has its place in memory
+            self._end(key, state)
+            return key, None
+        return self._unconfirmed.find(packet, now) or (key, None)
+
     def _open(self, key: Key, packet: Packet, now: float) -> FlowState | None:
         active = self._helpers.get(packet.helper)
         if active is None:
@@ -230,6 +246,8 @@ class Inspector:
             ends = (live.claim.until for live in self._expectations.of(state))
             state.keep_until = max(ends, default=0.0)
         self._flows.add(key, state, now)
+        if not packet.confirmed and state.flow.l4 == "udp":
+            self._unconfirmed.add(key, state, now)
         return state
 
     def _on_evict(self, key: Key) -> None:

@@ -1,0 +1,134 @@
+"""Packets that a new UDP socket sends before conntrack has confirmed the first of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from connection import Connection, FakePacket
+
+from fwhelpers.api import DatagramParser, Event, Expect, Flow, Helper, Policy
+from fwhelpers.engine import unconfirmed as module
+from fwhelpers.engine.flow_table import FlowTable
+
+CALLS = 32
+
+
+class Calls(DatagramParser):
+    """The client asks by a number; the server answers with it, and the port of that number opens."""
+
+    def __init__(self, flow: Flow, settings: Any = None) -> None:
+        super().__init__(flow, settings)
+        self.asked: set[bytes] = set()
+
+    def save(self) -> bytes:
+        return bytes([len(self.asked)])
+
+    def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
+        if not reply:
+            self.asked.add(data)
+        elif data in self.asked:
+            self.asked.remove(data)
+            yield Expect(self.flow.client.at(0), self.flow.server.at(int(data)))
+
+
+CALLING = Helper("calls", "udp", [7], Calls, [Policy("data", max=64, timeout=60)])
+
+
+def socket() -> Connection:
+    return Connection(CALLING, "udp", "10.0.1.2:40000", "10.0.2.2:7")
+
+
+def new(client: Connection, number: int, entry: int) -> FakePacket:
+    """A call in a packet with an entry of its own that is not confirmed."""
+    client.extra = {"status": 0x2000, "ct_id": entry}
+    return client.packet(b"%d" % (3000 + number), False)
+
+
+def answer(client: Connection, number: int, entry: int) -> None:
+    client.extra = {"ct_id": entry}
+    client.s(b"%d" % (3000 + number))
+
+
+def opened(client: Connection) -> list[int]:
+    return sorted(expectation.tuple.dport for expectation in client.maker.created)
+
+
+@pytest.mark.parametrize("winner", [0, 1, CALLS - 1])
+def test_a_burst_is_one_flow_whichever_entry_is_confirmed(winner: int) -> None:
+    client = socket()
+    for number in range(CALLS):
+        client.send(new(client, number, 100 + number))
+    for number in range(CALLS):
+        answer(client, number, 100 + winner)
+    assert opened(client) == [3000 + number for number in range(CALLS)]
+    assert len(client.inspector) == 1
+
+
+def test_the_entries_of_a_burst_that_were_dropped_may_share_an_id() -> None:
+    client = socket()
+    for number, entry in enumerate([100, 101, 101, 102, 101]):
+        client.send(new(client, number, entry))
+    for number in range(5):
+        answer(client, number, 100)
+    assert opened(client) == [3000, 3001, 3002, 3003, 3004]
+
+
+def test_the_confirmed_entry_gets_the_state_of_all_packets() -> None:
+    client = socket()
+    for number in range(2):
+        client.send(new(client, number, 100 + number))
+    client.extra = {"ct_id": 100}
+    assert client.c(b"3001").info is not None
+
+
+def test_a_later_packet_begins_another_flow() -> None:
+    client = socket()
+    client.send(new(client, 0, 100))
+    client.now += module.BURST
+    client.send(new(client, 1, 101))
+    answer(client, 0, 101)
+    assert opened(client) == []
+    answer(client, 1, 101)
+    assert opened(client) == [3001]
+
+
+def test_after_the_confirmation_another_entry_is_another_connection() -> None:
+    client = socket()
+    client.send(new(client, 0, 100))
+    client.extra = {"ct_id": 100}
+    client.c(b"3001")
+    client.send(new(client, 2, 102))
+    answer(client, 1, 102)
+    assert opened(client) == []
+    answer(client, 2, 102)
+    assert opened(client) == [3002]
+
+
+def test_the_same_tuple_in_another_zone_is_another_flow() -> None:
+    client = socket()
+    client.send(new(client, 0, 100))
+    client.extra = {"ct_id": 101, "zone": 5}
+    client.s(b"3000")
+    assert opened(client) == []
+
+
+def test_an_evicted_flow_is_not_found() -> None:
+    client = socket()
+    client.send(new(client, 0, 100))
+    ((key, _),) = client.inspector._flows.all()
+    client.inspector._flows.remove(key)
+    client.send(new(client, 1, 101))
+    answer(client, 0, 101)
+    assert opened(client) == []
+
+
+def test_their_number_is_bounded() -> None:
+    client = socket()
+    client.send(new(client, 0, 100))
+    ((_, state),) = client.inspector._flows.all()
+    flows = module.UnconfirmedFlows(FlowTable(), limit=2)
+    for number in range(5):
+        flows.add((b"%d" % number, 100), state, 0.0)
+    assert list(flows._begun) == [b"3", b"4"]
