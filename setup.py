@@ -14,7 +14,7 @@ from typing import Any
 from setuptools import setup
 
 MYPYC = "mypy>=1.13"
-PACKAGES = ("fwhelpers/engine", "fwhelpers/kernel")
+PACKAGES = ("fwhelpers/engine", "fwhelpers/events", "fwhelpers/kernel")
 MODULES = ("expectations", "messages", "reporter", "summary", "verdict_batch")  #: of the worker
 #: not supported by mypyc: exceptions with a built-in base other than Exception, ctypes structures
 INTERPRETED = {"__init__.py", "nfnl.py", "privileges.py", "socket.py"}

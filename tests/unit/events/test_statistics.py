@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
 from fwhelpers.events.statistics import (
     MINUTES,
     OTHER,
@@ -15,7 +12,8 @@ from fwhelpers.events.statistics import (
     Minutes,
     Statistics,
 )
-from fwhelpers.events.tracker import EventKind
+from fwhelpers.events.tracker import EndedAs, EventKind, TrackedExpectation
+from fwhelpers.kernel.raw_events import ExpectationBytes, RawExpectation
 from fwhelpers.worker.messages import FlowReport, ReportKind
 
 
@@ -58,8 +56,11 @@ def test_events_by_kind() -> None:
 
 
 def test_expectations_are_counted_on_request_but_not_all_the_time() -> None:
-    def tracked(helper: str, is_pending: bool) -> Any:
-        return SimpleNamespace(is_pending=is_pending, raw=SimpleNamespace(helper=helper))
+    def tracked(helper: str, is_pending: bool) -> TrackedExpectation:
+        raw = RawExpectation(ExpectationBytes(b"", b""), b"", 60, helper, 1, b"")
+        expectation = TrackedExpectation(1, raw, 0.0, 60.0)
+        expectation.ended_as = None if is_pending else EndedAs.MATCHED
+        return expectation
 
     expectations = [
         tracked("a", True),
