@@ -24,7 +24,7 @@ from lab.scheduler import Claims, group
 from lab.vm import BUILD, CPUS, GUEST, Machine, find_kernel, running_kernel_lacks
 
 #: seconds for the whole run in the VM, and without a report
-TIMEOUT = float(os.environ.get("FWHELPERS_VM_TIMEOUT", "4800"))
+TIMEOUT = float(os.environ.get("FWHELPERS_VM_TIMEOUT", "5400"))
 SILENCE = float(os.environ.get("FWHELPERS_VM_SILENCE", "600"))
 MACHINES = int(os.environ.get("FWHELPERS_MACHINES", "3"))
 
@@ -102,11 +102,14 @@ class Bridge:
         """Whether the tests have to run in a virtual machine."""
         return bool(self._why)
 
+    def start(self) -> None:
+        """Boot the machines, if they are needed. They run their tests beside those outside."""
+        if self.needed:
+            self._boot()
+
     def reports(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
         """Yield the reports of one test, waiting for them."""
         started = time.monotonic()
-        if not self._inner and not self._lost:
-            self._boot()
         while not self._lost:
             inner = self._of(group(item))
             reports_data = inner.take(item.nodeid)

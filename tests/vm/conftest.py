@@ -48,6 +48,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     for fixture, package in unpacked.PACKAGES.items():
         if any(fixture in getattr(i, "fixturenames", ()) for i in ours):
             unpacked.fetch(package)
+    session.config.stash[_bridge].start()
 
 
 @pytest.hookimpl(trylast=True)

@@ -81,16 +81,16 @@ def expectations(lab: Lab) -> list[str]:
 
 def test_without_the_helper_the_streams_are_dropped(lab: Lab) -> None:
     prepare(lab)
-    dump(lab).wait_line("^dumper: .*could not connect DATA stream", 120)
+    dump(lab).wait_line("^dumper: .*could not connect DATA stream")
     assert lab.dropped()
 
 
 @kinds
 def test_a_disk_is_fetched(lab: Lab, kind: str) -> None:
     prepare(lab)
-    daemon = lab.start_fwhelpers(AMANDA, timeout=90)
+    daemon = lab.start_fwhelpers(AMANDA)
     dumper = dump(lab)
-    dumper.wait_line("^dumper: DONE", 120)
+    dumper.wait_line("^dumper: DONE")
     assert int(dumper.wait_line(r"^data (\d+)$").group(1)) > FILE
     assert expectations(lab) == []  # each served once: data, messages, index and state
     assert lab.dropped() == 0
@@ -102,7 +102,7 @@ def test_ipv6(lab: Lab, kind: str) -> None:
     open_port(lab)
     lab.popen("s", sys.executable, PEER, "answer", SERVER[6], name="amandad")
     lab.namespaces["s"].wait_listening("udp", 10080, 6)
-    lab.start_fwhelpers(AMANDA, timeout=90)
+    lab.start_fwhelpers(AMANDA)
     fetching = lab.popen("c", sys.executable, PEER, "fetch", lab.target(6), name="fetch")
     assert fetching.wait(90) == 0
     assert fetching.lines[1:] == [f"stream {x} is {x}" for x in ("DATA", "MESG", "INDEX", "STATE")]
@@ -112,7 +112,7 @@ def test_ipv6(lab: Lab, kind: str) -> None:
 @pytest.mark.nat("dnat")
 def test_what_is_announced_opens_once_and_not_for_long(lab: Lab) -> None:
     prepare(lab)
-    lab.start_fwhelpers(AMANDA, timeout=90)
+    lab.start_fwhelpers(AMANDA)
     asking = lab.popen("c", sys.executable, PEER, "ask", INNER[4], name="ask")
     ports_line = asking.wait_line(
         r"^told CONNECT DATA (\d+) MESG (\d+) INDEX (\d+) STATE (\d+)$", 90

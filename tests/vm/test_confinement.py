@@ -37,7 +37,7 @@ def start(lab: Lab, config: str = CONFIG) -> Process:
     environment = {**os.environ, "PYTHONPATH": ":".join(folders)}
     argv = (*FWHELPERS, "run", "--config", lab.config(config))
     daemon = lab.popen("g", *argv, name="fwhelpers", env=environment)
-    daemon.wait_line("^fwhelpers: ready", 180)
+    daemon.wait_line("^fwhelpers: ready")
     return daemon
 
 

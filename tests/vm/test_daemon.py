@@ -184,7 +184,7 @@ def test_flow_older_than_the_daemon_is_left_alone(lab: Lab) -> None:
     talk.wait_line("^< 230")
     lab.start_fwhelpers(FTP)
     lab.namespaces["c"].path("/run/lab/go").touch()
-    talk.wait_line("^data failed", 60)
+    talk.wait_line("^data failed")
     talk.wait_line("^end")
     assert download(lab, "EPSV", 4).returncode == 0
 

@@ -38,7 +38,7 @@ def test_another_interface(lab: Lab) -> None:
     start_samba(lab)
     daemon = lab.start_fwhelpers(ONLY, timeout=300)
     assert SHARE not in list_shares(lab, lab.target(), timeout=20)
-    daemon.wait_line("interface srvsvc is not in `rpc_interfaces`", 60)
+    daemon.wait_line("interface srvsvc is not in `rpc_interfaces`")
 
 
 def test_without_the_helper_no_object_is_reached(lab: Lab) -> None:

@@ -59,7 +59,7 @@ class Host:
         lab.nft(FIREWALL, "c")
 
     def start_daemon(self, toml: str) -> None:
-        self.daemon = self.lab.start_fwhelpers(toml, "c", timeout=90)
+        self.daemon = self.lab.start_fwhelpers(toml, "c")
 
     def start_answerer(self) -> None:
         """On c2, for all that is asked here."""

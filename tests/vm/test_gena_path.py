@@ -18,11 +18,11 @@ def test_a_device_behind_the_gateway(lab: Lab, kind: str) -> None:
     lab.open("tcp", int(DEVICE))
     device = lab.popen("s", *PEER, "device", DEVICE, name="device")
     device.wait_line("^listening$")
-    daemon = lab.start_fwhelpers("[helpers.gena]\n", timeout=90)
+    daemon = lab.start_fwhelpers("[helpers.gena]\n")
     gate = make(lab, "/run/lab/gate")
     control = start(lab, "subscribe", lab.target(), DEVICE, "/e", CLIENT[4], CALLBACK, gate)
-    control.wait_line("^event .* NOTIFY", 60)
-    control.wait_line("^subscribed$", 60)
+    control.wait_line("^event .* NOTIFY")
+    control.wait_line("^subscribed$")
     callback = device.wait_line(r"^callback (\S+) ").group(1)
     assert callback == (OUTER[4] if kind in ("snat", "both") else CLIENT[4])
     before = len(control.lines)
@@ -49,11 +49,11 @@ def test_a_web_page_can_not_subscribe_for_its_visitor(
     lab.open("tcp", int(DEVICE))
     device = lab.popen("s", *PEER, "device", DEVICE, name="device")
     device.wait_line("^listening$")
-    daemon = lab.start_fwhelpers("[helpers.gena]\n", timeout=90)
+    daemon = lab.start_fwhelpers("[helpers.gena]\n")
     callback = f"CALLBACK: <http://{CLIENT[4]}:{CALLBACK}/>"
     request = (*CURL, "-H", callback, "-H", field, f"http://{address}:{DEVICE}/e")
     assert "<root/>" in lab.run("c", *request, timeout=120).stdout
-    daemon.wait_line(rf"refused.*\({rule}\)", 60)
+    daemon.wait_line(rf"refused.*\({rule}\)")
     device.wait_line("^unsent ")
     assert lab.run("g", "conntrack", "-L", "expect").stdout == ""
 
@@ -93,9 +93,9 @@ def test_a_connection_that_stays_open_keeps_its_lifetime(lab: Lab) -> None:
     names = {"host": SERVER[4], "port": DEVICE, "own": CLIENT[4], "callback": CALLBACK}
     device = lab.popen("s", "python3", "-c", OPEN_DEVICE.format(**names), name="device")
     device.wait_line("^listening$")
-    lab.start_fwhelpers("[helpers.gena]\n", timeout=90)
+    lab.start_fwhelpers("[helpers.gena]\n")
     control = lab.popen("c", "python3", "-c", OPEN_CONTROL.format(**names), name="control")
-    control.wait_line("200 OK", 60)
+    control.wait_line("200 OK")
     state, seconds = _entry(lab)
     assert state == "ESTABLISHED"
     assert seconds > 86400

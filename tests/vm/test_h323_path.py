@@ -17,7 +17,7 @@ NATS = [pytest.param(kind, marks=pytest.mark.nat(kind)) for kind in ("none", "sn
 
 def start_callee(lab: Lab, mode: str, family: int = 4) -> Process:
     callee = lab.popen("s", *PEER, "callee", SERVER[family], mode, name=f"callee{family}")
-    callee.wait_line("^listening$", 60)
+    callee.wait_line("^listening$")
     return callee
 
 
@@ -27,9 +27,9 @@ def start_caller(lab: Lab, mode: str, family: int = 4) -> Process:
 
 def assert_both_heard(*ends: Process) -> None:
     for end in ends:
-        end.wait_line("^heard rtp from ", 90)
-        end.wait_line("^heard rtcp from ", 90)
-        end.wait_line("^media complete$", 90)
+        end.wait_line("^heard rtp from ")
+        end.wait_line("^heard rtcp from ")
+        end.wait_line("^media complete$")
 
 
 def assert_nothing_is_open(lab: Lab) -> None:
@@ -49,14 +49,14 @@ def test_without_the_helper_media_is_dropped(lab: Lab, mode: str) -> None:
 @pytest.mark.parametrize("kind", NATS)
 def test_a_call(lab: Lab, kind: str, mode: str) -> None:
     lab.open("tcp", 1720)
-    daemon = lab.start_fwhelpers(H323, timeout=90)
+    daemon = lab.start_fwhelpers(H323)
     for family in (4, 6):
         callee = start_callee(lab, mode, family)
         caller = start_caller(lab, mode, family)
         assert_both_heard(caller, callee)
         called = callee.wait_line("^called (.*)").group(1)
         assert SERVER[family] in called  # as it knows itself
-        caller.wait_line("^released$", 60)
+        caller.wait_line("^released$")
         assert_nothing_is_open(lab)
     assert lab.dropped() == 0
     assert not [line for line in daemon.lines if "refused" in line or "failed" in line]
@@ -65,11 +65,11 @@ def test_a_call(lab: Lab, kind: str, mode: str) -> None:
 @pytest.mark.parametrize("kind", NATS)
 def test_a_gatekeeper_calls_a_registered_endpoint(lab: Lab, kind: str) -> None:
     lab.open("udp", 1719)
-    daemon = lab.start_fwhelpers(H323, timeout=90)
+    daemon = lab.start_fwhelpers(H323)
     gatekeeper = lab.popen("s", *PEER, "gatekeeper", SERVER[4], name="gatekeeper")
-    gatekeeper.wait_line("^listening$", 60)
+    gatekeeper.wait_line("^listening$")
     endpoint = lab.popen("c", *PEER, "endpoint", lab.target(), name="endpoint")
-    endpoint.wait_line("^answer registrationConfirm$", 60)
+    endpoint.wait_line("^answer registrationConfirm$")
     registered = gatekeeper.wait_line("^registered (.*):").group(1)
     assert registered == (CLIENT[4] if kind == "none" else OUTER[4])
     assert_both_heard(gatekeeper, endpoint)

@@ -25,7 +25,7 @@ def call(lab: Lab) -> CompletedProcess[str]:
 @pytest.mark.parametrize("nat", NATS)
 def test_a_phone_hears_another_one(lab: Lab, nat: str) -> None:
     hosts = sorted({SERVER[4], lab.target()})
-    lab.start_fwhelpers(f"[helpers.mgcp]\ndestinations = {hosts}\n", timeout=90)
+    lab.start_fwhelpers(f"[helpers.mgcp]\ndestinations = {hosts}\n")
     start_gateway(lab)
     done = call(lab)
     assert done.stdout.split() == ["connected", "heard", "ended"], done.stderr

@@ -58,7 +58,7 @@ def test_the_server_can_call_back(lab: Lab, kind: str, family: int) -> None:
     daemon = lab.start_fwhelpers(NFS4)
     events = lab.watch_expectations()
     mount(lab, family)
-    events.wait_line(r"\[NEW\] .* PERMANENT .*helper=nfs4cb$", 120)
+    events.wait_line(r"\[NEW\] .* PERMANENT .*helper=nfs4cb$")
     wait_until(lambda: bool(callbacks(lab)), "the server's connection", 120)
     assert lab.dropped() == 0
     assert not [line for line in daemon.lines if "refused" in line or "failed" in line]

@@ -68,7 +68,7 @@ def test_a_tunnel_works_both_ways(lab: Lab, kind: str) -> None:
     start_server(lab)
     daemon = lab.start_fwhelpers(PPTP)
     client = call(lab)
-    client.wait_line("local  IP address", 120)
+    client.wait_line("local  IP address")
     assert ping(lab, "c", INSIDE)
     assert ping(lab, "s", OUTSIDE)
     # one entry for both directions, which a helper in user space cannot make
@@ -90,7 +90,7 @@ def test_without_the_helper_the_firewall_drops_it(lab: Lab) -> None:
     lab.config(PPTP)
     daemon.signal(signal.SIGHUP)
     daemon.wait_line("^fwhelpers: reloaded: pptp$")
-    call(lab).wait_line("local  IP address", 120)
+    call(lab).wait_line("local  IP address")
     lab.config(NONE)
     daemon.signal(signal.SIGHUP)
     daemon.wait_line("^fwhelpers: reloaded: no helper enabled$")

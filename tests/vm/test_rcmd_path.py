@@ -97,6 +97,6 @@ def test_privileged_ports_stay_closed_without_consent(lab: Lab) -> None:
     start_server(lab)
     daemon = lab.start_fwhelpers(RSH)
     client = rsh(lab)
-    daemon.wait_line(r"refused .*privileged = true in \[helpers.rsh\]", 120)
+    daemon.wait_line(r"refused .*privileged = true in \[helpers.rsh\]")
     wait_until(lambda: lab.dropped() > 0, "the server's connection is dropped", 120)
     client.stop()

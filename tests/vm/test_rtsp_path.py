@@ -13,7 +13,7 @@ from lab.topology import Lab
 def gateway(request: pytest.FixtureRequest) -> Iterator[Lab]:
     with Lab(nat=request.param) as lab:
         start_server(lab)
-        lab.start_fwhelpers("[helpers.rtsp]\n", timeout=90)
+        lab.start_fwhelpers("[helpers.rtsp]\n")
         yield lab
 
 
@@ -44,7 +44,7 @@ def test_nothing_was_dropped(gateway: Lab) -> None:
 @pytest.mark.nat("snat")
 def test_the_server_of_vlc(lab: Lab) -> None:
     """It takes odd ports, states another transport than the client, and sends before its response to PLAY."""
-    lab.start_fwhelpers("[helpers.rtsp]\n", timeout=90)
+    lab.start_fwhelpers("[helpers.rtsp]\n")
     start_vlc(lab)
     done = gstreamer(lab, url(lab, port=VLC_PORT), "udp", 1)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -22,7 +22,7 @@ def test_without_the_helper_the_firewall_drops_it(lab: Lab) -> None:
 )
 def test_pictures_come_through(lab: Lab, kind: str) -> None:
     start_saned(lab)
-    daemon = lab.start_fwhelpers(SANE, timeout=90)
+    daemon = lab.start_fwhelpers(SANE)
     for family in (4, 6):
         done = scan(lab, family)
         assert done.stdout == "P5\n", done.stderr
@@ -32,7 +32,7 @@ def test_pictures_come_through(lab: Lab, kind: str) -> None:
 
 def test_one_connection_for_each_picture(lab: Lab) -> None:
     start_saned(lab)
-    lab.start_fwhelpers(SANE, timeout=90)
+    lab.start_fwhelpers(SANE)
     watch = Watch(lab)
     # three pictures by one control connection, a START each
     assert scan(lab, 4, "--batch=/run/lab/%d.pnm", "--batch-count=3").returncode == 0

@@ -30,7 +30,7 @@ def _open(lab: Lab, helper: bool) -> Lab:
         lab.open(l4, 5060)
     count_audio(lab)
     if helper:
-        lab.start_fwhelpers("[helpers.sip]\n", timeout=180)
+        lab.start_fwhelpers("[helpers.sip]\n")
     return lab
 
 
@@ -90,7 +90,7 @@ def test_two_hundred_calls_fifty_at_a_time(lab: Lab) -> None:
         lab.open(l4, 5060)
     # one address may have an eighth of the kernel's expectations, with one worker
     run(["sysctl", "-qw", "net.netfilter.nf_conntrack_expect_max=8192"])
-    daemon = lab.start_fwhelpers(f"[daemon]\nworkers = 1\n[helpers.sip]\n{MANY}", timeout=180)
+    daemon = lab.start_fwhelpers(f"[daemon]\nworkers = 1\n[helpers.sip]\n{MANY}")
     start_callee(lab, silent=201)
     # until conntrack has confirmed a connection, each of its packets is of another one (test_clash.py)
     assert make_calls(lab, 1, 1, milliseconds=1000).returncode == 0

@@ -46,7 +46,7 @@ def _phones(
     lab.open("udp", 5060)
     count_audio(lab)
     if helper:
-        lab.start_fwhelpers(helper, timeout=180)
+        lab.start_fwhelpers(helper)
     if proxy:
         lab.run("s", "ip", "address", "add", f"{proxy}/24", "dev", "eth0")
     registrar = proxy or SERVER[family]

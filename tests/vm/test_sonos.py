@@ -82,7 +82,7 @@ KINDS = [pytest.param(kind, marks=pytest.mark.nat(kind)) for kind in ("none", "s
 def test_soco_behind_the_gateway(lab: Lab, kind: str) -> None:
     lab.open("tcp", PORT)
     player = start_player(lab, "s", SERVER[4])
-    daemon = lab.start_fwhelpers("[helpers.gena]\n", timeout=90)
+    daemon = lab.start_fwhelpers("[helpers.gena]\n")
     output = control(lab, lab.target())
     assert output == [f"player {lab.target()}", "volume 10", "volume 11", "end"]
     player.wait_line("^unsubscribed$")
@@ -95,7 +95,7 @@ def test_node_sonos_behind_the_gateway(lab: Lab, kind: str) -> None:
     """Seven subscriptions at a time have one port for their events."""
     lab.open("tcp", PORT)
     player = start_player(lab, "s", SERVER[4])
-    daemon = lab.start_fwhelpers("[helpers.gena]\n", timeout=90)
+    daemon = lab.start_fwhelpers("[helpers.gena]\n")
     output = control_by_node(lab, "30", lab.target())
     assert output == [f"player {lab.target()}", "subscribed", "volume 20", "end"]
     assert [line.split()[0] for line in player.lines].count("unsubscribed") == SERVICES

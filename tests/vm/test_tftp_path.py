@@ -23,7 +23,7 @@ def test_without_the_helper_the_firewall_drops_it(lab: Lab) -> None:
 )
 def test_files_go_both_ways(lab: Lab, kind: str) -> None:
     start_tftp(lab)
-    daemon = lab.start_fwhelpers(TFTP, timeout=90)
+    daemon = lab.start_fwhelpers(TFTP)
     for family in (4, 6):
         for program in ("tftp-hpa", "curl", "atftp"):
             assert tftp_get(lab, program, family).stdout == "served by tftp\n"
@@ -35,7 +35,7 @@ def test_files_go_both_ways(lab: Lab, kind: str) -> None:
 
 def test_the_server_alone_may_answer_and_once(lab: Lab) -> None:
     start_tftp(lab)
-    lab.start_fwhelpers(TFTP, timeout=90)
+    lab.start_fwhelpers(TFTP)
     watch = Watch(lab)
     assert tftp_get(lab, "curl").stdout == "served by tftp\n"
     assert [str(expectation) for expectation in expectations(watch.take())] == [

@@ -42,7 +42,7 @@ def connect(lab: Lab, host: str, timeout: int = 30) -> Process:
 def served(lab: Lab, host: str) -> str:
     """What the client was told, if it was served there."""
     client = connect(lab, host)
-    client.wait_line("^data served by the dispatcher$", 60)
+    client.wait_line("^data served by the dispatcher$")
     return client.wait_line("^redirected (.*)").group(1)
 
 
@@ -65,7 +65,7 @@ def test_without_the_helper_the_firewall_drops_it(lab: Lab) -> None:
 def test_the_client_is_served_where_it_is_redirected(lab: Lab, kind: str) -> None:
     start_listener(lab, 4)
     start_listener(lab, 6)
-    daemon = lab.start_fwhelpers(TNS, timeout=90)
+    daemon = lab.start_fwhelpers(TNS)
     for family in (4, 6):
         assert served(lab, lab.target(family)) == port_line(lab.target(family))
     assert lab.dropped() == 0
@@ -77,12 +77,12 @@ def test_an_address_of_another_length(lab: Lab) -> None:
     start_listener(lab, 4)
     lab.run("g", "ip", "address", "add", "192.168.200.200/32", "dev", "lan")
     lab.nft(LONG_DNAT)
-    lab.start_fwhelpers(TNS, timeout=90)
+    lab.start_fwhelpers(TNS)
     assert served(lab, "192.168.200.200") == port_line("192.168.200.200")
 
 
 @pytest.mark.nat("dnat")
 def test_the_text_in_a_packet_of_its_own(lab: Lab) -> None:
     start_listener(lab, 4, "two")
-    lab.start_fwhelpers(TNS, timeout=90)
+    lab.start_fwhelpers(TNS)
     assert served(lab, lab.target()) == port_line(lab.target())

@@ -58,7 +58,7 @@ def test_the_manager_reaches_the_display(lab: Lab, kind: str, family: int) -> No
     daemon = lab.start_fwhelpers(XDMCP)
     events = lab.watch_expectations()
     start_display(lab, family)
-    events.wait_line(rf"\[NEW\] .* dport={PORT} .*helper=xdmcp-x11$", 120)
+    events.wait_line(rf"\[NEW\] .* dport={PORT} .*helper=xdmcp-x11$")
     # several connections use the same expectation
     wait_until(lambda: bool(sessions(lab)), "the manager is connected", 120)
     assert lab.dropped() == 0
