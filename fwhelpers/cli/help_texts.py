@@ -187,6 +187,18 @@ exit status: 0 success, 1 the kernel did not accept a repaired expectation
 example:
   conntrackd -c && conntrackd -c expect && fwhelpers takeover"""
 
+CLUSTER = """\
+Shows whether conntrackd hears the other gateway and what it has replicated,
+which virtual addresses of keepalived's this host has, and the last `fwhelpers
+takeover` with its losses. Requires root to query conntrackd; takes up to three
+seconds if the other gateway is silent. Changes nothing.
+
+exit status: 0 no problems, 3 a problem was found, 1 error
+
+examples:
+  fwhelpers cluster status
+  fwhelpers cluster status --json | jq .last_takeover"""
+
 IMPORT = """\
 Prints a configuration for conntrackd's helpers; comments name the origin of
 each line. What cannot be converted is reported on stderr, one line each. If a

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from fwhelpers.cli.common import Setup, print_json, read, warn
 from fwhelpers.cli.providers import effective
+from fwhelpers.daemon import takeover_record
+from fwhelpers.daemon.takeover_record import Takeover
 from fwhelpers.engine.active import Active
 from fwhelpers.engine.expectation_key import Connection
 from fwhelpers.engine.registry import Registry
@@ -30,13 +32,14 @@ class Result:
 
     kept: int
     repaired: int
-    refused: Counter[str]
-    lost: Counter[str]
+    refused: Mapping[str, int]
+    lost: Mapping[str, int]
 
-    def line(self) -> str:
+    def counts(self) -> str:
+        """Return them for people, on one line."""
         parts = [f"{self.repaired} repaired", f"{self.kept} kept"]
         parts += [_with_reasons("refused", self.refused), _with_reasons("lost", self.lost)]
-        return f"takeover: {', '.join(parts)}"
+        return ", ".join(parts)
 
 
 def takeover(arguments: argparse.Namespace) -> int:
@@ -46,12 +49,21 @@ def takeover(arguments: argparse.Namespace) -> int:
         warn(f"note: {note}")
     with closing(NetlinkSocket()) as netlink:
         result = repair(netlink, active)
+    _record(result)
     if arguments.json:
         counts = {"repaired": result.repaired, "kept": result.kept}
         print_json({**counts, "refused": dict(result.refused), "lost": dict(result.lost)})
     else:
-        print(result.line())
+        print(f"takeover: {result.counts()}")
     return 1 if result.lost else 0
+
+
+def _record(result: Result) -> None:
+    row = Takeover(time.time(), result.repaired, result.kept, result.refused, result.lost)
+    try:
+        takeover_record.add(row)
+    except OSError as error:  # the expectations count, not their history
+        warn(f"warning: this take-over is not recorded: {error.filename}: {error.strerror}")
 
 
 def repair(netlink: NetlinkSocket, active: Setup) -> Result:
@@ -117,10 +129,10 @@ def _carry_out(netlink: NetlinkSocket, finding: Finding) -> int:
     return netlink.request_all(messages)[-1]
 
 
-def _with_reasons(name: str, reasons: Counter[str]) -> str:
+def _with_reasons(name: str, reasons: Mapping[str, int]) -> str:
     if not reasons:
         return f"0 {name}"
     texts = [
         reason + (f" ({count} times)" if count > 1 else "") for reason, count in reasons.items()
     ]
-    return f"{reasons.total()} {name} ({'; '.join(texts)})"
+    return f"{sum(reasons.values())} {name} ({'; '.join(texts)})"

@@ -11,6 +11,7 @@ import pytest
 
 from fwhelpers.cli import takeover
 from fwhelpers.cli.main import main
+from fwhelpers.daemon import takeover_record
 from fwhelpers.engine.expectation_key import Connection
 from fwhelpers.engine.guard import Refusal
 from fwhelpers.engine.takeover import Finding
@@ -65,6 +66,13 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     return fake
 
 
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The directory of the record."""
+    monkeypatch.setattr(takeover_record, "STATE", tmp_path)
+    return tmp_path
+
+
 pytestmark = pytest.mark.usefixtures("installed")
 
 
@@ -82,6 +90,27 @@ def test_it_repairs_and_deletes(
     deleted = [expect.encode_delete(committed(port)) for port in (5000, 5001, 22)]
     assert [m for m in kernel.sent if m in deleted] == deleted
     assert len(kernel.sent) == 5
+
+
+def test_the_result_is_recorded(kernel: Kernel, config_dir: Path) -> None:
+    kernel.errno = EBUSY
+    run(config_dir)
+    run(config_dir)
+    record = takeover_record.read()
+    (last, _) = record.takeovers
+    assert record.total == 2
+    assert last.totals() == {"repaired": 0, "kept": 0, "refused": 1, "lost": 2}
+    assert last.refused == {"G6: port 22 is below 1024": 1}
+
+
+def test_without_a_directory_it_repairs_all_the_same(
+    kernel: Kernel, config_dir: Path, state: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(takeover_record, "STATE", state / "absent")
+    assert run(config_dir) == 0
+    assert "not recorded" in (printed := capsys.readouterr()).err
+    assert "2 repaired" in printed.out
 
 
 def test_json(kernel: Kernel, config_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,10 +147,7 @@ def test_a_kept_one_is_not_touched(
     from fwhelpers.cli.common import read
 
     result = takeover.repair(kernel, read(config_dir))  # type: ignore[arg-type]
-    assert (result.line(), kernel.sent) == (
-        "takeover: 0 repaired, 1 kept, 0 refused, 0 lost",
-        [],
-    )
+    assert (result.counts(), kernel.sent) == ("0 repaired, 1 kept, 0 refused, 0 lost", [])
 
 
 def test_masters_are_asked_once_each(kernel: Kernel) -> None:
