@@ -182,7 +182,7 @@ expectations; this restores them from the control connection's translation and
 the helper's policies. Expectations of ours that the safety rules refuse, or
 whose helper is not enabled, are deleted. Prints one line.
 
-exit status: 0 success, 1 the kernel did not accept a repaired expectation
+exit status: 0 success, 1 a repaired expectation was lost
 
 example:
   conntrackd -c && conntrackd -c expect && fwhelpers takeover"""

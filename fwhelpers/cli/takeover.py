@@ -9,13 +9,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from errno import ENOENT
 
+from fwhelpers.cli.announced import announced
 from fwhelpers.cli.common import Setup, print_json, read, warn
 from fwhelpers.cli.providers import effective
 from fwhelpers.daemon import takeover_record
 from fwhelpers.daemon.takeover_record import Takeover
 from fwhelpers.engine.active import Active
-from fwhelpers.engine.expectation_key import Connection
+from fwhelpers.engine.expectation_key import Connection, identity_of
 from fwhelpers.engine.registry import Registry
 from fwhelpers.engine.takeover import Finding, examine
 from fwhelpers.kernel import conntrack, expect
@@ -24,6 +26,8 @@ from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nla import DecodeError
 from fwhelpers.kernel.socket import NetlinkSocket
+
+ENDED = "it ended before its repair"
 
 
 @dataclass(slots=True)
@@ -76,15 +80,29 @@ def repair(netlink: NetlinkSocket, active: Setup) -> Result:
     masters = _masters(netlink, listed)
     findings = examine(listed, masters, _helpers(active), registry, time.monotonic())
     refused, lost = Counter[str](), Counter[str]()
-    for finding in findings:
+    repaired = 0
+    for finding in _order(findings):
         error = _carry_out(netlink, finding)
         if finding.refusal is not None:
             refused[f"{finding.refusal.rule}: {finding.refusal.reason}"] += 1
         elif error:
-            lost[os.strerror(error)] += 1
-    repaired = sum(finding.replacement is not None for finding in findings) - lost.total()
+            lost[error] += 1
+        else:
+            repaired += 1
     kept = len(findings) - repaired - refused.total() - lost.total()
     return Result(kept, repaired, refused, lost)
+
+
+def _order(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the findings that change something: first those that clients wait for.
+
+    The rest might be announced here, on a gateway that was active already, and then stays as it is.
+    """
+    changes = [f for f in findings if f.replacement is not None or f.refusal is not None]
+    yield from (f for f in changes if f.is_untranslated)
+    rest = [f for f in changes if not f.is_untranslated]
+    ours = announced() if rest else frozenset()
+    yield from (f for f in rest if identity_of(f.expectation) not in ours)
 
 
 def _helpers(active: Setup) -> Mapping[str, Active]:
@@ -119,14 +137,15 @@ def _masters(
     return masters
 
 
-def _carry_out(netlink: NetlinkSocket, finding: Finding) -> int:
-    """Return 0, or the kernel's errno for the repaired expectation."""
-    messages = [expect.encode_delete(finding.expectation)]
-    if finding.replacement is not None:
-        messages.append(expect.encode_create(finding.replacement))
-    elif finding.refusal is None:
-        return 0
-    return netlink.request_all(messages)[-1]
+def _carry_out(netlink: NetlinkSocket, finding: Finding) -> str:
+    """Return why the repaired expectation does not exist, or an empty text."""
+    (error,) = netlink.request_all([expect.encode_delete(finding.expectation)])
+    if finding.replacement is None:
+        return ""
+    if error:  # it was used, or its connection has ended, and must not come back
+        return ENDED if error == ENOENT else os.strerror(error)
+    (error,) = netlink.request_all([expect.encode_create(finding.replacement)])
+    return os.strerror(error) if error else ""
 
 
 def _with_reasons(name: str, reasons: Mapping[str, int]) -> str:
