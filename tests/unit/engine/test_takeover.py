@@ -138,6 +138,15 @@ def test_a_translation_without_function_is_none(nat: str) -> None:
     assert leads_to(finding.replacement or committed(whole)) == leads_to(whole)
 
 
+def test_an_expected_control_connection_is_accepted_and_not_inspected() -> None:
+    """Which of a helper's expectations were its children is not carried."""
+    entry = master("snat")
+    child = announced(entry, True, 5000, helper="fw-ftp")
+    repaired = judge(committed(child), entry).replacement
+    assert repaired is not None
+    assert repaired.helper == ""
+
+
 def test_permanent_stays() -> None:
     entry = master("snat")
     repaired = judge(committed(announced(entry, True, 5000, flags=PERMANENT)), entry).replacement
