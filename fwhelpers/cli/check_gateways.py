@@ -9,10 +9,10 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+from fwhelpers.cli import keepalived as vrrp
+from fwhelpers.cli.conntrackd import CONNTRACKD
+from fwhelpers.cli.keepalived import KEEPALIVED
 from fwhelpers.firewalld.diagnostics import Diagnostic
-
-CONNTRACKD = Path("/etc/conntrackd/conntrackd.conf")
-KEEPALIVED = Path("/etc/keepalived/keepalived.conf")
 
 _PAGE = "see docs/gateways.md"
 _ON = {"on", "yes"}
@@ -28,10 +28,14 @@ def synchronisation(
     conntrackd: Path = CONNTRACKD, keepalived: Path = KEEPALIVED
 ) -> Iterator[Diagnostic | str]:
     """Yield mistakes in the files by which two gateways share connections; nothing if conntrackd does not."""
-    words = _words(_read(conntrackd))
+    words = words_of(read_text(conntrackd))
     if "Sync" not in words:
         return
-    faults = [*_conntrackd(str(conntrackd), words), *_scripts(keepalived)]
+    faults = [
+        *_conntrackd(str(conntrackd), words),
+        *_both_active(keepalived),
+        *_scripts(keepalived),
+    ]
     yield from faults
     if not faults:
         yield "conntrackd carries expectations"
@@ -39,18 +43,31 @@ def synchronisation(
 
 def _conntrackd(where: str, words: list[str]) -> Iterator[Diagnostic]:
     # a list of helpers in braces is an answer as well
-    value = _value(words, "ExpectationSync").lower()
+    value = value_of(words, "ExpectationSync").lower()
     if value not in _ON | {"{"}:
         problem = "expectations are not synchronised"
         yield Diagnostic(where, problem, f"set ExpectationSync On in Sync, Options; {_PAGE}")
-    if _value(words, "DisableExternalCache").lower() in _ON:
-        problem = "with DisableExternalCache On expectations never reach the other gateway"
+    if value_of(words, "DisableExternalCache").lower() in _ON:
+        problem = "with DisableExternalCache On, as if both were active, expectations never reach the other gateway"
         yield Diagnostic(where, problem, f"set it to Off; {_PAGE}")
 
 
+def _both_active(keepalived: Path) -> Iterator[Diagnostic]:
+    """A helper must see both directions of a control connection."""
+    pairs = list(vrrp.parse(read_text(keepalived)).apart())
+    for first, second in pairs[:1]:
+        pair = f"{first.name} and {second.name}"
+        if first.state == second.state:
+            problem = f"{pair} may be active on different gateways"
+        else:
+            problem = f"{pair} have different states, so both gateways are active"
+        hint = f"put them into one vrrp_sync_group, or let each have its own networks; {_PAGE}"
+        yield Diagnostic(str(keepalived), problem, hint)
+
+
 def _scripts(keepalived: Path) -> Iterator[Diagnostic]:
-    scripts = list(dict.fromkeys(_notified(_read(keepalived))))
-    texts = {script: text for script in scripts if (text := _read(script))}
+    scripts = list(dict.fromkeys(_notified(read_text(keepalived))))
+    texts = {script: text for script in scripts if (text := read_text(script))}
     commits = [m for text in texts.values() for m in _COMMIT.finditer(text)]
     if not commits:
         return  # another program makes the gateway active
@@ -69,18 +86,20 @@ def _notified(text: str) -> Iterator[Path]:
             yield Path(shlex.split(match[1].partition("#")[0])[0].split()[0])
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """Return the words of a conntrackd.conf, with each brace as a word."""
     lines = (line.partition("#")[0] for line in text.splitlines())
     return " ".join(lines).replace("{", " { ").replace("}", " } ").split()
 
 
-def _value(words: list[str], key: str) -> str:
+def value_of(words: list[str], key: str) -> str:
     """Return the word behind the last occurrence of a key."""
     values = [after for word, after in pairwise(words) if word == key]
     return values[-1] if values else ""
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return a file's text; empty if it can't be read."""
     try:
         return path.read_text(errors="replace")
     except OSError:  # not installed, or not ours to read

@@ -182,10 +182,22 @@ expectations; this restores them from the control connection's translation and
 the helper's policies. Expectations of ours that the safety rules refuse, or
 whose helper is not enabled, are deleted. Prints one line.
 
-exit status: 0 success, 1 the kernel did not accept a repaired expectation
+exit status: 0 success, 1 a repaired expectation was lost
 
 example:
   conntrackd -c && conntrackd -c expect && fwhelpers takeover"""
+
+CLUSTER = """\
+Shows whether conntrackd hears the other gateway and what it has replicated,
+which virtual addresses of keepalived's this host has, and the last `fwhelpers
+takeover` with its losses. Requires root to query conntrackd; takes up to three
+seconds if the other gateway is silent. Changes nothing.
+
+exit status: 0 no problems, 3 a problem was found, 1 error
+
+examples:
+  fwhelpers cluster status
+  fwhelpers cluster status --json | jq .last_takeover"""
 
 IMPORT = """\
 Prints a configuration for conntrackd's helpers; comments name the origin of

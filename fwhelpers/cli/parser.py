@@ -309,6 +309,14 @@ def _add_kernel(commands: _Commands[Parser]) -> None:
     )
     _add_config(takeover)
     _add_json(takeover)
+    summary = "show the state of this one of two gateways"
+    cluster = _add(commands, "cluster", "cluster:cluster", summary, help_texts.CLUSTER)
+    cluster.add_argument("view", choices=("status",), help="the view to print")
+    for name in ("conntrackd", "keepalived"):
+        file = f"/etc/{name}/{name}.conf"
+        text = f"configuration of {name} (default: %(default)s)"
+        cluster.add_argument(f"--{name}", type=Path, default=Path(file), metavar="FILE", help=text)
+    _add_json(cluster)
 
 
 def _add_firewalld(commands: _Commands[Parser]) -> None:

@@ -105,7 +105,7 @@ def _counters(counters: Mapping[str, int]) -> str:
 
 def expectations(arguments: argparse.Namespace) -> int:
     """`fwhelpers expectations`: the pending ones, and those whose connections are still open."""
-    rows = ask(lambda service: _list_expectations(service, arguments.helper))
+    rows = ask(lambda service: list_expectations(service, arguments.helper))
     if arguments.json:
         print_json(rows)
     elif rows:
@@ -123,7 +123,8 @@ def expectations(arguments: argparse.Namespace) -> int:
     return 0
 
 
-async def _list_expectations(service: Service, helper: str | None) -> list[dict[str, Any]]:
+async def list_expectations(service: Service, helper: str | None = None) -> list[dict[str, Any]]:
+    """Return all expectations, or those of a helper. Raises BusError, and CliError for an unknown helper."""
     rows: list[dict[str, Any]] = []
     query = {"helper": Typed("s", helper)} if helper else {}
     after = ""

@@ -9,11 +9,15 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from errno import ENOENT
 
+from fwhelpers.cli.announced import announced
 from fwhelpers.cli.common import Setup, print_json, read, warn
 from fwhelpers.cli.providers import effective
+from fwhelpers.daemon import takeover_record
+from fwhelpers.daemon.takeover_record import Takeover
 from fwhelpers.engine.active import Active
-from fwhelpers.engine.expectation_key import Connection
+from fwhelpers.engine.expectation_key import Connection, identity_of
 from fwhelpers.engine.registry import Registry
 from fwhelpers.engine.takeover import Finding, examine
 from fwhelpers.kernel import conntrack, expect
@@ -23,6 +27,8 @@ from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nla import DecodeError
 from fwhelpers.kernel.socket import NetlinkSocket
 
+ENDED = "it ended before its repair"
+
 
 @dataclass(slots=True)
 class Result:
@@ -30,13 +36,14 @@ class Result:
 
     kept: int
     repaired: int
-    refused: Counter[str]
-    lost: Counter[str]
+    refused: Mapping[str, int]
+    lost: Mapping[str, int]
 
-    def line(self) -> str:
+    def counts(self) -> str:
+        """Return them for people, on one line."""
         parts = [f"{self.repaired} repaired", f"{self.kept} kept"]
         parts += [_with_reasons("refused", self.refused), _with_reasons("lost", self.lost)]
-        return f"takeover: {', '.join(parts)}"
+        return ", ".join(parts)
 
 
 def takeover(arguments: argparse.Namespace) -> int:
@@ -46,12 +53,21 @@ def takeover(arguments: argparse.Namespace) -> int:
         warn(f"note: {note}")
     with closing(NetlinkSocket()) as netlink:
         result = repair(netlink, active)
+    _record(result)
     if arguments.json:
         counts = {"repaired": result.repaired, "kept": result.kept}
         print_json({**counts, "refused": dict(result.refused), "lost": dict(result.lost)})
     else:
-        print(result.line())
+        print(f"takeover: {result.counts()}")
     return 1 if result.lost else 0
+
+
+def _record(result: Result) -> None:
+    row = Takeover(time.time(), result.repaired, result.kept, result.refused, result.lost)
+    try:
+        takeover_record.add(row)
+    except OSError as error:  # the expectations count, not their history
+        warn(f"warning: this take-over is not recorded: {error.filename}: {error.strerror}")
 
 
 def repair(netlink: NetlinkSocket, active: Setup) -> Result:
@@ -64,15 +80,29 @@ def repair(netlink: NetlinkSocket, active: Setup) -> Result:
     masters = _masters(netlink, listed)
     findings = examine(listed, masters, _helpers(active), registry, time.monotonic())
     refused, lost = Counter[str](), Counter[str]()
-    for finding in findings:
+    repaired = 0
+    for finding in _order(findings):
         error = _carry_out(netlink, finding)
         if finding.refusal is not None:
             refused[f"{finding.refusal.rule}: {finding.refusal.reason}"] += 1
         elif error:
-            lost[os.strerror(error)] += 1
-    repaired = sum(finding.replacement is not None for finding in findings) - lost.total()
+            lost[error] += 1
+        else:
+            repaired += 1
     kept = len(findings) - repaired - refused.total() - lost.total()
     return Result(kept, repaired, refused, lost)
+
+
+def _order(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Yield the findings that change something: first those that clients wait for.
+
+    The rest might be announced here, on a gateway that was active already, and then stays as it is.
+    """
+    changes = [f for f in findings if f.replacement is not None or f.refusal is not None]
+    yield from (f for f in changes if f.is_untranslated)
+    rest = [f for f in changes if not f.is_untranslated]
+    ours = announced() if rest else frozenset()
+    yield from (f for f in rest if identity_of(f.expectation) not in ours)
 
 
 def _helpers(active: Setup) -> Mapping[str, Active]:
@@ -107,20 +137,21 @@ def _masters(
     return masters
 
 
-def _carry_out(netlink: NetlinkSocket, finding: Finding) -> int:
-    """Return 0, or the kernel's errno for the repaired expectation."""
-    messages = [expect.encode_delete(finding.expectation)]
-    if finding.replacement is not None:
-        messages.append(expect.encode_create(finding.replacement))
-    elif finding.refusal is None:
-        return 0
-    return netlink.request_all(messages)[-1]
+def _carry_out(netlink: NetlinkSocket, finding: Finding) -> str:
+    """Return why the repaired expectation does not exist, or an empty text."""
+    (error,) = netlink.request_all([expect.encode_delete(finding.expectation)])
+    if finding.replacement is None:
+        return ""
+    if error:  # it was used, or its connection has ended, and must not come back
+        return ENDED if error == ENOENT else os.strerror(error)
+    (error,) = netlink.request_all([expect.encode_create(finding.replacement)])
+    return os.strerror(error) if error else ""
 
 
-def _with_reasons(name: str, reasons: Counter[str]) -> str:
+def _with_reasons(name: str, reasons: Mapping[str, int]) -> str:
     if not reasons:
         return f"0 {name}"
     texts = [
         reason + (f" ({count} times)" if count > 1 else "") for reason, count in reasons.items()
     ]
-    return f"{reasons.total()} {name} ({'; '.join(texts)})"
+    return f"{sum(reasons.values())} {name} ({'; '.join(texts)})"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fwhelpers import __version__
 from fwhelpers.api import Helper
 from fwhelpers.config import ConfigError
+from fwhelpers.daemon import takeover_record
 from fwhelpers.daemon.dropin import DropIn, DropInError
 from fwhelpers.daemon.errors import StartError
 from fwhelpers.dbus import names
@@ -140,6 +141,10 @@ class DaemonControl:
 
     def rates(self) -> Mapping[tuple[str, str], Mapping[str, float]]:
         return self._rates.rates(self._totals(), time.monotonic())
+
+    def last_takeover(self) -> Values | None:
+        takeovers = takeover_record.read().takeovers
+        return {"time": takeovers[-1].time, **takeovers[-1].totals()} if takeovers else None
 
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         async with self._switching:

@@ -48,6 +48,7 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "pending": "t", "matched": "t", "rates": "a{sd}", "time": "d",
     "opened_by_minute": "at", "refused_by_minute": "at",
     "steering": "s",
+    "last_takeover": DICTIONARY, "repaired": "t", "kept": "t", "refused": "t", "lost": "t",
     # of a check
     "ok": "b", "detail": "s", "hint": "s",
     # options and results

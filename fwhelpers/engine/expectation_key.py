@@ -35,6 +35,11 @@ def key_of(expectation: Expectation) -> ExpectationKey:
     return make_key(expectation.zone, expectation.tuple, expectation.mask)
 
 
+def identity_of(expectation: Expectation) -> ExpectationId:
+    """Return an expectation's key and master."""
+    return ExpectationId(key_of(expectation), expectation.master)
+
+
 def make_key(zone: int, expected: Tuple, mask: Tuple) -> ExpectationKey:
     """Return the key without the source port that a translated expectation carries (`nat.Plan.carries`)."""
     if expected.sport and not mask.sport:

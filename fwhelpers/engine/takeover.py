@@ -38,6 +38,11 @@ class Finding:
     replacement: Expectation | None = None  #: to be created in its place
     refusal: Refusal | None = None  #: why it must be deleted
 
+    @property
+    def is_untranslated(self) -> bool:
+        """True if it opens nothing before its repair."""
+        return self.replacement is not None and self.replacement.nat != self.expectation.nat
+
 
 def examine(
     expectations: Iterable[Expectation],
@@ -123,8 +128,8 @@ def _complete(
 
 
 def _class_of(committed: Expectation, policies: Iterable[Policy], allowed: list[int]) -> int:
-    if committed.klass and committed.klass in allowed:
-        return committed.klass  # conntrackd creates none of this class, so it is right
+    if (committed.klass or committed.fn) and committed.klass in allowed:
+        return committed.klass  # conntrackd carries neither class nor function, so both are right
     timeouts = [policy.timeout for policy in policies]
     return min(allowed, key=lambda klass: timeouts[klass])
 

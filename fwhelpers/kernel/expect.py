@@ -142,8 +142,12 @@ def encode_renew(expectation: Expectation, seconds: int) -> bytes:
 
 
 def encode_delete(expectation: Expectation) -> bytes:
-    """Encode a deletion by tuple."""
-    return _message(DELETE, nfnl.ACK, _key(expectation), expectation)
+    """Encode a deletion by tuple and, if it is known, by id: another one may have the tuple by now.
+
+    Errors: ENOENT if there is none, or if its id differs.
+    """
+    own_id = be32(_ID, expectation.id) if expectation.id else b""
+    return _message(DELETE, nfnl.ACK, _key(expectation) + own_id, expectation)
 
 
 def encode_get(expectation: Expectation) -> bytes:

@@ -15,6 +15,7 @@ Values = Mapping[str, Any]
 #: counted for each helper from the start, so that the first event is an increase
 EVENTS = ("created", "renewed", "matched", "expired", "withdrawn", "refused", "abandoned")
 KINDS = ("expected", "renewed", "refused", "poisoned", "done", "dropped", "failed")
+RESULTS = ("repaired", "kept", "refused", "lost")
 STAGES = ("kernel", "workers", "tracker", "subscriber")
 
 
@@ -48,6 +49,21 @@ def _service(service: Values) -> Iterator[Metric]:
     for stage, count in _with_zeros(service["losses"], STAGES):
         losses.add_metric([stage], count)
     yield losses
+    if "last_takeover" in service:
+        yield from _takeover(service["last_takeover"])
+
+
+def _takeover(last: Values) -> Iterator[Metric]:
+    name = "fwhelpers_last_takeover_time_seconds"
+    yield Gauge(name, "Time of the last take-over since the Unix epoch.", last["time"])
+    expectations = Gauge(
+        "fwhelpers_last_takeover_expectations",
+        "Expectations by their result in the last take-over.",
+        labels=["result"],
+    )
+    for result in RESULTS:
+        expectations.add_metric([result], last[result])
+    yield expectations
 
 
 def _helpers(helpers: Iterable[Values]) -> Iterator[Metric]:

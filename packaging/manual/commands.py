@@ -21,6 +21,7 @@ _SIGNALS = {
 _FILES = {
     "/etc/fwhelpers/fwhelpers.toml": "The configuration, see fwhelpers.toml(5).",
     "/etc/fwhelpers/conf.d/*.toml": "Further configuration files, in the order of their names; the last file wins.",
+    "/var/lib/fwhelpers/takeovers.json": "The results of the last `fwhelpers takeover` commands.",
     "/run/fwhelpers": "Lock and state of the running service.",
 }
 
@@ -28,6 +29,7 @@ _FILES = {
 ENVIRONMENT = {
     "FWHELPERS_BLOCK_PLUGINS": "Plugins not to load, separated by commas or spaces, in addition to those of the"
     " configuration. `*` blocks all except the built-in ones.",
+    "FWHELPERS_STATE": "A directory to use instead of /var/lib/fwhelpers, for tests.",
     "FWHELPERS_RUNTIME": "A directory to use instead of /run/fwhelpers, for tests.",
     "FWHELPERS_DEBUG": "If set, errors include a traceback.",
 }

@@ -8,7 +8,8 @@ from typing import Any
 def service(**more: Any) -> dict[str, Any]:
     return {
         "version": "9", "steering": "rules", "fail_mode": "open", "started": 1e9,
-        "losses": {"kernel": 2}, **more,
+        "losses": {"kernel": 2},
+        "last_takeover": {"time": 2e9, "repaired": 5, "kept": 4, "refused": 3, "lost": 1}, **more,
     }  # fmt: skip
 
 

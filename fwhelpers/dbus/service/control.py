@@ -57,6 +57,9 @@ class Control(Protocol):
     def rates(self) -> Mapping[tuple[str, str], Mapping[str, float]]:
         """Counters per second over the last minute, by ("helper", name) and ("worker", queue)."""
 
+    def last_takeover(self) -> Values | None:
+        """Return time and totals of the last `fwhelpers takeover`, None if none is recorded."""
+
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         """Enable or disable a helper at once, until the next reload or (`persist`) for good.
 

@@ -29,6 +29,7 @@ def statistics(control: Control, events: EventStream) -> Reply:
     now = time.monotonic()
     service |= {
         "losses": dict(events.statistics.losses),
+        "last_takeover": control.last_takeover(),
         "opened_by_minute": events.statistics.opened.counts(now),
         "refused_by_minute": events.statistics.refused.counts(now),
     }

@@ -84,6 +84,9 @@ class Fake:
         return {("helper", "ftp"): {"expected": 0.25, "refused": 0.0},
                 ("worker", "1000"): {"packets": 12.5, "cpu_seconds": 0.03}}  # fmt: skip
 
+    def last_takeover(self) -> Values:
+        return {"time": 1.5e9, "repaired": 2, "kept": 1, "refused": 0, "lost": 0}
+
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         if name == "broken":
             raise ZeroDivisionError("a bug")

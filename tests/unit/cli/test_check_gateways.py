@@ -77,6 +77,15 @@ def test_the_path_of_a_configuration_commits_nothing(tmp_path: Path) -> None:
     ]
 
 
+def test_instances_that_move_apart(tmp_path: Path) -> None:
+    text = SHIPPED["keepalived.conf"].replace("        outer\n", "", 1)
+    (problem,) = problems(tmp_path, SHIPPED["conntrackd.conf"], SHIPPED["notify"], text)
+    assert problem == "inner and outer may be active on different gateways"
+    text = text.replace("state BACKUP", "state MASTER", 1)
+    (problem,) = problems(tmp_path, SHIPPED["conntrackd.conf"], SHIPPED["notify"], text)
+    assert problem == "inner and outer have different states, so both gateways are active"
+
+
 def test_another_program_makes_it_active(tmp_path: Path) -> None:
     ok = ["conntrackd carries expectations"]
     assert problems(tmp_path, SHIPPED["conntrackd.conf"], "exit 0\n") == ok

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from errno import EBUSY
+from errno import EBUSY, ENOENT
 from pathlib import Path
 
 import pytest
 
 from fwhelpers.cli import takeover
 from fwhelpers.cli.main import main
-from fwhelpers.engine.expectation_key import Connection
+from fwhelpers.daemon import takeover_record
+from fwhelpers.engine.expectation_key import Connection, identity_of
 from fwhelpers.engine.guard import Refusal
 from fwhelpers.engine.takeover import Finding
 from fwhelpers.kernel import conntrack, expect
@@ -35,7 +36,8 @@ class Kernel:
     def __init__(self, expectations: list[Expectation], errno: int = 0) -> None:
         self.expectations = {expect.encode_get(e): e for e in expectations}
         self.sent: list[bytes] = []
-        self.errno = errno
+        self.errno = errno  #: of creations
+        self.ended: set[bytes] = set()  #: deletions that come too late
         self.has_master = True
 
     def dump(self, message: bytes, name: str = "") -> Iterator[bytes]:
@@ -50,7 +52,13 @@ class Kernel:
 
     def request_all(self, messages: list[bytes]) -> list[int]:
         self.sent += messages
-        return [0] * (len(messages) - 1) + [self.errno if len(messages) > 1 else 0]
+        return [self._answer(message) for message in messages]
+
+    def _answer(self, message: bytes) -> int:
+        if message in self.ended:
+            return ENOENT
+        is_creation = message[4:6] == expect.encode_create(committed(1))[4:6]
+        return self.errno if is_creation else 0
 
     def close(self) -> None:
         pass
@@ -62,7 +70,15 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     monkeypatch.setattr(takeover, "NetlinkSocket", lambda: fake)
     monkeypatch.setattr(takeover.expect, "parse_expectation", lambda p: fake.expectations[p])
     monkeypatch.setattr(takeover.conntrack, "parse_conntrack", lambda payload: ENTRY)
+    monkeypatch.setattr(takeover, "announced", frozenset)
     return fake
+
+
+@pytest.fixture(autouse=True)
+def state(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The directory of the record."""
+    monkeypatch.setattr(takeover_record, "STATE", tmp_path)
+    return tmp_path
 
 
 pytestmark = pytest.mark.usefixtures("installed")
@@ -82,6 +98,57 @@ def test_it_repairs_and_deletes(
     deleted = [expect.encode_delete(committed(port)) for port in (5000, 5001, 22)]
     assert [m for m in kernel.sent if m in deleted] == deleted
     assert len(kernel.sent) == 5
+
+
+def test_what_was_used_meanwhile_does_not_come_back(
+    kernel: Kernel, config_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kernel.ended = {expect.encode_delete(committed(5000))}
+    assert run(config_dir) == 1
+    assert "1 repaired" in (out := capsys.readouterr().out)
+    assert "1 lost (it ended before its repair)" in out
+    assert len(kernel.sent) == 4  # three deletions, one creation
+
+
+def test_what_was_announced_here_stays(
+    kernel: Kernel, config_dir: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """On a gateway that was active already: answers from a range, media of third parties."""
+    own = committed(22)
+    monkeypatch.setattr(takeover, "announced", lambda: frozenset({identity_of(own)}))
+    assert run(config_dir) == 0
+    assert "2 repaired, 1 kept, 0 refused" in capsys.readouterr().out
+    assert expect.encode_delete(own) not in kernel.sent
+
+
+def test_the_service_is_not_asked_in_vain(
+    kernel: Kernel, config_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kernel.expectations = {expect.encode_get(committed(5000)): committed(5000)}
+    monkeypatch.setattr(takeover, "announced", lambda: pytest.fail("asked"))
+    assert run(config_dir) == 0
+
+
+def test_the_result_is_recorded(kernel: Kernel, config_dir: Path) -> None:
+    kernel.errno = EBUSY
+    run(config_dir)
+    run(config_dir)
+    record = takeover_record.read()
+    (last, _) = record.takeovers
+    assert record.total == 2
+    assert last.totals() == {"repaired": 0, "kept": 0, "refused": 1, "lost": 2}
+    assert last.refused == {"G6: port 22 is below 1024": 1}
+
+
+def test_without_a_directory_it_repairs_all_the_same(
+    kernel: Kernel, config_dir: Path, state: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(takeover_record, "STATE", state / "absent")
+    assert run(config_dir) == 0
+    assert "not recorded" in (printed := capsys.readouterr()).err
+    assert "2 repaired" in printed.out
 
 
 def test_json(kernel: Kernel, config_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,10 +185,7 @@ def test_a_kept_one_is_not_touched(
     from fwhelpers.cli.common import read
 
     result = takeover.repair(kernel, read(config_dir))  # type: ignore[arg-type]
-    assert (result.line(), kernel.sent) == (
-        "takeover: 0 repaired, 1 kept, 0 refused, 0 lost",
-        [],
-    )
+    assert (result.counts(), kernel.sent) == ("0 repaired, 1 kept, 0 refused, 0 lost", [])
 
 
 def test_masters_are_asked_once_each(kernel: Kernel) -> None:
@@ -132,5 +196,5 @@ def test_masters_are_asked_once_each(kernel: Kernel) -> None:
 
 def test_a_refused_one_is_deleted(kernel: Kernel) -> None:
     finding = Finding(committed(22), refusal=Refusal("G6", "no"))
-    assert takeover._carry_out(kernel, finding) == 0  # type: ignore[arg-type]
+    assert takeover._carry_out(kernel, finding) == ""  # type: ignore[arg-type]
     assert kernel.sent == [expect.encode_delete(committed(22))]

@@ -112,6 +112,21 @@ def test_an_expectation_of_our_own_stays() -> None:
     assert judge(own, entry) == Finding(own)
 
 
+def test_the_class_of_a_translated_one_of_our_own_stays() -> None:
+    """Class 0 is the long one here. conntrackd carries no function, so it was announced here."""
+    entry = master("snat")
+    helper = Helper("ftp", "tcp", [21], LineParser, policies=POLICIES[::-1])
+    own = announced(entry, True, 5000, timeout=3000)
+    assert judge(own, entry, Active(helper)) == Finding(own)
+
+
+@pytest.mark.parametrize("nat", ["none", "snat"])
+def test_what_waits_for_its_translation_comes_first(nat: str) -> None:
+    entry = master(nat)
+    finding = judge(committed(announced(entry, True, 5000)), entry)
+    assert finding.is_untranslated == (nat == "snat")
+
+
 @pytest.mark.parametrize("nat", ["none", "snat"])
 def test_a_translation_without_function_is_none(nat: str) -> None:
     """The kernel's function is all that reads it."""
@@ -121,6 +136,15 @@ def test_a_translation_without_function_is_none(nat: str) -> None:
     finding = judge(replace(committed(whole), nat=remains, nat_dir=1), entry)
     assert finding.refusal is None
     assert leads_to(finding.replacement or committed(whole)) == leads_to(whole)
+
+
+def test_an_expected_control_connection_is_accepted_and_not_inspected() -> None:
+    """Which of a helper's expectations were its children is not carried."""
+    entry = master("snat")
+    child = announced(entry, True, 5000, helper="fw-ftp")
+    repaired = judge(committed(child), entry).replacement
+    assert repaired is not None
+    assert repaired.helper == ""
 
 
 def test_permanent_stays() -> None:

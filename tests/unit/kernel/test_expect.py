@@ -70,6 +70,11 @@ def test_delete_and_get_name_the_tuple_only() -> None:
         assert list(parse(payload(message))) == [2]
 
 
+def test_a_deletion_names_the_id_if_it_is_known() -> None:
+    message = expect.encode_delete(replace(NFS, id=7))
+    assert parse(payload(message))[5] == (7).to_bytes(4, "big")
+
+
 def test_child_helper_goes_with_the_queue_attribute_only() -> None:
     assert strz(6, "rpc") in expect.queue_attributes(NFS)
     assert strz(6, "rpc") not in expect.encode_create(NFS)

@@ -25,6 +25,8 @@ def test_values() -> None:
     assert value("fwhelpers_start_time_seconds") == 1e9
     assert value("fwhelpers_info", version="9", steering="rules", fail_mode="open") == 1
     assert value("fwhelpers_event_losses_total", stage="kernel") == 2
+    assert value("fwhelpers_last_takeover_time_seconds") == 2e9
+    assert value("fwhelpers_last_takeover_expectations", result="lost") == 1
     assert value("fwhelpers_expectations", helper="ftp", state="pending") == 2
     assert value("fwhelpers_expectations", helper="ftp", state="matched") == 1
     assert value("fwhelpers_events_total", helper="ftp", event="created") == 3
@@ -34,6 +36,13 @@ def test_values() -> None:
     assert value("fwhelpers_worker_queue_overflows_total", queue="1000") == 4
     assert value("fwhelpers_worker_queue_memory_bytes", queue="1000") == 4096
     assert value("fwhelpers_worker_cpu_seconds_total", queue="1000") == 1.5
+
+
+def test_a_service_without_takeover_has_no_series_of_it() -> None:
+    values = service()
+    del values["last_takeover"]
+    names = {family.name for family in families(Statistics(values, [], []))}
+    assert not any("takeover" in name for name in names)
 
 
 def test_counters_of_enabled_helpers_begin_at_zero() -> None:
@@ -74,4 +83,4 @@ def test_names_follow_the_conventions(family: Metric) -> None:
 def test_labels_are_few_and_bounded() -> None:
     labels = {label for family in ALL for sample in family.samples for label in sample.labels}
     info = {"version", "steering", "fail_mode"}
-    assert labels - info == {"stage", "helper", "state", "event", "rule", "kind", "queue"}
+    assert labels - info == {"stage", "result", "helper", "state", "event", "rule", "kind", "queue"}

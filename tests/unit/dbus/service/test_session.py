@@ -56,6 +56,9 @@ class Daemon:
     def rates(self) -> dict[tuple[str, str], dict[str, float]]:
         return {}
 
+    def last_takeover(self) -> None:
+        return None
+
     def helpers(self) -> list[Values]:
         return [
             {

@@ -33,6 +33,9 @@ class Daemon:
     def rates(self) -> dict[tuple[str, str], dict[str, float]]:
         return {("helper", "ftp"): {"expected": 1.0}}
 
+    def last_takeover(self) -> None:
+        return None
+
 
 def helper(name: str, *, enabled: bool = False, **counters: int) -> dict[str, Any]:
     return {
