@@ -114,7 +114,15 @@ class Manager:
         # what exists now stays: the collector need not look at it whenever events have made new objects
         gc.collect()
         gc.freeze()
+        self._handle_signals()
         self._status.ready(self.state)
+
+    def _handle_signals(self) -> None:
+        # before the service is reported as ready: a SIGHUP may follow at once, and would end the process
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
 
     def _read(self) -> Inputs:
         files = config.load(self._config_dir)
@@ -137,9 +145,6 @@ class Manager:
     async def serve(self) -> None:
         """Work until SIGTERM or SIGINT."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         self._following = loop.create_task(self._follow_providers())
         stop = loop.create_task(self._stop.wait())
         pinging = loop.create_task(self._status.ping_watchdog(lambda: self._workers.supervised))
@@ -166,12 +171,13 @@ class Manager:
 
         Raises ConfigError and StartError, with the former configuration active.
         """
-        self._notifier.reloading()
-        try:
-            async with self._changing:
+        # one at a time: the end of another reload must not be reported as the end of this one
+        async with self._changing:
+            self._notifier.reloading()
+            try:
                 await self._apply(self._read(), verify=True)
-        finally:
-            self._status.ready(self.state)
+            finally:
+                self._status.ready(self.state)
         log.info("reloaded: %s", self._enabled())
 
     async def enable(self, name: str, enabled: bool) -> None:

@@ -46,7 +46,10 @@ class Notifier:
         self.send(f"READY=1\nSTATUS={status}")
 
     def reloading(self) -> None:
-        """Report the begin of a reload; `ready` ends it."""
+        """Report the begin of a reload; `ready` ends it.
+
+        By the time systemd tells this reload from one that was under way when it sent SIGHUP (Type=notify-reload).
+        """
         usec = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
         self.send(f"RELOADING=1\nMONOTONIC_USEC={usec}\nSTATUS=reloading")
 

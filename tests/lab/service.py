@@ -48,6 +48,26 @@ def queues(lab: Lab) -> list[list[str]]:
     return [line.split() for line in lines]
 
 
+def reload(system: System, helpers: str) -> None:
+    """Reload the service; `helpers` are those of the new configuration.
+
+    With systemd 253 and later they are enabled when `systemctl reload` returns.
+    """
+    version = int(system.systemctl("--version").stdout.split()[1])
+    kind = "notify-reload" if version >= 253 else "notify"
+    assert system.systemctl("show", "--property=Type", "--value", UNIT).stdout.strip() == kind
+    system.systemctl("reload", UNIT)
+    if version >= 253:
+        assert status(system).startswith(f"{helpers};")
+    else:
+        wait_until(lambda: status(system).startswith(f"{helpers};"), f"{helpers} enabled")
+
+
+def status(system: System) -> str:
+    """Return what the service has last reported to systemd."""
+    return system.systemctl("show", "--property=StatusText", "--value", UNIT).stdout.strip()
+
+
 def wait_logged(system: System, text: str) -> None:
     """Wait until the service's journal has a line with this text."""
     wait_until(lambda: text in system.journal(UNIT), f"journal: {text}", 120)

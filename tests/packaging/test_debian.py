@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from shipped import ROOT, run
+from shipped import ROOT, need, run
 
 import fwhelpers
 
@@ -87,7 +87,30 @@ def test_the_service_has_its_units(debs: Debs) -> None:
     units = {Path(path).name for path in contents(debs["fwhelpers"]) if "/systemd/system/" in path}
     names = ("fwhelpers", "fwhelpers-register", "fwhelpers-metrics", "fwhelpers-exporter")
     services = {f"{name}.service" for name in names}
-    assert units == services | {"fwhelpers-metrics.timer", "fwhelpers.conf"}
+    dropins = {"fwhelpers.conf"} | ({"notify-reload.conf"} if systemd_version() >= 253 else set())
+    assert units == services | {"fwhelpers-metrics.timer"} | dropins
+
+
+def systemd_version() -> int:
+    """The version that the packages are built for."""
+    version = run("dpkg-query", "-Wf", "${Version}", "libsystemd0")
+    return int(re.split(r"\D", version)[0])
+
+
+def test_a_reload_that_waits_breaks_older_systemd(debs: Debs) -> None:
+    assert field(debs["fwhelpers"], "Breaks") == (
+        "systemd (<< 253~)" if systemd_version() >= 253 else ""
+    )
+
+
+@pytest.mark.parametrize(("version", "installed"), [(252, False), (253, True), (257, True)])
+def test_the_reload_waits_with_systemd_253(version: int, installed: bool, tmp_path: Path) -> None:
+    need("make")
+    make = ["make", "-C", ROOT / "packaging", "install-units", f"DESTDIR={tmp_path}"]
+    run(*make, f"systemd={version}")
+    folder = tmp_path / "usr/lib/systemd/system"
+    assert (folder / "fwhelpers.service").is_file()
+    assert (folder / "fwhelpers.service.d/notify-reload.conf").is_file() is installed
 
 
 def test_firewalld_s_definitions_are_apart(debs: Debs) -> None:
@@ -128,6 +151,8 @@ def test_every_data_file_of_the_tree_is_in_a_package(debs: Debs) -> None:
     }  # fmt: skip
     # Debian's packages bring no presets: what is installed is enabled there
     paths = [file for file in paths if file.suffix != ".preset"]
+    # one of them depends on the version of systemd
+    paths = [file for file in paths if file.name != "notify-reload.conf"]
     assert [f for f in paths if renamed.get(f.name, f.name) not in shipped] == []
 
 

@@ -55,6 +55,18 @@ def test_contents(rpms: dict[str, Path]) -> None:
         assert f"/usr/lib/firewalld/{file.relative_to(ROOT / 'packaging/firewalld')}\n" in xml
 
 
+def test_the_spec_s_systemd_of_each_distribution() -> None:
+    """RHEL 9's cannot wait for a reload."""
+    need("rpmspec")
+    for macro, waits in (("fedora 42", True), ("rhel 10", True), ("rhel 9", False)):
+        defined = ("--define", macro, "--define", "_unitdir /units")
+        spec = run(
+            "rpmspec", "--load", ROOT / "packaging/rpm/macros.elsewhere", *defined, "-P", SPEC
+        )
+        assert ("fwhelpers.service.d/notify-reload.conf" in spec) is waits, macro
+        assert ("Conflicts:      systemd < 253" in spec) is waits, macro
+
+
 def test_dependencies(rpms: dict[str, Path]) -> None:
     needs = run("rpm", "-qp", "--requires", rpms["fwhelpers"]).splitlines()
     assert f"python3-fwhelpers = {fwhelpers.__version__}-1" in needs

@@ -12,7 +12,7 @@ from lab.clients import mount, read, umount
 from lab.packages import BROUGHT, OLDER, OLDER_LAYER, Debs
 from lab.process import wait_until
 from lab.servers import start_ftp, start_nfs
-from lab.service import wait_logged
+from lab.service import reload
 from lab.system import System
 from lab.topology import Lab
 from lab.traffic import finish, loops, progress
@@ -95,8 +95,7 @@ def test_installed_it_runs_and_purged_nothing_is_left(
     assert bare.systemctl("is-enabled", UNIT).stdout.strip() == "enabled"
     assert {"rpc", "fw-ftp"} <= registered()
     bare.write("/etc/fwhelpers/conf.d/lab.toml", CONFIG)
-    bare.systemctl("reload", UNIT)  # returns when the signal is sent
-    wait_logged(bare, "reloaded: ftp, rpc")
+    reload(bare, "ftp, rpc")
     assert mount(lab, "udp").returncode == 0
     assert "server" in read(lab)
     umount(lab)

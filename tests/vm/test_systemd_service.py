@@ -14,6 +14,7 @@ from lab.service import (
     configure,
     main_pid,
     queues,
+    reload,
     tables,
     wait_logged,
     workers,
@@ -48,11 +49,16 @@ def test_restart_under_traffic_loses_no_connection(lab: Lab, system: System) -> 
     assert "ftp, rpc; 2 workers" in status
 
 
-def test_a_stop_is_an_end(lab: Lab, system: System) -> None:
-    """Nothing of ours stays but registration, and what was queued has passed."""
+def test_a_reload_is_complete_and_a_stop_is_an_end(lab: Lab, system: System) -> None:
+    """A reload has enabled what the file names.
+
+    After a stop nothing of ours stays but registration, and what was queued has passed.
+    """
     start_ftp(lab)
-    boot(system, CONFIG)
+    boot(system, CONFIG.replace("[helpers.ftp]\n", ""))
     system.start(UNIT)
+    configure(system, CONFIG)
+    reload(system, "ftp, rpc")
     assert download(lab, "EPSV", 4).returncode == 0
     system.systemctl("stop", UNIT)
     wait_until(lambda: "table inet fwhelpers\n" not in tables(lab), "the table is gone")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -206,6 +207,33 @@ def test_without_rights_the_start_fails_with_a_hint(
     with pytest.raises(StartError, match="CAP_NET_ADMIN") as caught:
         asyncio.run(manager.start())
     assert caught.value.hint
+
+
+def test_a_reload_may_be_requested_as_soon_as_the_service_is_ready(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a handler SIGHUP ends the process, and systemd takes that for a clean end."""
+    handlers: list[object] = []
+    monkeypatch.setattr(
+        manager._status, "ready", lambda state: handlers.append(signal.getsignal(signal.SIGHUP))
+    )
+    run(manager, nothing)
+    assert signal.SIG_DFL not in handlers
+    assert len(handlers) == 1
+
+
+def test_a_reload_does_not_report_the_end_of_another(
+    manager: Manager, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states: list[str] = []
+
+    async def script(manager: Manager) -> None:
+        monkeypatch.setattr(manager._notifier, "reloading", lambda: states.append("reloading"))
+        monkeypatch.setattr(manager._status, "ready", lambda state: states.append("ready"))
+        await asyncio.gather(manager.reload(), manager.reload())
+
+    run(manager, script)
+    assert states == ["reloading", "ready"] * 2
 
 
 def test_an_override_lasts_until_the_next_reload(manager: Manager) -> None:
