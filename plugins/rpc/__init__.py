@@ -7,7 +7,8 @@ RFC 5531 (§9 messages, §11 record marking over TCP), RFC 1833 (§2 rpcbind 3 a
 addresses), RFC 4506 (XDR).
 
 A reply contains only a port; the program is in the call. Calls are therefore remembered by xid until their reply. The
-answers to a broadcast CALLIT come from hosts that are not known beforehand; nothing opens for them.
+answers to a broadcast CALLIT come from hosts that are not known beforehand; nothing opens for them. Of the programs
+themselves only the core channel of instruments announces anything, see vxi11.py.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ from fwhelpers.sansio import records, uaddr, xdr
 from fwhelpers.sansio.records import Record, Records
 from fwhelpers.sansio.xdr import Xdr
 
+from . import vxi11
 from .programs import DEFAULT_PROGRAMS, check_programs, is_listed, program_name
 from .results import (
     MAX_ARGUMENTS,
@@ -61,9 +63,7 @@ class Portmap:
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         self._flow = flow
-        self._programs: frozenset[int] = settings.get("programs") or check_programs(
-            DEFAULT_PROGRAMS
-        )
+        self._programs = _programs(settings)
         self._dump = bool(settings.get("dump", False))
         self._calls: OrderedDict[int, Call] = OrderedDict()
         self._last: tuple[tuple[Call, int], Event] | None = None  # call, port and event of a reply
@@ -171,6 +171,7 @@ class Portmap:
             encode=encode,
             fit=fit,
             permanent=True,  # mount pings the service first, then connects again
+            child=service.program == vxi11.CORE and service.l4 == "tcp",
             trigger=f"{name} v{service.version}" if service.version else name,
         )
 
@@ -214,6 +215,10 @@ class Portmap:
 
 
 _SAVED = Struct("!IIBB")
+
+
+def _programs(settings: Mapping[str, Any]) -> frozenset[int]:
+    return settings.get("programs") or check_programs(DEFAULT_PROGRAMS)
 
 
 # replacing an endpoint
@@ -262,11 +267,13 @@ class RpcDatagram(DatagramParser):
 
 
 class RpcStream(Parser):
-    """Parser of a TCP stream of records."""
+    """Parser of a TCP stream of records, to the portmapper or to an instrument."""
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)
         self._portmap = Portmap(flow, settings)
+        self._core: vxi11.CoreChannel | None = None
+        self._begun = False  # a call was read
         # the first bytes of other protocols, read as a record mark, are a huge length: an error from the client
         limit = records.MAX_RECORD if self.settings.get("dump", False) else MAX_RECORD
         self._records = (
@@ -280,19 +287,32 @@ class RpcStream(Parser):
 
     def feed(self, data: bytes, reply: bool) -> Iterator[Event]:
         for record in self._records[reply].feed(data):
-            if reply:
+            if not reply and not self._begun:
+                self._begin(vxi11.begins(record.data))
+            if self._core is not None:
+                yield from self._core.reply(record) if reply else self._core.call(record)
+            elif reply:
                 yield from _in_stream(list(self._portmap.reply(record.data)), record)
             else:
                 self._portmap.call(record.data)
+
+    def _begin(self, instrument: bool) -> None:
+        self._begun = True
+        if instrument:
+            self._core = vxi11.CoreChannel(self.flow, _programs(self.settings))
+            self._records[False].skip_long = True  # waveforms are written as well as read
 
     def boundary(self, reply: bool) -> bool:
         return self._records[reply].between
 
     def save(self) -> bytes:
-        return self._portmap.save()
+        return (self._core or self._portmap).save()
 
     def restore(self, state: bytes) -> None:
-        self._portmap.restore(state)
+        if not state:
+            return
+        self._begin(vxi11.is_saved(state))
+        (self._core or self._portmap).restore(state)
 
 
 def _in_stream(events: list[Event], record: Record) -> Iterator[Event]:
@@ -367,10 +387,14 @@ def fwhelpers_helpers() -> list[Helper]:
                     # statd and others use ports of bindresvport(3): 600 to 1023
                     min_port=512,
                     ports=frozenset({2049}),
-                )
+                ),
+                # instruments keep both channels for as long as the core channel lives
+                Policy("abort", max=4, timeout=86400, min_port=512, children_only=True),
+                Policy("interrupt", timeout=86400, children_only=True),
             ],
             settings=SETTINGS,
-            spec="RFC 1833, 5531, 5665",
+            spec="RFC 1833, 5531, 5665, VXI-11",
             doc="Sun RPC services of portmap and rpcbind: NFS 3, NIS …",
+            children=("tcp",),
         )
     ]

@@ -9,6 +9,7 @@ PROGRAMS: Mapping[str, int] = {
     "amd": 300019,
     "bootparam": 100026,
     "keyserv": 100029,
+    "klm": 100020,
     "mountd": 100005,
     "nfs": 100003,
     "nfs_acl": 100227,

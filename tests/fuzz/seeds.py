@@ -24,6 +24,7 @@ import sip_messages as sip
 import talk_messages as talk
 import tns_messages as tns
 import twamp_messages as twamp
+import vxi11_messages as vxi11
 import xdmcp_messages as xdmcp
 
 from fwhelpers.testing.playbook import CLIENT, SERVER, Message, client, server
@@ -154,3 +155,6 @@ SEEDS: dict[tuple[str, str], Sequence[Message]] = {
         server(tns.redirect_apart(tns.address(), parts=3)),
     ],
 }  # fmt: skip
+
+#: further conversations of the same parsers, which other first messages select
+MORE: dict[tuple[str, str], Sequence[Message]] = {("rpc", "tcp"): vxi11.SESSION}

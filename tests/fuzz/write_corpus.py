@@ -15,7 +15,7 @@ from discovery_messages import CASES
 from packets import tcp4, tcp6, udp4
 
 from fuzz import framing
-from fuzz.seeds import SEEDS
+from fuzz.seeds import MORE, SEEDS
 from fuzz.targets import CORPUS
 from fwhelpers.engine.expectation_key import ExpectationId, ExpectationKey
 from fwhelpers.engine.inspector import Active, Inspector
@@ -91,7 +91,8 @@ FIREWALLD = {
 
 def conversations() -> Iterable[tuple[str, list[bytes]]]:
     for (name, l4), script in SEEDS.items():
-        yield f"{name}-{l4}", [framing.join((part.data, part.reply) for part in script)]
+        scripts = [script, MORE[name, l4]] if (name, l4) in MORE else [script]
+        yield f"{name}-{l4}", [framing.join((p.data, p.reply) for p in parts) for parts in scripts]
     for name, messages in CASES.items():
         yield f"{name}-udp", [framing.join([(message, False)]) for message in messages]
     events = [(gena.subscribe(), False), (gena.accepted(), True), (gena.renew(), False)]

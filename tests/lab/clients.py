@@ -28,10 +28,11 @@ def _bracket(address: str) -> str:
     return f"[{address}]" if ":" in address else address
 
 
-def mount_command(lab: Lab, mountproto: str, family: int = 4) -> list[str]:
-    """Return the command that mounts the server's export."""
+def mount_command(lab: Lab, mountproto: str, family: int = 4, *, lock: bool = False) -> list[str]:
+    """Return the command that mounts the server's export; with `lock` the server knows of locks."""
     six = "6" if family == 6 else ""
-    options = f"nfsvers=3,proto=tcp{six},mountproto={mountproto}{six},nolock,retry=0,soft,timeo=100"
+    protocols = f"nfsvers=3,proto=tcp{six},mountproto={mountproto}{six}"
+    options = f"{protocols},{'lock' if lock else 'nolock'},retry=0,soft,timeo=100"
     return [
         "mount",
         "-t",
@@ -44,11 +45,18 @@ def mount_command(lab: Lab, mountproto: str, family: int = 4) -> list[str]:
 
 
 def mount(
-    lab: Lab, mountproto: str, family: int = 4, *, client: str = "c", timeout: float = 60.0
+    lab: Lab,
+    mountproto: str,
+    family: int = 4,
+    *,
+    client: str = "c",
+    timeout: float = 60.0,
+    lock: bool = False,
 ) -> CompletedProcess[str]:
     """Mount the server's export in the client; the caller checks the status."""
     lab.cleanups.append(lambda: umount(lab, client))
-    return lab.run(client, *mount_command(lab, mountproto, family), check=False, timeout=timeout)
+    command = mount_command(lab, mountproto, family, lock=lock)
+    return lab.run(client, *command, check=False, timeout=timeout)
 
 
 def umount(lab: Lab, client: str = "c") -> None:

@@ -110,9 +110,9 @@ def stop_nfs(lab: Lab) -> None:
     lab.run("s", "sh", "-c", "rpc.nfsd 0; exportfs -ua; umount /proc/fs/nfsd", check=False)
 
 
-def ports(lab: Lab, program: str) -> dict[str, int]:
+def ports(lab: Lab, program: str, ns: str = "s") -> dict[str, int]:
     """Return a registered program's port for each transport."""
-    listed = lab.run("s", "rpcinfo", "-p", "127.0.0.1").stdout.split("\n")[1:]
+    listed = lab.run(ns, "rpcinfo", "-p", "127.0.0.1").stdout.split("\n")[1:]
     rows = [line.split() for line in listed if len(line.split()) == 5]
     return {row[2]: int(row[3]) for row in rows if row[4] == program}
 

@@ -39,6 +39,7 @@ from sccp_messages import message as sccp_message
 from sip_messages import ANSWER, OFFER, SIP, invite, ok
 from sip_messages import request as sip_request
 from tns_messages import DATA, REDIRECT, address, connect, packet
+from vxi11_messages import create_interrupts, create_link, linked, written
 from xdmcp_messages import XDMCP
 from xdmcp_messages import accept as xdmcp_accept
 from xdmcp_messages import alive as xdmcp_alive
@@ -101,6 +102,9 @@ CASES: dict[str, tuple[Helper, str, list[Message], list[Message]]] = {
         ],
     ),
     "rpc datagrams": (RPC, "udp", [], [client(getport(1)), server(reply(1, bytes(4)))]),
+    "rpc links": (RPC, "tcp", [], [client(record(create_link())), server(record(linked()))]),
+    "rpc interrupts": (RPC, "tcp", [client(record(create_link()))], [client(record(create_interrupts()))]),
+    "rpc waveforms": (RPC, "tcp", [client(record(create_link()))], [client(record(written(data=bytes(99_999))))]),
     "sane words": (SANE, "tcp", [client(INIT), server(word(0, 1))], [client(word(1)), server(word(0, 0))]),
     "mgcp calls": (MGCP, "udp", [], list(MGCP_CALL)),
     "mgcp messages": (MGCP, "udp", [], [client(b".\r\n".join([crcx()] * 300))]),
