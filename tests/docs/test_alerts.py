@@ -27,6 +27,10 @@ Series = dict[str, str]
 CASES: dict[str, tuple[dict[str, str], int, Series, Series]] = {
     "FwhelpersDown": ({}, 3, {"up": "0x20"}, {"up": "0 0 1x20"}),
     "FwhelpersWorkerNotReady": (QUEUE, 3, {"worker_ready": "0x20"}, {"worker_ready": "1 0 1x20"}),
+    "FwhelpersTakeoverLosses": (
+        {"result": "lost"}, 1,
+        {"last_takeover_expectations": "1x20"}, {"last_takeover_expectations": "0x20"},
+    ),
     "FwhelpersWorkerRestarts": (
         QUEUE, 16, {"worker_restarts_total": "0+1x20"}, {"worker_restarts_total": "0x8 1x12"},
     ),
