@@ -10,6 +10,7 @@
 
 The connection is between the two servers, of which each control connection knows one. What a server has announced is
 remembered for the backup program's other control connections. CONNECT opens it for the server that is told to connect.
+A backup program that sends or takes the data itself connects to A, or is itself the host in CONNECT.
 
 NDMP versions 3 and 4 (SNIA), draft-skardal-ndmp4 §2 (records of RFC 5531 §11, XDR)
 
@@ -69,7 +70,7 @@ class Ndmp(Parser):
             if kind > ANSWER:
                 raise ParseError("not NDMP")
             if reply and kind == ANSWER:
-                self._answer(code, answered, error, message)
+                yield from self._answer(code, answered, error, message)
             elif not reply and kind == REQUEST:
                 yield from self._request(code, sequence, message)
 
@@ -100,18 +101,20 @@ class Ndmp(Parser):
             return Refuse("G5", _HINT, end)
         return Expect(self.flow.server, end, trigger="CONNECT")
 
-    def _answer(self, code: int, answered: int, error: int, message: Xdr) -> None:
+    def _answer(self, code: int, answered: int, error: int, message: Xdr) -> Iterator[Event]:
         if code not in (DATA_LISTEN, MOVER_LISTEN) or answered not in self._listens:
             return
         self._listens.remove(answered)
         if error or message.u32():
             return
         own = self.flow.server.addr
-        ports = [end.port for end in self._addresses(message) if end.addr == own]
-        if ports:
+        ends = [end for end in self._addresses(message) if end.addr == own]
+        if ends:
             former = _pairs(self.memory.get(_key(own), b""))
-            latest = [*former, *(pack("!H", port) for port in ports)][-MAX_ADDRESSES:]
+            latest = [*former, *(pack("!H", end.port) for end in ends)][-MAX_ADDRESSES:]
             self.memory[_key(own)] = b"".join(latest)
+        for end in ends:
+            yield Expect(self.flow.client, end, trigger="LISTEN")
 
     def _addresses(self, message: Xdr) -> list[Endpoint]:
         """Read an ndmp_addr: one address in version 3, a list of alternatives in version 4. Raises ParseError."""
@@ -181,7 +184,7 @@ def fwhelpers_helpers() -> list[Helper]:
             families=(4,),
             policies=[Policy("data", max=MAX_ADDRESSES, timeout=60, third_party=True)],
             spec="NDMP 3, 4",
-            doc="NDMP: data connections between two storage servers, if guard.address allows announced hosts",
+            doc="NDMP: data connections of storage servers, between two if guard.address allows announced hosts",
             client_announces=True,
         )
     ]

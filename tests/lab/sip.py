@@ -140,6 +140,12 @@ def make_calls(
     return lab.run("c", *command, check=False, timeout=120 + count)
 
 
+def statistics(output: str) -> dict[str, int]:
+    """Return the totals of successful and failed calls on sipp's last screen."""
+    rows = re.findall(r"^ +(Successful call|Failed call) +\| +\d+ +\| +(\d+)", output, re.MULTILINE)
+    return {name: int(total) for name, total in rows}
+
+
 def expected(lab: Lab) -> list[str]:
     """Return the live expectations of the gateway."""
     return lab.run("g", "conntrack", "-L", "expect").stdout.splitlines()

@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "vm"
 GUEST = "/run/fwlab"  #: the run's directory in the VM
 CPUS = 2
+#: environment variables that commands in the VM see
+_PASSED = ("CI", "TERM", "COLUMNS", "FWHELPERS_CALLS")
 
 # udev would load these unused modules, and each costs seconds under emulation
 _UNUSED = (
@@ -123,7 +125,7 @@ class Machine:
         environment = {"FWHELPERS_ROOT": ROOT, "FWHELPERS_MODULES": modules or ""}
         lines = [f"{key}={shlex.quote(str(value))}" for key, value in environment.items()]
         (self.directory / "environment").write_text("\n".join(lines) + "\n")
-        passed = {k: v for k, v in os.environ.items() if k in ("CI", "TERM", "COLUMNS")}
+        passed = {k: v for k, v in os.environ.items() if k in _PASSED}
         if os.environ.get("FWHELPERS_COMPILED") == "1":
             passed |= {"PYTHONPATH": str(compiled_modules()), "PYTHONSAFEPATH": "1"}
         exports = [f"export {key}={shlex.quote(value)}" for key, value in passed.items()]

@@ -86,7 +86,8 @@ def test_one_server_connects_to_the_other(version: int, code: int, connects: obj
     backup.a.c(request(code, bytes(8)))
     backup.a.s(listening(LISTENS, version=version, code=code))
     backup.b.c(connects(LISTENS, version=version))
-    assert backup.a.expected == ["10.0.2.3 > 10.0.2.2:45000"]
+    itself = "10.0.1.2 > 10.0.2.2:45000"  # a backup program may send the data itself
+    assert backup.a.expected == [itself, "10.0.2.3 > 10.0.2.2:45000"]
     assert backup.refused == []
 
 
@@ -97,7 +98,8 @@ def test_by_default_servers_may_not_name_each_other() -> None:
     backup.a.c(request(DATA_LISTEN, bytes(4)))
     backup.a.s(listening(LISTENS))
     backup.b.c(mover_connects(LISTENS))
-    assert (backup.maker.created, backup.refused) == ([], ["G5"])
+    assert backup.a.expected == ["10.0.1.2 > 10.0.2.2:45000"]
+    assert backup.refused == ["G5"]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +126,14 @@ def test_what_is_no_announcement(data: bytes) -> None:
 def test_the_backup_program_may_take_the_data_itself() -> None:
     play = Playbook(NDMP) >> client(opens(3), data_connects(BACKUP, version=3))
     assert play << Expect(play.server, BACKUP, trigger="CONNECT")
+
+
+@pytest.mark.parametrize("code", [DATA_LISTEN, MOVER_LISTEN])
+def test_the_backup_program_may_send_the_data_itself(code: int) -> None:
+    """As Amanda's ndmjob does with a resident data agent."""
+    play = Playbook(NDMP) >> client(opens(3), request(code, bytes(8)))
+    data = listening(LISTENS, version=3, code=code)
+    assert play >> server(data) << Expect(play.client, LISTENS, trigger="LISTEN") >> server(data)
 
 
 def test_several_addresses_of_a_server() -> None:
