@@ -92,7 +92,9 @@ Prints the numbers of the running service in OpenMetrics text format, without
 addresses. If the service does not answer, fwhelpers_up is 0. --output writes
 Prometheus' older text format, which the textfile collector requires. --listen
 needs no privileges and answers requests for /metrics. Requires the Python
-library prometheus_client.
+library prometheus_client. Two units of systemd do this, once enabled:
+fwhelpers-metrics.timer writes the file each minute, and
+fwhelpers-exporter.service listens at 127.0.0.1:9925.
 
 examples:
   fwhelpers metrics

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from ipaddress import ip_address
 
+import pyroute2
 import pytest
 from message_bus import MessageBus, Program, Starter
 
@@ -118,3 +120,18 @@ def test_the_kernels_own_expectations_are_added(monkeypatch: pytest.MonkeyPatch)
         "expectation of ftp, created by 10.0.1.2:40000 → 10.0.2.2:21, 9 s left,"
         " if your rules accept related connections"
     )
+
+
+class NoRoutes(nullcontext[None]):
+    """pyroute2.IPRoute of a host without routes."""
+
+    def __enter__(self) -> NoRoutes:  # type: ignore[override]
+        return self
+
+    def route(self, _: str, **__: str) -> None:
+        raise pyroute2.NetlinkError(101)
+
+
+def test_the_reason_of_a_missing_route_is_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyroute2, "IPRoute", NoRoutes)
+    assert collect(DATA).not_asked["route to 10.0.2.2"] == "Network is unreachable"

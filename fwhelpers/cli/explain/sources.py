@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
@@ -190,6 +191,12 @@ def _ask_routes(state: State, question: Question) -> None:
                 (route, *_) = routes.route("get", dst=address)
                 interface = socket.if_indextoname(route.get_attr("RTA_OIF"))
             except Exception as error:  # each version of pyroute2 has errors of its own
-                state.not_asked[f"route to {address}"] = str(error)
+                state.not_asked[f"route to {address}"] = _route_problem(error)
                 continue
             state.routes[address] = (interface, route["type"] == _LOCAL)
+
+
+def _route_problem(error: Exception) -> str:
+    """Return the kernel's reason; the text of pyroute2's errors is that of a tuple."""
+    code = getattr(error, "code", None)
+    return os.strerror(code) if isinstance(code, int) else str(error)
