@@ -54,6 +54,15 @@ def test_attacks_name_tests_that_there_are() -> None:
     assert [name for name in named if not (tests / name).is_file()] == []
 
 
+def test_selected_scenarios_exist() -> None:
+    lines = (ROOT / "tests/lab/selected.txt").read_text().splitlines()
+    scenarios = [line.partition("::") for line in lines if not line.startswith("#")]
+    assert len(scenarios) > 10
+    for file, _, name in scenarios:
+        assert not name or f"def {name}(" in (ROOT / file).read_text(), name
+        assert (ROOT / file).is_file()
+
+
 def test_the_exposure_that_is_told_is_measured() -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("no systemd-analyze here")
