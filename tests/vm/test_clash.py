@@ -7,10 +7,13 @@ import sys
 import pytest
 from lab import PROGRAMS
 from lab.process import Process
-from lab.servers import start_ftp
+from lab.servers import start_ftp, start_nfs
 from lab.topology import Lab
 
 PEERS = str(PROGRAMS / "peers.py")
+BURST = str(PROGRAMS / "portmap_burst.py")
+MOUNTD, LOCKD, STATD = 100005, 100021, 100024
+TCP, UDP = 6, 17
 
 
 @pytest.mark.nat("snat")
@@ -61,3 +64,20 @@ def test_a_flushed_port_may_be_another_clients_by_now(lab: Lab) -> None:
     first.wait_line("^< 5")
     assert masters() == ["10.0.1.3"]
     assert daemon.returncode is None
+
+
+def test_all_calls_of_a_new_socket_are_of_one_connection(lab: Lab) -> None:
+    """Each has an entry of its own, and the kernel keeps the one that is confirmed first."""
+    start_nfs(lab)
+    daemon = lab.start_fwhelpers("[daemon]\nworkers = 1\n[helpers.rpc]\n")
+    services = [
+        f"{program},{version},{protocol}"
+        for program, version in ((MOUNTD, 3), (LOCKD, 4), (STATD, 1))
+        for protocol in (TCP, UDP)
+    ]
+    answered = lab.run("c", sys.executable, BURST, lab.target(), *services).stdout.split()
+    assert len(set(answered)) == len(services)
+    assert "0" not in answered
+    listed = lab.run("g", "conntrack", "-L", "expect").stdout.splitlines()
+    opened = {word.removeprefix("dport=") for line in listed for word in line.split()[:7]}
+    assert set(answered) <= opened, "\n".join(daemon.lines)
