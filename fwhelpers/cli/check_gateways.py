@@ -15,6 +15,9 @@ from fwhelpers.cli.keepalived import KEEPALIVED
 from fwhelpers.firewalld.diagnostics import Diagnostic
 
 _PAGE = "see docs/gateways.md"
+#: conntrackd commits so many hash buckets at once (read_config_yy.y: commit_steps). If these are all, the client of
+#: the commit is never released, and each `conntrackd -f` after it is ignored (seen with 1.4.7)
+COMMIT_STEP = 8192
 _ON = {"on", "yes"}
 _NOTIFY = re.compile(r"^\s*notify(?:_master)?\s+(.+)$", re.MULTILINE)
 #: `conntrackd -c`, also behind -C FILE or in a variable, as in `$CONNTRACKD_BIN -C $CONF -c`
@@ -47,6 +50,10 @@ def _conntrackd(where: str, words: list[str]) -> Iterator[Diagnostic]:
     if value not in _ON | {"{"}:
         problem = "expectations are not synchronised"
         yield Diagnostic(where, problem, f"set ExpectationSync On in Sync, Options; {_PAGE}")
+    size = value_of(words, "HashSize")
+    if size.isdigit() and int(size) <= COMMIT_STEP:
+        problem = f"with HashSize {size} a commit never ends, and used expectations come back"
+        yield Diagnostic(where, problem, f"set it to 32768; {_PAGE}")
     if value_of(words, "DisableExternalCache").lower() in _ON:
         problem = "with DisableExternalCache On, as if both were active, expectations never reach the other gateway"
         yield Diagnostic(where, problem, f"set it to Off; {_PAGE}")

@@ -40,6 +40,12 @@ def test_expectations_are_not_synchronised(line: str, tmp_path: Path) -> None:
     assert problems(tmp_path, conf, SHIPPED["notify"]) == ["expectations are not synchronised"]
 
 
+def test_a_table_that_is_committed_in_one_step(tmp_path: Path) -> None:
+    conf = SHIPPED["conntrackd.conf"].replace("HashSize 32768", "HashSize 8192")
+    (problem,) = problems(tmp_path, conf, SHIPPED["notify"])
+    assert problem == "with HashSize 8192 a commit never ends, and used expectations come back"
+
+
 def test_no_external_cache(tmp_path: Path) -> None:
     conf = SHIPPED["conntrackd.conf"].replace("FTFW {", "FTFW { DisableExternalCache yes")
     (problem,) = problems(tmp_path, conf, SHIPPED["notify"])
