@@ -23,7 +23,7 @@ from lab.sip import (
 )
 from lab.topology import CLIENT, Lab
 
-#: calls of one phone, fifty at a time; docs/performance.md has a thousand
+#: calls of one phone, fifty at a time; FWHELPERS_CALLS=1000 in the environment makes a thousand
 CALLS = int(os.environ.get("FWHELPERS_CALLS", "100"))
 MANY = "[helpers.sip.guard]\nrate = 1000\nmax_per_source = 1024\n"
 
