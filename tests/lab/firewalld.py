@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -60,6 +61,13 @@ class Firewalld:
         """Write permanent settings while firewalld does not run, which is faster than firewall-cmd."""
         xml = f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
         self.lab.namespaces[self.ns].path(f"/etc/firewalld/{kind}/{name}.xml").write_text(xml)
+
+    def option(self, name: str, value: str) -> bool:
+        """Set an option of firewalld.conf before `start`; False if this firewalld has none of that name."""
+        file = self.lab.namespaces[self.ns].path("/etc/firewalld/firewalld.conf")
+        text, count = re.subn(rf"(?m)^{name}=.*$", f"{name}={value}", file.read_text())
+        file.write_text(text)
+        return count == 1
 
     def zone(self, name: str, *interfaces: str, services: tuple[str, ...] = ()) -> None:
         """Write a zone's permanent settings."""

@@ -65,13 +65,41 @@ def ask_us() -> None:
     (MODPROBE / "fwhelpers.conf").write_text(text.replace("/usr/bin/fwhelpers", FWHELPERS[0]))
 
 
-def test_without_us_firewalld_loses_its_rules(site: Site) -> None:
+def test_without_us_firewalld_loses_its_rules_and_check_shows_the_way_out(site: Site) -> None:
     """What all this is for; should a later firewalld do better, this fails, and much can be simplified."""
-    site.firewalld.start()
+    firewalld = site.firewalld
+    firewalld.start()
     assert "FAILED" in site.state()
-    assert "internal" not in site.firewalld.cmd("--get-active-zones").stdout
-    checked = site.firewalld.run(*FWHELPERS, "check", "--config", site.lab.config(""), check=False)
-    assert re.search(r"FAIL  state: FAILED.*\n +hint: .*fwhelpers register", checked.stdout)
+    assert "internal" not in firewalld.cmd("--get-active-zones").stdout
+    refusal = firewalld.cmd("--permanent", "--zone=internal", "--add-port=9/tcp", check=False)
+    assert "FAILED" in refusal.stdout + refusal.stderr
+    check = (*FWHELPERS, "check", "--config", site.lab.config(""))
+    failed = firewalld.run(*check, check=False).stdout
+    hint = re.search(r"FAIL  state: FAILED.*\n +hint: .*fwhelpers register, then (.*?);", failed)
+    assert hint, failed
+    assert hint[1] == "firewall-cmd --reload"
+    site.lab.fwhelpers("register")
+    firewalld.cmd("--reload")
+    assert "RUNNING" in site.state()
+    firewalld.cmd("--permanent", "--zone=internal", "--add-port=9/tcp")
+    assert 'type "fw-ftp"' in site.lab.run("g", "nft", "list", "ruleset").stdout
+    assert "state: FAILED" not in firewalld.run(*check, check=False).stdout
+
+
+@pytest.mark.parametrize("owner", ["yes", "no"])
+def test_firewalld_2_with_and_without_ownership_of_its_table(site: Site, owner: str) -> None:
+    """A start does not reach FAILED, and transfers pass; with StrictForwardPorts."""
+    firewalld = site.firewalld
+    if not firewalld.option("NftablesTableOwner", owner):
+        pytest.skip("this firewalld has no NftablesTableOwner")
+    assert firewalld.option("StrictForwardPorts", "yes")
+    ask_us()
+    firewalld.start()
+    table = site.lab.run("g", "nft", "list", "table", "inet", "firewalld").stdout
+    assert ("owner" in table.splitlines()[1]) is (owner == "yes")
+    site.start("fwhelpers")
+    assert site.fetch()
+    assert "RUNNING" in site.state()
 
 
 def test_the_kernel_has_us_register_what_firewalld_names(site: Site) -> None:

@@ -86,8 +86,10 @@ def test_another_process_loads_the_same_without_a_search(
 
 
 def test_an_entry_point_may_name_an_attribute(install: Install) -> None:
-    source = f"class Inside:\n    from types import SimpleNamespace\n{good('foo')}"
-    source += "\nInside.plugin = Inside.SimpleNamespace(fwhelpers_helpers=fwhelpers_helpers)\n"
+    # not a SimpleNamespace: pluggy 1.0 refuses objects without a hash
+    source = f"class Inside:\n    class Plugin:\n        pass\n\n{good('foo')}"
+    source += "\nInside.plugin = Inside.Plugin()"
+    source += "\nInside.plugin.fwhelpers_helpers = fwhelpers_helpers\n"
     install("foo", source, entry="plug_foo_foo:Inside.plugin [extra]")
     assert list(load().helpers) == ["foo"]
 
