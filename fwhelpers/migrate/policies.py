@@ -60,8 +60,10 @@ def remarks(type_: Type, helper: Helper) -> Iterator[Remark]:
 
 def _policy(policy: Policy, type_: Type, helper: Helper) -> Iterator[Remark]:
     shipped = _SHIPPED.get(type_.name, (set[int](), set[int]()))
-    ours = max(policy.max for policy in helper.policies)
-    seconds = max(policy.timeout for policy in helper.policies)
+    # conntrackd's helpers have no classes of expected control connections
+    own = [policy for policy in helper.policies if not policy.children_only]
+    ours = max(policy.max for policy in own)
+    seconds = max(policy.timeout for policy in own)
     most, timeout = policy.max, policy.timeout
     if most is not None and most.value <= _PER_CLIENT:
         value = most.value or f"0 (that is {_MOST})"
