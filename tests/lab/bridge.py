@@ -103,13 +103,14 @@ class Bridge:
         return bool(self._why)
 
     def start(self) -> None:
-        """Boot the machines, if they are needed. They run their tests beside those outside."""
-        if self.needed:
+        """Boot the machines, if they are needed and do not run yet. They run their tests beside those outside."""
+        if self.needed and not self._inner and not self._lost:
             self._boot()
 
     def reports(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
         """Yield the reports of one test, waiting for them."""
         started = time.monotonic()
+        self.start()
         while not self._lost:
             inner = self._of(group(item))
             reports_data = inner.take(item.nodeid)

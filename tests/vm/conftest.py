@@ -21,6 +21,8 @@ from lab.system import System
 from lab.topology import Lab
 
 HERE = Path(__file__).parent
+#: tests that need nothing but a processor; the ones before them build the packages that machines install
+BESIDE = (HERE.parent / "plugins", HERE.parent / "unit")
 INSIDE = bool(os.environ.get("FWHELPERS_INSIDE"))
 _bridge = pytest.StashKey[Bridge]()
 _lab = pytest.StashKey[Lab]()
@@ -48,7 +50,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     for fixture, package in unpacked.PACKAGES.items():
         if any(fixture in getattr(i, "fixturenames", ()) for i in ours):
             unpacked.fetch(package)
-    session.config.stash[_bridge].start()
 
 
 @pytest.hookimpl(trylast=True)
@@ -66,6 +67,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
             _run_alone(item, nextitem)
         return True
     bridge = item.config.stash[_bridge]
+    if not INSIDE and any(folder in item.path.parents for folder in BESIDE):
+        bridge.start()
     if INSIDE or not _is_ours(item) or not bridge.needed:
         return None
     hook = item.ihook

@@ -27,10 +27,11 @@ def test_announced_transfers_survive_a_failover(nat: str) -> None:
         # first, so that its labels are replicated before the expectations
         idle = client(lab, "ftp_client", "10.0.2.2", f"USER ftp;PASS x;@{GATE};pasv")
         idle.wait_line("^< 230")
-        passive = client(lab, "fetch", "10.0.2.2", GATE)
-        passive.wait_line("^< 227")
+        # at the same time: what PASV announces lives for a minute
         to_client = client(lab, "listen_for_data", "10.0.1.2", "5000", GATE)
+        passive = client(lab, "fetch", "10.0.2.2", GATE)
         to_client.wait_line("^< 200")
+        passive.wait_line("^< 227")
         lab.wait_replicated(2)
 
         active.signal(signal.SIGKILL)
