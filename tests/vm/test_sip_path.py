@@ -6,6 +6,7 @@ The audio is counted where it arrives, in both directions: neither end may open 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -87,6 +88,10 @@ def test_a_registered_phone_is_called(lab: Lab) -> None:
     assert arrived(lab, "s") > ENOUGH, "the caller hears nothing"
 
 
+#: a repeated answer is refused, not what the call announced
+LATE = re.compile(r"refused : 200 to no INVITE|more refused events suppressed")
+
+
 @pytest.mark.nat("snat")
 def test_many_calls_fifty_at_a_time(lab: Lab) -> None:
     for l4 in "udp", "tcp":
@@ -106,7 +111,9 @@ def test_many_calls_fifty_at_a_time(lab: Lab) -> None:
     # RTP and RTCP of both ends, however often a message was sent again
     wait_until(lambda: len(_opened(daemon)) - before >= 4 * CALLS, "the reports")
     assert len(set(_opened(daemon)[before:])) == len(_opened(daemon)) - before == 4 * CALLS
-    assert not [line for line in daemon.lines if "refused" in line or "failed" in line]
+    assert not [line for line in daemon.lines if "failed" in line]
+    # a slow machine lets sipp send a 200 again after the BYE of its call
+    assert not [line for line in daemon.lines if "refused" in line and not LATE.search(line)]
 
 
 def _opened(daemon: Process) -> list[str]:
