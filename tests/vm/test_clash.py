@@ -12,7 +12,7 @@ from lab.topology import Lab
 
 PEERS = str(PROGRAMS / "peers.py")
 BURST = str(PROGRAMS / "portmap_burst.py")
-MOUNTD, LOCKD, STATD = 100005, 100021, 100024
+MOUNTD, LOCKD = 100005, 100021
 TCP, UDP = 6, 17
 
 
@@ -72,7 +72,7 @@ def test_all_calls_of_a_new_socket_are_of_one_connection(lab: Lab) -> None:
     daemon = lab.start_fwhelpers("[daemon]\nworkers = 1\n[helpers.rpc]\n")
     services = [
         f"{program},{version},{protocol}"
-        for program, version in ((MOUNTD, 3), (LOCKD, 4), (STATD, 1))
+        for program, version in ((MOUNTD, 3), (LOCKD, 4))
         for protocol in (TCP, UDP)
     ]
     answered = lab.run("c", sys.executable, BURST, lab.target(), *services).stdout.split()
