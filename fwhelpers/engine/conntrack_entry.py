@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fwhelpers.engine.flow_state import FlowState
-from fwhelpers.engine.headers import FIN, RST, TCP, Segment, locate
+from fwhelpers.engine.headers import FIN, RST, Segment, locate
 from fwhelpers.engine.verdict import Verdict
 from fwhelpers.kernel import labels
 from fwhelpers.kernel.conntrack import IPS_FIXED_TIMEOUT, TCP_ESTABLISHED
@@ -18,13 +18,13 @@ _LEAST = 600
 
 
 def is_new_connection(packet: Packet, segment: Segment, state: FlowState) -> bool:
-    """Return whether the packet begins another connection than the flow's.
+    """Return whether the TCP packet begins another connection than the flow's.
 
     The kernel derives an entry's id from its address in memory (nf_conntrack_core.c: nf_ct_get_id), so that a new
     connection may have the id of one that ended, and the client may use the same port.
     """
-    if segment.l4 != TCP or not packet.confirmed:
-        return not packet.confirmed
+    if not packet.confirmed:
+        return True
     if segment.data == segment.end:
         return False  # the labels are those of the payload before it
     reply = packet.ctinfo >= REPLY

@@ -156,14 +156,14 @@ class Inspector:
             if self._pending and key in self._pending:
                 done = state is not None and state.finished != ""
                 return None, self._attach_next(key, Verdict(done=done))
-            if segment.l4 != TCP and (state is None or not packet.confirmed):
-                key, state = self._begun(key, packet, state, now)
-            elif state is not None:
-                if state.unconfirmed:
-                    state.confirm()
-                if is_new_connection(packet, segment, state):
+            if segment.l4 == TCP:
+                if state is not None and is_new_connection(packet, segment, state):
                     self._end(key, state)
                     state = None
+            elif state is None or not packet.confirmed:
+                key, state = self._begun(key, packet, state, now)
+            elif state.unconfirmed:
+                state.confirm()
             if segment.flags & SYN:
                 return None, self._handshake(key, packet, segment, state, now)
             if state is None:
@@ -251,7 +251,9 @@ class Inspector:
         return state
 
     def _on_evict(self, key: Key) -> None:
-        self._pending.pop(key, None)
+        # packets of the flow may have entries of their own
+        for other in [other for other in self._pending if other[0] == key[0]]:
+            del self._pending[other]
 
     def _end(self, key: Key, state: FlowState) -> None:
         self._flows.remove(key)
@@ -311,8 +313,10 @@ class Inspector:
             verdict = verdict.own()
             verdict.done = True
         if attach:
-            self._pending[key] = list(attach)
-            verdict = self._attach_next(key, verdict)
+            # the packet comes again with its own entry, which the flow's key need not name before it is confirmed
+            own = (packet.tuple_orig_raw, packet.ct_id)
+            self._pending[own] = list(attach)
+            verdict = self._attach_next(own, verdict)
         return verdict
 
     def _after_segment(

@@ -11,6 +11,7 @@ from connection import Connection, FakePacket
 from fwhelpers.api import DatagramParser, Event, Expect, Flow, Helper, Policy
 from fwhelpers.engine import unconfirmed as module
 from fwhelpers.engine.flow_table import FlowTable
+from fwhelpers.engine.verdict import Verdict
 
 CALLS = 32
 
@@ -104,6 +105,48 @@ def test_after_the_confirmation_another_entry_is_another_connection() -> None:
     assert opened(client) == []
     answer(client, 2, 102)
     assert opened(client) == [3002]
+
+
+class Pair(DatagramParser):
+    """The client announces the ports that it names, as with TFTP in the first packet."""
+
+    def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
+        for port in data.split():
+            yield Expect(self.flow.server.at(0), self.flow.client.at(int(port)))
+
+
+PAIR = Helper("pair", "udp", [7], Pair, [Policy("data", max=8, timeout=60)])
+
+
+def announced(client: Connection, ports: bytes, entry: int) -> FakePacket:
+    client.extra = {"status": 0x2000, "ct_id": entry}
+    return client.packet(ports, False)
+
+
+def carried(verdict: Verdict) -> int | None:
+    return verdict.expectation and verdict.expectation.tuple.dport
+
+
+def test_what_waits_for_a_packet_goes_with_that_packet_only() -> None:
+    client = Connection(PAIR, "udp", "10.0.1.2:40000", "10.0.2.2:7")
+    client.send(announced(client, b"", 100))
+    packet = announced(client, b"3000 3001", 101)
+    first = client.send(packet)
+    assert (carried(first), first.repeat) == (3000, True)
+    assert carried(client.send(announced(client, b"", 100))) is None
+    assert carried(client.send(announced(client, b"", 102))) is None
+    again = client.send(packet)
+    assert (carried(again), again.repeat) == (3001, False)
+    assert client.inspector._pending == {}
+
+
+def test_nothing_waits_for_packets_of_an_evicted_flow() -> None:
+    client = Connection(PAIR, "udp", "10.0.1.2:40000", "10.0.2.2:7")
+    client.send(announced(client, b"", 100))
+    client.send(announced(client, b"3000 3001", 101))
+    ((key, _),) = client.inspector._flows.all()
+    client.inspector._flows._evict(key)
+    assert client.inspector._pending == {}
 
 
 def test_the_same_tuple_in_another_zone_is_another_flow() -> None:
