@@ -30,6 +30,7 @@ MAX_BYTES = 2 * 1024 * 1024
 MAX_WAITING = 128  #: unanswered requests of forgotten calls
 MAX_TRANSACTIONS = 8  #: of a call
 MAX_OPEN = 32  #: expectations of a transaction that are remembered
+MAX_ENDED = 64  #: ended calls whose late answers are recognized
 
 CALL_BYTES, ITEM_BYTES, WAITING_BYTES = 1500, 330, 150  #: memory of each, about
 
@@ -106,6 +107,7 @@ class Calls:
         self._ends = ends
         self._calls: OrderedDict[bytes, Call] = OrderedDict()
         self._items = 0
+        self._ended: dict[bytes, None] = {}  #: keys of calls after their BYE, the latest last
         #: unanswered requests of forgotten calls, in the form of `save_call`, and who has made an offer
         self._waiting: OrderedDict[bytes, bool | None] = OrderedDict()
 
@@ -161,10 +163,17 @@ class Calls:
         if waiting in self._waiting:
             call.begin(request).offerer = self._waiting.pop(waiting)
 
+    def _end(self, key: bytes) -> None:
+        self._ended[key] = None
+        if len(self._ended) > MAX_ENDED:
+            del self._ended[next(iter(self._ended))]
+
     def _request(
         self, call: Call, message: Message, end: bool, description: Description | None
     ) -> Iterator[Event]:
         if message.method == b"BYE":
+            if call.established or call.transactions:
+                self._end(message.key)
             yield from _void(call.opened())
             call.established = False
             call.transactions.clear()
@@ -192,7 +201,8 @@ class Calls:
             self._recall(call, message.key, key)
         transaction = call.transactions.get(key)
         if transaction is None:
-            if not description:
+            # a repeated answer may arrive after the BYE, on a slow network or from a slow program
+            if not description or message.key in self._ended:
                 return
             if not self._ends.is_detour(message, end):
                 yield Refuse("G4", f"{message.status} to no {message.method.decode('latin-1')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from fwhelpers_plugins.sip.calls import MAX_ENDED
 from sip_messages import (
     ANSWER,
     OFFER,
@@ -60,6 +61,32 @@ def test_retransmissions_announce_the_same() -> None:
     answer = by_server(ok(ANSWER))
     play = play >> answer << again(to_client(4000)) << to_server(6000)
     assert play >> answer << to_server(6000)
+
+
+def test_a_repeated_answer_of_a_call_that_has_ended_is_no_refusal() -> None:
+    play = (
+        established()
+        >> by_server(request("BYE", cseq=7))
+        << void_again(to_client(4000))
+        << void(to_server(6000))
+    )
+    assert play >> by_server(ok(ANSWER)) >> by_client(ok(ANSWER))
+    assert play >> by_server(ok(ANSWER, call="call-2")) << Refuse
+
+
+def test_the_remembered_ended_calls_are_bounded() -> None:
+    play = sip()
+    for number in range(MAX_ENDED + 1):
+        call = f"call-{number}"
+        play = (
+            play
+            >> by_client(invite(OFFER, call=call))
+            << to_client(4000)
+            >> by_client(request("BYE", cseq=2, call=call))
+            << void(to_client(4000))
+        )
+    assert play >> by_server(ok(ANSWER, call="call-0")) << Refuse
+    assert play >> by_server(ok(ANSWER, call="call-1"))
 
 
 def test_a_long_ringing_keeps_the_offer_open() -> None:

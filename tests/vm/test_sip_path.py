@@ -6,7 +6,6 @@ The audio is counted where it arrives, in both directions: neither end may open 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 
 import pytest
@@ -88,10 +87,6 @@ def test_a_registered_phone_is_called(lab: Lab) -> None:
     assert arrived(lab, "s") > ENOUGH, "the caller hears nothing"
 
 
-#: a repeated answer is refused, not what the call announced
-LATE = re.compile(r"refused : 200 to no INVITE|more refused events suppressed")
-
-
 @pytest.mark.nat("snat")
 def test_many_calls_fifty_at_a_time(lab: Lab) -> None:
     for l4 in "udp", "tcp":
@@ -100,7 +95,7 @@ def test_many_calls_fifty_at_a_time(lab: Lab) -> None:
     run(["sysctl", "-qw", "net.netfilter.nf_conntrack_expect_max=8192"])
     daemon = lab.start_fwhelpers(f"[daemon]\nworkers = 1\n[helpers.sip]\n{MANY}")
     start_callee(lab, silent=CALLS + 1)
-    # until conntrack has confirmed a connection, each of its packets is of another one (test_clash.py)
+    # behind SNAT the packets of a new socket may leave by different ports (decision 0116)
     assert make_calls(lab, 1, 1, milliseconds=1000).returncode == 0
     before = len(_opened(daemon))
     done = make_calls(lab, CALLS, 50)
@@ -111,9 +106,7 @@ def test_many_calls_fifty_at_a_time(lab: Lab) -> None:
     # RTP and RTCP of both ends, however often a message was sent again
     wait_until(lambda: len(_opened(daemon)) - before >= 4 * CALLS, "the reports")
     assert len(set(_opened(daemon)[before:])) == len(_opened(daemon)) - before == 4 * CALLS
-    assert not [line for line in daemon.lines if "failed" in line]
-    # a slow machine lets sipp send a 200 again after the BYE of its call
-    assert not [line for line in daemon.lines if "refused" in line and not LATE.search(line)]
+    assert not [line for line in daemon.lines if "refused" in line or "failed" in line]
 
 
 def _opened(daemon: Process) -> list[str]:
