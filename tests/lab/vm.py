@@ -144,6 +144,9 @@ class Machine:
             *("--cpus", str(self._cpus), "--memory", "2G", "--user", "root"),
             # the emulated time stamp counter is the host's, and far cheaper to read than the timer chips
             *("--append", "tsc=reliable"),
+            # programs at the same addresses keep their translated code; pages that are written anyway are not zeroed
+            *("--append", "norandmaps"),
+            *("--append", "init_on_alloc=0", "--append", "transparent_hugepage=madvise"),
             *("--append", "mitigations=off", "--append", "cryptomgr.notests"),
             *("--append", "modprobe.blacklist=" + ",".join(_UNUSED.split())),
             *(f"--rwdir={inside}={outside}" for inside, outside in self._shared.items()),
