@@ -15,7 +15,7 @@ chooses another transport. Data within the connection ("interleaved") is passed 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -37,15 +37,17 @@ from fwhelpers.api import (
 )
 
 from .message import Message, is_start, parse_head
-from .transport import Host, Ports, Transport, parse_transport
+from .sessions import Sessions
+from .transport import Host, Ports, Transport, parse_transports
 
 MAX_SETUPS = 16  #: requests without a response
-MAX_SESSIONS = 8
-MAX_STREAMS = 16  #: announcements of a session that are remembered
+MAX_OFFERED = 16  #: announcements of a request
+MAX_WAITING = 64  #: announcements of all requests without a response
 LIFETIME = 60  #: seconds; a session without requests lives as long (RFC 2326 §12.37)
 
 _FRAME = 0x24  #: "$", which begins a frame of interleaved data (§10.12)
 _TLS = 0x16
+_SESSION_NOT_FOUND = 454
 _SIZE = 512  # bytes of an announcement that is remembered, about
 _SCAN = 4  #: bytes that the empty line may share with what was searched before
 
@@ -55,8 +57,18 @@ class Pending:
     """A request that waits for its response."""
 
     method: bytes
+    url: bytes
     session: bytes
     expects: tuple[Expect, ...] = ()  #: the ports of its sender that are open
+    offers: tuple[tuple[int, ...], ...] = ()  #: the first ports of each alternative
+
+    def refused(self, named: Iterable[Ports]) -> list[Expect]:
+        """Return the announcements of alternatives that the response did not choose. `named`: ports in it."""
+        first = {ports.first for ports in named}
+        kept = {port for offer in self.offers if first.intersection(offer) for port in offer}
+        if not kept:  # it names none, or NAT has changed them
+            return []
+        return [expect for expect in self.expects if expect.server.port not in kept]
 
 
 class Rtsp(StreamParser):
@@ -69,15 +81,17 @@ class Rtsp(StreamParser):
         self._searched = [0, 0]  # bytes of the head that hold no end
         self._checked = [False, False]  # the start line is valid
         self._pending: OrderedDict[tuple[bool, bytes], Pending] = OrderedDict()
-        self._sessions: OrderedDict[bytes, dict[Expect, None]] = OrderedDict()
+        self._sessions = Sessions()
         self._datagrams = False  # a response has chosen UDP
+        self._interleaved = False  # a response has chosen this connection
 
     @property
     def buffered(self) -> int:
-        announcements = sum(map(len, self._sessions.values())) + sum(
-            len(pending.expects) for pending in self._pending.values()
-        )
-        return super().buffered + _SIZE * announcements
+        return super().buffered + _SIZE * (len(self._sessions) + self._waiting)
+
+    @property
+    def _waiting(self) -> int:
+        return sum(len(pending.expects) for pending in self._pending.values())
 
     # framing
 
@@ -129,32 +143,36 @@ class Rtsp(StreamParser):
 
     def _request(self, message: Message, end: bool) -> Iterator[Event]:
         expects: list[Expect] = []
+        offers: list[tuple[int, ...]] = []
         if message.method == b"SETUP":
-            for event in self._own_ports(message, end):
-                yield event
-                if isinstance(event, Expect):
-                    expects.append(_bare(event))
-        self._pending[end, message.cseq] = Pending(message.method, message.session, tuple(expects))
-        if len(self._pending) > MAX_SETUPS:
+            for transport in parse_transports(message.transports, request=True):
+                if not transport.datagrams:
+                    continue
+                yield from self._offer(transport, end, expects)
+                offers.append(tuple(ports.first for ports in transport.client))
+        pending = Pending(
+            message.method, message.url, message.session, tuple(expects), tuple(offers)
+        )
+        self._pending[end, message.cseq] = pending
+        while len(self._pending) > MAX_SETUPS or self._waiting > MAX_WAITING:
             self._pending.popitem(last=False)
 
-    def _own_ports(self, message: Message, end: bool) -> Iterator[Event]:
-        """Open the ports that a SETUP offers: alternatives usually name the same ones."""
-        offered = set()
-        for transport in _transports(message, request=True):
-            if not transport.datagrams:
-                continue
-            refusal = self._foreign(transport, end)
-            if refusal:
-                yield refusal
-                continue
-            yield from self._texts(transport)
-            for ports in transport.client:
-                if ports[:2] not in offered:
-                    offered.add(ports[:2])
-                    yield self._expect(ports, end, end)
-                else:
-                    yield Rewrite(self._own(end).at(ports.first), ports.span, ports.encode)
+    def _offer(self, transport: Transport, end: bool, expects: list[Expect]) -> Iterator[Event]:
+        """Open the ports of an alternative: most name the same ones. `expects`: what the request has opened."""
+        refusal = self._foreign(transport, end)
+        if refusal:
+            yield refusal
+            return
+        yield from self._texts(transport)
+        for ports in transport.client:
+            expect = self._expect(ports, end, end)
+            if _bare(expect) in expects:
+                yield Rewrite(expect.server, ports.span, ports.encode)
+            elif len(expects) < MAX_OFFERED:
+                expects.append(_bare(expect))
+                yield expect
+            else:
+                yield Refuse("G9", f"{ports.name}: more ports than a SETUP has", expect.server)
 
     def _foreign(self, transport: Transport, end: bool) -> Refuse | None:
         """Refuse streams to other hosts, which RFC 2326 §12.39 warns of."""
@@ -172,73 +190,68 @@ class Rtsp(StreamParser):
         if pending is None or message.status < 200:
             return
         del self._pending[not end, message.cseq]
+        session = pending.session or message.session  # pipelined requests do not know its name
         if pending.method == b"SETUP":
             yield from self._setup(message, end, pending)
+        elif message.status == _SESSION_NOT_FOUND and session:
+            yield from self._close(self._sessions.tear_down(session, b""), end)
         elif message.status >= 300:
             return
         elif pending.method == b"TEARDOWN":
-            yield from self._teardown(pending.session)
+            yield from self._close(self._sessions.tear_down(session, pending.url), end)
         elif pending.method in (b"PLAY", b"RECORD"):
-            if not self._datagrams:
+            if self._interleaved and not self._datagrams:
                 yield Done("interleaved")
                 return
-            for expect in list(self._sessions.get(pending.session, ())):
+            for expect in list(self._sessions.get(session)):
                 yield self._confirmed(expect, end)
 
     def _setup(self, message: Message, end: bool, pending: Pending) -> Iterator[Event]:
-        chosen = next(iter(_transports(message, request=False)), None)
+        chosen = next(iter(parse_transports(message.transports, request=False)), None)
         if message.status >= 300 or chosen is None or not chosen.datagrams:
-            for expect in pending.expects:
-                yield Cancel(want=self._confirmed(expect, end))
-            if chosen and chosen.multicast and message.status < 300:
-                yield Refuse("G5", "SETUP: streams to a group are not opened")
+            yield from self._close(pending.expects, end)
+            if chosen and message.status < 300:
+                self._interleaved |= not chosen.multicast
+                if chosen.multicast:
+                    yield Refuse("G5", "SETUP: streams to a group are not opened")
             return
         self._datagrams = True
         yield from self._texts(chosen)
         for ports in chosen.client:
             # ports of the receiver, as the sender knows them
             yield Rewrite(Endpoint(b"", ports.first), ports.span, ports.encode)
-        session = self._session(message.session or pending.session)
-        expects = (*pending.expects, *self._moved_rtcp(chosen, end, pending))
-        for expect in (*expects, *self._third_party(chosen, end, expects)):
-            session[expect] = None
+        refused = pending.refused(chosen.client)
+        kept = [expect for expect in pending.expects if expect not in refused]
+        kept += self._moved_rtcp(chosen, end, kept)
+        kept += self._third_party(chosen, end, kept)
+        for expect in kept:
             yield self._confirmed(expect, end)
-        for ports in chosen.server:
-            expect = self._expect(ports, end, not end)
-            session[_bare(expect)] = None
-            yield expect
-        while len(session) > MAX_STREAMS:
-            del session[next(iter(session))]
+        servers = [self._expect(ports, end, not end) for ports in chosen.server]
+        yield from servers
+        session = self._sessions.open(message.session or pending.session)
+        session.set_up(pending.url, (*kept, *map(_bare, servers)))
+        yield from self._close(refused, end)
 
-    def _moved_rtcp(self, chosen: Transport, end: bool, pending: Pending) -> Iterator[Expect]:
-        """Yield the port after RTP's if the response has a pair there that the request had not, as VLC's does."""
-        singles = {expect.server.port for expect in pending.expects if expect.count == 1}
-        for ports in chosen.client:
-            if ports.size == 2 and ports.first in singles and ports.first + 1 not in singles:
-                rtcp = ports._replace(first=ports.first + 1, size=1)
-                yield _bare(self._expect(rtcp, not end, not end))
+    def _moved_rtcp(self, chosen: Transport, end: bool, expects: Sequence[Expect]) -> list[Expect]:
+        """Return the port after RTP's if the response has a pair there that the request had not, as VLC's does."""
+        singles = {expect.server.port for expect in expects if expect.count == 1}
+        return [
+            _bare(self._expect(ports._replace(first=ports.first + 1, size=1), not end, not end))
+            for ports in chosen.client
+            if ports.size == 2 and ports.first in singles and ports.first + 1 not in singles
+        ]
 
-    def _third_party(
-        self, chosen: Transport, end: bool, expects: Sequence[Expect]
-    ) -> Iterator[Expect]:
-        """Yield the ports of the SETUP's sender for a server of media that `source` names."""
+    def _third_party(self, chosen: Transport, end: bool, expects: Sequence[Expect]) -> list[Expect]:
+        """Return the ports of the SETUP's sender for a server of media that `source` names."""
         source = _endpoint(chosen.source)
         if self.address == "peer" or source is None or source.addr == self._own(end).addr:
-            return
+            return []
+        return [replace(expect, client=source) for expect in expects]
+
+    def _close(self, expects: Iterable[Expect], end: bool) -> Iterator[Event]:
+        """Withdraw what either end announced, by a message of `end`."""
         for expect in expects:
-            yield replace(expect, client=source)
-
-    def _teardown(self, session: bytes) -> Iterator[Event]:
-        for key in [session] if session else list(self._sessions):
-            for expect in self._sessions.pop(key, ()):
-                yield Cancel(want=expect)
-
-    def _session(self, name: bytes) -> dict[Expect, None]:
-        session = self._sessions.setdefault(name, {})
-        self._sessions.move_to_end(name)
-        if len(self._sessions) > MAX_SESSIONS:
-            self._sessions.popitem(last=False)
-        return session
+            yield Cancel(want=self._confirmed(expect, end))
 
     # events
 
@@ -280,10 +293,6 @@ def _endpoint(host: Host | None) -> Endpoint | None:
         return Endpoint.parse(host.text.decode("ascii")) if host else None
     except ValueError:  # a name
         return None
-
-
-def _transports(message: Message, *, request: bool) -> list[Transport]:
-    return parse_transport(message.transport, message.transport_offset, request)
 
 
 def _is_http(line: bytes) -> bool:

@@ -9,10 +9,12 @@ from fwhelpers.api import ParseError
 from fwhelpers.sansio.digits import decimal
 
 MAX_BODY = 2**31 - 1
+MAX_URL = 1024  #: bytes of a URL that tell streams apart
 
 Span = tuple[int, int]
 
-_REQUEST = re.compile(rb"([A-Z_]{1,20}) +([^\s]+) +RTSP/[12]\.[0-9][ \t]*")
+#: a method may be any token (RFC 2326 §6.1, §15.1)
+_REQUEST = re.compile(rb"([A-Za-z0-9!#$%&'*+.^_`|~\-]{1,64}) +([^\s]+) +RTSP/[12]\.[0-9][ \t]*")
 _RESPONSE = re.compile(rb"RTSP/[12]\.[0-9] +([1-5][0-9]{2})(?: .*)?", re.DOTALL)
 _FIELD = re.compile(
     rb"^(cseq|session|transport|content-length)[ \t]*:[ \t]*([^\n]*(?:\n[ \t][^\n]*)*)",
@@ -27,10 +29,12 @@ class Message:
 
     method: bytes  #: empty: a response
     status: int  #: 0: a request
+    url: bytes  #: of a request
     cseq: bytes
     session: bytes  #: without its parameters
-    transport: bytes
-    transport_offset: int
+    transports: tuple[
+        tuple[bytes, int], ...
+    ]  #: the lines Transport, which are one list, and their offsets
     length: int  #: of the body
 
 
@@ -46,20 +50,22 @@ def parse_head(head: bytes) -> Message:
     request, response = _REQUEST.fullmatch(start), _RESPONSE.fullmatch(start)
     if not request and not response:
         raise ParseError(f"not an RTSP message: {start[:32]!r}")
-    values: dict[bytes, tuple[bytes, int]] = {}
+    values: dict[bytes, bytes] = {}
+    transports = []
     for match in _FIELD.finditer(head):
         name, value = match[1].lower(), match[2].translate(_UNFOLD).rstrip()
-        # a field with several lines is one list (RFC 2326 §4.2), which only Transport is. Its spans need one line
-        if values.setdefault(name, (value, match.start(2)))[0] != value:
+        # a field with several lines is one list (RFC 2326 §4.2), which only Transport is
+        if name == b"transport":
+            transports.append((value, match.start(2)))
+        elif values.setdefault(name, value) != value:
             raise ParseError(f"repeated header field {name.decode()}")
-    transport, offset = values.get(b"transport", (b"", 0))
-    length = values.get(b"content-length", (b"0", 0))[0]
+    length = values.get(b"content-length", b"0")
     return Message(
         method=request[1] if request else b"",
         status=int(response[1]) if response else 0,
-        cseq=values.get(b"cseq", (b"", 0))[0][:32],
-        session=values.get(b"session", (b"", 0))[0].partition(b";")[0].strip()[:128],
-        transport=transport,
-        transport_offset=offset,
+        url=request[2][:MAX_URL] if request else b"",
+        cseq=values.get(b"cseq", b"")[:32],
+        session=values.get(b"session", b"").partition(b";")[0].strip()[:128],
+        transports=tuple(transports),
         length=decimal(length, MAX_BODY),
     )

@@ -8,8 +8,9 @@ Transport: RTP/AVP/UDP;unicast;mode=record;control_port=6001;timing_port=6002   
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from fwhelpers.api import Endpoint
@@ -23,6 +24,7 @@ Span = tuple[int, int]
 _ALTERNATIVE = re.compile(rb'(?:[^",]|"[^"]*")+')
 _PARAMETER = re.compile(rb';[ \t]*([A-Za-z_]+)[ \t]*(?:=[ \t]*((?:[^";]|"[^"]*")*))?')
 _RANGE = re.compile(rb"([0-9]{1,5})(?:[ \t]*-[ \t]*([0-9]{1,5}))?[ \t]*")
+_RAOP = re.compile(rb"(?:control|timing)_port", re.IGNORECASE)
 _ADDRESS = re.compile(rb'"(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z.\-]*):([0-9]{1,5})"')
 
 
@@ -33,10 +35,12 @@ class Ports(NamedTuple):
     size: int
     span: Span  #: of their text
     name: str  #: the parameter, for logs
+    both: bool = True  #: the text names the second one too
 
     def encode(self, end: Endpoint) -> bytes:
         """Write the ports from another one on."""
-        return b"%d" % end.port if self.size == 1 else b"%d-%d" % (end.port, end.port + 1)
+        pair = self.size == 2 and self.both
+        return b"%d-%d" % (end.port, end.port + 1) if pair else b"%d" % end.port
 
 
 class Host(NamedTuple):
@@ -58,17 +62,17 @@ class Transport:
     hosts: tuple[Host, ...] = ()  #: all addresses in the text
 
 
-def parse_transport(value: bytes, offset: int, request: bool) -> list[Transport]:
-    """Parse a header's value. Spans count from where `offset` does.
+def parse_transports(lines: Iterable[tuple[bytes, int]], request: bool) -> list[Transport]:
+    """Parse the values of the header's lines. Spans count from where their offsets do.
 
     `request`: RAOP names control and timing ports of either end alike, so that the sender tells whose they are.
     """
-    alternatives: list[Transport] = []
-    for match in _ALTERNATIVE.finditer(value):
-        if len(alternatives) == MAX_ALTERNATIVES:
-            break
-        alternatives.append(_alternative(match[0], offset + match.start(), request))
-    return alternatives
+    texts = (
+        (match[0], offset + match.start())
+        for value, offset in lines
+        for match in _ALTERNATIVE.finditer(value)
+    )
+    return [_alternative(text, at, request) for text, at in islice(texts, MAX_ALTERNATIVES)]
 
 
 def _alternative(text: bytes, offset: int, request: bool) -> Transport:
@@ -77,6 +81,7 @@ def _alternative(text: bytes, offset: int, request: bool) -> Transport:
     ports: dict[str, list[Ports]] = {"client": [], "server": []}
     hosts: dict[bytes, Host] = {}
     flags = set()
+    rtp = protocol.startswith(b"RTP/") and not _RAOP.search(text)
     for match in _PARAMETER.finditer(text, len(text.partition(b";")[0])):
         name, place = match[1].lower(), offset + match.start(2)
         flags.add(name)
@@ -94,7 +99,7 @@ def _alternative(text: bytes, offset: int, request: bool) -> Transport:
                 if host:
                     hosts[b"%s %d" % (name, len(hosts))] = host
         elif owner:
-            ports[owner] += _ranges(match[2], place, name.decode())
+            ports[owner] += _ranges(match[2], place, name.decode(), rtp)
     multicast = b"multicast" in flags and b"unicast" not in flags
     reliable = protocol.endswith(b"/TCP") or (b"interleaved" in flags and not any(ports.values()))
     return Transport(
@@ -117,8 +122,11 @@ def _owner(name: bytes, request: bool) -> str:
     return ""
 
 
-def _ranges(value: bytes, place: int, name: str) -> Iterator[Ports]:
-    """Yield the ports of `a-b`. These are a pair of single ports, in any order; a single one may bring the next."""
+def _ranges(value: bytes, place: int, name: str, rtp: bool) -> Iterator[Ports]:
+    """Yield the ports of `a-b`, which are a pair of single ports, in any order.
+
+    `rtp`: a single one is that of RTP, and RTCP has the next (RFC 3550 §11).
+    """
     match = _RANGE.fullmatch(value)
     if not match:
         return
@@ -126,7 +134,8 @@ def _ranges(value: bytes, place: int, name: str) -> Iterator[Ports]:
     if second == first + 1:
         yield from _usable(Ports(first, 2, (place, place + match.end(2)), name))
         return
-    yield from _usable(Ports(first, 1, (place, place + match.end(1)), name))
+    size = 2 if rtp and not match[2] and first < 65535 else 1
+    yield from _usable(Ports(first, size, (place, place + match.end(1)), name, both=False))
     if match[2]:
         span = (place + match.start(2), place + match.end(2))
         yield from _usable(Ports(second, 1, span, name))

@@ -7,7 +7,7 @@ from fwhelpers_plugins.rtsp import fwhelpers_helpers
 from rtsp_messages import frame, request, response
 
 from fwhelpers.api import Cancel, Done, Endpoint, Expect, ParseError, Refuse, Rewrite
-from fwhelpers.testing.playbook import Playbook, client, server
+from fwhelpers.testing.playbook import Playbook, client, new_parser, server
 
 (RTSP,) = fwhelpers_helpers()
 PAIR = "RTP/AVP;unicast;client_port=5000-5001"
@@ -87,6 +87,50 @@ def test_rule_14_port_zero_is_ignored() -> None:
     assert new >> client(request("SETUP", 1, "RTP/AVP;unicast;client_port=0-0"))
 
 
+def test_rule_14_a_single_port_of_rtp_brings_the_next_one() -> None:
+    new = play() >> client(request("SETUP", 1, "RTP/AVP;unicast;client_port=5000"))
+    new << to_client(new, 5000)
+    new >> server(response(200, 1, "RTP/AVP;unicast;client_port=5000;server_port=6970"))
+    assert new << Rewrite << to_client(new, 5000, confirmed=True) << to_server(new, 6970)
+    for transport in "MP2T/H2221/UDP;unicast;client_port=5000", "RTP/AVP;client_port=65535":
+        new = play() >> client(request("SETUP", 1, transport)) << Expect
+        assert isinstance(new.last, Expect)
+        assert new.last.count == 1
+
+
+def test_rule_19_the_first_request_is_a_setup_with_a_url_of_another_host() -> None:
+    """VLC's module for SAT>IP, and servers behind NAT. The session's name has the characters of RFC 2326 §3.4."""
+    name = "A.b+c-d_9"
+    new = play() >> client(
+        request("SETUP", 1, PAIR).replace(b"rtsp://10.0.2.2", b"rtsp://192.168.9.9")
+    )
+    new << to_client(new, 5000)
+    new >> server(response(200, 1, ANSWER, f"{name} ; timeout=60"))
+    new << Rewrite << to_client(new, 5000, confirmed=True) << to_server(new, 6970)
+    new >> client(request("TEARDOWN", 2, session=name))
+    assert new >> server(response(200, 2)) << Cancel << Cancel
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "rule"),
+    [
+        ("RTP/AVP;multicast", "RTP/AVP;multicast;destination=239.1.1.1;port=5000-5001", "G5"),
+        (f"{PAIR};destination=10.0.9.9", "", "G5"),
+        (
+            ",".join(f"RTP/AVP;client_port={port}-{port + 5}" for port in range(5000, 5090, 10)),
+            "",
+            "G9",
+        ),
+    ],
+)
+def test_rule_21_what_is_not_opened_is_reported(asked: str, answered: str, rule: str) -> None:
+    """ffmpeg waits for ever, and rtspsrc goes to TCP without a word."""
+    parser = new_parser(RTSP)
+    events = list(parser.feed(request("SETUP", 1, asked), False))
+    events += parser.feed(response(200, 1, answered), True)
+    assert {event.rule for event in events if isinstance(event, Refuse)} == {rule}
+
+
 def test_rule_17_461_and_a_second_setup() -> None:
     new = play()
     new >> client(request("SETUP", 1, PAIR)) << to_client(new, 5000)
@@ -109,8 +153,62 @@ def test_rule_16_play_renews_what_is_open() -> None:
 
 def test_teardown_closes_what_was_not_used() -> None:
     new = set_up() >> client(request("TEARDOWN", 2, session="1"))
-    new >> server(response(200, 2)) << Cancel(want=to_client(new, 5000))
+    new >> server(response(200, 2)) << Cancel(want=to_client(new, 5000, confirmed=True))
     assert new << Cancel(want=to_server(new, 6970))
+
+
+def test_teardown_of_one_of_two_streams() -> None:
+    new = play()
+    for stream, port in enumerate((5000, 5002), 1):
+        url = b"/a/%d RTSP" % stream
+        pair = f"RTP/AVP;unicast;client_port={port}-{port + 1}"
+        new >> client(request("SETUP", stream, pair, "1" * (stream > 1)).replace(b"/a RTSP", url))
+        new << Expect
+        new >> server(response(200, stream, pair, "1")) << Rewrite << Expect
+    new >> client(request("TEARDOWN", 3, session="1").replace(b"/a RTSP", b"/a/1 RTSP"))
+    new >> server(response(200, 3)) << Cancel(want=to_client(new, 5000, confirmed=True))
+    new >> client(request("TEARDOWN", 4, session="1"))
+    assert new >> server(response(200, 4)) << Cancel(want=to_client(new, 5002, confirmed=True))
+
+
+def test_pipelined_requests_do_not_know_the_session() -> None:
+    """RFC 7826 §18.33: the requests come before the response that names the session."""
+    new = play()
+    new >> client(request("SETUP", 1, PAIR), request("PLAY", 2)) << to_client(new, 5000)
+    new >> server(response(200, 1, PAIR, "1")) << Rewrite << to_client(new, 5000, confirmed=True)
+    assert new >> server(response(200, 2, session="1")) << to_client(new, 5000, confirmed=True)
+
+
+def test_a_session_that_the_server_has_lost_is_closed() -> None:
+    new = set_up() >> client(request("PLAY", 2, session="1")) >> server(response(454, 2))
+    assert new << Cancel(want=to_client(new, 5000, confirmed=True)) << Cancel
+    new = set_up() >> client(request("PLAY", 2, session="7"))
+    assert new >> server(response(454, 2))
+
+
+def test_alternatives_that_the_server_does_not_choose_are_closed() -> None:
+    new = play() >> client(request("SETUP", 1, f"RTP/AVP;client_port=5010-5011,{PAIR}"))
+    new << to_client(new, 5010) << to_client(new, 5000)
+    new >> server(response(200, 1, PAIR, "1")) << Rewrite << to_client(new, 5000, confirmed=True)
+    assert new << Cancel(want=to_client(new, 5010, confirmed=True))
+
+
+def test_a_list_of_transports_in_several_lines() -> None:
+    """RFC 2326 §4.2: they are one list."""
+    lines = b"Transport: RTP/AVP/TCP;interleaved=0-1\r\nTransport: "
+    both = request("SETUP", 1, PAIR).replace(b"Transport: ", lines)
+    new = play() >> client(both)
+    assert new << to_client(new, 5000)
+
+
+def test_any_token_is_a_method() -> None:
+    new = play() >> client(request("x-Vendor.Ping")) >> client(request("SETUP", 2, PAIR))
+    assert new << to_client(new, 5000)
+
+
+def test_a_worker_that_knows_no_setup_does_not_take_a_session_for_interleaved() -> None:
+    new = play() >> client(request("PLAY", 1, session="1")) >> server(response(200, 1))
+    assert new >> client(request("SETUP", 2, PAIR)) << to_client(new, 5000)
 
 
 @pytest.mark.parametrize(("session", "closed"), [("2", 0), ("", 2)])

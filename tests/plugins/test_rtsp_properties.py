@@ -22,6 +22,8 @@ MESSAGES = st.sampled_from(
     [
         client(request("OPTIONS")), client(request("SETUP", 1, PAIR)), server(response(200, 1, ANSWER, "1")),
         client(request("SETUP", 2, "RTP/AVP;client_port=5004-5002")), server(response(461, 2)),
+        client(request("SETUP", 2, f"RTP/AVP;client_port=5010,{PAIR}")), server(response(200, 2, PAIR, "1")),
+        server(response(454, 3)), client(request("TEARDOWN", 4)),
         client(request("PLAY", 3, session="1")), server(response(200, 3, session="1", body="v=0")),
         client(request("TEARDOWN", 4, session="1")), server(response(200, 4)), server(frame(9)), client(frame(0)),
         client(b"\r\n"), server(request("SETUP", 1, PAIR)), client(response(200, 1, PAIR)),
@@ -65,3 +67,15 @@ def test_sessions_are_bounded() -> None:
         list(parser.feed(response(200, number, ports, str(number % 50)), True))
         check_bounds(parser)
     assert parser.buffered > 0
+
+
+def test_offers_are_bounded() -> None:
+    parser = new_parser(RTSP)
+    for number in range(40):
+        # sixteen alternatives of eight pairs
+        pairs = [f"client_port={port}-{port + 1}" for port in range(5000, 5256, 2)]
+        offer = ",".join("RTP/AVP;" + ";".join(pairs[at : at + 8]) for at in range(0, 128, 8))
+        list(parser.feed(request("SETUP", number, offer), False))
+        check_bounds(parser)
+        if number < 10:
+            list(parser.feed(response(200, number, offer, str(number)), True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from errno import EEXIST
 
+import pytest
 from connection import Connection, FakeMaker, show
 from fwhelpers_plugins.rtsp import fwhelpers_helpers
 from media import text_of
@@ -66,6 +67,31 @@ def test_rule_20_a_server_behind_nat() -> None:
         ("10.0.1.2 > 198.51.100.9:6970", 6970),
         ("10.0.1.2 > 198.51.100.9:6971", 6971),
     ]
+
+
+@pytest.mark.parametrize("by_server", [False, True])
+@pytest.mark.parametrize(
+    "seen", [{}, {"seen_client": "192.0.2.1:50000"}, {"seen_server": "198.51.100.9:554"}]
+)
+def test_either_end_s_teardown_deletes_both_ends_expectations(
+    seen: dict[str, str], by_server: bool
+) -> None:
+    flow = connection(**seen)
+    flow.c(request("SETUP", 1, PAIR))
+    flow.s(response(200, 1, f"{PAIR};server_port=6970-6971", "1"))
+    flow.now += 10
+    flow.say(request("TEARDOWN", 2, session="1"), by_server)
+    flow.say(response(200, 2), not by_server)
+    gone = {tuple_.dport for tuple_ in flow.maker.deleted + flow.maker.released}
+    assert gone >= {5000, 5001, 6970, 6971}
+
+
+def test_a_single_port_and_the_next_move_together() -> None:
+    flow = connection((5001,), seen_client="192.0.2.1:50000")
+    asked = "RTP/AVP;unicast;client_port=5000"
+    text = text_of(flow.c(request("SETUP", 1, asked)), "tcp")
+    assert text == request("SETUP", 1, asked.replace("5000", "5002"))
+    assert [port for _, port in opened(flow)[-2:]] == [5000, 5001]
 
 
 def test_without_nat_nothing_is_rewritten() -> None:
