@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from fwhelpers.api import Event, Flow, ParseError, Refuse, StreamParser
+from fwhelpers.api import Cancel, Event, Expect, Flow, ParseError, Refuse, StreamParser
 
 from .calls import Calls
 from .channels import Channels
@@ -47,7 +48,19 @@ class Signalling(StreamParser):
             self.skip(size - len(data), reply)
             yield Refuse("G12", f"a packet of {size} octets is not inspected")
         elif size > HEADER:  # an empty one keeps the connection alive
-            yield from self._packet(data, reply)
+            for event in self._packet(data, reply):
+                yield self._confirmed(event, reply)
+
+    def _confirmed(self, event: Event, reply: bool) -> Event:
+        """Mark what the other end announced, and a message of this one ends or announces again."""
+        expect = event.want if isinstance(event, Cancel) else event
+        if not isinstance(expect, Expect) or (expect is event and expect.span is not None):
+            return event
+        own, peer = self.flow.client.addr, self.flow.server.addr
+        if reply:
+            own, peer = peer, own
+        expect = replace(expect, confirms_peer=expect.server.addr == peer != own)
+        return replace(event, want=expect) if isinstance(event, Cancel) else expect
 
     def _packet(self, data: bytes, reply: bool) -> Iterator[Event]:
         if self._calls is None and self._channels is None:

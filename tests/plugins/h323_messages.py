@@ -179,6 +179,10 @@ def close(number: int = 1) -> bytes:
     return control("request", "closeLogicalChannel", value)
 
 
+def confirm_close(number: int = 1) -> bytes:
+    return control("response", "closeLogicalChannelAck", {"forwardLogicalChannelNumber": number})
+
+
 def t120(end: Endpoint) -> dict[str, Any]:
     """OpenLogicalChannel of T.120 data."""
     data = ("data", {"application": ("t120", ("transparent", None)), "maxBitRate": 640})

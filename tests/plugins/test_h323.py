@@ -130,8 +130,8 @@ def test_tunnelled_h245() -> None:
         << Rewrite
         >> client(facility(pdu=tunnel(close(1))))
         << Cancel("media", media(S, C.at(5001)))
-        << Cancel("media", media(C, S.at(6000)))
-        << Cancel("media", media(C, S.at(6001)))
+        << Cancel("media", media(C, S.at(6000), confirms_peer=True))
+        << Cancel("media", media(C, S.at(6001), confirms_peer=True))
     )
 
 
@@ -160,7 +160,8 @@ def test_h245_on_a_connection_of_its_own() -> None:
         << media(S, C.at(5000), 2)
         << Rewrite
         >> client(as_packets(close(1)))
-        << Cancel("media", media(C, S.at(6000)))  # the other channel has both control addresses
+        # the other channel has both control addresses
+        << Cancel("media", media(C, S.at(6000), confirms_peer=True))
         >> server(as_packets(END_SESSION))
         << Cancel()
     )
@@ -170,7 +171,7 @@ def test_the_end_of_a_tunnelled_session_ends_the_media_of_its_call_alone() -> No
     play = calling() >> client(facility(pdu=tunnel(open_channel(1, None, C.at(5001))))) << Expect
     play >> client(setup(8)) >> server(facility(8, True, pdu=tunnel(END_SESSION)))
     end = facility(answers=True, pdu=tunnel(END_SESSION))
-    assert play >> server(end) << Cancel("media", media(S, C.at(5001)))
+    assert play >> server(end) << Cancel("media", media(S, C.at(5001), confirms_peer=True))
 
 
 @pytest.mark.parametrize("answer", [reject(1), acknowledge(2), b"\x60"])
@@ -178,7 +179,7 @@ def test_answers_that_open_nothing(answer: bytes) -> None:
     play = control_channel() >> client(as_packets(open_channel(1, None, C.at(5001)))) << Expect
     play >> server(as_packets(answer))
     if answer == reject(1):
-        play << Cancel("media", media(S, C.at(5001)))
+        play << Cancel("media", media(S, C.at(5001), confirms_peer=True))
     assert play
 
 
@@ -218,9 +219,9 @@ def test_several_calls_on_one_connection() -> None:
         >> server(setup(1, fastStart=fast(channel(1, S.at(6000)))))  # the server's own number 1
         << media(C, S.at(6000))
         >> server(release(1, answers=True))
-        << Cancel("media", media(S, C.at(5000)))
+        << Cancel("media", media(S, C.at(5000), confirms_peer=True))
         >> client(release(1, answers=True))
-        << Cancel("media", media(C, S.at(6000)))
+        << Cancel("media", media(C, S.at(6000), confirms_peer=True))
         >> client(release(2))
         << Cancel()
     )
@@ -245,7 +246,7 @@ def test_in_announced_mode_both_ends_media_hosts_are_paired() -> None:
         << Rewrite
         >> server(connect(fastStart=fast(channel(1, OTHER))))
         << media(C, OTHER)
-        << media(far, C.at(5000), 2)
+        << media(far, C.at(5000), 2, confirms_peer=True)
         >> client(facility(pdu=tunnel(acknowledge(4, C.at(5010)))))
         << media(S, C.at(5010))
         << media(far, C.at(5010))

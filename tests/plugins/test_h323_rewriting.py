@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from connection import Connection, payload_of
 from h323_messages import (
+    END_SESSION,
     H323,
     acf,
     acknowledge,
@@ -15,12 +16,14 @@ from h323_messages import (
     arq,
     channel,
     close,
+    confirm_close,
     connect,
     facility,
     fast,
     h225,
     open_channel,
     rcf,
+    release,
     reverse_channel,
     rrq,
     setup,
@@ -141,6 +144,31 @@ def test_a_channel_that_closes_withdraws_the_ports_that_were_chosen() -> None:
     c.maker.deleted.clear()
     c.c(facility(pdu=tunnel(close(1))))
     assert {tuple_.dport for tuple_ in c.maker.released + c.maker.deleted} == {5002, 5003}
+
+
+@pytest.mark.parametrize("by_server", [False, True])
+@pytest.mark.parametrize(("snat", "dnat"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("end", ["close", "end of session", "release"])
+def test_either_end_closes_both_ends_ports(
+    end: str, snat: bool, dnat: bool, by_server: bool
+) -> None:
+    """Another call goes on, so that not everything of the connection ends."""
+    c = translated(4, snat=snat, dnat=dnat)
+    client, server, *_ = ends(4, 5000)
+    c.c(setup(7))
+    c.c(setup(8))
+    c.c(facility(pdu=tunnel(open_channel(1, None, client.at(5001)))))
+    c.s(connect(h245Address=h225(server.at(7777))))
+    acknowledgement = acknowledge(1, server.at(6000), server.at(6001))
+    c.s(facility(answers=True, pdu=tunnel(acknowledgement)))
+    c.now += 10
+    c.maker.released.clear()
+    closed = confirm_close(1) if by_server else close(1)
+    message = {"close": closed, "end of session": END_SESSION}.get(end)
+    last = facility(answers=by_server, pdu=tunnel(message)) if message else release(7, by_server)
+    c.say(last, by_server)
+    ports = {5001, 6000, 6001} | ({7777} if end == "release" else set())
+    assert {tuple_.dport for tuple_ in c.maker.released + c.maker.deleted} == ports
 
 
 def test_media_of_another_host_is_left_alone() -> None:
