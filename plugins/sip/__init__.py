@@ -33,7 +33,7 @@ from fwhelpers.api import (
 
 from .calls import MAX_BYTES
 from .media import KEEP, STREAMS, TIMEOUT
-from .message import Message, end_of_head, is_start_line, parse_head
+from .message import Message, body_length, end_of_head, is_start_line, parse_head
 from .registrations import LONGEST
 from .session import Session
 
@@ -131,14 +131,19 @@ class SipStream(StreamParser):
             yield from self._head(data, reply)
 
     def _head(self, data: bytes, reply: bool) -> Iterator[Event]:
-        message = parse_head(data)
-        if message.length is None:
-            raise ParseError("no Content-Length")
+        length = body_length(data)
+        try:
+            message = parse_head(data)
+        except ParseError as error:
+            # where the next one begins is known, and a stranger may have made the proxy of a trunk pass this one on
+            yield Refuse("G11", str(error))
+            self.skip(length, reply)
+            return
         yield from self._session.head(message, data, reply)
-        if message.length and self._session.describes(message) and message.length <= MAX_BODY:
+        if length and self._session.describes(message) and length <= MAX_BODY:
             self._bodies[reply] = message
             return
-        self.skip(message.length, reply)
+        self.skip(length, reply)
         yield from self._session.body(message, data, (message.end, message.end), 0, reply)
 
     def save(self) -> bytes:

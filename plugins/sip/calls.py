@@ -6,7 +6,8 @@
       re-INVITE, UPDATE, PRACK   ↔            the same; 2xx voids what the new description lacks, a failure the new one
       BYE, CANCEL                ↔            all is void
 
-A call is known by its Call-ID, as several share a control connection.
+A call is known by its Call-ID, as several share a control connection. If a proxy forks it, several phones answer, each
+with a dialog of its own, which the tag in To names (RFC 3261 §12, §13.2.2.4). The call ends with the last of them.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from .streams import Stream, read_streams
 MAX_BYTES = 2 * 1024 * 1024
 MAX_WAITING = 128  #: unanswered requests of forgotten calls
 MAX_TRANSACTIONS = 8  #: of a call
-MAX_OPEN = 32  #: expectations of a transaction that are remembered
-MAX_ENDED = 64  #: ended calls whose late answers are recognized
+MAX_ENDED = 64  #: ended calls and dialogs whose late messages are recognized
+MAX_DIALOGS = 8  #: of a call
 
 CALL_BYTES, ITEM_BYTES, WAITING_BYTES = 1500, 330, 150  #: memory of each, about
 
@@ -46,11 +47,12 @@ class Transaction:
     opened: dict[Expect, None] = field(default_factory=dict)
     provisional: int = 0  #: provisional responses
     answered: bool = False  #: by a final response
+    begins: bool = False  #: it is no request within a dialog
 
-    def remember(self, expect: Expect) -> None:
-        """Remember an expectation, to withdraw it later."""
+    def remember(self, expect: Expect, most: int) -> None:
+        """Remember an expectation, to withdraw it later. `most`: so many of them."""
         self.opened[bare(expect)] = None
-        if len(self.opened) > MAX_OPEN:
+        if len(self.opened) > most:
             del self.opened[next(iter(self.opened))]
 
     def items(self) -> int:
@@ -67,7 +69,9 @@ class Transaction:
 class Call:
     """What is known of one Call-ID."""
 
+    most_open: int  #: expectations of a transaction that are remembered
     established: bool = False
+    dialogs: tuple[bytes, ...] = ()  #: tags of the ends that have answered
     agreed: dict[Expect, None] = field(default_factory=dict)  #: by the last answered offer
     transactions: OrderedDict[tuple[bool, int, bytes], Transaction] = field(
         default_factory=OrderedDict
@@ -84,8 +88,22 @@ class Call:
     def keep(self, expects: dict[Expect, None]) -> None:
         """Add expectations to what was agreed."""
         self.agreed |= expects
-        while len(self.agreed) > MAX_OPEN:
+        while len(self.agreed) > self.most_open:
             del self.agreed[next(iter(self.agreed))]
+
+    def answer(self, tag: bytes, final: bool) -> None:
+        """Add the dialog of a response to INVITE. The first final one ends those that have not answered finally."""
+        if final and not self.established:
+            self.dialogs = ()
+        if tag and tag not in self.dialogs:
+            self.dialogs = (*self.dialogs, tag)[-MAX_DIALOGS:]
+
+    def leave(self, tags: tuple[bytes, bytes]) -> bytes:
+        """End the dialog between the ends with these tags; return its tag if another one goes on."""
+        others = tuple(tag for tag in self.dialogs if tag not in tags)
+        left = [tag for tag in self.dialogs if tag in tags]
+        self.dialogs = others
+        return left[0] if left and others else b""
 
     def items(self) -> int:
         """Return the number of expectations, streams and further transactions that are remembered."""
@@ -123,7 +141,7 @@ class Calls:
         self, message: Message, end: bool, description: Description | None
     ) -> Iterator[Event]:
         """Act on a message of METHODS. `description`: the session description in its body."""
-        call = self._calls.pop(message.key, None) or Call()
+        call = self._calls.pop(message.key, None) or Call(self._ends.most_open)
         self._items -= call.items()
         if message.status:
             yield from self._response(call, message, end, description)
@@ -144,7 +162,7 @@ class Calls:
 
     def resume(self, key: bytes, request: tuple[bool, int, bytes], offerer: bool | None) -> None:
         """Continue with a request of which the answer is awaited."""
-        call = self._calls[key] = Call()
+        call = self._calls[key] = Call(self._ends.most_open)
         call.begin(request).offerer = offerer
 
     def _evict(self) -> None:
@@ -172,6 +190,10 @@ class Calls:
         self, call: Call, message: Message, end: bool, description: Description | None
     ) -> Iterator[Event]:
         if message.method == b"BYE":
+            left = call.leave((message.tag(b"from"), message.tag(b"to")))
+            if left:
+                self._end(message.key + left)
+                return
             if call.established or call.transactions:
                 self._end(message.key)
             yield from _void(call.opened())
@@ -185,9 +207,16 @@ class Calls:
             return
         # the answer to an offer in a response to INVITE is in its ACK
         method = b"INVITE" if message.method == b"ACK" else message.method
-        if message.method == b"ACK" and not description:
+        key = (end, message.cseq, method)
+        ended = message.key in self._ended and key not in call.transactions
+        if message.method == b"ACK" and (ended or not description):
             return
-        transaction = call.begin((end, message.cseq, method))
+        transaction = call.begin(key)
+        transaction.begins |= message.method == b"INVITE" and not message.tag(b"to")
+        invite = _acknowledged(call, message, end)
+        if invite and description:
+            yield from self._describe(invite, end, description)
+            return
         if description:
             yield from self._describe(transaction, end, description)
         if message.method == b"ACK":
@@ -213,8 +242,11 @@ class Calls:
             yield from self._fail(call, transaction)
             del call.transactions[key]
             return
-        if message.status == 100:
+        tag = message.tag(b"to")
+        if message.status == 100 or (tag and message.key + tag in self._ended):
             return
+        if transaction.begins:
+            call.answer(tag, final=message.status >= 200)
         yield from self._refresh(transaction, message)
         if description:
             yield from self._describe(transaction, end, description)
@@ -246,12 +278,12 @@ class Calls:
         transaction.streams[end] = streams
         others = transaction.streams.get(not end, [])
         for expect in announce(self._ends, end, streams, others):
-            transaction.remember(expect)
+            transaction.remember(expect, self._ends.most_open)
             yield expect
         # the other description may admit the host that this one names
         for expect in expects(self._ends, not end, others, streams):
             if expect not in transaction.opened:
-                transaction.remember(expect)
+                transaction.remember(expect, self._ends.most_open)
                 yield expect
 
     def _mux(self, transaction: Transaction, end: bool, answer: list[Stream]) -> Iterator[Event]:
@@ -266,7 +298,7 @@ class Calls:
                 for expect in before:
                     transaction.opened.pop(expect, None)
                 for expect in expects(self._ends, end, [offer[index]], []):
-                    transaction.remember(expect)
+                    transaction.remember(expect, self._ends.most_open)
 
     def _agree(self, call: Call, transaction: Transaction) -> Iterator[Event]:
         """Take the answered offer as the call's state: what earlier ones opened besides is void."""
@@ -295,6 +327,14 @@ class Calls:
         """Void what the transaction opened; the state before it stays."""
         yield from _void(expect for expect in transaction.opened if expect not in call.agreed)
         transaction.opened.clear()
+
+
+def _acknowledged(call: Call, message: Message, end: bool) -> Transaction | None:
+    """Return the INVITE whose reliable provisional response had the offer that a PRACK answers (RFC 3262 §5)."""
+    cseq = message.acknowledges if message.method == b"PRACK" else None
+    invite = call.transactions.get((end, cseq, b"INVITE")) if cseq is not None else None
+    waits = invite and invite.offerer is (not end) and end not in invite.streams
+    return invite if waits else None
 
 
 def _void(expects: Iterable[Expect]) -> Iterator[Event]:

@@ -45,6 +45,12 @@ class Ends:
         return int(self._parser.settings.get("streams", STREAMS))
 
     @property
+    def most_open(self) -> int:
+        """The number of expectations of a transaction that are remembered, to withdraw them."""
+        # RTP and RTCP of both ends' streams, each from two hosts
+        return 8 * max(self.most_streams, STREAMS)
+
+    @property
     def keep(self) -> int:
         """Seconds for which the control connection of a call is kept."""
         return int(self._parser.settings.get("keep", KEEP))

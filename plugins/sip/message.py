@@ -23,7 +23,7 @@ MAX_FIELDS = 128  #: fields of the names below
 MAX_LENGTH = 2**24  #: of a body
 
 _REQUEST = re.compile(
-    rb"([A-Za-z0-9\-.!%*_+`'~]{1,32})[ ]+([^\s]+)[ ]+SIP/2\.0[ \t]*", re.IGNORECASE
+    rb"([A-Za-z0-9\-.!%*_+`'~]{1,64})[ ]+([^\s]+)[ ]+SIP/2\.0[ \t]*", re.IGNORECASE
 )
 _RESPONSE = re.compile(rb"SIP/2\.0[ ]+([1-6][0-9]{2})(?:[ \t].*)?", re.IGNORECASE | re.DOTALL)
 #: the names in long and compact form
@@ -33,7 +33,7 @@ _LONG = {
 }  # fmt: skip
 _NAMES = (
     *_LONG, *_LONG.values(), b"cseq", b"expires", b"record-route", b"route", b"path", b"service-route",
-    b"authorization", b"proxy-authorization",
+    b"authorization", b"proxy-authorization", b"rack",
 )  # fmt: skip
 _FIELD = re.compile(
     rb"^(" + b"|".join(_NAMES) + rb")[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)",
@@ -42,6 +42,11 @@ _FIELD = re.compile(
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _UNFOLD = bytes.maketrans(b"\r\n\t", b"   ")
 _CSEQ = re.compile(rb" *([0-9]+) +([^ ]+) *")
+_RACK = re.compile(rb" *[0-9]+ +([0-9]{1,10}) +INVITE *", re.IGNORECASE)
+_TAG = re.compile(rb"; *tag *= *([^ ;,>]+)", re.IGNORECASE)
+_LENGTH = re.compile(
+    rb"^(?:content-length|l)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.I | re.MULTILINE
+)
 _NUMBER = re.compile(rb" *([0-9]+) *")
 #: fields that a message has once, or it is not considered
 _ONCE = (b"call-id", b"cseq", b"from", b"to")
@@ -74,6 +79,19 @@ class Message:
     def key(self) -> bytes:
         """The Call-ID in eight bytes."""
         return blake2b(self.call_id, digest_size=8).digest()
+
+    @property
+    def acknowledges(self) -> int | None:
+        """The CSeq of the INVITE whose provisional response a PRACK confirms (RFC 3262 §7.2), None if it has none."""
+        fields = self.fields.get(b"rack", ())
+        match = _RACK.fullmatch(fields[0].value) if fields else None
+        return int(match[1]) if match else None
+
+    def tag(self, name: bytes) -> bytes:
+        """Return the tag in From or To in eight bytes, empty if it has none."""
+        # parameters of the field follow the address, which may have some of its own
+        match = _TAG.search(self.fields[name][0].value.rpartition(b">")[2])
+        return blake2b(match[1], digest_size=8).digest() if match else b""
 
     def value(self, name: bytes) -> bytes:
         """Return the value of a field that occurs once at most, in lower case; empty if it is absent."""
@@ -122,6 +140,15 @@ def parse_head(data: bytes, begin: int = 0, end: int | None = None) -> Message:
         length=length,
         length_span=span,
     )
+
+
+def body_length(head: bytes) -> int:
+    """Return the length of the body of a message whose other fields may be wrong. Raises ParseError."""
+    fields = [Field(match[1].translate(_UNFOLD), 0) for match in _LENGTH.finditer(head)]
+    length, _ = _length(fields)
+    if length is None:
+        raise ParseError("no Content-Length")
+    return length
 
 
 def number(text: bytes, highest: int = MAX_NUMBER) -> int:

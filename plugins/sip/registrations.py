@@ -158,9 +158,14 @@ def _granted(contacts: list[Uri], binding: Binding, default: int | None) -> int:
     """Return the seconds for which a binding is registered, 0 if it is removed (§10.2.4, §10.3 item 8)."""
     if binding.lifetime == 0:
         return 0
-    for uri in contacts:
-        # the registrar may know the host by another address
-        if uri.host and uri.host.endpoint.port == binding.server.port and uri.expires is not None:
-            return uri.expires
+    stated = [
+        uri
+        for uri in contacts
+        if uri.host and uri.host.endpoint.port == binding.server.port and uri.expires is not None
+    ]
+    # other phones of the user have the same port; behind NAT the registrar knows this one by another address
+    stated.sort(key=lambda uri: uri.host is None or uri.host.endpoint != binding.server)
+    if stated and stated[0].expires is not None:
+        return stated[0].expires
     lifetimes = (default, binding.lifetime, LIFETIME)
     return next(lifetime for lifetime in lifetimes if lifetime is not None)

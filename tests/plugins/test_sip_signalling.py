@@ -127,6 +127,16 @@ def test_how_long_a_registration_lasts(
     assert play << registered(5066, lifetime)
 
 
+def test_other_phones_of_the_user_do_not_count() -> None:
+    """The registrar lists all contacts, and most phones have the same port."""
+    own, other = f"<sip:a@{A}:5066>", f"<sip:a@{X}:5066>;expires=7"
+    for contacts in f"{other}, {own};expires=700", f"{own};expires=700, {other}":
+        play = sip() >> by_client(register(own)) >> by_server(accepted(contacts))
+        assert play << registered(5066, 700)
+    # behind NAT the registrar knows the phone by another address
+    assert sip() >> by_client(register(own)) >> by_server(accepted(other)) << registered(5066, 7)
+
+
 def test_a_registration_over_tcp_of_a_listening_port() -> None:
     contact = f"<sip:a@{A}:40783;transport=tcp>"
     play = sip("tcp") >> by_client(register(contact)) >> by_server(accepted())
