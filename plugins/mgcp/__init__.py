@@ -65,6 +65,7 @@ class Transaction:
     connection: Connection
     previous: Sequence[Stream] | None  #: the remote end before the command
     response: bytes = b""  #: digest of the final one
+    second: Connection | None = None  #: the other connection that the command created
 
 
 class Mgcp(DatagramParser):
@@ -104,7 +105,7 @@ class Mgcp(DatagramParser):
         if transaction is None or transaction.command.digest != message.digest:
             transaction = self._begin(message, reply)
             _remember(self._transactions, key, transaction, MAX_TRANSACTIONS)
-        described, refusals = _described(message, data)
+        described, refusals = _described(message.body, data)
         yield from refusals
         connection = transaction.connection
         remote = described.streams if described else connection.remote
@@ -153,7 +154,7 @@ class Mgcp(DatagramParser):
         if message.code < 100:
             return  # an acknowledgement of responses
         transaction = self._transactions.get((not reply, message.transaction))
-        described, refusals = _described(message, data)
+        described, refusals = _described(message.body, data)
         if transaction is None:
             if described:
                 yield Refuse("G4", f"description in response {message.transaction} to no command")
@@ -171,6 +172,17 @@ class Mgcp(DatagramParser):
             connection = transaction.connection
             local, remote = described.streams, connection.remote
             yield from self._change(connection, reply, described, local, remote)
+        if transaction.second:
+            yield from self._describe_second(transaction.second, message, data, reply)
+
+    def _describe_second(
+        self, connection: Connection, message: Message, data: bytes, reply: bool
+    ) -> Iterator[Event]:
+        described, refusals = _described(message.second.body, data)
+        yield from refusals
+        if described:
+            remote = connection.remote
+            yield from self._change(connection, reply, described, described.streams, remote)
 
     def _succeeded(self, transaction: Transaction, message: Message) -> Iterator[Event]:
         connection, command = transaction.connection, transaction.command
@@ -180,6 +192,17 @@ class Mgcp(DatagramParser):
             key = command.call, message.connection
             _remember(self._connections, key, connection, MAX_CONNECTIONS)
             yield Keep(KEEP)
+            if message.second.connection:
+                # its other end is the first connection, until the agent names one
+                second = Connection(
+                    message.second.endpoint or connection.endpoint,
+                    command.call,
+                    connection.served,
+                    remote=(),
+                )
+                key = command.call, message.second.connection
+                _remember(self._connections, key, second, MAX_CONNECTIONS)
+                transaction.second = second
 
     def _failed(self, transaction: Transaction, message: Message, reply: bool) -> Iterator[Event]:
         """Nothing has changed at the gateway."""
@@ -227,12 +250,12 @@ class Mgcp(DatagramParser):
         return Ends(gateway, agent, self.address)
 
 
-def _described(message: Message, data: bytes) -> tuple[Described | None, list[Refuse]]:
-    begin, end = message.body
+def _described(body: tuple[int, int], data: bytes) -> tuple[Described | None, list[Refuse]]:
+    begin, end = body
     if begin == end:
         return None, []
     try:
-        return describe(data, message.body), []
+        return describe(data, body), []
     except ParseError as error:
         return None, [Refuse("G11", str(error))]
 

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import NamedTuple
 
 MAX_MESSAGES = 32  #: in one datagram
 MAX_PARAMETERS = 64  #: lines of a message that are read
@@ -29,6 +30,14 @@ _PARAMETER = re.compile(rb"([A-Za-z][A-Za-z0-9/_.+-]{0,31})[ \t]*:[ \t]*([^ \t]{
 _SEPARATOR = re.compile(rb"^\.[ \t]*\r?$", re.MULTILINE)
 _LINE = re.compile(rb"([^\r\n]*)\r?\n?")
 _IDENTIFIER = re.compile(rb"[A-Za-z0-9]{1,32}")
+
+
+class Second(NamedTuple):
+    """The second connection that a CRCX creates, at the same gateway (§2.3.5)."""
+
+    endpoint: bytes  #: Z2, in lower case
+    connection: bytes  #: I2, in upper case; empty: there is none
+    body: tuple[int, int]  #: its session description
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class Message:
     connection: bytes  #: connection identifier (I), in upper case; may be empty
     restart: bytes  #: method of a restart (RM), in lower case
     body: tuple[int, int]  #: begin and end of the first session description; empty if there is none
+    second: Second  #: of a response: the connection that was created with the first one
     digest: bytes  #: of all bytes: a repetition has the same
 
 
@@ -75,6 +85,12 @@ def _parse(data: bytes, begin: int, end: int) -> Message | None:
         return None
     parameters, body = _parameters(data, line.end(), end)
     endpoint = command[3] if command else parameters.get(b"Z", b"")
+    first_body = _description(data, body, end)
+    second = Second(
+        parameters.get(b"Z2", b"").lower(),
+        _identifier(parameters.get(b"I2", b"")),
+        _description(data, _line(data, first_body[1], end).end(), end),
+    )
     return Message(
         verb=command[1].upper() if command else b"",
         code=0 if command or not response else int(response[1]),
@@ -83,7 +99,8 @@ def _parse(data: bytes, begin: int, end: int) -> Message | None:
         call=_identifier(parameters.get(b"C", b"")),
         connection=_identifier(parameters.get(b"I", b"")),
         restart=parameters.get(b"RM", b"").lower(),
-        body=_description(data, body, end),
+        body=first_body,
+        second=second,
         digest=blake2b(data[begin:end], digest_size=8).digest(),
     )
 
