@@ -3,8 +3,8 @@
 options nf_conntrack_sip ports=5060,5062 sip_direct_media=0
 modprobe nf_conntrack_ftp ports=21,2121
 
-`ports` has an equal in each of our helpers, and `sip_timeout` has one. Parameters that would admit more hosts become
-notes, as our configuration must name those hosts.
+`ports` has an equal in each of our helpers, `sip_timeout` and `default_rrq_ttl` have one. Parameters that would admit
+more hosts become notes, as our configuration must name those hosts.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fwhelpers.api import Helper
+from fwhelpers.api import Helper, Setting
 from fwhelpers.migrate.helper_keys import Entry
 from fwhelpers.migrate.notes import MigrationNote, Origin, shown
 from fwhelpers.migrate.shell_words import commands
@@ -20,14 +20,22 @@ from fwhelpers.migrate.shell_words import commands
 _PREFIXES = ("nf_conntrack_", "ip_conntrack_")
 _COMMANDS = ("options", "modprobe", "insmod")
 _MOST_PORTS = 8  # of the modules
-_LONGEST_KEPT = 86400
 
+#: parameters in seconds, and our settings
+_SECONDS = {"sip_timeout": "keep", "default_rrq_ttl": "registration"}
 #: values that have no equal, and what to do about them
 _ADVICE = {
     ("sip_direct_media", "0"): (
         'set guard.address to "announced", or to "any-src" as the kernel does, and `destinations`'
     ),
     ("sip_direct_signalling", "0"): "only the registrar may call a phone; accept others by a rule",
+    ("gkrouted_only", "0"): (
+        'set guard.address to "any-src" and `destinations`, so that not only the gatekeeper calls'
+    ),
+    **{
+        ("callforward_filter", value): "calls are forwarded to their sender only"
+        for value in ("0", "n", "N")
+    },
 }
 #: values that need nothing: the defaults, and a condition that our engine does not need
 _NOTHING = {
@@ -35,6 +43,8 @@ _NOTHING = {
     ("sip_direct_signalling", "1"),
     ("sip_external_media", "0"),
     ("sip_external_media", "1"),
+    ("gkrouted_only", "1"),
+    *(("callforward_filter", value) for value in ("1", "y", "Y")),
 }
 
 
@@ -75,21 +85,33 @@ def convert(
         text = f"omitted the parameters of {shown(options.helper)}: no such helper is installed"
         return [], [MigrationNote(options.origin, text)]
     entries, notes = [], []
-    settings = {setting.name: setting for setting in helper.settings}
     for key, value in options.parameters:
-        number = int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else -1
+        setting = _seconds(helper, key, value)
         ports = _ports(value) if key == "ports" else []
         if ports and ports != list(helper.ports):
             entries.append(Entry("ports", ports, (options.origin,)))
-        elif key == "sip_timeout" and "keep" in settings and 0 <= number <= _LONGEST_KEPT:
-            if number != settings["keep"].default:
-                entries.append(Entry("keep", number, (options.origin,)))
+        elif setting is not None:
+            if int(value) != setting.default:
+                entries.append(Entry(setting.name, int(value), (options.origin,)))
         elif not ports and (key, value) not in _NOTHING:
             advice = _ADVICE.get((key, value), "it has no equal")
             notes.append(
                 MigrationNote(options.origin, f"omitted {shown(f'{key}={value}')}: {advice}")
             )
     return entries, notes
+
+
+def _seconds(helper: Helper, key: str, value: str) -> Setting | None:
+    """Return the setting that takes the value of a parameter, None if there is none."""
+    for setting in helper.settings:
+        if setting.name != _SECONDS.get(key) or setting.check is None:
+            continue
+        try:
+            setting.check(int(value) if value.isascii() and value.isdecimal() else None)
+        except ValueError:  # of `int` for thousands of digits too
+            return None
+        return setting
+    return None
 
 
 def _ports(value: str) -> list[int]:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from fwhelpers_plugins.sip import fwhelpers_helpers
+from fwhelpers_plugins import h323, sip
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fwhelpers.migrate import conntrackd, convert, firewall, modules, render
 from fwhelpers.migrate.convert import Result
 
-(SIP,) = fwhelpers_helpers()
+(SIP,), (H323,) = sip.fwhelpers_helpers(), h323.fwhelpers_helpers()
 
 
 def converted(text: str, types: str = "") -> Result:
     document = conntrackd.parse("c", f"Helper {{\n{types}\n}}")
-    return convert.convert(document, firewall.read([("r", text)]), {"sip": SIP})
+    return convert.convert(document, firewall.read([("r", text)]), {"sip": SIP, "h323": H323})
 
 
 def keys(result: Result) -> dict[str, object]:
@@ -64,6 +64,35 @@ def test_what_admits_more_or_has_no_equal_is_noted(parameter: str, note: str) ->
     result = converted(f"options nf_conntrack_sip {parameter}")
     (text,) = [str(note) for note in result.notes]
     assert text.startswith(f"r:1: omitted {parameter}: ")
+    assert note in text
+    assert keys(result) == {}
+
+
+def test_registrations_of_h323() -> None:
+    result = converted("options nf_conntrack_h323 default_rrq_ttl=600 gkrouted_only=1")
+    assert keys(result) == {"registration": 600}
+    assert result.notes == []
+    result = converted("options nf_conntrack_h323 default_rrq_ttl=300 callforward_filter=Y")
+    assert [table.name for table in result.tables] == ["h323"]
+    assert keys(result) == {}
+    assert result.notes == []
+
+
+@pytest.mark.parametrize(
+    ("parameter", "note"),
+    [
+        ("gkrouted_only=0", "any-src"),
+        ("callforward_filter=N", "to their sender only"),
+        ("callforward_filter=0", "to their sender only"),
+        ("default_rrq_ttl=0", "no equal"),
+        ("default_rrq_ttl=90000", "no equal"),
+        (f"default_rrq_ttl={'9' * 5000}", "no equal"),
+        ("sip_timeout=600", "no equal"),
+    ],
+)
+def test_what_admits_more_or_has_no_equal_in_h323(parameter: str, note: str) -> None:
+    result = converted(f"options nf_conntrack_h323 {parameter}")
+    (text,) = [str(note) for note in result.notes]
     assert note in text
     assert keys(result) == {}
 
