@@ -51,17 +51,23 @@ fields = st.fixed_dictionaries(
         ),
         "contact": st.sampled_from(["", f"<sip:a@{A}:5066>", f"<sip:b@{B}:5060;transport=tcp>;expires=0", "*"]),
         "kind": st.sampled_from(["application/sdp", "multipart/mixed;boundary=v", "text/plain"]),
+        "extra": st.sampled_from(["", "", "RAck: 1 1 INVITE", "Call-ID: 9", "Expires: 0"]),
     }
 )  # fmt: skip
 methods = st.sampled_from(["INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "PRACK", "REGISTER", "OPTIONS"])  # fmt: skip
 statuses = st.sampled_from([100, 180, 183, 200, 202, 302, 401, 491, 503, 603])
-messages = st.one_of(
+tags = st.sampled_from([b"", b"", b";tag=x", b";tag=y"])
+untagged = st.one_of(
     st.builds(lambda method, body, values: request(method, body, **values), methods, bodies, fields),
     st.builds(
         lambda status, method, body, values: response(status, method, body, **values),
         statuses, methods, bodies, fields,
     ),
     st.sampled_from([b"\r\n\r\n", invite(OFFER), ok(ANSWER), register(f"<sip:a@{A}:5066>"), accepted()]),
+)  # fmt: skip
+messages = st.builds(
+    lambda message, tag: message.replace(b"To: <sip:b@example.org>", b"To: <sip:b@example.org>" + tag),
+    untagged, tags,
 )  # fmt: skip
 plays = st.lists(st.builds(Message, messages, st.booleans()), max_size=8)
 broken = st.builds(
