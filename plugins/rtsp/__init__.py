@@ -223,13 +223,17 @@ class Rtsp(StreamParser):
         refused = pending.refused(chosen.client)
         kept = [expect for expect in pending.expects if expect not in refused]
         kept += self._moved_rtcp(chosen, end, kept)
-        kept += self._third_party(chosen, end, kept)
+        source = self._third_party(chosen, end)
+        if source:
+            kept += [replace(expect, client=source) for expect in kept]
         for expect in kept:
             yield self._confirmed(expect, end)
         servers = [self._expect(ports, end, not end) for ports in chosen.server]
+        if source:  # the port is its own
+            servers = [replace(e, server=source.at(e.server.port)) for e in servers]
         yield from servers
-        session = self._sessions.open(message.session or pending.session)
-        session.set_up(pending.url, (*kept, *map(_bare, servers)))
+        name = message.session or pending.session
+        self._sessions.set_up(name, pending.url, (*kept, *map(_bare, servers)))
         yield from self._close(refused, end)
 
     def _moved_rtcp(self, chosen: Transport, end: bool, expects: Sequence[Expect]) -> list[Expect]:
@@ -241,12 +245,12 @@ class Rtsp(StreamParser):
             if ports.size == 2 and ports.first in singles and ports.first + 1 not in singles
         ]
 
-    def _third_party(self, chosen: Transport, end: bool, expects: Sequence[Expect]) -> list[Expect]:
-        """Return the ports of the SETUP's sender for a server of media that `source` names."""
+    def _third_party(self, chosen: Transport, end: bool) -> Endpoint | None:
+        """Return the server of the media if it is another host than `end`, and may be one."""
         source = _endpoint(chosen.source)
         if self.address == "peer" or source is None or source.addr == self._own(end).addr:
-            return []
-        return [replace(expect, client=source) for expect in expects]
+            return None
+        return source if any(source.addr) else None
 
     def _close(self, expects: Iterable[Expect], end: bool) -> Iterator[Event]:
         """Withdraw what either end announced, by a message of `end`."""

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from fwhelpers.api import Expect
 
 MAX_SESSIONS = 8
-MAX_STREAMS = 16  #: announcements of a session that are remembered
+MAX_ANNOUNCED = 64  #: announcements of a session that are remembered
+MAX_ALL = 128  #: announcements of all sessions that are remembered
 
 
 class Session:
@@ -27,7 +28,7 @@ class Session:
     def set_up(self, url: bytes, expects: Iterable[Expect]) -> None:
         """Take the announcements of a SETUP. Streams without a URL of their own share that of the session."""
         self._streams.setdefault(url, {}).update(dict.fromkeys(expects))
-        while len(self) > MAX_STREAMS:
+        while len(self) > MAX_ANNOUNCED:
             self._forget_oldest()
 
     def tear_down(self, url: bytes) -> list[Expect]:
@@ -47,7 +48,7 @@ class Session:
 
 
 class Sessions:
-    """The sessions of one connection, by their names. Of one more than MAX_SESSIONS the oldest is forgotten."""
+    """The sessions of one connection, by their names. The oldest are forgotten first."""
 
     def __init__(self) -> None:
         self._sessions: OrderedDict[bytes, Session] = OrderedDict()
@@ -60,13 +61,12 @@ class Sessions:
         """Return a session, an empty one that is not kept if there is none."""
         return self._sessions.get(name) or Session()
 
-    def open(self, name: bytes) -> Session:
-        """Return a session, a new one if there is none."""
-        session = self._sessions.setdefault(name, Session())
+    def set_up(self, name: bytes, url: bytes, expects: Iterable[Expect]) -> None:
+        """Take the announcements of a SETUP, into a new session if there is none of the name."""
+        self._sessions.setdefault(name, Session()).set_up(url, expects)
         self._sessions.move_to_end(name)
-        if len(self._sessions) > MAX_SESSIONS:
+        while len(self._sessions) > MAX_SESSIONS or len(self) > MAX_ALL:
             self._sessions.popitem(last=False)
-        return session
 
     def tear_down(self, name: bytes, url: bytes) -> Iterator[Expect]:
         """End a session or one of its streams; all sessions if there is no name. Yield what is void."""

@@ -58,7 +58,7 @@ class Transport:
     multicast: bool
     client: tuple[Ports, ...] = ()  #: of the end that sent the SETUP
     server: tuple[Ports, ...] = ()
-    source: Host | None = None
+    source: Host | None = None  #: from where the media come
     hosts: tuple[Host, ...] = ()  #: all addresses in the text
 
 
@@ -81,6 +81,7 @@ def _alternative(text: bytes, offset: int, request: bool) -> Transport:
     ports: dict[str, list[Ports]] = {"client": [], "server": []}
     hosts: dict[bytes, Host] = {}
     flags = set()
+    source: Host | None = None
     rtp = protocol.startswith(b"RTP/") and not _RAOP.search(text)
     for match in _PARAMETER.finditer(text, len(text.partition(b";")[0])):
         name, place = match[1].lower(), offset + match.start(2)
@@ -91,6 +92,7 @@ def _alternative(text: bytes, offset: int, request: bool) -> Transport:
             stripped = match[2].strip(b' \t"[]')
             begin = place + match[2].find(stripped)
             hosts[name] = Host(stripped, (begin, begin + len(stripped)))
+            source = hosts[name] if name == b"source" else source
             continue
         owner = _owner(name, request)
         if name in (b"dest_addr", b"src_addr"):
@@ -98,6 +100,8 @@ def _alternative(text: bytes, offset: int, request: bool) -> Transport:
                 ports[owner].append(port)
                 if host:
                     hosts[b"%s %d" % (name, len(hosts))] = host
+                    if name == b"src_addr":
+                        source = source or host
         elif owner:
             ports[owner] += _ranges(match[2], place, name.decode(), rtp)
     multicast = b"multicast" in flags and b"unicast" not in flags
@@ -107,7 +111,7 @@ def _alternative(text: bytes, offset: int, request: bool) -> Transport:
         multicast=multicast,
         client=tuple(ports["client"][:MAX_PORTS]),
         server=tuple(ports["server"][:MAX_PORTS]),
-        source=hosts.get(b"source"),
+        source=source,
         hosts=tuple(hosts.values()),
     )
 

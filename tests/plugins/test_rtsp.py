@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from fwhelpers_plugins.rtsp import fwhelpers_helpers
 from rtsp_messages import frame, request, response
@@ -270,16 +272,23 @@ def test_an_own_destination_is_translated() -> None:
     assert new
 
 
+@pytest.mark.parametrize(
+    "form", [";source=10.0.2.7;server_port=7000-7001", ';src_addr="10.0.2.7:7000"']
+)
 @pytest.mark.parametrize("address", ["peer", "announced"])
-def test_a_media_server_of_its_own(address: str) -> None:
+def test_a_media_server_of_its_own(address: str, form: str) -> None:
+    """The stream comes from it, and the client's punches and RTCP go to it."""
     new = play(address)
     new >> client(request("SETUP", 1, PAIR)) << to_client(new, 5000)
-    new >> server(response(200, 1, f"{PAIR};source=10.0.2.7")) << Rewrite << Rewrite
+    new >> server(response(200, 1, PAIR + form)) << Rewrite << Rewrite
     new << to_client(new, 5000, confirmed=True)
+    host = new.server
     if address == "announced":
-        new << Expect  # the same from 10.0.2.7
-        assert isinstance(new.last, Expect)
-        assert new.last.client == Endpoint.parse("10.0.2.7")
+        host = Endpoint.parse("10.0.2.7")
+        new << replace(to_client(new, 5000), client=host.at(new.server.port), confirms_peer=True)
+    new << Expect
+    assert isinstance(new.last, Expect)
+    assert new.last.server == host.at(7000)
     assert new
 
 

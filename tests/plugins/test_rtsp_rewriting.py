@@ -10,6 +10,8 @@ from fwhelpers_plugins.rtsp import fwhelpers_helpers
 from media import text_of
 from rtsp_messages import request, response
 
+from fwhelpers.engine.guard import Limits
+from fwhelpers.engine.inspector import Active
 from fwhelpers.kernel.expect import Expectation
 
 (RTSP,) = fwhelpers_helpers()
@@ -17,11 +19,13 @@ CLIENT, SERVER = "10.0.1.2:40000", "10.0.2.2:554"
 PAIR = "RTP/AVP;unicast;client_port=5000-5001"
 
 
-def connection(taken: tuple[int, ...] = (), **visible: str) -> Connection:
+def connection(taken: tuple[int, ...] = (), address: str = "peer", **visible: str) -> Connection:
     def errors(expectation: Expectation) -> int:
         return EEXIST if expectation.tuple.dport in taken else 0
 
-    return Connection(RTSP, "tcp", CLIENT, SERVER, maker=FakeMaker(errors=errors), **visible)  # type: ignore[arg-type]
+    active = Active(RTSP, {}, Limits(address=address))
+    maker = FakeMaker(errors=errors)
+    return Connection(RTSP, "tcp", CLIENT, SERVER, maker=maker, active=active, **visible)  # type: ignore[arg-type]
 
 
 def opened(flow: Connection) -> list[tuple[str, int]]:
@@ -92,6 +96,25 @@ def test_a_single_port_and_the_next_move_together() -> None:
     text = text_of(flow.c(request("SETUP", 1, asked)), "tcp")
     assert text == request("SETUP", 1, asked.replace("5000", "5002"))
     assert [port for _, port in opened(flow)[-2:]] == [5000, 5001]
+
+
+@pytest.mark.parametrize("seen", [{}, {"seen_client": "192.0.2.1:50000"}])
+def test_a_media_server_of_its_own_and_its_end(seen: dict[str, str]) -> None:
+    flow = connection(address="announced", **seen)
+    flow.c(request("SETUP", 1, PAIR))
+    flow.s(response(200, 1, f"{PAIR};source=10.0.2.7;server_port=6970-6971", "1"))
+    own = "192.0.2.1" if seen else "10.0.1.2"
+    assert {show(e.tuple) for e in flow.maker.created} == {
+        f"10.0.2.2 > {own}:5000", f"10.0.2.2 > {own}:5001",
+        f"10.0.2.7 > {own}:5000", f"10.0.2.7 > {own}:5001",
+        "10.0.1.2 > 10.0.2.7:6970", "10.0.1.2 > 10.0.2.7:6971",
+    }  # fmt: skip
+    flow.now += 10
+    flow.maker.released.clear()
+    flow.c(request("TEARDOWN", 2, session="1"))
+    flow.s(response(200, 2))
+    ended = flow.maker.deleted + flow.maker.released
+    assert set(map(show, ended)) == {show(e.tuple) for e in flow.maker.created}
 
 
 def test_without_nat_nothing_is_rewritten() -> None:
