@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+from packets import udp4
 from sip_messages import (
     ANSWER,
     OFFER,
+    SIP,
     A,
     B,
     X,
@@ -27,7 +32,10 @@ from sip_messages import (
 )
 from test_sip_signalling import accepted, at_via, register, registered
 
-from fwhelpers.testing.playbook import CLIENT
+from fwhelpers.engine.guard import Limits
+from fwhelpers.testing import pcap
+from fwhelpers.testing.playbook import CLIENT, settings_of
+from fwhelpers.testing.replay import replay_file
 
 
 def test_rule_1_the_offer_opens_the_callers_ports() -> None:
@@ -189,3 +197,21 @@ def test_rule_13_fax() -> None:
         << void(to_client(4720, **image))
         << void_again(to_server(4710, **image))
     )
+
+
+@pytest.mark.parametrize("first", [b"\0\1\0\0\x21\x12\xa4\x42" + bytes(12), b"\x80\0" + bytes(10)])
+def test_rule_22_the_first_packet_decides_whatever_it_holds(first: bytes, tmp_path: Path) -> None:
+    """linphone sends STUN on the media's ports before RTP, which ends the decoding of an oracle such as tshark 4.0."""
+    signalling, medium = (40000, 5060), (6000, 4000)
+    packets = [
+        udp4(invite(OFFER), A, B, signalling),
+        udp4(ok(ANSWER), B, A, signalling[::-1]),
+        udp4(first, B, A, medium),
+        udp4(b"\x80\0" + bytes(10), B, A, medium),
+    ]
+    path = tmp_path / "call.pcap"
+    pcap.write(path, ((number * 0.1, packet) for number, packet in enumerate(packets)))
+    limits = Limits(rate=10_000)
+    results = list(replay_file(path, {"sip": SIP}, {"sip": settings_of(SIP, {})}, {"sip": limits}))
+    used = {item["expected"]["dport"]: item["data"] for item in results}
+    assert used == {4000: 3, 4001: None, 6000: None, 6001: None}
