@@ -101,9 +101,9 @@ class Call:
     def leave(self, tags: tuple[bytes, bytes]) -> bytes:
         """End the dialog between the ends with these tags; return its tag if another one goes on."""
         others = tuple(tag for tag in self.dialogs if tag not in tags)
-        left = [tag for tag in self.dialogs if tag in tags]
+        former = [tag for tag in self.dialogs if tag in tags]
         self.dialogs = others
-        return left[0] if left and others else b""
+        return former[0] if former and others else b""
 
     def items(self) -> int:
         """Return the number of expectations, streams and further transactions that are remembered."""
@@ -190,9 +190,9 @@ class Calls:
         self, call: Call, message: Message, end: bool, description: Description | None
     ) -> Iterator[Event]:
         if message.method == b"BYE":
-            left = call.leave((message.tag(b"from"), message.tag(b"to")))
-            if left:
-                self._end(message.key + left)
+            tag = call.leave((message.tag(b"from"), message.tag(b"to")))
+            if tag:
+                self._end(message.key + tag)
                 return
             if call.established or call.transactions:
                 self._end(message.key)

@@ -75,12 +75,12 @@ def test_rule_20_a_server_behind_nat() -> None:
 
 @pytest.mark.parametrize("by_server", [False, True])
 @pytest.mark.parametrize(
-    "seen", [{}, {"seen_client": "192.0.2.1:50000"}, {"seen_server": "198.51.100.9:554"}]
+    "nat", [{}, {"seen_client": "192.0.2.1:50000"}, {"seen_server": "198.51.100.9:554"}]
 )
 def test_either_end_s_teardown_deletes_both_ends_expectations(
-    seen: dict[str, str], by_server: bool
+    nat: dict[str, str], by_server: bool
 ) -> None:
-    flow = connection(**seen)
+    flow = connection(**nat)
     flow.c(request("SETUP", 1, PAIR))
     flow.s(response(200, 1, f"{PAIR};server_port=6970-6971", "1"))
     flow.now += 10
@@ -98,12 +98,12 @@ def test_a_single_port_and_the_next_move_together() -> None:
     assert [port for _, port in opened(flow)[-2:]] == [5000, 5001]
 
 
-@pytest.mark.parametrize("seen", [{}, {"seen_client": "192.0.2.1:50000"}])
-def test_a_media_server_of_its_own_and_its_end(seen: dict[str, str]) -> None:
-    flow = connection(address="announced", **seen)
+@pytest.mark.parametrize("nat", [{}, {"seen_client": "192.0.2.1:50000"}])
+def test_a_media_server_of_its_own_and_its_end(nat: dict[str, str]) -> None:
+    flow = connection(address="announced", **nat)
     flow.c(request("SETUP", 1, PAIR))
     flow.s(response(200, 1, f"{PAIR};source=10.0.2.7;server_port=6970-6971", "1"))
-    own = "192.0.2.1" if seen else "10.0.1.2"
+    own = "192.0.2.1" if nat else "10.0.1.2"
     assert {show(e.tuple) for e in flow.maker.created} == {
         f"10.0.2.2 > {own}:5000", f"10.0.2.2 > {own}:5001",
         f"10.0.2.7 > {own}:5000", f"10.0.2.7 > {own}:5001",
