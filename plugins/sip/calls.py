@@ -81,9 +81,15 @@ class Call:
         """Return the transaction, a new one unless the request is repeated."""
         transaction = self.transactions.setdefault(key, Transaction())
         if len(self.transactions) > MAX_TRANSACTIONS:
-            _, oldest = self.transactions.popitem(last=False)
-            self.keep(oldest.opened)
+            self.keep(self.transactions.pop(self._least()).opened)
         return transaction
+
+    def _least(self) -> tuple[bool, int, bytes]:
+        """Return the transaction that is needed least: while phones ring, many PRACKs follow an INVITE that waits."""
+        return min(
+            self.transactions,
+            key=lambda key: (not self.transactions[key].answered, key[2] == b"INVITE"),
+        )
 
     def keep(self, expects: dict[Expect, None]) -> None:
         """Add expectations to what was agreed."""

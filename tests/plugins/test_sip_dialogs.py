@@ -142,6 +142,22 @@ def test_another_prack_makes_an_offer(rack: str) -> None:
     )
 
 
+@pytest.mark.parametrize("answers", [True, False])
+@pytest.mark.parametrize("method", ["PRACK", "UPDATE"])
+def test_an_invite_outlives_the_requests_that_follow_it(method: str, answers: bool) -> None:
+    """Each reliable response of each phone that rings has a PRACK, and a phone rings for long."""
+    parser = new_parser(sip()._helper)
+    list(parser.feed(invite(OFFER), False))
+    body = OFFER if method == "UPDATE" else ""
+    for cseq in range(2, 40):
+        list(parser.feed(request(method, body, cseq), False))
+        if answers:
+            list(parser.feed(ok(body and ANSWER, method, cseq=cseq), True))
+    assert to_server(8000).server in [
+        event.server for event in parser.feed(ok(audio(B, 8000)), True) if isinstance(event, Expect)
+    ]
+
+
 def test_an_acknowledgement_after_the_end_opens_nothing() -> None:
     play = established() >> by_client(request("BYE", cseq=2)) << Cancel << Cancel
     assert play >> by_client(request("ACK", audio(A, 5000)))
