@@ -159,11 +159,15 @@ class Calls:
             self._evict()
 
     def pending(self) -> tuple[bytes, tuple[bool, int, bytes], bool | None] | None:
-        """Return the last call, its last request without an answer, and the end that has made an offer."""
+        """Return the last call, its request that waits for an answer, and the end that has made an offer.
+
+        An INVITE counts before the PRACKs and UPDATEs within it, as its answer is the one that opens most.
+        """
         for key, call in islice(reversed(self._calls.items()), 1):
-            for request, transaction in islice(reversed(call.transactions.items()), 1):
-                if not transaction.answered:
-                    return key, request, transaction.offerer
+            waiting = [item for item in call.transactions.items() if not item[1].answered]
+            waiting.sort(key=lambda item: item[0][2] == b"INVITE")
+            for request, transaction in waiting[-1:]:
+                return key, request, transaction.offerer
         return None
 
     def resume(self, key: bytes, request: tuple[bool, int, bytes], offerer: bool | None) -> None:

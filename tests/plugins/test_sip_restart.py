@@ -42,6 +42,15 @@ def test_an_offer_in_the_response() -> None:
     assert play >> by_client(request("ACK", OFFER)) << to_client(4000)
 
 
+@pytest.mark.parametrize("answered", [True, False])
+def test_an_invite_counts_before_the_requests_within_it(answered: bool) -> None:
+    play = sip() >> by_client(invite(OFFER)) << to_client(4000)
+    play >> by_server(response(183, "INVITE")) >> by_client(request("PRACK", cseq=2))
+    if answered:
+        play >> by_server(ok(method="PRACK", cseq=2))
+    assert play.restart() >> by_server(ok(ANSWER)) << to_server(6000)
+
+
 def test_a_provisional_response_before_and_after() -> None:
     ringing = by_server(response(183, "INVITE", ANSWER))
     play = sip() >> by_client(invite(OFFER)) << to_client(4000) >> ringing << to_server(6000)
