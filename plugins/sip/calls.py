@@ -20,7 +20,7 @@ from itertools import islice
 from fwhelpers.api import Cancel, Event, Expect, Keep, Refuse
 from fwhelpers.sansio.sdp import Description
 
-from .media import Ends, admit, announce, at, bare, expects
+from .media import Ends, admit, admits, announce, at, bare, expects
 from .message import Message
 from .restart import save_call
 from .streams import Stream, read_streams
@@ -225,10 +225,10 @@ class Calls:
         transaction.begins |= message.method == b"INVITE" and not message.tag(b"to")
         invite = _acknowledged(call, message, end)
         if invite and description:
-            yield from self._describe(invite, end, description)
+            yield from self._describe(call, invite, end, description)
             return
         if description:
-            yield from self._describe(transaction, end, description)
+            yield from self._describe(call, transaction, end, description)
         if message.method == b"ACK":
             yield from self._agree(call, transaction)
 
@@ -259,7 +259,7 @@ class Calls:
             call.answer(tag, final=message.status >= 200)
         yield from self._refresh(transaction, message)
         if description:
-            yield from self._describe(transaction, end, description)
+            yield from self._describe(call, transaction, end, description)
         if message.status >= 200:
             call.established |= message.method == b"INVITE"
             transaction.answered = True
@@ -274,7 +274,7 @@ class Calls:
             yield from list(transaction.opened)
 
     def _describe(
-        self, transaction: Transaction, end: bool, description: Description
+        self, call: Call, transaction: Transaction, end: bool, description: Description
     ) -> Iterator[Event]:
         if transaction.offerer is None:
             transaction.offerer = end
@@ -291,7 +291,12 @@ class Calls:
             transaction.remember(expect, self._ends.most_open)
             yield expect
         # the other description may admit the host that this one names
-        for expect in expects(self._ends, not end, others, streams):
+        further = [*expects(self._ends, not end, others, streams)]
+        if (
+            not answer
+        ):  # its host may send before the other end answers, to the ports that are agreed
+            further += admits(self._ends, end, streams, call.agreed)
+        for expect in further:
             if expect not in transaction.opened:
                 transaction.remember(expect, self._ends.most_open)
                 yield expect

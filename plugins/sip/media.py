@@ -6,7 +6,7 @@ another host, and the host that the other description names may connect too. In 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from fwhelpers.api import MAX_COUNT, Cancel, Endpoint, Event, Expect, Flow, Parser, Refuse
@@ -158,6 +158,23 @@ def _expects(
     yield expect
     if ends.mode == "announced" and other.addr not in (b"", peer.addr, socket.endpoint.addr):
         yield replace(expect, client=Endpoint(other.addr))
+
+
+def admits(
+    ends: Ends, end: bool, streams: Sequence[Stream], agreed: Iterable[Expect]
+) -> Iterator[Expect]:
+    """Yield what the hosts of an offer may send to: the other end's ports, which a description before has named."""
+    if ends.mode != "announced":
+        return
+    own, other = ends.own(end).addr, ends.own(not end).addr
+    hosts = {
+        (s.addr, socket.policy): None for s in streams for socket in s.sockets if s.addr != own
+    }
+    for expect in list(agreed):
+        if (expect.client.addr, expect.server.addr) == (own, other):
+            for host, policy in hosts:
+                if policy == expect.policy:
+                    yield replace(expect, client=Endpoint(host))
 
 
 def bare(expect: Expect) -> Expect:

@@ -32,6 +32,7 @@ from sip_messages import (
 )
 from test_sip_signalling import accepted, at_via, register, registered
 
+from fwhelpers.api import Expect
 from fwhelpers.engine.guard import Limits
 from fwhelpers.testing import pcap
 from fwhelpers.testing.playbook import CLIENT, settings_of
@@ -54,12 +55,30 @@ def test_rule_3_the_wider_expectation_stays_when_another_host_is_named() -> None
         play
         >> by_server(request("UPDATE", audio(X, 6000), cseq=5))
         << between(A, X, 6000)
+        << again(between(X, A, 4000))
         >> by_client(ok(OFFER, "UPDATE", cseq=5))
         << between(A, X, 6000)
+        << between(X, A, 4000)
         << to_client(4000)
         << between(X, A, 4000)
         << void_again(to_server(6000))
     )
+
+
+def test_rule_3_a_refused_offer_withdraws_the_host_that_it_named() -> None:
+    play = established(sip(address="announced"))
+    play >> by_server(request("UPDATE", audio(X, 6000), cseq=5))
+    play << between(A, X, 6000) << again(between(X, A, 4000))
+    play >> by_client(response(491, "UPDATE", cseq=5))
+    assert play << void(between(A, X, 6000)) << void(between(X, A, 4000))
+
+
+@pytest.mark.parametrize("offer", [audio(B, 8000), sdp(X, "video 6000 RTP/AVP 31"), audio(X, 0)])
+def test_rule_3_no_other_host_or_stream_is_admitted_before_the_answer(offer: str) -> None:
+    parser = established(sip(address="announced"))._parser
+    events = parser.feed(request("UPDATE", offer, cseq=5), True)
+    opened = [event.server for event in events if isinstance(event, Expect)]
+    assert CLIENT[4].addr not in [end.addr for end in opened]
 
 
 def test_rule_4_rtcp_elsewhere() -> None:
