@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from fwhelpers.api import (
     Cancel,
@@ -32,14 +32,15 @@ from fwhelpers.api import (
 from .media import TIMEOUT, Described, Ends, Stream, describe, located, port_rewrites
 from .messages import Message, covers, messages
 
-MAX_CONNECTIONS = 48  #: that are remembered; of one more the oldest is forgotten
+#: that are remembered, of a trunk gateway with eight E1 lines; of one more the oldest is forgotten
+MAX_CONNECTIONS = 256
 MAX_TRANSACTIONS = 32  #: that are remembered, so that repetitions are rewritten as well
 
 #: seconds that conntrack keeps the control connection of a call. Nothing is said while it lasts, but what modifies the
 #: call names only the end that changes
 KEEP = 3600
 
-_SIZE = 1200  # memory of a connection or of a transaction, about
+_SIZE = 3000  # memory of a connection or of a transaction with two streams, about
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -70,6 +71,8 @@ class Transaction:
 
 class Mgcp(DatagramParser):
     """Parses the messages between a gateway and a call agent."""
+
+    MEMORY_MAX: ClassVar[int] = 1024 * 1024
 
     def __init__(self, flow: Flow, settings: Mapping[str, Any]) -> None:
         super().__init__(flow, settings)

@@ -24,7 +24,7 @@ from mgcp_messages import (
 
 from fwhelpers.api import Cancel, Endpoint, Event, Expect, Keep, ParseError, Refuse, Rewrite
 from fwhelpers.testing import Playbook, client, server
-from fwhelpers.testing.invariants import check
+from fwhelpers.testing.invariants import check, check_bounds
 from fwhelpers.testing.playbook import Message, new_parser
 
 LOCAL, REMOTE = Endpoint.parse(GATEWAY, 16384), Endpoint.parse(OTHER, 20000)
@@ -345,11 +345,12 @@ def test_other_protocols(data: bytes) -> None:
 
 def test_bounds() -> None:
     parser = new_parser(MGCP)
-    for number in range(200):
+    for number in range(500):
         identifier = f"{number:X}"
         list(parser.feed(crcx(number, call=identifier), True))
         list(parser.feed(created(number, connection=identifier), False))
-    assert parser.buffered <= 1200 * 80
+    assert parser.buffered <= parser.MEMORY_MAX
+    check_bounds(parser)
 
 
 @pytest.mark.parametrize(

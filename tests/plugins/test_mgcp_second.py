@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import pytest
 from connection import Connection
-from mgcp_messages import AGENT, GATEWAY, MGCP, OTHER, command, crcx, dlcx, mdcx, response, sdp
+from mgcp_messages import (
+    AGENT,
+    GATEWAY,
+    MGCP,
+    OTHER,
+    command,
+    crcx,
+    created,
+    dlcx,
+    mdcx,
+    response,
+    sdp,
+)  # fmt: skip
 from test_mgcp import FROM_AGENT, Dialogue, media
 
 from fwhelpers.api import Cancel, Endpoint, Refuse
 from fwhelpers.engine.guard import Limits
 from fwhelpers.engine.inspector import Active
+from fwhelpers.testing.invariants import check_bounds
+from fwhelpers.testing.playbook import new_parser
 
 SECOND = Endpoint.parse(GATEWAY, 16400)
 TWO = ("I: C1", "Z2: aaln/2@gw.example.net", "I2: C2")
@@ -78,3 +92,26 @@ def test_acknowledgements_and_provisional_responses() -> None:
     assert call.gateway(response(1, "I: C1", "K:", body=sdp())) == [FROM_AGENT]
     assert call.agent(b"000 1\r\n", mdcx(2)) == [media(AGENT, call_port(), confirms=True)]
     assert call.gateway(response(2, code=100)) == []
+
+
+def test_a_trunk_s_oldest_call_is_modified_and_ends() -> None:
+    """All channels of eight E1 lines have a call."""
+    call = Dialogue()
+    for number in range(8 * 30):
+        call.agent(crcx(number + 1, call=f"A{number}"))
+        call.gateway(created(number + 1, sdp(port=16384 + 2 * number), f"C{number}"))
+    opened = call.agent(mdcx(900, sdp(OTHER, 20000), "A0", "C0"))
+    assert media(OTHER, call_port(), confirms=True) in opened
+    ended = call.agent(dlcx(901, "C: A0", "I: C0"))
+    assert [type(event) for event in ended] == [Cancel, Cancel]
+
+
+def test_the_memory_of_a_trunk_is_bounded() -> None:
+    parser = new_parser(MGCP, address="announced")
+    streams = "".join(f"m=audio {port} RTP/AVP 0\r\na=rtcp:{port + 9}\r\n" for port in (4000, 4100))
+    for number in range(1, 600):
+        call, body = f"{number:032}", sdp(media=streams)
+        list(parser.feed(crcx(number, sdp(OTHER, media=streams), call, "x" * 255), True))
+        list(parser.feed(created(number, body, f"{number:032}"), False))
+        if number % 100 == 99:
+            check_bounds(parser)
