@@ -49,6 +49,7 @@ def _enabled_in_service() -> Backends | None:
 
     if unavailable():
         return None
+    from fwhelpers.cli.bus_errors import NotRunning
     from fwhelpers.cli.client import Service, ask
 
     async def scenario(service: Service) -> dict[str, str]:
@@ -57,7 +58,10 @@ def _enabled_in_service() -> Backends | None:
 
     try:
         return ask(scenario)
-    except CliError:  # fall back to the files
+    except NotRunning:  # fall back to the files
+        return None
+    except CliError as error:
+        warn(f"{error}; the listing follows the files, not the service\nhint: {error.hint}")
         return None
 
 

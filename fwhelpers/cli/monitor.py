@@ -33,20 +33,20 @@ def monitor(arguments: argparse.Namespace) -> int:
 
 def _follow_service(as_json: bool) -> bool:
     """Print the service's events until interrupted. Return False if there is no service."""
-    from fwhelpers.cli import client
+    from fwhelpers.cli import bus_errors, client
     from fwhelpers.cli.event_printer import EventPrinter
 
     printer = EventPrinter(as_json)
     try:
         client.ask(lambda service: service.follow(printer.on_signal))
-    except client.NotRunning as error:
+    except bus_errors.NotRunning as error:
         if printer.printed:
             raise
         warn(f"{error}; printing the kernel's own events")
         return False
     except KeyboardInterrupt:
         return True
-    raise CliError("the service has stopped", client.START)
+    raise CliError("the service has stopped", bus_errors.START)
 
 
 def _follow_kernel(as_json: bool) -> int:

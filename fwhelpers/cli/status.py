@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fwhelpers.cli.bus_errors import is_denial
 from fwhelpers.cli.client import Service, ask
 from fwhelpers.cli.common import print_json, table
 from fwhelpers.cli.errors import CliError
 from fwhelpers.cli.printable import printable
 from fwhelpers.config.validators import suggest
-from fwhelpers.dbus import names
 from fwhelpers.dbus.errors import BusError
 from fwhelpers.dbus.fields import Typed
 from fwhelpers.kernel.expect import port_range
@@ -58,7 +58,7 @@ async def _last_refusals(service: Service) -> list[dict[str, Any]] | None:
         query = {"limit": Typed("u", REFUSALS)}
         return list(await service.expectations("ListRefusals", "a{sv}", query))
     except BusError as error:
-        if error.name in (names.NOT_AUTHORIZED, names.ACCESS_DENIED):
+        if is_denial(error):
             return None
         raise
 
@@ -228,11 +228,7 @@ def _switch(arguments: argparse.Namespace, member: str) -> int:
 
 def reload(arguments: argparse.Namespace) -> int:
     """`fwhelpers reload`."""
-
-    async def scenario(service: Service) -> dict[str, Any]:
-        return dict(await service.manager("Reload", "a{sv}", {}))
-
-    result = ask(scenario)
+    result = ask(lambda service: service.manager("Reload", "a{sv}", {}))
     if arguments.json:
         print_json(result)
     else:

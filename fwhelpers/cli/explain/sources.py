@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fwhelpers.api import Endpoint
-from fwhelpers.cli import providers
-from fwhelpers.cli.client import NotRunning, Service, ask
+from fwhelpers.cli import bus_errors, providers
+from fwhelpers.cli.bus_errors import NotRunning
+from fwhelpers.cli.client import Service, ask
 from fwhelpers.cli.errors import CliError, explain
 from fwhelpers.cli.explain.question import Question, Values
 from fwhelpers.cli.explain.rule_walk import Ruleset
@@ -54,7 +55,7 @@ def collect(question: Question) -> State:
         firewalld = providers.query_firewalld()
         state.zones = firewalld.snapshot if firewalld else None
     except CliError as error:
-        state.not_asked["firewalld"] = str(error)
+        state.not_asked["firewalld"] = with_hint(error)
     names = ("ftp", "tftp", "irc", "sip", "h323", "sane", "amanda", "netbios_ns", "snmp", "pptp")
     modules = (f"nf_conntrack_{name}" for name in names)
     state.modules = [module for module in modules if Kernel().is_loaded(module)]
@@ -63,7 +64,8 @@ def collect(question: Question) -> State:
 
 def _ask_service(state: State, question: Question) -> None:
     async def scenario(service: Service) -> None:
-        state.service = await service.summary()
+        summary = await service.summary()
+        state.service = {key: summary[key] for key in ("Version", "Steering", "Problems")}
         state.helpers = await service.manager("ListHelpers")
         state.expectations = await _permitted(state, "expectations", lambda: _list(service))
         state.refusals = await _permitted(
@@ -75,7 +77,12 @@ def _ask_service(state: State, question: Question) -> None:
     except NotRunning as error:
         state.service, state.absence = {}, str(error)
     except CliError as error:
-        state.not_asked["service"] = str(error)
+        state.not_asked["service"] = with_hint(error)
+
+
+def with_hint(error: CliError) -> str:
+    """Return what failed and what to do, on one line."""
+    return f"{error} ({error.hint})" if error.hint else str(error)
 
 
 async def _permitted(
@@ -84,7 +91,7 @@ async def _permitted(
     try:
         return await call()
     except BusError as error:
-        state.not_asked[name] = error.text
+        state.not_asked[name] = with_hint(bus_errors.explain(error))
         return None
 
 
