@@ -154,7 +154,8 @@ A capture does not record which networks were on-link. By default, the /24 or
 --report writes a page without scripts and external resources: the messages of
 each control connection, what would open, what used it, what was refused and
 why. With --anonymise, addresses are replaced by others of the same kind and
-length; user names, passwords, file names and host names are not. Equal leading
+length, in reverse DNS names and records as well, and so are those of network
+cards; user names, passwords, file names and host names are not. Equal leading
 octets (IPv6: groups) stay equal. Frames without TCP or UDP are left out.
 
 examples:

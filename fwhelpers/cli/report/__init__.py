@@ -21,8 +21,8 @@ from fwhelpers.cli.report.recording import MAX_BYTES, Recorder, Recording
 from fwhelpers.testing import pcap
 
 KEPT = (
-    "Addresses were replaced. User names, passwords, file names and host names were not: read the"
-    " capture before you publish it."
+    "Addresses were replaced, those of network cards, too. User names, passwords, file names and host"
+    " names were not: read the capture before you publish it."
 )
 
 
@@ -74,6 +74,7 @@ def _notes(result: Result, target: Path) -> Iterator[str]:
 
 def replace_addresses(recording: Recording, result: Result, addresses: AddressMap) -> None:
     """Replace addresses and frame numbers in a recording by those of the written capture."""
+    recording.name = addresses.text(recording.name)
     for session in recording.sessions:
         session.title = addresses.text(session.title)
         session.client = addresses.text(session.client)
