@@ -16,6 +16,7 @@ from typing import Any
 from fwhelpers.api import Endpoint
 from fwhelpers.cli.common import print_line, warn
 from fwhelpers.cli.errors import PRIVILEGES, CliError
+from fwhelpers.cli.printable import printable
 from fwhelpers.kernel import expect, nfnl, transports
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
@@ -85,7 +86,8 @@ def _print_event(message: Message, as_json: bool) -> None:
         print_line({"event": event, **to_json(expectation)})
     else:
         # libnetfilter_conntrack, snprintf_expect.c: "%9s "
-        print(f"{f'[{event.upper()}]':>9} {expect.format_line(expectation)}", flush=True)
+        line = f"{f'[{event.upper()}]':>9} {expect.format_line(expectation)}"
+        print(printable(line), flush=True)
 
 
 def event_name(message: Message) -> str:

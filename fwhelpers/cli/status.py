@@ -10,7 +10,7 @@ from typing import Any
 
 from fwhelpers.cli.bus_errors import is_denial
 from fwhelpers.cli.client import Service, ask
-from fwhelpers.cli.common import print_json, table
+from fwhelpers.cli.common import print_json, print_lines, table
 from fwhelpers.cli.errors import CliError
 from fwhelpers.cli.printable import printable
 from fwhelpers.config.validators import suggest
@@ -47,7 +47,7 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(state)
     else:
-        print("\n".join(_status_lines(state)))
+        print_lines(_status_lines(state))
     good = not state["problems"] and all(worker["ready"] for worker in state["workers"])
     return 0 if good else 3
 
@@ -89,7 +89,7 @@ def _status_lines(state: Values) -> Iterator[str]:
     yield ""
     yield table(lines)
     for name, reason in state["problems"].items():
-        yield f"problem: {name}: {reason}"
+        yield printable(f"problem: {name}: {reason}")
     if state["refusals"] is None:
         yield ""
         yield "last refusals: for root, and for users whom polkit allows view-details"
@@ -220,9 +220,8 @@ def _switch(arguments: argparse.Namespace, member: str) -> int:
         for result in results:
             state = "enabled" if result["enabled"] else "disabled"
             path = result["drop_in"]
-            print(
-                f"{result['name']}: {state}{f', saved in {path}' if path else ' until the next reload'}"
-            )
+            line = f"{result['name']}: {state}{f', saved in {path}' if path else ' until the next reload'}"
+            print(printable(line))
     return 0
 
 
@@ -232,5 +231,5 @@ def reload(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(result)
     else:
-        print(f"reloaded: {', '.join(result['helpers']) or 'no helper enabled'}")
+        print(printable(f"reloaded: {', '.join(result['helpers']) or 'no helper enabled'}"))
     return 0
