@@ -71,7 +71,8 @@ exit status: 0 yes, 3 no, 4 cannot be determined, 1 error
 
 examples:
   fwhelpers explain 10.0.1.2 10.0.2.2 40021
-  fwhelpers explain fd01::2 fd02::2 2049 --l4 udp --json | jq .answer"""
+  fwhelpers explain fd01::2 fd02::2 2049 --l4 udp --json | jq .answer
+  fwhelpers explain 10.0.1.2 10.0.2.2 --l4 esp"""
 
 TOP = """\
 Shows helpers with rates, workers with load and backlog, expectations with their
