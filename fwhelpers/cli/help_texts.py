@@ -82,7 +82,8 @@ view-details; no password is asked for. Continues after a restart of the
 service. Requires the Python library rich.
 
 keys: q quit, space pause, / filter (escape clears it), s sort by name, activity
-or time, tab next page, arrows and page up/down scroll. NO_COLOR is respected.
+or time, tab next page, arrows, page up/down, home and end scroll. NO_COLOR is
+respected.
 
 examples:
   fwhelpers top
