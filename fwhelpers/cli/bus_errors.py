@@ -20,6 +20,7 @@ from fwhelpers.dbus.errors import NO_REPLY, BusError, Disconnected, MissingLibra
 START = "start it: systemctl start fwhelpers"
 LOG = "see its log: journalctl -u fwhelpers"
 RESTART = "restart it after an update: systemctl restart fwhelpers"
+_OTHER_VERSION = "the service is of another version: it"
 
 
 class NotRunning(CliError):
@@ -98,10 +99,7 @@ def _explain_reply(error: BusError, peer: _Peer) -> CliError:
     if error.name in _NO_ANSWER:
         return CliError(f"{peer.title} did not reply to {member}", log)
     if error.name in _UNKNOWN and peer.unit == "fwhelpers":
-        text = (
-            f"the running service does not know this request ({member}); it is of another version"
-        )
-        return CliError(text, RESTART)
+        return CliError(f"{_OTHER_VERSION} does not know {member}", RESTART)
     if error.name == names.FAILED:
         return CliError(f"the service failed to carry out {member}: internal error", log)
     words = one_line(error.text)
@@ -158,9 +156,7 @@ class Values(dict[str, Any]):
     """A dictionary of a reply. A key that a command needs and that is missing is the service's age."""
 
     def __missing__(self, key: str) -> Any:
-        raise CliError(
-            f"the running service does not report {key!a}; it is of another version", RESTART
-        )
+        raise CliError(f"{_OTHER_VERSION} does not report {key!a}", RESTART)
 
 
 def checked(value: Any) -> Any:

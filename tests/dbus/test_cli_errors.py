@@ -42,12 +42,16 @@ FAILURES = {
         "the policy of the message bus denies access to the service",
     ),
     "silent": (NO_REPLY, "Message recipient disconnected without replying", "did not reply to "),
-    "old": (names.UNKNOWN_METHOD, "no such method", "it is of another version"),
-    "old options": (names.INVALID_ARGS, "unknown option 'limit'", "it is of another version"),
+    "old": (names.UNKNOWN_METHOD, "no such method", "is of another version: it does not "),
+    "old options": (
+        names.INVALID_ARGS,
+        "unknown option 'limit'",
+        "is of another version: it does not ",
+    ),
     "bug": (names.FAILED, "internal error, see the service's log", "failed to carry out "),
     "odd": (f"{ERROR}NoMemory", "no\nmemory \x1b[2J", "replied to "),
     "odd without text": (f"{ERROR}NoMemory", "", "with an unexpected error: "),
-    "missing keys": ("-", "", "it is of another version"),
+    "missing keys": ("-", "", "is of another version: it does not "),
     "crash": ("exit", "", "did not reply to "),
 }
 

@@ -68,5 +68,5 @@ def test_a_missing_key_is_the_services_age_at_any_depth() -> None:
     for inner in (values, values["a"][0]):
         assert isinstance(inner, Values)
         assert inner.get("steering") is None
-        with pytest.raises(CliError, match="does not report 'steering'; it is of another version"):
+        with pytest.raises(CliError, match="is of another version: it does not report 'steering'"):
             inner["steering"]
