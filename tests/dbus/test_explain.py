@@ -51,7 +51,10 @@ def test_the_service_lists_expectations_and_refusals(service: Program) -> None:
     assert result.answer == YES
     assert result.reason.startswith("expectation of ftp, created ")
     assert result.reason.endswith(" s left, if your rules accept related connections")
-    assert {"conntrack", "ruleset"} <= state.not_asked.keys()
+    assert (state.not_asked["conntrack"], state.not_asked["ruleset"]) == (
+        sources.ROOT,
+        sources.ROOT,
+    )
     assert "expectations" not in state.not_asked
     refused = answer(ACTIVE, collect(ACTIVE))
     assert refused.answer == NO
@@ -86,8 +89,9 @@ def test_the_ruleset_is_asked_with_privileges_only(
 
 def test_without_the_service() -> None:
     state = collect(DATA)
+    assert state.not_asked["expectations"] == sources.ROOT
     assert state.service == {}
-    assert state.absence == "the service is not running"
+    assert state.absence == "the service is not running (start it: systemctl start fwhelpers)"
 
 
 def test_the_kernels_own_expectations_are_added(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -13,7 +14,7 @@ from fwhelpers.api import Endpoint
 from fwhelpers.cli import bus_errors, providers
 from fwhelpers.cli.bus_errors import NotRunning
 from fwhelpers.cli.client import Service, ask
-from fwhelpers.cli.errors import CliError, explain
+from fwhelpers.cli.errors import PRIVILEGES, CliError, explain
 from fwhelpers.cli.explain.question import Question, Values
 from fwhelpers.cli.explain.rule_walk import Ruleset
 from fwhelpers.dbus.errors import BusError
@@ -27,6 +28,7 @@ from fwhelpers.kernel.probe import has_net_admin
 from fwhelpers.kernel.socket import NetlinkSocket
 
 _LOCAL = 2  #: RTN_LOCAL
+ROOT = "requires root"
 
 
 @dataclass(slots=True)
@@ -75,9 +77,16 @@ def _ask_service(state: State, question: Question) -> None:
     try:
         ask(scenario)
     except NotRunning as error:
-        state.service, state.absence = {}, str(error)
+        state.service, state.absence = {}, with_hint(error)
     except CliError as error:
         state.not_asked["service"] = with_hint(error)
+
+
+def _kernel_problem(error: Exception) -> str:
+    if getattr(error, "errno", None) in (errno.EPERM, errno.EACCES):
+        return ROOT
+    text, hint = explain(error)
+    return ROOT if hint == PRIVILEGES else text
 
 
 def with_hint(error: CliError) -> str:
@@ -111,7 +120,7 @@ def _ask_expectations(state: State, _: Question) -> None:
         kernels = [from_kernel(e) for e in _dump(expect.encode_dump(), expect.parse_expectation)]
     except OSError as error:
         if state.expectations is None:
-            state.not_asked.setdefault("expectations", explain(error)[0])
+            state.not_asked.setdefault("expectations", _kernel_problem(error))
         return
     listed = state.expectations or []
     known_keys = {_key(values) for values in listed if values["state"] == "pending"}
@@ -145,7 +154,7 @@ def _ask_conntrack(state: State, question: Question) -> None:
         entries = _dump(conntrack.encode_dump(family), conntrack.parse_conntrack, hosts)
         state.entries = [_entry(entry) for entry in entries]
     except OSError as error:
-        state.not_asked["conntrack"] = explain(error)[0]
+        state.not_asked["conntrack"] = _kernel_problem(error)
 
 
 def _entry(entry: conntrack.Conntrack) -> dict[str, Any]:
@@ -168,7 +177,7 @@ def _dump(
 
 def _ask_ruleset(state: State, _: Question) -> None:
     if not has_net_admin():  # libnftables would complain on stderr
-        state.not_asked["ruleset"] = "requires root"
+        state.not_asked["ruleset"] = ROOT
         return
     try:
         with closing(Nft()) as nft:
@@ -180,8 +189,7 @@ def _ask_ruleset(state: State, _: Question) -> None:
                 objects += [o for o in nft.objects(f"chain {place}") if "rule" in o]
             objects += [{"ct helper": value} for value in nft.ct_helpers()]
     except (NftError, OSError) as error:
-        text, _hint = explain(error)
-        state.not_asked["ruleset"] = text
+        state.not_asked["ruleset"] = _kernel_problem(error)
         return
     state.ruleset = Ruleset.parse(objects, listing)
 
