@@ -7,11 +7,17 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 
 def address(text: str) -> IPv4Address | IPv6Address:
-    """Return an IP address; names are not resolved."""
+    """Return an IP address as packets have it; names are not resolved.
+
+    ::ffff:192.0.2.1 is how sockets write an IPv4 address, and %eth0 is no part of an address.
+    """
     try:
-        return ip_address(text)
+        value = ip_address(text)
     except ValueError:
         raise ArgumentTypeError(f"{text!r} is not an IP address") from None
+    if isinstance(value, IPv6Address):
+        return value.ipv4_mapped or IPv6Address(int(value))
+    return value
 
 
 def port(text: str) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from fwhelpers import config
 from fwhelpers.api import Helper
 from fwhelpers.cli import build, check_firewalls, check_gateways, check_helpers
-from fwhelpers.cli.common import Setup, load_plugins, print_json, resolve
+from fwhelpers.cli.common import Setup, load_plugins, print_json, print_lines, resolve
 from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.providers import effective
 from fwhelpers.cli.ruleset import text
@@ -40,7 +40,7 @@ def check(arguments: argparse.Namespace) -> int:
         print_json({"ok": ok, "build": build.kind(), "report": [asdict(row) for row in rows]})
     else:
         print(f"{build.version()} on {platform.system()} {platform.release()}")
-        print("\n".join(_text(rows)))
+        print_lines(_text(rows))
     return 0 if ok else 1
 
 

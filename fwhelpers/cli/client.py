@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from fwhelpers.cli.errors import CliError
-from fwhelpers.daemon.runtime_dir import RUNTIME, is_locked
+from fwhelpers.cli.bus_errors import checked, explain
 from fwhelpers.dbus import names
-from fwhelpers.dbus.address import VARIABLE
 from fwhelpers.dbus.client import Client, NameWatcher
 from fwhelpers.dbus.connection import Message, Target
-from fwhelpers.dbus.errors import NO_REPLY, BusError, Disconnected, MissingLibrary, NoBus
+from fwhelpers.dbus.errors import BusError
 
 T = TypeVar("T")
 
 TIMEOUT = 60.0  #: seconds to wait for a reply if polkit may not ask for a password
-START = "start it: systemctl start fwhelpers"
-LOG = "see its log: journalctl -u fwhelpers"
-
-_NOT_ON_BUS = {names.SERVICE_UNKNOWN, names.NAME_HAS_NO_OWNER}
-_HINTS = {
-    names.NOT_AUTHORIZED: "run as root, or add a polkit rule for this action",
-    names.INVALID_CONFIGURATION: "`fwhelpers check` examines the files; the former configuration stays active",
-    names.NOT_APPLIED: "the former configuration stays active",
-    names.NO_SUCH_HELPER: "`fwhelpers list` shows the installed helpers",
-    names.NOT_PERSISTED: "nothing was changed; without --persist the change lasts until the next reload",
-    names.LIMIT: "the service serves too many clients; try again later",
-    names.ACCESS_DENIED: "the policy of the message bus denies access to the service",
-    NO_REPLY: LOG,
-}
-
-
-class NotRunning(CliError):
-    """The service cannot be reached: there is no bus, or the service is not on it."""
 
 
 class Service:
@@ -53,6 +32,7 @@ class Service:
         self.client = Client(self._on_signal)
         self._watcher = NameWatcher(names.NAME)
         self._stopped = asyncio.Event()
+        self._failure: Exception | None = None  #: of the handler of signals
         self._handler: Callable[[Message], None] = lambda signal: None
 
     async def manager(self, member: str, signature: str = "", *body: Any) -> Any:
@@ -66,10 +46,11 @@ class Service:
     async def summary(self) -> dict[str, Any]:
         """Return the properties of the Manager interface. Raises BusError."""
         properties = self.MANAGER._replace(interface=names.PROPERTIES)
-        return dict(await self._call(properties, "GetAll", "s", names.MANAGER))
+        reply: dict[str, Any] = await self._call(properties, "GetAll", "s", names.MANAGER)
+        return reply
 
     async def _call(self, target: Target, member: str, signature: str, *body: Any) -> Any:
-        return await self.client.call(
+        reply = await self.client.call(
             target,
             member,
             signature,
@@ -77,12 +58,17 @@ class Service:
             interactive=self._interactive,
             reply_timeout=None if self._interactive else TIMEOUT,
         )
+        return checked(reply)
 
     def _on_signal(self, signal: Message) -> None:
         if self._watcher.update(signal):
             self._stopped.set()
-        elif signal.interface != names.BUS:
-            self._handler(signal)
+        elif signal.interface != names.BUS and self._failure is None:
+            try:
+                self._handler(replace(signal, body=tuple(checked(signal.body))))
+            except Exception as error:  # such as a closed pipe; the library would log and go on
+                self._failure = error
+                self._stopped.set()
 
     async def follow(self, handler: Callable[[Message], None]) -> None:
         """Pass the service's signals to `handler` until the service or the bus stops."""
@@ -97,7 +83,10 @@ class Service:
         await self._watcher.subscribe(self.client)
 
     async def wait_stopped(self, seconds: float | None = None) -> bool:
-        """Return True when the service or the bus has stopped, False if neither did in that time."""
+        """Return True when the service or the bus has stopped, False if neither did in that time.
+
+        Raises what the handler of signals has raised.
+        """
         ends = [
             asyncio.ensure_future(self._stopped.wait()),
             asyncio.ensure_future(self.client.wait_closed()),
@@ -109,6 +98,8 @@ class Service:
         finally:
             for end in ends:
                 end.cancel()
+        if self._failure is not None:
+            raise self._failure
         return bool(stopped)
 
 
@@ -127,35 +118,3 @@ async def _run(scenario: Callable[[Service], Awaitable[T]], interactive: bool | 
     service = Service(interactive=interactive)
     async with service.client:
         return await scenario(service)
-
-
-def explain(error: BusError) -> CliError:
-    """Return the error message of a failed call, with a hint at the cause."""
-    if isinstance(error, MissingLibrary):
-        return CliError(str(error), "install it, or use `fwhelpers counters`, which needs no D-Bus")
-    if isinstance(error, NoBus):
-        return NotRunning(f"cannot reach the service: {error}", bus_hint(error))
-    if isinstance(error, Disconnected):
-        return CliError(str(error), "check the message bus: systemctl status dbus")
-    if error.name in _NOT_ON_BUS:
-        return _not_on_bus()
-    return CliError(error.text, _HINTS.get(error.name, ""))
-
-
-def bus_hint(error: NoBus) -> str:
-    """Return the remedy for a message bus that cannot be reached."""
-    if os.environ.get(VARIABLE):
-        return f"{VARIABLE} is set to {os.environ[VARIABLE]}; correct or unset it"
-    if error.errno in (errno.ENOENT, errno.ECONNREFUSED):
-        return "start the system message bus: systemctl start dbus.socket"
-    return "check the system message bus: systemctl status dbus.socket"
-
-
-def _not_on_bus() -> NotRunning:
-    try:
-        running = is_locked(RUNTIME)
-    except OSError:
-        running = False
-    if running:
-        return NotRunning("the service is running, but not on the message bus", LOG)
-    return NotRunning("the service is not running", START)

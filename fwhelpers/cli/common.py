@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -62,22 +62,40 @@ def find_helper(name: str, helpers: Mapping[str, Helper]) -> Helper:
 
 def print_json(value: object) -> None:
     """Print one indented JSON document."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    print(_json(json.dumps(value, indent=2, ensure_ascii=False, default=str)))
 
 
 def print_line(value: Mapping[str, Any]) -> None:
     """Print one JSON object on a line and flush it."""
-    print(json.dumps(value, ensure_ascii=False), flush=True)
+    print(_json(json.dumps(value, ensure_ascii=False)), flush=True)
+
+
+def _json(text: str) -> str:
+    r"""Write what is not printable as \uXXXX. JSON itself allows U+009B, a terminal's CSI, and U+202E."""
+    lines = text.split("\n")
+    if all(map(str.isprintable, lines)):
+        return text
+    return "\n".join(
+        "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line) for line in lines
+    )
 
 
 def table(rows: Sequence[Sequence[str]], indent: str = "") -> str:
-    """Align rows in columns; the last column is not padded."""
+    """Align rows in columns, safe for a terminal; the last column is not padded."""
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         lines.append((indent + "  ".join(cells)).rstrip())
     return "\n".join(lines)
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print texts that contain names or words of others, line by line and safe for a terminal."""
+    for text in lines:
+        for line in text.split("\n"):
+            print(printable(line))
 
 
 def warn(text: str) -> None:

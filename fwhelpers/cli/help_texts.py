@@ -71,7 +71,8 @@ exit status: 0 yes, 3 no, 4 cannot be determined, 1 error
 
 examples:
   fwhelpers explain 10.0.1.2 10.0.2.2 40021
-  fwhelpers explain fd01::2 fd02::2 2049 --l4 udp --json | jq .answer"""
+  fwhelpers explain fd01::2 fd02::2 2049 --l4 udp --json | jq .answer
+  fwhelpers explain 10.0.1.2 10.0.2.2 --l4 esp"""
 
 TOP = """\
 Shows helpers with rates, workers with load and backlog, expectations with their
@@ -81,7 +82,8 @@ view-details; no password is asked for. Continues after a restart of the
 service. Requires the Python library rich.
 
 keys: q quit, space pause, / filter (escape clears it), s sort by name, activity
-or time, tab next page, arrows and page up/down scroll. NO_COLOR is respected.
+or time, tab next page, arrows, page up/down, home and end scroll. NO_COLOR is
+respected.
 
 examples:
   fwhelpers top
@@ -154,7 +156,8 @@ A capture does not record which networks were on-link. By default, the /24 or
 --report writes a page without scripts and external resources: the messages of
 each control connection, what would open, what used it, what was refused and
 why. With --anonymise, addresses are replaced by others of the same kind and
-length; user names, passwords, file names and host names are not. Equal leading
+length, in reverse DNS names and records as well, and so are those of network
+cards; user names, passwords, file names and host names are not. Equal leading
 octets (IPv6: groups) stay equal. Frames without TCP or UDP are left out.
 
 examples:

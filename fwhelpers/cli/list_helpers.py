@@ -8,7 +8,15 @@ from typing import Any
 
 from fwhelpers import config
 from fwhelpers.api import Helper, Policy
-from fwhelpers.cli.common import find_helper, load_plugins, print_json, resolve, table, warn
+from fwhelpers.cli.common import (
+    find_helper,
+    load_plugins,
+    print_json,
+    print_lines,
+    resolve,
+    table,
+    warn,
+)
 from fwhelpers.cli.errors import CliError
 from fwhelpers.config.schema import toml
 from fwhelpers.plugin.manager import Plugins
@@ -33,13 +41,13 @@ def list_helpers(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json(details)
         else:
-            print("\n".join(_details(helper, enabled)))
+            print_lines(_details(helper, enabled))
     elif arguments.json:
         helpers = [as_dict(h, enabled) for h in available.helpers.values()]
         problems = [str(p) for p in available.problems]
         print_json({"helpers": helpers, "plugins": available.describe(), "problems": problems})
     else:
-        print("\n".join(_listing(available, enabled)))
+        print_lines(_listing(available, enabled))
     return 0
 
 
@@ -49,6 +57,7 @@ def _enabled_in_service() -> Backends | None:
 
     if unavailable():
         return None
+    from fwhelpers.cli.bus_errors import NotRunning
     from fwhelpers.cli.client import Service, ask
 
     async def scenario(service: Service) -> dict[str, str]:
@@ -57,7 +66,10 @@ def _enabled_in_service() -> Backends | None:
 
     try:
         return ask(scenario)
-    except CliError:  # fall back to the files
+    except NotRunning:  # fall back to the files
+        return None
+    except CliError as error:
+        warn(f"{error}; the listing follows the files, not the service\nhint: {error.hint}")
         return None
 
 

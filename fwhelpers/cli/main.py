@@ -13,6 +13,8 @@ from fwhelpers.cli import errors, parser
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
+    if getattr(sys.stdout, "errors", "") == "strict" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # such as → in Latin-1
     arguments = parser.build().parse_args(argv)
     try:
         status = _target(arguments.target)(arguments)

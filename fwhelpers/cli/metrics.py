@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import threading
 import time
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from fwhelpers.cli import client
@@ -45,18 +46,20 @@ def metrics(arguments: argparse.Namespace) -> int:
 
 def fetch() -> Statistics | None:
     """Return the statistics; None, with a warning on stderr, if the service does not answer."""
-    from fwhelpers.metrics.families import Statistics
+    from fwhelpers.metrics.families import Statistics, families
 
     async def scenario(service: client.Service) -> Any:
         async with asyncio.timeout(REPLY):
             return await service.manager("GetStatistics")
 
     try:
-        return Statistics(*client.ask(scenario))
+        statistics = Statistics(*client.ask(scenario))
+        deque(families(statistics), maxlen=0)  # CliError if the service does not report a number
+        return statistics
     except TimeoutError:
         warn(f"the service did not answer within {REPLY:.0f} seconds")
     except CliError as error:
-        warn(str(error))
+        warn(f"{error}\nhint: {error.hint}" if error.hint else str(error))
     return None
 
 

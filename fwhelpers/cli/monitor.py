@@ -16,6 +16,7 @@ from typing import Any
 from fwhelpers.api import Endpoint
 from fwhelpers.cli.common import print_line, warn
 from fwhelpers.cli.errors import PRIVILEGES, CliError
+from fwhelpers.cli.printable import printable
 from fwhelpers.kernel import expect, nfnl, transports
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
@@ -33,20 +34,20 @@ def monitor(arguments: argparse.Namespace) -> int:
 
 def _follow_service(as_json: bool) -> bool:
     """Print the service's events until interrupted. Return False if there is no service."""
-    from fwhelpers.cli import client
+    from fwhelpers.cli import bus_errors, client
     from fwhelpers.cli.event_printer import EventPrinter
 
     printer = EventPrinter(as_json)
     try:
         client.ask(lambda service: service.follow(printer.on_signal))
-    except client.NotRunning as error:
+    except bus_errors.NotRunning as error:
         if printer.printed:
             raise
         warn(f"{error}; printing the kernel's own events")
         return False
     except KeyboardInterrupt:
         return True
-    raise CliError("the service has stopped", client.START)
+    raise CliError("the service has stopped", bus_errors.START)
 
 
 def _follow_kernel(as_json: bool) -> int:
@@ -85,7 +86,8 @@ def _print_event(message: Message, as_json: bool) -> None:
         print_line({"event": event, **to_json(expectation)})
     else:
         # libnetfilter_conntrack, snprintf_expect.c: "%9s "
-        print(f"{f'[{event.upper()}]':>9} {expect.format_line(expectation)}", flush=True)
+        line = f"{f'[{event.upper()}]':>9} {expect.format_line(expectation)}"
+        print(printable(line), flush=True)
 
 
 def event_name(message: Message) -> str:

@@ -196,14 +196,16 @@ def _add_explain(commands: _Commands[Parser]) -> None:
         "source", type=argument_types.address, metavar="SRC", help="address of the client"
     )
     explain.add_argument(
-        "destination",
-        type=argument_types.address,
-        metavar="DST",
-        help="address that the client connects to",
+        "destination", type=argument_types.address, metavar="DST", help="address it connects to"
     )
-    explain.add_argument("port", type=argument_types.port, metavar="PORT", help="destination port")
     explain.add_argument(
-        "--l4", choices=("tcp", "udp"), default="tcp", help="transport (default: %(default)s)"
+        "port", type=argument_types.port, nargs="?", metavar="PORT", help="destination port"
+    )
+    explain.add_argument(
+        "--l4",
+        choices=("tcp", "udp", "esp"),
+        default="tcp",
+        help="transport (default: %(default)s)",
     )
     explain.add_argument(
         "--sport", type=argument_types.port, metavar="N", help="source port (default: any)"

@@ -36,7 +36,7 @@ class NetworkManager(NamedTuple):
 
 def query(read: Callable[[Client], Awaitable[T]]) -> T:
     """Run a query on a bus connection of its own. Raises CliError."""
-    from fwhelpers.cli.client import bus_hint
+    from fwhelpers.cli.bus_errors import bus_hint, explain
     from fwhelpers.dbus.client import Client
     from fwhelpers.dbus.errors import BusError, NoBus
 
@@ -49,7 +49,7 @@ def query(read: Callable[[Client], Awaitable[T]]) -> T:
     except NoBus as error:
         raise CliError(str(error), bus_hint(error)) from None
     except BusError as error:
-        raise CliError(str(error)) from None
+        raise explain(error) from None
 
 
 def query_firewalld() -> Firewalld | None:
@@ -125,6 +125,7 @@ def _query_current(config: Config) -> _Current:
 
 
 async def _read_zones(client: Client, notes: list[str]) -> Snapshot | None:
+    from fwhelpers.cli.bus_errors import explain
     from fwhelpers.dbus.errors import BusError
     from fwhelpers.firewalld import client as firewalld
 
@@ -133,7 +134,7 @@ async def _read_zones(client: Client, notes: list[str]) -> Snapshot | None:
             return None
         snapshot = await firewalld.read_snapshot(client)
     except BusError as error:
-        notes.append(f"firewalld: {error}; its zones are omitted")
+        notes.append(f"{explain(error, firewalld.NAME)}; firewalld's zones are omitted")
         return None
     if snapshot.denied:
         notes.append(f"firewalld denied part of the query ({snapshot.denied}); try as root")
@@ -141,6 +142,7 @@ async def _read_zones(client: Client, notes: list[str]) -> Snapshot | None:
 
 
 async def _read_devices(client: Client, named: list[str], notes: list[str]) -> tuple[Device, ...]:
+    from fwhelpers.cli.bus_errors import explain
     from fwhelpers.dbus.errors import BusError
     from fwhelpers.networkmanager import client as networkmanager
 
@@ -149,6 +151,6 @@ async def _read_devices(client: Client, named: list[str], notes: list[str]) -> t
             return (await networkmanager.read_devices(client)).devices
         reason = "NetworkManager is not running"
     except BusError as error:
-        reason = f"NetworkManager: {error}"
+        reason = str(explain(error, networkmanager.NAME))
     notes.append(f"{reason}; {', '.join(named)} match no interface")
     return ()

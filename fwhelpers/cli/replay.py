@@ -12,6 +12,7 @@ from fwhelpers import config
 from fwhelpers.api import Helper
 from fwhelpers.cli.common import Setup, print_line, warn
 from fwhelpers.cli.errors import CliError
+from fwhelpers.cli.printable import printable
 from fwhelpers.config.validators import suggest
 from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.kernel.transports import PORTLESS
@@ -33,7 +34,7 @@ def replay(arguments: argparse.Namespace) -> int:
             if arguments.json:
                 print_line(item)
             else:
-                print(describe(item), flush=True)
+                print(printable(describe(item)), flush=True)
     except ValueError as error:
         hint = "convert it: editcap -F pcapng"
         raise CliError(f"{arguments.file}: {error}", hint) from error

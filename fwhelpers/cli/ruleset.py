@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from fwhelpers import config
-from fwhelpers.cli.common import Setup, print_json, read, warn
+from fwhelpers.cli.common import Setup, print_json, print_lines, read, warn
 from fwhelpers.cli.errors import CliError
 from fwhelpers.cli.providers import effective
 from fwhelpers.config.schema import MAX_WORKERS
@@ -48,7 +48,7 @@ def counters(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(status)
     else:
-        print("\n".join(_counters(status)))
+        print_lines(_counters(status))
     return 0
 
 

@@ -8,12 +8,12 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from fwhelpers.cli.bus_errors import is_denial
 from fwhelpers.cli.client import Service, ask
-from fwhelpers.cli.common import print_json, table
+from fwhelpers.cli.common import print_json, print_lines, table
 from fwhelpers.cli.errors import CliError
 from fwhelpers.cli.printable import printable
 from fwhelpers.config.validators import suggest
-from fwhelpers.dbus import names
 from fwhelpers.dbus.errors import BusError
 from fwhelpers.dbus.fields import Typed
 from fwhelpers.kernel.expect import port_range
@@ -47,7 +47,7 @@ def status(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(state)
     else:
-        print("\n".join(_status_lines(state)))
+        print_lines(_status_lines(state))
     good = not state["problems"] and all(worker["ready"] for worker in state["workers"])
     return 0 if good else 3
 
@@ -58,7 +58,7 @@ async def _last_refusals(service: Service) -> list[dict[str, Any]] | None:
         query = {"limit": Typed("u", REFUSALS)}
         return list(await service.expectations("ListRefusals", "a{sv}", query))
     except BusError as error:
-        if error.name in (names.NOT_AUTHORIZED, names.ACCESS_DENIED):
+        if is_denial(error):
             return None
         raise
 
@@ -89,7 +89,7 @@ def _status_lines(state: Values) -> Iterator[str]:
     yield ""
     yield table(lines)
     for name, reason in state["problems"].items():
-        yield f"problem: {name}: {reason}"
+        yield printable(f"problem: {name}: {reason}")
     if state["refusals"] is None:
         yield ""
         yield "last refusals: for root, and for users whom polkit allows view-details"
@@ -220,21 +220,16 @@ def _switch(arguments: argparse.Namespace, member: str) -> int:
         for result in results:
             state = "enabled" if result["enabled"] else "disabled"
             path = result["drop_in"]
-            print(
-                f"{result['name']}: {state}{f', saved in {path}' if path else ' until the next reload'}"
-            )
+            line = f"{result['name']}: {state}{f', saved in {path}' if path else ' until the next reload'}"
+            print(printable(line))
     return 0
 
 
 def reload(arguments: argparse.Namespace) -> int:
     """`fwhelpers reload`."""
-
-    async def scenario(service: Service) -> dict[str, Any]:
-        return dict(await service.manager("Reload", "a{sv}", {}))
-
-    result = ask(scenario)
+    result = ask(lambda service: service.manager("Reload", "a{sv}", {}))
     if arguments.json:
         print_json(result)
     else:
-        print(f"reloaded: {', '.join(result['helpers']) or 'no helper enabled'}")
+        print(printable(f"reloaded: {', '.join(result['helpers']) or 'no helper enabled'}"))
     return 0

@@ -13,6 +13,7 @@ from errno import ENOENT
 
 from fwhelpers.cli.announced import announced
 from fwhelpers.cli.common import Setup, print_json, read, warn
+from fwhelpers.cli.printable import printable
 from fwhelpers.cli.providers import effective
 from fwhelpers.daemon import takeover_record
 from fwhelpers.daemon.takeover_record import Takeover
@@ -58,7 +59,7 @@ def takeover(arguments: argparse.Namespace) -> int:
         counts = {"repaired": result.repaired, "kept": result.kept}
         print_json({**counts, "refused": dict(result.refused), "lost": dict(result.lost)})
     else:
-        print(f"takeover: {result.counts()}")
+        print(printable(f"takeover: {result.counts()}"))
     return 1 if result.lost else 0
 
 
@@ -67,7 +68,8 @@ def _record(result: Result) -> None:
     try:
         takeover_record.add(row)
     except OSError as error:  # the expectations count, not their history
-        warn(f"warning: this take-over is not recorded: {error.filename}: {error.strerror}")
+        path = takeover_record.STATE / takeover_record.NAME  # the error names a temporary file
+        warn(f"warning: this take-over is not recorded: {path}: {error.strerror}")
 
 
 def repair(netlink: NetlinkSocket, active: Setup) -> Result:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fwhelpers.cli import providers
-from fwhelpers.cli.common import Setup, print_json, read, table
+from fwhelpers.cli.common import Setup, print_json, print_lines, read, table
 from fwhelpers.cli.errors import CliError
 from fwhelpers.config import HelperConfig
 from fwhelpers.config.assignments import Assignment
@@ -32,7 +32,7 @@ def zones(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(report)
     else:
-        print("\n".join(_lines(report)))
+        print_lines(_lines(report))
         if named and manager is None:
             print("note: NetworkManager is not running")
     return 0

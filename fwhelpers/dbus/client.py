@@ -70,7 +70,7 @@ class Client:
             raise
         except BusError as error:
             method = f"{target.interface}.{member}"
-            raise BusError(error.name, error.text, method) from None
+            raise BusError(error.name, error.text, method, target.name) from None
         return values if len(values) > 1 else (values[0] if values else None)
 
     async def get_property(self, target: Target, name: str) -> Any:

@@ -11,12 +11,15 @@ MISSING_LIBRARY = "the Python library dbus-fast is missing (Debian, Fedora: pyth
 class BusError(Exception):
     """An error reply, or the lack of one. `name` is the D-Bus error name, `text` its message.
 
-    `method` is the interface and member that was called, where it helps to find the fault.
+    `method` is the interface and member that was called and `peer` the bus name of its owner, where
+    they help to find the fault.
     """
 
-    def __init__(self, name: str, text: str = "", method: str = "") -> None:
+    def __init__(self, name: str, text: str = "", method: str = "", peer: str = "") -> None:
         self.name = name
         self.text = text or name
+        self.method = method
+        self.peer = peer
         super().__init__(f"{method}: {self.text}" if method else self.text)
 
 

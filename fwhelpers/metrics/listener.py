@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from socketserver import BaseServer, ThreadingMixIn
+from socketserver import BaseServer, TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
@@ -44,7 +44,13 @@ class Listener(ThreadingMixIn, WSGIServer):
 
     def server_bind(self) -> None:
         if not self._is_unix:
-            super().server_bind()
+            # HTTPServer would ask DNS for our name, which its unit's IPAddressDeny= makes slow
+            TCPServer.server_bind(self)
+            self.server_name, self.server_port = (
+                str(self.server_address[0]),
+                int(self.server_address[1]),
+            )
+            self.setup_environ()
             return
         path = Path(str(self.server_address))
         _remove_stale(path)

@@ -32,6 +32,12 @@ def is_broadcast(link: int, data: bytes) -> bool:
     return link == _ETHERNET and data[:6] == b"\xff" * 6
 
 
+def hardware_addresses(link: int, data: bytes) -> frozenset[bytes]:
+    """Return the Ethernet addresses of single hosts in a frame's link-layer header."""
+    ends = (data[:6], data[6:12]) if link == _ETHERNET else (data[6:12],) if link == _SLL else ()
+    return frozenset(addr for addr in ends if len(addr) == 6 and any(addr) and not addr[0] & 1)
+
+
 def _start(link: int, data: bytes) -> int | None:
     if link in (_RAW, _RAW_BSD, _RAW_OPENBSD, _IPV4, _IPV6):
         return 0

@@ -23,7 +23,7 @@ function connect() {
         if (client !== bus)
             return;
         subscription = null;
-        Object.assign(state, { connected: false, running: false });
+        Object.assign(state, { connected: false, present: false, running: false });
         redraw();
         window.setTimeout(connect, RETRY);
     });
@@ -38,13 +38,20 @@ function connect() {
 function check() {
     const bus = client;
     bus.call("/org/freedesktop/DBus", BUS, "NameHasOwner", [NAME], { name: BUS, type: "s" })
-            .then(([owned]) => setRunning(owned))
+            .then(([owned]) => {
+                if (!state.connected || owned !== state.present)
+                    setRunning(owned);
+            })
             .catch(() => bus.close());
 }
 
 /* Only while it is on the bus, as a match for its name could start it. */
 function subscribe() {
-    subscription ??= client.subscribe({ name: NAME, path: PATH }, () => refresh());
+    subscription ??= client.subscribe({ name: NAME, path: PATH }, (_path, _interface, signal) => {
+        if (signal === "RulesetReplaced")
+            askZones();
+        refresh();
+    });
 }
 
 function call(member, type = "", args = [], options = {}) {
@@ -54,13 +61,15 @@ function call(member, type = "", args = [], options = {}) {
 
 function setRunning(running) {
     state.connected = true;
+    state.present = running;
     if (running) {
         subscribe();
         refresh();
+        askZones();
     } else {
         subscription?.remove();
         subscription = null;
-        state.running = false;
+        Object.assign(state, { running: false, problem: "" });
         redraw();
     }
 }
@@ -78,14 +87,28 @@ function refresh() {
             refresh();
         }
     }, PAUSE);
-    ask().catch(check); // the service or the bus may have ended
+    ask().catch(fail);
+}
+
+/* The service or the bus may have ended. A service that stays is asked again later. */
+function fail(error) {
+    check();
+    if (!state.present)
+        return;
+    state.problem = reasonOf(error);
+    try {
+        redraw();
+    } catch { // a reply without what the page shows: of another version
+        state.running = false;
+        redraw();
+    }
 }
 
 async function ask() {
     const [properties] = await client.call(PATH, "org.freedesktop.DBus.Properties", "GetAll", [`${NAME}.Manager`], { name: NAME, type: "s" });
     const [helpers] = await call("ListHelpers");
     const [numbers, , workers] = await call("GetStatistics");
-    Object.assign(state, { summary: unwrap(properties), helpers, numbers, workers, running: true });
+    Object.assign(state, { summary: unwrap(properties), helpers, numbers, workers, running: true, problem: "" });
     await askDetails();
     redraw();
 }
@@ -94,11 +117,13 @@ async function ask() {
 async function askDetails() {
     try {
         state.expectations = await listExpectations();
+        state.denied = false;
         [state.refusals] = await call("ListRefusals", "a{sv}", [{}]);
-        state.denied = "";
     } catch (error) {
+        if (!isDenial(error))
+            throw error;
         state.expectations = state.refusals = null;
-        state.denied = error.message ?? String(error);
+        state.denied = true;
     }
 }
 
@@ -169,13 +194,14 @@ const actions = {
                 .catch(showError)
                 .finally(() => {
                     button.removeAttribute("aria-disabled");
-                    ask().catch(check);
+                    ask().catch(fail);
                 });
     },
 };
 
 function showError(error) {
-    document.getElementById("alert").textContent = error ? printable(error.message ?? error) : "";
+    const text = !error ? "" : isDenial(error) ? _("You may not enable or disable helpers: ask for the polkit action manage-helpers.") : error.message ?? error;
+    document.getElementById("alert").textContent = printable(text);
 }
 
 function redraw() {
@@ -206,9 +232,8 @@ document.addEventListener("DOMContentLoaded", () => {
         explain();
         redraw();
     });
-    window.setInterval(() => { if (state.running) refresh() }, SLOW);
+    window.setInterval(() => { if (state.present) refresh() }, SLOW);
     explain();
     redraw();
     connect();
-    askZones();
 });

@@ -21,8 +21,8 @@ function isFullMask(mask) {
 }
 
 function describeExpected(values) {
-    const source = isFullMask(values.source_mask) ? values.source : `${values.source} mask ${values.source_mask}`;
-    const port = values.source_port_mask ? values.source_port : "any";
+    const source = isFullMask(values.source_mask) ? values.source : cockpit.format(_("$0 mask $1"), values.source, values.source_mask);
+    const port = values.source_port_mask ? values.source_port : _("any");
     return `${values.transport} ${end(source, port)} → ${end(values.destination, values.destination_port)}`;
 }
 
@@ -58,9 +58,21 @@ function explainCommand([source = "", destination = "", port = "", transport = "
     return ["fwhelpers", "explain", "--json", "--l4", transport, ...(sport ? ["--sport", sport] : []), "--", source, destination, port];
 }
 
+/* Has polkit or the policy of the bus refused a call? */
+function isDenial(error) {
+    return error.name === "io.github.fwhelpers.FwHelpers1.Error.NotAuthorized" || error.name === "org.freedesktop.DBus.Error.AccessDenied";
+}
+
+/* Why a call failed. An error of ours means that a reply lacks what the page shows. */
+function reasonOf(error) {
+    const isReply = error.problem || String(error.name).includes(".");
+    return isReply ? error.message || error.name || error.problem : _("it is of another version");
+}
+
+/* `connected`: to the bus; `present`: the service is on the bus; `running`: it has answered; `problem`: why it does not. */
 function newState() {
     return {
-        connected: false, running: false, summary: null, helpers: [], numbers: {}, workers: [],
-        expectations: null, refusals: null, denied: "", zones: null, explanation: null,
+        connected: false, present: false, running: false, problem: "", summary: null, helpers: [], numbers: {}, workers: [],
+        expectations: null, refusals: null, denied: false, zones: null, explanation: null,
     };
 }

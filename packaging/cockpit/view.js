@@ -67,14 +67,19 @@ function statusOf(state) {
     const box = (...children) => node("section", { role: "status", "aria-label": _("Service") }, ...children);
     if (!state.connected)
         return box(node("p", { class: "problem" }, _("The system message bus cannot be reached.")));
-    if (!state.running)
+    if (!state.present)
         return box(node("p", { class: "problem" }, _("The service is not running.")), note("systemctl start fwhelpers"));
+    const failure = state.problem
+        ? [node("p", { class: "problem" }, cockpit.format(_("The service does not answer: $0"), state.problem)), note("journalctl -u fwhelpers")]
+        : [];
+    if (!state.running)
+        return box(...failure, ...(failure.length ? [] : [note(_("Asking …"))]));
     const summary = state.summary;
     const text = cockpit.format(_("fwhelpers $0 is running, steering by $1, fail $2."),
         summary.Version, summary.Steering, summary.FailMode);
     const problems = Object.entries(summary.Problems).map(([name, reason]) =>
         node("p", { class: "problem" }, `${name}: ${reason}`));
-    return box(node("p", null, text), ...problems);
+    return box(...failure, node("p", null, text), ...problems);
 }
 
 function helperTable(state, actions) {
@@ -119,9 +124,8 @@ function plot(state) {
 
 function live(state, wanted, actions) {
     if (state.expectations === null) {
-        const reason = state.denied || _("not available");
         return [section(_("Expectations and refusals"),
-            node("p", null, cockpit.format(_("You may not see addresses: $0"), reason)),
+            node("p", null, state.denied ? _("You may not see addresses.") : _("not available")),
             note(_("Turn on administrative access, or ask for the polkit action view-details.")))];
     }
     const expectations = state.expectations.filter(wanted).map(values => [

@@ -94,5 +94,5 @@ def test_polkit_decides_about_what_is_explained(
     service.command(do="refuse", announcement="SECRET")
     wait_text(page, "is running")
     go(page, "#/explain/10.0.2.2/10.0.1.2/22")
-    assert "SECRET" not in wait_text(page, "refusals: not authorized")
+    assert "SECRET" not in wait_text(page, "refusals: this user may not list refusals")
     wait_text(page, "Administrative access shows more")

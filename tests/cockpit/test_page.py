@@ -21,6 +21,8 @@ from cockpit_page import (
 )
 from message_bus import MessageBus, Program
 
+from fwhelpers.dbus import names
+
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="without polkit only root is authorized")
 
 
@@ -60,7 +62,7 @@ def test_addresses_are_for_those_whom_polkit_lets_see_them(
     start("polkit_fake.py", "{}", line="polkit is there")
     service.command(do="refuse")
     page.refresh()
-    text = wait_text(page, "You may not see addresses: not authorized")
+    text = wait_text(page, "You may not see addresses.")
     assert "below 1024" not in text
     assert "ftp" in text
 
@@ -86,7 +88,7 @@ def test_a_switch_without_the_right(
     wait_text(page, "is running")
     click(page, "switch-rpc")
     alert = "return document.getElementById('alert').textContent"
-    wait_until(lambda: "not authorized" in page.execute_script(alert), "an error")
+    wait_until(lambda: "polkit action manage-helpers" in page.execute_script(alert), "an error")
     assert not is_checked(page, "switch-rpc")
 
 
@@ -114,6 +116,28 @@ def test_the_service_may_end_and_come_back(
     wait_text(page, "is running, steering")
     bus.stop()
     wait_text(page, "The system message bus cannot be reached.")
+
+
+@pytest.mark.parametrize(
+    ("error", "text", "reason"),
+    [
+        ("org.freedesktop.DBus.Error.UnknownMethod", "no such method", "no such method"),
+        ("-", "", "it is of another version"),
+    ],
+)
+def test_a_service_that_does_not_answer_is_not_a_stopped_one(
+    start: Callable[..., Program], page: Any, error: str, text: str, reason: str
+) -> None:
+    wait_text(page, "The service is not running.")
+    erring = start("erring_service.py", names.NAME, error, text, line="on the bus")
+    shown = wait_text(page, f"The service does not answer: {reason}")
+    assert "journalctl -u fwhelpers" in shown
+    assert "is not running" not in shown
+    assert_quiet(page)
+    erring.end()
+    wait_text(page, "The service is not running.")
+    start("bus_service.py", line="^on D-Bus")
+    assert "does not answer" not in wait_text(page, "is running, steering")
 
 
 def test_without_the_service_nothing_starts_it(bus: MessageBus, page: Any) -> None:

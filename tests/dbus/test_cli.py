@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from message_bus import MessageBus, Program, Starter
 
-from fwhelpers.cli import client
+from fwhelpers.cli import bus_errors
 from fwhelpers.cli.event_printer import EventPrinter
 from fwhelpers.cli.main import main
 from fwhelpers.cli.status import describe_refusal
@@ -27,7 +27,7 @@ ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="without polkit only ro
 @pytest.fixture(autouse=True)
 def private_bus(bus: MessageBus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus.address)
-    monkeypatch.setattr(client, "RUNTIME", tmp_path)
+    monkeypatch.setattr(bus_errors, "RUNTIME", tmp_path)
 
 
 class Output:
@@ -208,7 +208,7 @@ def test_a_caller_that_is_not_authorized(start: Starter, service: Program, capsy
     start("polkit_fake.py", "{}", line="polkit is there")
     output = Output(capsys, "expectations")
     assert output.status == 1
-    assert output.err.startswith("fwhelpers: error: not authorized: ")
+    assert output.err.startswith("fwhelpers: error: this user may not list expectations\n")
     assert "hint: run as root, or add a polkit rule" in output.err
 
 

@@ -51,7 +51,10 @@ def test_the_service_lists_expectations_and_refusals(service: Program) -> None:
     assert result.answer == YES
     assert result.reason.startswith("expectation of ftp, created ")
     assert result.reason.endswith(" s left, if your rules accept related connections")
-    assert {"conntrack", "ruleset"} <= state.not_asked.keys()
+    assert (state.not_asked["conntrack"], state.not_asked["ruleset"]) == (
+        sources.ROOT,
+        sources.ROOT,
+    )
     assert "expectations" not in state.not_asked
     refused = answer(ACTIVE, collect(ACTIVE))
     assert refused.answer == NO
@@ -64,8 +67,10 @@ def test_polkit_decides_about_addresses(start: Starter, service: Program) -> Non
     state = collect(DATA)
     assert state.expectations is None
     assert state.refusals is None
-    assert state.not_asked["expectations"].startswith("not authorized: ")  # not the kernel's words
-    assert state.not_asked["refusals"] == state.not_asked["expectations"]
+    assert state.not_asked["expectations"].startswith(
+        "this user may not list expectations (run as root"
+    )
+    assert state.not_asked["refusals"].startswith("this user may not list refusals (run as root")
     assert [helper["name"] for helper in state.helpers if helper["enabled"]] == ["ftp"]
     topics = dict(answer(DATA, state).facts)
     assert topics["service"] == "fwhelpers 9 is running, steering by rules"
@@ -84,8 +89,9 @@ def test_the_ruleset_is_asked_with_privileges_only(
 
 def test_without_the_service() -> None:
     state = collect(DATA)
+    assert state.not_asked["expectations"] == sources.ROOT
     assert state.service == {}
-    assert state.absence == "the service is not running"
+    assert state.absence == "the service is not running (start it: systemctl start fwhelpers)"
 
 
 def test_the_kernels_own_expectations_are_added(monkeypatch: pytest.MonkeyPatch) -> None:

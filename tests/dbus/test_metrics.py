@@ -11,7 +11,7 @@ import pytest
 from message_bus import MessageBus, Program
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from fwhelpers.cli import client
+from fwhelpers.cli import bus_errors
 from fwhelpers.cli import metrics as module
 from fwhelpers.cli.main import main
 
@@ -19,7 +19,7 @@ from fwhelpers.cli.main import main
 @pytest.fixture(autouse=True)
 def private_bus(bus: MessageBus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DBUS_SYSTEM_BUS_ADDRESS", bus.address)
-    monkeypatch.setattr(client, "RUNTIME", tmp_path)
+    monkeypatch.setattr(bus_errors, "RUNTIME", tmp_path)
 
 
 Capsys = pytest.CaptureFixture[str]
@@ -49,7 +49,9 @@ def test_a_file(service: Program, tmp_path: Path, capsys: Capsys) -> None:
     assert "\nfwhelpers_up 1.0\n" in file.read_text()
     service.end()
     assert main(["metrics", "--output", str(file)]) == 0
-    assert capsys.readouterr().err == "fwhelpers: the service is not running\n"
+    assert capsys.readouterr().err == (
+        "fwhelpers: the service is not running\nhint: start it: systemctl start fwhelpers\n"
+    )
     assert "\nfwhelpers_up 0.0\n" in file.read_text()
     assert main(["metrics", "--output", str(tmp_path / "none/file")]) == 1
     lines = capsys.readouterr().err.splitlines()

@@ -19,6 +19,7 @@ import pytest
 from message_bus import PATIENCE, MessageBus, Program, Starter
 
 from fwhelpers.cli.main import main
+from fwhelpers.dbus import names
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="without polkit only root is authorized")
 SERVICE = Path(__file__).parents[1] / "support/programs/bus_service.py"
@@ -165,6 +166,32 @@ def test_a_user_whom_polkit_does_not_authorize(
         assert any(line.startswith("ftp ") for line in screen)
         assert "10.0." not in terminal.output
         assert terminal.quit() == 0
+    finally:
+        terminal.close()
+
+
+def test_a_service_of_another_version(bus: MessageBus, start: Starter) -> None:
+    erring = start("erring_service.py", names.NAME, names.UNKNOWN_METHOD, "no", line="on the bus")
+    terminal = Terminal(bus)
+    try:
+        terminal.wait("the service is of another version: it does not know GetStatistics")
+        erring.end()
+        terminal.wait("the service is not running, waiting for it")
+        start("erring_service.py", names.NAME, "-", "", line="on the bus")
+        end = time.monotonic() + PATIENCE
+        while terminal.process.poll() is None:
+            assert time.monotonic() < end
+            terminal.read()
+        while select.select([terminal.master], [], [], 0.1)[0]:
+            terminal.read()
+        assert terminal.process.returncode == 1
+        assert "Traceback" not in terminal.output
+        after = terminal.output.rpartition("\x1b[?1049l")[2].splitlines()
+        assert after[0] == (
+            "fwhelpers: error: the service is of another version: it does not report 'started'"
+        )
+        assert after[1].startswith("hint: restart it ")
+        assert termios.tcgetattr(terminal.slave) == terminal.former
     finally:
         terminal.close()
 

@@ -131,6 +131,14 @@ class MessageBus:
         self._daemon = Program(*argv, "--nosyslog")
         self._daemon.wait_line("^unix:")
 
+    def allow_name(self, name: str) -> None:
+        """Let our user own another name; the bus starts again."""
+        rule = f'<policy user="{os.geteuid()}"><allow own="{name}"/><allow send_destination="{name}"/></policy>'
+        text = self._config.read_text().replace("</busconfig>", f"{rule}</busconfig>")
+        self._config.write_text(text)
+        self.stop()
+        self.start()
+
     def stop(self) -> None:
         if self._daemon is not None:
             self._daemon.end()

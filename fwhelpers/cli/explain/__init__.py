@@ -17,15 +17,14 @@ from fwhelpers.cli.explain.question import Question
 from fwhelpers.cli.explain.rule_walk import Decision
 from fwhelpers.cli.explain.sources import State, collect
 from fwhelpers.cli.printable import printable
+from fwhelpers.kernel.transports import PORTLESS
 
 STATUS = {YES: 0, NO: 3, UNKNOWN: 4}
 
 
 def explain(arguments: argparse.Namespace) -> int:
     """Print the answer and its facts; the exit status is the answer's."""
-    question = Question(
-        arguments.source, arguments.destination, arguments.port, arguments.l4, arguments.sport
-    )
+    question = _question(arguments)
     if question.source.version != question.destination.version:
         raise CliError("SRC and DST must both be IPv4 or both IPv6 addresses")
     state = collect(question)
@@ -36,6 +35,19 @@ def explain(arguments: argparse.Namespace) -> int:
         for line in lines(result):
             print(printable(line))
     return STATUS[result.answer]
+
+
+def _question(arguments: argparse.Namespace) -> Question:
+    has_ports = arguments.l4 not in PORTLESS
+    if has_ports and arguments.port is None:
+        raise CliError(f"{arguments.l4} needs PORT", "fwhelpers explain SRC DST PORT")
+    if not has_ports and (arguments.port, arguments.sport) != (None, None):
+        raise CliError(
+            f"{arguments.l4} has no ports", f"fwhelpers explain SRC DST --l4 {arguments.l4}"
+        )
+    source_port = arguments.sport if has_ports else None
+    hosts = arguments.source, arguments.destination
+    return Question(*hosts, arguments.port or 0, arguments.l4, source_port)
 
 
 def to_json(result: Answer, state: State) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from enum import IntEnum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
+from fwhelpers.kernel.transports import PORTLESS
+
 
 class Truth(IntEnum):
     """The minimum of two is their conjunction, the maximum their disjunction."""
@@ -25,11 +27,11 @@ class Truth(IntEnum):
 class Packet:
     """The first packet of a connection as a filter sees it; None stands for unknown."""
 
-    transport: str  #: "tcp" or "udp"
+    transport: str  #: "tcp", "udp" or "esp"
     source: IPv4Address | IPv6Address
     destination: IPv4Address | IPv6Address
     source_port: int | None
-    port: int  #: the destination's
+    port: int  #: the destination's, 0 without ports
     related: bool = False
     master_helper: str = (
         ""  #: helper of the control connection, as `ct helper` in a rule matches it
@@ -100,11 +102,15 @@ def _payload(packet: Packet, protocol: str, field: str) -> Any:
     if protocol in ("tcp", "udp", "th"):
         if protocol not in (packet.transport, "th"):
             return ABSENT
+        if packet.transport in PORTLESS:
+            return UNKNOWN  # `th` without a protocol reads whatever is there
         if field == "flags":
             return frozenset(("syn",))
         ports = {"sport": packet.source_port, "dport": packet.port}
         port = ports.get(field)
         return UNKNOWN if port is None else port
+    if protocol == packet.transport:
+        return UNKNOWN
     others = ("icmp", "icmpv6", "sctp", "dccp", "udplite", "esp", "ah", "comp", "igmp", "arp")
     return ABSENT if protocol in others else UNKNOWN
 

@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from fwhelpers.api import Endpoint
+from fwhelpers.kernel.transports import PORTLESS
 
 Address = IPv4Address | IPv6Address
 Values = Mapping[str, Any]
@@ -18,7 +19,10 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A connection that somebody may open: its first packet, as it arrives at this host."""
+    """A connection that somebody may open: its first packet, as it arrives at this host.
+
+    `port` is 0 for a transport without ports.
+    """
 
     source: Address
     destination: Address
@@ -27,6 +31,8 @@ class Question:
     source_port: int | None = None
 
     def __str__(self) -> str:
+        if self.transport in PORTLESS:
+            return f"{self.transport} {self.source} → {self.destination}"
         port = "any" if self.source_port is None else self.source_port
         source = f"[{self.source}]" if self.source.version == 6 else str(self.source)
         return f"{self.transport} {source}:{port} → {self.endpoint}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -10,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fwhelpers.api import Endpoint
-from fwhelpers.cli import providers
-from fwhelpers.cli.client import NotRunning, Service, ask
-from fwhelpers.cli.errors import CliError, explain
+from fwhelpers.cli import bus_errors, providers
+from fwhelpers.cli.bus_errors import NotRunning
+from fwhelpers.cli.client import Service, ask
+from fwhelpers.cli.errors import PRIVILEGES, CliError, explain
 from fwhelpers.cli.explain.question import Question, Values
 from fwhelpers.cli.explain.rule_walk import Ruleset
 from fwhelpers.dbus.errors import BusError
@@ -26,6 +28,7 @@ from fwhelpers.kernel.probe import has_net_admin
 from fwhelpers.kernel.socket import NetlinkSocket
 
 _LOCAL = 2  #: RTN_LOCAL
+ROOT = "requires root"
 
 
 @dataclass(slots=True)
@@ -54,7 +57,7 @@ def collect(question: Question) -> State:
         firewalld = providers.query_firewalld()
         state.zones = firewalld.snapshot if firewalld else None
     except CliError as error:
-        state.not_asked["firewalld"] = str(error)
+        state.not_asked["firewalld"] = with_hint(error)
     names = ("ftp", "tftp", "irc", "sip", "h323", "sane", "amanda", "netbios_ns", "snmp", "pptp")
     modules = (f"nf_conntrack_{name}" for name in names)
     state.modules = [module for module in modules if Kernel().is_loaded(module)]
@@ -63,7 +66,8 @@ def collect(question: Question) -> State:
 
 def _ask_service(state: State, question: Question) -> None:
     async def scenario(service: Service) -> None:
-        state.service = await service.summary()
+        summary = await service.summary()
+        state.service = {key: summary[key] for key in ("Version", "Steering", "Problems")}
         state.helpers = await service.manager("ListHelpers")
         state.expectations = await _permitted(state, "expectations", lambda: _list(service))
         state.refusals = await _permitted(
@@ -73,9 +77,21 @@ def _ask_service(state: State, question: Question) -> None:
     try:
         ask(scenario)
     except NotRunning as error:
-        state.service, state.absence = {}, str(error)
+        state.service, state.absence = {}, with_hint(error)
     except CliError as error:
-        state.not_asked["service"] = str(error)
+        state.not_asked["service"] = with_hint(error)
+
+
+def _kernel_problem(error: Exception) -> str:
+    if getattr(error, "errno", None) in (errno.EPERM, errno.EACCES):
+        return ROOT
+    text, hint = explain(error)
+    return ROOT if hint == PRIVILEGES else text
+
+
+def with_hint(error: CliError) -> str:
+    """Return what failed and what to do, on one line."""
+    return f"{error} ({error.hint})" if error.hint else str(error)
 
 
 async def _permitted(
@@ -84,7 +100,7 @@ async def _permitted(
     try:
         return await call()
     except BusError as error:
-        state.not_asked[name] = error.text
+        state.not_asked[name] = with_hint(bus_errors.explain(error))
         return None
 
 
@@ -104,7 +120,7 @@ def _ask_expectations(state: State, _: Question) -> None:
         kernels = [from_kernel(e) for e in _dump(expect.encode_dump(), expect.parse_expectation)]
     except OSError as error:
         if state.expectations is None:
-            state.not_asked.setdefault("expectations", explain(error)[0])
+            state.not_asked.setdefault("expectations", _kernel_problem(error))
         return
     listed = state.expectations or []
     known_keys = {_key(values) for values in listed if values["state"] == "pending"}
@@ -138,7 +154,7 @@ def _ask_conntrack(state: State, question: Question) -> None:
         entries = _dump(conntrack.encode_dump(family), conntrack.parse_conntrack, hosts)
         state.entries = [_entry(entry) for entry in entries]
     except OSError as error:
-        state.not_asked["conntrack"] = explain(error)[0]
+        state.not_asked["conntrack"] = _kernel_problem(error)
 
 
 def _entry(entry: conntrack.Conntrack) -> dict[str, Any]:
@@ -161,7 +177,7 @@ def _dump(
 
 def _ask_ruleset(state: State, _: Question) -> None:
     if not has_net_admin():  # libnftables would complain on stderr
-        state.not_asked["ruleset"] = "requires root"
+        state.not_asked["ruleset"] = ROOT
         return
     try:
         with closing(Nft()) as nft:
@@ -173,8 +189,7 @@ def _ask_ruleset(state: State, _: Question) -> None:
                 objects += [o for o in nft.objects(f"chain {place}") if "rule" in o]
             objects += [{"ct helper": value} for value in nft.ct_helpers()]
     except (NftError, OSError) as error:
-        text, _hint = explain(error)
-        state.not_asked["ruleset"] = text
+        state.not_asked["ruleset"] = _kernel_problem(error)
         return
     state.ruleset = Ruleset.parse(objects, listing)
 

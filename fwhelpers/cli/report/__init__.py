@@ -21,13 +21,14 @@ from fwhelpers.cli.report.recording import MAX_BYTES, Recorder, Recording
 from fwhelpers.testing import pcap
 
 KEPT = (
-    "Addresses were replaced. User names, passwords, file names and host names were not: read the"
-    " capture before you publish it."
+    "Addresses were replaced, those of network cards, too. User names, passwords, file names and host"
+    " names were not: read the capture before you publish it."
 )
 
 
 def replay_and_report(arguments: argparse.Namespace, *options: Any) -> Iterator[dict[str, Any]]:
     """Write the report; yield the announcements as `replay_file` does. Raises ValueError, CliError."""
+    _check_names(arguments.file, arguments.report, anonymised=arguments.anonymise)
     recorder = Recorder(*options)
     for frame in pcap.read(arguments.file):
         recorder.frame(frame)
@@ -45,16 +46,30 @@ def replay_and_report(arguments: argparse.Namespace, *options: Any) -> Iterator[
     yield from recorder.results()
 
 
+def _check_names(capture: Path, report: Path, *, anonymised: bool) -> None:
+    """Raise CliError if the report or the capture beside it would replace another file."""
+    hint = "give the report another name"
+    if report.exists() and report.samefile(capture):
+        raise CliError(f"{report} is the capture itself", hint)
+    target = target_of(report)
+    if anonymised and target == report:
+        raise CliError(f"{report} would be the report and the new capture", hint)
+    if anonymised and target.exists():
+        if target.samefile(capture):
+            raise CliError(f"{target} is the capture itself", hint)
+        raise CliError(
+            f"{target} exists, and the new capture would replace it", f"remove it, or {hint}"
+        )
+
+
 def target_of(report: Path) -> Path:
     """Return the capture that is written beside a report."""
     return report.with_suffix(".pcap")
 
 
 def write_capture(source: Path, report: Path, spy: Spy, check: Spy) -> tuple[Result, AddressMap]:
-    """Write the capture with other addresses beside the report. Raises CliError."""
+    """Write the capture with other addresses beside the report."""
     target = target_of(report)
-    if target.exists() and target.samefile(source):
-        raise CliError(f"{target} is the capture itself", "give the report another name")
     addresses = AddressMap(secrets.token_bytes(32))
     return anonymise(source, target, addresses, spy, check), addresses
 
@@ -74,6 +89,7 @@ def _notes(result: Result, target: Path) -> Iterator[str]:
 
 def replace_addresses(recording: Recording, result: Result, addresses: AddressMap) -> None:
     """Replace addresses and frame numbers in a recording by those of the written capture."""
+    recording.name = addresses.text(recording.name)
     for session in recording.sessions:
         session.title = addresses.text(session.title)
         session.client = addresses.text(session.client)

@@ -24,10 +24,14 @@ _SECOND = {
 _PUBLIC = [n for n in range(1, 224) if n not in (10, 127, *_SECOND)]
 _ROUNDS = 6
 
-_DOTTED = re.compile(rb"(?<![\d.])\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d)")
+_DOTTED = re.compile(rb"(?<!\d)(?<!\d\.)\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d)")
 #: RFC 959: h1,h2,h3,h4,p1,p2
 _COMMAS = re.compile(rb"(?<![\d,])\d{1,3},\d{1,3},\d{1,3},\d{1,3}(?=,\d{1,3},\d{1,3}(?![\d,]))")
-_COLONS = re.compile(rb"(?<![0-9A-Za-z:.])[0-9A-Fa-f:]{2,39}(?![0-9A-Za-z:])")
+#: behind a word and a colon as well; not ::ffff:192.0.2.1, whose end is replaced as an IPv4 address
+_COLONS = re.compile(
+    rb"(?<![0-9A-Za-z:.])(?:(?![0-9A-Fa-f]{1,4}:)[A-Za-z][\w-]{0,40}:)?"
+    rb"([0-9A-Fa-f:]{2,41})(?![0-9A-Za-z:]|\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\d))"
+)
 _HEX = re.compile(rb"[0-9A-Fa-f]+")
 
 Edit = tuple[int, bytes]  #: position and the new bytes, as many as before
@@ -37,7 +41,7 @@ class AddressMap:
     """A secret mapping; the same key gives the same one."""
 
     def __init__(self, key: bytes) -> None:
-        self._key = key
+        self.key = key
         self.address = lru_cache(65536)(self._address)  #: the replacement of a packed address
 
     def _address(self, addr: bytes) -> bytes:
@@ -86,7 +90,7 @@ class AddressMap:
             high, low = index >> bits, index & mask
             for turn in range(_ROUNDS):
                 text = b"%b|%d|%d|%d" % (prefix, size, turn, low)
-                digest = blake2b(text, key=self._key, digest_size=2).digest()
+                digest = blake2b(text, key=self.key, digest_size=2).digest()
                 high, low = low, high ^ (int.from_bytes(digest, "big") & mask)
             index = high << bits | low
             if index < size:
@@ -103,9 +107,9 @@ class AddressMap:
                 if text is not None:
                     yield match.start(), text
         for match in _COLONS.finditer(data):
-            text = self._colons(match[0])
+            text = self._colons(match[1])
             if text is not None:
-                yield match.start(), text
+                yield match.start(1), text
         for hosts in packed:
             size = len(next(iter(hosts)))
             for at in range(len(data) - size + 1):

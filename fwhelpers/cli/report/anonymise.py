@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from struct import pack
 from typing import Any, NamedTuple
 
 from fwhelpers.api import Endpoint, Event, Expect, Helper, Parser, Rewrite
+from fwhelpers.cli.report import spellings
 from fwhelpers.cli.report.addresses import AddressMap
 from fwhelpers.engine.checksum import fill
 from fwhelpers.engine.guard import Limits
@@ -21,7 +23,7 @@ from fwhelpers.engine.headers import ROUTING, SYN, TCP, Segment, locate
 from fwhelpers.testing import pcap
 from fwhelpers.testing.fake_conntrack import tuple_of
 from fwhelpers.testing.fragments import Reassembly
-from fwhelpers.testing.link_layer import ip_packet, is_broadcast
+from fwhelpers.testing.link_layer import hardware_addresses, ip_packet, is_broadcast
 from fwhelpers.testing.replay import Replay
 
 ETHERNET = 1
@@ -176,15 +178,24 @@ def _placed(
 def _replace_all(packets: list[_Packet], addresses: AddressMap, spy: Spy, result: Result) -> None:
     """Replace the addresses in all streams."""
     hosts = spy.hosts | {addr for packet in packets for addr in _ends(packet.packet)}
+    for packet in packets:
+        if packet.segment.l4 != TCP:
+            hosts.update(spellings.record_addresses(packet.payload))
     members = [addr for addr in hosts if addr.strip(b"\0") and addresses.address(addr) != addr]
     by_size = (frozenset(addr for addr in members if len(addr) == size) for size in (4, 16))
     packed = [group for group in by_size if group]
+    frames = (packet.frame for packet in packets)
+    hardware = frozenset(a for frame in frames for a in hardware_addresses(frame.link, frame.data))
     originals: dict[int, bytes] = {}
     for packet in packets:
         stream = packet.stream
         if id(stream) not in originals:
-            originals[id(stream)] = bytes(stream.data)
-            for at, new in addresses.edits(bytes(stream.data), packed):
+            text = originals[id(stream)] = bytes(stream.data)
+            for at, new in chain(
+                addresses.edits(text, packed),
+                spellings.edits(text, addresses, frozenset(members), hardware),
+            ):
+                result.masked += not new.strip(b"0")
                 stream.data[at : at + len(new)] = new
     for packet in packets:
         original = originals[id(packet.stream)]

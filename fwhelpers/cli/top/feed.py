@@ -6,7 +6,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from fwhelpers.cli.client import Service, explain
+from fwhelpers.cli.bus_errors import explain, is_denial
+from fwhelpers.cli.client import Service
 from fwhelpers.cli.top.model import Model
 from fwhelpers.dbus import names
 from fwhelpers.dbus.connection import Message
@@ -16,8 +17,6 @@ from fwhelpers.dbus.fields import Typed
 RETRY = 1.0  #: seconds between attempts to reach the service
 RELIST = 5.0  #: seconds; connections that end are not signalled
 MAX_PAGES = 16  #: of 256 expectations each
-
-_DENIED = {names.NOT_AUTHORIZED, names.ACCESS_DENIED}
 
 
 class Feed:
@@ -69,7 +68,7 @@ class Feed:
             await self._list(service)
             self._model.on_refusals(await service.expectations("ListRefusals", "a{sv}", {}))
         except BusError as error:
-            if error.name not in _DENIED:
+            if not is_denial(error):
                 raise
             self._denied = True
             self._model.on_denied("addresses are for users that polkit authorizes (view-details)")

@@ -56,7 +56,7 @@ class Model:
         self.sort = SORTS[0]
         self.filter = ""
         self.is_typing = False  #: keys go to the filter
-        self.offset = 0  #: rows that are scrolled away
+        self.offset = 0  #: rows that are scrolled away; the view limits it to those that there are
         self._frozen: State | None = None
         self._frozen_at = 0.0
         self._sampler = RateSampler(RATE_WINDOW)
@@ -177,6 +177,8 @@ class Model:
                 self.offset = max(0, self.offset - 10)
             case "page-down":
                 self.offset += 10
+            case "end":
+                self.offset = MAX_EXPECTATIONS
             case "home":
                 self.offset = 0
         return True

@@ -17,7 +17,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from fwhelpers.cli import client
+from fwhelpers.cli.bus_errors import explain
 from fwhelpers.cli.errors import CliError
 from fwhelpers.cli.top.feed import Feed
 from fwhelpers.cli.top.keys import KeyDecoder
@@ -36,7 +36,7 @@ def run(interval: float) -> int:
     try:
         asyncio.run(Screen(interval).run())
     except MissingLibrary as error:
-        raise client.explain(error) from None
+        raise explain(error) from None
     return 0
 
 

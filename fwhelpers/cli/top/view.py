@@ -1,4 +1,4 @@
-"""Turns the model into lines of a fixed width and height. Pure; the width of characters is Rich's."""
+"""Turns the model into lines of a fixed width and height. The width of characters is Rich's."""
 
 from __future__ import annotations
 
@@ -32,10 +32,16 @@ class Section(NamedTuple):
 
 
 def lines(model: Model, width: int, height: int, now: float, wall: float) -> list[Line]:
-    """Return the screen's lines, `height` of them. `wall`: seconds since 1970."""
+    """Return the screen's lines, `height` of them. `wall`: seconds since 1970.
+
+    Limits the model's offset to rows that there are: the way back would begin far below them.
+    """
     state, shown_at = model.shown(now)
     sections = list(_sections(model, state, shown_at))
-    body = [line for part in _fit(sections, height - 2, model.offset) for line in part]
+    shares = _shares(sections, height - 2)
+    hidden = (len(part.rows) - share for part, share in zip(sections, shares, strict=True))
+    model.offset = min(model.offset, max(hidden))
+    body = [line for part in _fit(sections, shares, model.offset) for line in part]
     body += [Line("")] * (height - 2 - len(body))
     screen = [_header(model, state, wall), *body[: height - 2], _footer(model)]
     return [Line(_clip(line.text, width), line.style) for line in screen[:height]]
@@ -72,10 +78,8 @@ def _sections(model: Model, state: State, now: float) -> Iterator[Section]:
         yield _refusals(model, state)
 
 
-def _fit(sections: Sequence[Section], height: int, offset: int) -> Iterator[list[Line]]:
-    """Give each section the rows that it needs, and share what is missing equally."""
-    space = height - 2 * len(sections) + 1  # a heading each, and a blank line between them
-    shares = _shares([len(section.rows) for section in sections], max(0, space))
+def _fit(sections: Sequence[Section], shares: Sequence[int], offset: int) -> Iterator[list[Line]]:
+    """Yield the lines of each section, with its share of rows."""
     for number, (section, share) in enumerate(zip(sections, shares, strict=True)):
         rows = section.rows
         start = min(offset, max(0, len(rows) - share))
@@ -85,7 +89,10 @@ def _fit(sections: Sequence[Section], height: int, offset: int) -> Iterator[list
         yield [*blank, Line(heading, TITLE), *rows[start : start + share]]
 
 
-def _shares(needs: list[int], space: int) -> list[int]:
+def _shares(sections: Sequence[Section], height: int) -> list[int]:
+    """Give each section the rows that it needs, and share what is missing equally."""
+    needs = [len(section.rows) for section in sections]
+    space = height - 2 * len(sections) + 1  # a heading each, and a blank line between them
     shares = [0] * len(needs)
     while space > 0 and shares != needs:
         for number, need in enumerate(needs):

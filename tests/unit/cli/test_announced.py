@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fwhelpers.cli import announced
-from fwhelpers.cli.client import NotRunning
+from fwhelpers.cli.bus_errors import NotRunning
 from fwhelpers.engine.expectation_key import identity_of
 from fwhelpers.events.serialize import ends, masked
 from fwhelpers.kernel.conntrack import Tuple

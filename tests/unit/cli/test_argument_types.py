@@ -14,6 +14,8 @@ from fwhelpers.cli.argument_types import address, interval, port
 
 def test_values() -> None:
     assert address("fd00::1") == ip_address("fd00::1")
+    for text, value in (("::ffff:10.0.1.2", "10.0.1.2"), ("fe80::1%eth0", "fe80::1")):
+        assert str(address(text)) == value
     assert (port("1"), port("65535")) == (1, 65535)
     assert (interval("0.2"), interval("3600")) == (0.2, 3600.0)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,3 +39,25 @@ def test_warnings_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]
 def test_warnings_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     common.warn("x")
     assert capsys.readouterr() == ("", "fwhelpers: x\n")
+
+
+HOSTILE = "a\x1b[2J\x07\x9b2J\u202e\u2028\x7f\n\r\0\udc80é→\U000e0041"
+
+
+@pytest.mark.parametrize("print_it", [common.print_json, common.print_line])
+def test_json_cannot_control_the_terminal(
+    print_it: Callable[[Any], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    value = {"key": HOSTILE, HOSTILE: [HOSTILE]}
+    print_it(value)
+    out = capsys.readouterr().out
+    assert all(line.isprintable() for line in out.split("\n"))
+    assert json.loads(out) == value
+    assert "é→" in out
+
+
+def test_tables_and_lines_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    common.print_lines([common.table([("A", "B"), (HOSTILE, HOSTILE)]), HOSTILE.replace("\n", "")])
+    lines = capsys.readouterr().out.split("\n")
+    assert (len(lines), lines[-1]) == (4, "")
+    assert all(line.isprintable() for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -124,3 +125,10 @@ def test_every_command_has_an_implementation() -> None:
                   ["reload"], ["register"], ["release"], ["unregister"], ["takeover"], ["zones"],
                   ["completion", "bash"]):  # fmt: skip
         assert callable(command._target(parser.parse_args(words).target))
+
+
+def test_what_the_terminals_encoding_lacks_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="latin-1")
+    monkeypatch.setattr("sys.stdout", out)
+    assert run(monkeypatch, lambda arguments: print("a → b") or 0) == 0
+    assert out.buffer.getvalue() == b"a \\u2192 b\n"  # type: ignore[attr-defined]

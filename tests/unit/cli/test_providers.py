@@ -118,11 +118,13 @@ def test_firewalld_is_optional_and_networkmanager_only_for_references(
         ),
         (
             {"zones": BusError("x.NoReply", "no reply"), "devices": Devices(())},
-            "firewalld: no reply; its zones are omitted",
+            "firewalld replied to a call with an unexpected error: no reply (x.NoReply);"
+            " firewalld's zones are omitted",
         ),
         (
             {"devices": BusError("x.NoReply", "no reply")},
-            "NetworkManager: no reply; profile:Office match no interface",
+            "NetworkManager replied to a call with an unexpected error: no reply (x.NoReply);"
+            " profile:Office match no interface",
         ),
         (
             {"zones": Snapshot(denied="no"), "devices": Devices(())},

@@ -128,3 +128,9 @@ def test_silent_clients_do_not_take_all_threads(
     excess.close()
     assert get(loopback)[0] == 200
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_listening_asks_no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "getfqdn", lambda *_: pytest.fail("DNS may not answer"))
+    with serving(Address("127.0.0.1", free_port())) as listener:
+        assert listener.server_name == "127.0.0.1"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packets import udp4, udp6
 
-from fwhelpers.testing.link_layer import ip_packet
+from fwhelpers.testing.link_layer import hardware_addresses, ip_packet
 
 P4, P6 = udp4(b"hello"), udp6(b"hello")
 MACS = bytes(12)
@@ -52,3 +52,11 @@ def test_no_ip(link: int, data: bytes) -> None:
 def test_anything(link: int, data: bytes) -> None:
     packet = ip_packet(link, data)
     assert packet is None or packet in data
+
+
+def test_hardware_addresses_are_those_of_single_hosts() -> None:
+    host, group = bytes.fromhex("5254001a2b3c"), bytes.fromhex("01005e0000fb")
+    assert hardware_addresses(1, group + host + b"\x08\0") == {host}
+    assert hardware_addresses(1, bytes(12) + b"\x08\0") == set()
+    assert hardware_addresses(113, bytes([0, 0, 0, 1, 0, 6]) + host + b"\0\0\x08\0") == {host}
+    assert hardware_addresses(101, host * 2) == hardware_addresses(1, b"") == set()

@@ -242,3 +242,31 @@ def test_usage_errors(
 def test_lines_begin_with_the_answer(state: State) -> None:
     first, *_ = lines(answer(DATA, state))
     assert first.startswith("no: no expectation")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("10.0.1.2", "10.0.2.2"), "tcp needs PORT"),
+        (("10.0.1.2", "10.0.2.2", "22", "--l4", "esp"), "esp has no ports"),
+        (("10.0.1.2", "10.0.2.2", "--sport", "22", "--l4", "esp"), "esp has no ports"),
+    ],
+)
+def test_only_some_transports_have_ports(
+    arguments: tuple[str, ...], error: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", *arguments]) == 1
+    assert capsys.readouterr().err.startswith(
+        f"fwhelpers: error: {error}\nhint: fwhelpers explain "
+    )
+
+
+def test_a_connection_without_ports(
+    state: State, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state.expectations = [{**EXPECTATION, "transport": "esp", "destination_port": 0}]
+    arguments = ("::ffff:10.0.1.2", "10.0.2.2", "--l4", "esp")
+    run(monkeypatch, state, *arguments)
+    out = capsys.readouterr().out
+    assert "connection: esp 10.0.1.2 → 10.0.2.2\n" in out
+    assert "expectation: ftp: esp 10.0.1.2 → 10.0.2.2" in out

@@ -112,3 +112,21 @@ def test_other_packets(
     packet: Packet, operand: Any, operator: str, right: Any, truth: Truth
 ) -> None:
     assert matches({"left": operand, "op": operator, "right": right}, packet, SETS) is truth
+
+
+ESP = replace(PACKET, transport="esp", port=0)
+
+
+@pytest.mark.parametrize(
+    ("operand", "operator", "right", "truth"),
+    [
+        (meta("l4proto"), "==", "esp", YES),
+        (payload("ip", "protocol"), "==", {"set": ["esp", "ah"]}, YES),
+        (payload("esp", "spi"), "==", 7, MAYBE),
+        (payload("tcp", "dport"), "==", 0, NO),
+        (payload("th", "dport"), "==", 0, MAYBE),
+        (payload("ah", "spi"), "!=", 7, NO),
+    ],
+)
+def test_a_packet_without_ports(operand: Any, operator: str, right: Any, truth: Truth) -> None:
+    assert matches({"left": operand, "op": operator, "right": right}, ESP, SETS) is truth

@@ -26,6 +26,7 @@ def ask(source: str, destination: str, port: int, l4: str = "tcp", sport: int | 
 
 DATA = ask("10.0.1.2", "10.0.2.2", 40021)
 NETWORK = {"source": "10.0.1.0", "source_mask": "255.255.255.0"}
+ESP = {"transport": "esp", "destination_port": 0}
 BEHIND = {"destination": "10.0.1.1", "nat": {"address": "10.0.2.2", "port": 40021}}
 
 
@@ -46,6 +47,8 @@ BEHIND = {"destination": "10.0.1.1", "nat": {"address": "10.0.2.2", "port": 4002
         (DATA, {"flags": ["inactive"]}, ""),
         (DATA, BEHIND, TRANSLATED),
         (ask("10.0.1.2", "10.0.1.1", 40021), BEHIND, DIRECT),
+        (ask("10.0.1.2", "10.0.2.2", 0, "esp"), ESP, DIRECT),
+        (ask("10.0.1.2", "10.0.2.2", 4500, "udp"), ESP, ""),
     ],
 )  # fmt: skip
 def test_expectations(question: Question, changes: dict[str, Any], match: str) -> None:

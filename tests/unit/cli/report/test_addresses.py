@@ -130,3 +130,18 @@ def test_packed_addresses_are_replaced_where_they_are_known() -> None:
         2: MAP.address(addr),
         7: MAP.address(addr),
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Via: SIP/2.0/UDP {0}:5060;branch=z9;received={0}", "Contact: <sip:a@[{1}]:5060>", "c=IN IP4 {0}/127",
+        "o=- 1 1 IN IP6 {1}", "LOCATION:http://{0}/d.xml", "Host:{0}", "Source:{1}", "EPRT |2|{1}|5000|",
+        "...{0}.", "node.{0}.example", "{1}: refused", "{2}: refused", "Peer:{2}", "[{1}%eth0]", "{1}/64,{0}/24",
+        "source={1};destination={0}", "'{2}'",
+    ],
+)  # fmt: skip
+def test_addresses_in_text_are_found(text: str) -> None:
+    old = ("192.0.2.41", "2001:db8:7::a5", "2001:0db8:0007:0001:1234:5678:9abc:def1")
+    assert MAP.text(text.format(*old)) == text.format(*map(MAP.text, old))
+    assert not any(addr in MAP.text(text.format(*old)) for addr in old)

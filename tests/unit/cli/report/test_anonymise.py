@@ -183,10 +183,10 @@ def test_an_address_that_two_messages_share_is_reported(tmp_path: Path) -> None:
 
 
 class Number(LineParser):
-    """An address as a decimal number, which has another length after the replacement."""
+    """An address as an octal number, which has another length after the replacement."""
 
     def line(self, line: bytes, reply: bool) -> Iterable[Event]:
-        end = Endpoint(int(line).to_bytes(4, "big"), 4000)
+        end = Endpoint(int(line, 8).to_bytes(4, "big"), 4000)
         span = (0, len(line.strip()))
         yield Expect(
             self.flow.server.at(0),
@@ -199,7 +199,7 @@ class Number(LineParser):
 def test_an_address_without_room_for_another_one_is_overwritten(tmp_path: Path) -> None:
     helper = Helper("number", "tcp", [21], Number, [Policy("data")], client_announces=True)
     options = ({"number": helper}, {}, {})
-    file = write(tmp_path / "a.pcap", tcp(b"", seq=99, flags=2), tcp(b"169083138\r\n", seq=100))
+    file = write(tmp_path / "a.pcap", tcp(b"", seq=99, flags=2), tcp(b"1205000402\r\n", seq=100))
     result = anonymise(file, tmp_path / "b.pcap", MAP, Spy(*options), Spy(*options))
     assert result.masked == 1
-    assert payloads(tmp_path / "b.pcap")[-1] == b"000000000\r\n"
+    assert payloads(tmp_path / "b.pcap")[-1] == b"0000000000\r\n"

@@ -164,6 +164,39 @@ def test_the_capture_itself_is_not_overwritten(
     assert capture.read_bytes() == CAPTURE.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("report", "options", "error"),
+    [
+        ("page.pcap", (), "page.pcap is the capture itself"),
+        ("page.pcap", ("--anonymise",), "page.pcap is the capture itself"),
+        ("new.pcap", ("--anonymise",), "new.pcap would be the report and the new capture"),
+        ("other.html", ("--anonymise",), "other.pcap exists, and the new capture would replace it"),
+    ],
+)
+def test_no_file_is_replaced_but_the_report(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    report: str,
+    options: tuple[str, ...],
+    error: str,
+) -> None:
+    for name in ("page.pcap", "other.pcap"):
+        (tmp_path / name).write_bytes(CAPTURE.read_bytes())
+    assert replay(tmp_path / "page.pcap", "--report", tmp_path / report, *options) == 1
+    err = capsys.readouterr().err
+    assert error in err
+    assert "\nhint: " in err
+    assert {file.read_bytes() for file in tmp_path.iterdir()} == {CAPTURE.read_bytes()}
+
+
+@pytest.mark.parametrize("kind", ["page.html", "page.pcap"])
+def test_no_address_of_the_file_name_is_left(tmp_path: Path, kind: str) -> None:
+    capture = tmp_path / "trace-of-198.51.100.77.pcap"
+    capture.write_bytes(CAPTURE.read_bytes())
+    assert replay(capture, "--report", tmp_path / "page.html", "--anonymise") == 0
+    assert b"198.51.100.77" not in (tmp_path / kind).read_bytes()
+
+
 def test_anonymise_belongs_to_a_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert replay(CAPTURE, "--anonymise") == 1
     assert "--anonymise requires --report" in capsys.readouterr().err

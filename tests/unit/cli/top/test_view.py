@@ -172,6 +172,12 @@ def test_pages_and_scrolling() -> None:
     for _ in range(100):
         model.on_key("page-down")
     assert "10.0.2.2:2299 " in text(model)[-2]
+    model.on_key("up")
+    assert "10.0.2.2:2298 " in text(model)[-2]
+    model.on_key("home")
+    assert "10.0.2.2:2000 " in text(model)[2]
+    model.on_key("end")
+    assert "10.0.2.2:2299 " in text(model)[-2]
 
 
 def test_a_user_without_the_right() -> None:
