@@ -66,7 +66,10 @@ def report(path: Path) -> Iterator[Row]:
     yield from _diagnosed("firewalld", check_firewalls.firewalld(files))
     yield from _diagnosed("NetworkManager", check_firewalls.networkmanager(files))
     yield from _diagnosed("other rules", check_firewalls.rulesets())
-    yield from _diagnosed("two gateways", check_gateways.synchronisation())
+    yield from _diagnosed(
+        "two gateways",
+        check_gateways.synchronisation(keep_masters=files.config.daemon.keep_masters),
+    )
 
 
 def _system() -> Iterator[Row]:

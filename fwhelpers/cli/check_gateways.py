@@ -27,15 +27,26 @@ _COMMIT = re.compile(
 _TAKEOVER = re.compile(r"^[^#\n]*fwhelpers\s+takeover", re.MULTILINE)
 
 
+_MASTERS_END = Diagnostic(
+    "daemon.keep_masters",
+    "connections whose control connection has ended do not survive a take-over",
+    f"set keep_masters = true in [daemon]; {_PAGE}",
+)
+
+
 def synchronisation(
-    conntrackd: Path = CONNTRACKD, keepalived: Path = KEEPALIVED
+    conntrackd: Path = CONNTRACKD, keepalived: Path = KEEPALIVED, keep_masters: bool = True
 ) -> Iterator[Diagnostic | str]:
-    """Yield mistakes in the files by which two gateways share connections; nothing if conntrackd does not."""
+    """Yield mistakes in the files by which two gateways share connections; nothing if conntrackd does not.
+
+    `keep_masters`: the setting in our own configuration.
+    """
     words = words_of(read_text(conntrackd))
     if "Sync" not in words:
         return
     faults = [
         *_conntrackd(str(conntrackd), words),
+        *([] if keep_masters else [_MASTERS_END]),
         *_both_active(keepalived),
         *_scripts(keepalived),
     ]

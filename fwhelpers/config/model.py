@@ -20,6 +20,7 @@ class DaemonConfig:
     queues: int = 1000
     steering: str = "rules"
     fail: str = "open"
+    keep_masters: bool = False
     blocked_plugins: tuple[str, ...] = ()
 
 

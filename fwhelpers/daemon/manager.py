@@ -26,6 +26,7 @@ from fwhelpers.daemon import systemd
 from fwhelpers.daemon.address_watch import AddressWatch
 from fwhelpers.daemon.errors import StartError
 from fwhelpers.daemon.event_log import EventLog
+from fwhelpers.daemon.master_lifetimes import MasterLifetimes
 from fwhelpers.daemon.notifications import NotificationHub
 from fwhelpers.daemon.owned_table import OwnedTable, release_queues
 from fwhelpers.daemon.privileges import drop_privileges
@@ -80,6 +81,7 @@ class Manager:
         self._workers = WorkerPool(self._on_worker_message, self._store, self.events.handover_of)
         self._table = OwnedTable(self._store)
         self._addresses = AddressWatch(self._workers.set_addresses)
+        self._masters = MasterLifetimes()
         self._helpers = CtHelperTable()
         self._reconciler = Reconciler(self._workers, self._table, self._helpers)
         self._inputs: Inputs | None = None
@@ -221,6 +223,7 @@ class Manager:
         helpers = {helper.kernel_name: helper for helper in state.plugins.helpers.values()}
         plugin_of = {name: p.name for p in state.plugins.plugins for name in p.helpers}
         self.events.set_installed(InstalledHelpers(helpers, plugin_of))
+        self._masters.configure(helpers if state.config.daemon.keep_masters else ())
         self._status.publish(state)
         problems = former.problems if former is not None else {}
         for name, reason in state.problems.items() - problems.items():
@@ -267,6 +270,7 @@ class Manager:
     async def stop(self) -> None:
         """Undo `start`, except the registration. Goes on after errors; safe after a start that failed half-way."""
         self._notifier.stopping()
+        self._masters.stop()
         await self._addresses.stop()
         if self._following is not None:
             self._following.cancel()

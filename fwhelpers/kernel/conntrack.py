@@ -15,6 +15,7 @@ from fwhelpers.kernel.nla import (
     DecodeError,
     attr,
     be16,
+    be32,
     nest,
     number,
     parse,
@@ -32,7 +33,7 @@ IPS_FIXED_TIMEOUT, IPS_HELPER = 0x400, 0x2000
 CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS = 1, 2, 3
 CTA_PROTOINFO, CTA_HELP, CTA_TIMEOUT, CTA_MARK, CTA_ID = 4, 5, 7, 8, 12
 CTA_TUPLE_MASTER, CTA_ZONE, CTA_LABELS, CTA_LABELS_MASK = 14, 18, 22, 23
-CTA_SEQ_ADJ_ORIG, CTA_SEQ_ADJ_REPLY = 15, 16
+CTA_SEQ_ADJ_ORIG, CTA_SEQ_ADJ_REPLY, CTA_STATUS_MASK = 15, 16, 26
 CTA_HELP_NAME, CTA_HELP_INFO = 1, 2
 CTA_PROTOINFO_TCP, CTA_PROTOINFO_TCP_STATE = 1, 1
 
@@ -240,6 +241,15 @@ def parse_identity(payload: Buffer) -> tuple[int, Tuple]:
     return number(zone), parse_tuple(orig)
 
 
+def parse_tcp_state(payload: Buffer) -> int:
+    """Return the state of an entry (enum tcp_conntrack); 0 if it is not of TCP. Raises DecodeError."""
+    for kind, start, end in walk(payload):
+        if kind == CTA_PROTOINFO:
+            tcp = parse(payload[start:end]).get(CTA_PROTOINFO_TCP, b"")
+            return number(parse(tcp).get(CTA_PROTOINFO_TCP_STATE, b""))
+    return 0
+
+
 def parse_help(payload: Buffer) -> tuple[str, bytes]:
     """Return the helper's name and private data. Raises DecodeError."""
     name, info = "", b""
@@ -254,6 +264,22 @@ def parse_help(payload: Buffer) -> tuple[str, bytes]:
 def encode_dump(family: int = 0) -> bytes:
     """Encode a dump of all entries (family 0: both)."""
     return nfnl.message(nfnl.CTNETLINK, _GET, nfnl.DUMP, family=family)
+
+
+def encode_dump_expected() -> bytes:
+    """Encode a dump of the entries that have a master.
+
+    Kernels before 5.19 ignore the filter (ctnetlink_filter_match()), so the answer may have others.
+    """
+    payload = be32(CTA_STATUS, IPS_EXPECTED) + be32(CTA_STATUS_MASK, IPS_EXPECTED)
+    return nfnl.message(nfnl.CTNETLINK, _GET, nfnl.DUMP, payload)
+
+
+def encode_lifetime(orig: Tuple, zone: int, seconds: int) -> bytes:
+    """Encode a request that sets the remaining lifetime of an entry."""
+    payload = encode_new_tuple(CTA_TUPLE_ORIG, orig) + be32(CTA_TIMEOUT, seconds)
+    payload += be16(CTA_ZONE, zone) if zone else b""
+    return nfnl.message(nfnl.CTNETLINK, NEW, nfnl.ACK, payload, family=orig.family)
 
 
 def encode_get(orig: Tuple, zone: int = 0) -> bytes:

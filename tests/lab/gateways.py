@@ -10,10 +10,11 @@ conntrackd replicates over `sync`. Both gateways run the service, with the same 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 from lab.namespace import Namespace, remove_leftovers, scratch
-from lab.process import run, wait_until
+from lab.process import Process, run, wait_until
 from lab.topology import FIREWALL, FWHELPERS, Lab
 
 _NAMES = ("c", "g", "h", "s")
@@ -100,16 +101,18 @@ class GatewayPair(Lab):
             self.nft(FIREWALL + f"table inet nat {{ {nat} }}", ns=name)
         self.take_addresses("g")
 
+    def open(self, l4: str, port: int) -> None:
+        """Accept new connections to another service of the server, on both gateways."""
+        for name in "gh":
+            self.nft(
+                f"insert rule inet firewall forward ct state new {l4} dport {port} accept", name
+            )
+
     def take_addresses(self, name: str) -> None:
         """Add the virtual addresses to a gateway, and have the ends look for them again."""
         self._batch(name, "address add 10.0.1.1/32 dev lan\naddress add 10.0.2.1/32 dev wan\n")
         for end in ("c", "s"):
             self.run(end, "ip", "neigh", "flush", "dev", "eth0")
-
-    def cut(self, name: str) -> None:
-        """Cut all links of a gateway."""
-        for link in ("lan", "wan", "sync"):
-            self.run(name, "ip", "link", "set", link, "down")
 
     def start_conntrackd(self) -> None:
         """Start conntrackd on both gateways and wait until each serves its control socket."""
@@ -130,12 +133,22 @@ class GatewayPair(Lab):
         result = self.run(ns, "conntrackd", "-C", _CONF, *arguments, check=check)
         return "" if result.returncode else result.stdout
 
-    def wait_replicated(self, count: int) -> None:
-        """Wait until the other gateway's external cache has so many expectations."""
+    def wait_replicated(self, count: int, port: int) -> None:
+        """Wait until the other gateway's external cache has so many expectations of control connections to a port."""
+        self.wait_cached("expect", f"dport={port} ", count)
+
+    def wait_cached(self, kind: str, text: str, count: int = 1) -> None:
+        """Wait until the other gateway's external cache of `kind` (ct, expect) has a text so many times or more."""
         wait_until(
-            lambda: self.conntrackd("h", "-e", "expect").count("dport=21 ") == count,
-            f"{count} expectations replicated",
+            lambda: self.conntrackd("h", "-e", kind).count(text) >= count,
+            f"{count} times {text} in the external cache of {kind}",
         )
+
+    def fail(self, active: Process) -> None:
+        """Kill the service of the active gateway, and cut its links."""
+        active.signal(signal.SIGKILL)
+        for link in ("lan", "wan", "sync"):
+            self.run("g", "ip", "link", "set", link, "down")
 
     def take_over(self) -> str:
         """Make h the active gateway, with the notify script; return what `fwhelpers takeover` prints."""

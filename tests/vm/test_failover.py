@@ -1,18 +1,21 @@
-"""The active of two gateways fails between an announcement and its data connection."""
+"""The active of two gateways fails between an announcement and its data connection, and during calls and mounts."""
 
 from __future__ import annotations
 
-import signal
 import sys
 
 import pytest
-from lab import PROGRAMS
+from lab import PROGRAMS, clients
 from lab.gateways import GatewayPair
-from lab.process import Process
-from lab.servers import start_ftp
+from lab.process import Process, wait_until
+from lab.servers import start_ftp, start_nfs
+from lab.sip import ENOUGH, arrived, caller_command, count_audio, start_callee
+from test_tns_path import PEER, port_line, served, start_listener
 
 PEERS = str(PROGRAMS / "peers.py")
 GATE = "/run/lab/go"
+RPC = "[helpers.rpc]\n"
+SHORT = 10  #: seconds
 CONFIG = "[helpers.ftp]\nresume = true\n"
 
 
@@ -32,10 +35,9 @@ def test_announced_transfers_survive_a_failover(nat: str) -> None:
         passive = client(lab, "fetch", "10.0.2.2", GATE)
         to_client.wait_line("^< 200")
         passive.wait_line("^< 227")
-        lab.wait_replicated(2)
+        lab.wait_replicated(2, port=21)
 
-        active.signal(signal.SIGKILL)
-        lab.cut("g")
+        lab.fail(active)
         line = lab.take_over()
 
         # with SNAT both need a translation; without, conntrackd carries what counts
@@ -48,6 +50,107 @@ def test_announced_transfers_survive_a_failover(nat: str) -> None:
         idle.wait_line("^data connected")
         after = client(lab, "fetch", "10.0.2.2", "/")
         after.wait_line("^data served by ftp")
+
+
+@pytest.mark.parametrize("nat", ["none", "snat"])
+def test_a_redirected_session_survives_a_failover(nat: str) -> None:
+    with GatewayPair(nat) as lab:
+        start_listener(lab, 4)
+        active, _ = (lab.start_fwhelpers("[helpers.tns]\n", ns=ns) for ns in "gh")
+        lab.start_conntrackd()
+        session = lab.popen(
+            "c", sys.executable, PEER, "client", "10.0.2.2", "30", GATE, name="session"
+        )
+        session.wait_line("^redirected ")
+        lab.wait_replicated(1, port=1521)
+
+        lab.fail(active)
+        line = lab.take_over()
+        lab.namespaces["c"].path(GATE).touch()
+        session.wait_line("^data served by the dispatcher$")
+        assert line.endswith(" 0 refused, 0 lost"), line
+        assert served(lab, "10.0.2.2") == port_line("10.0.2.2")
+
+
+@pytest.mark.parametrize("nat", ["none", "snat"])
+def test_a_mount_survives_a_failover(nat: str) -> None:
+    with GatewayPair(nat) as lab:
+        active = mount(lab, f"[daemon]\nkeep_masters = true\n{RPC}")
+        wait_until(lambda: max(lifetimes(lab, "g", 111), default=0) > SHORT, "a longer life")
+        for port in (111, 2049):
+            lab.wait_cached("ct", f"dport={port} ")
+
+        lab.fail(active)
+        lab.take_over()
+        clients.write(lab, "written", "after the failover\n")
+        assert clients.served(lab, "written") == "after the failover\n"
+        clients.umount(lab)
+        mounted = clients.mount(lab, "tcp")
+        assert mounted.returncode == 0, mounted.stderr
+        assert clients.read(lab) == "written by the server\n"
+
+
+def test_a_mount_is_lost_if_the_query_for_its_port_has_ended() -> None:
+    with GatewayPair() as lab:
+        active = mount(lab, RPC)
+        wait_until(lambda: not lifetimes(lab, "g", 111), "the end of the query")
+        lab.wait_cached("ct", "dport=2049 ")
+
+        lab.fail(active)
+        lab.take_over()
+        assert lifetimes(lab, "h", 2049) == []
+
+
+def mount(lab: GatewayPair, config: str) -> Process:
+    """Mount through two gateways whose entries of ended connections live for SHORT. Return the active service."""
+    names = "tcp_timeout_time_wait", "udp_timeout", "udp_timeout_stream"
+    settings = [f"net.netfilter.nf_conntrack_{name}={SHORT}" for name in names]
+    for ns in "gh":
+        lab.run(ns, "sysctl", "-qw", *settings)
+    start_nfs(lab)
+    active, _ = (lab.start_fwhelpers(config, ns=ns) for ns in "gh")
+    lab.start_conntrackd()
+    mounted = clients.mount(lab, "udp")
+    assert mounted.returncode == 0, mounted.stderr
+    assert clients.read(lab) == "written by the server\n"
+    return active
+
+
+def lifetimes(lab: GatewayPair, ns: str, port: int) -> list[int]:
+    """Return the remaining lifetimes of connections to a port of the server, in seconds."""
+    listed = lab.run(ns, "conntrack", "-L").stdout.splitlines()
+    return [int(line.split()[2]) for line in listed if f"dport={port} " in line]
+
+
+@pytest.mark.parametrize("nat", ["none", "snat"])
+def test_a_call_survives_a_failover(nat: str) -> None:
+    with GatewayPair(nat) as lab:
+        lab.open("udp", 5060)
+        count_audio(lab)
+        active, _ = (lab.start_fwhelpers("[helpers.sip]\n", ns=ns) for ns in "gh")
+        lab.start_conntrackd()
+        start_callee(lab)
+        # longer than the test lasts
+        caller = lab.popen("c", *caller_command(lab, milliseconds=600_000), name="caller")
+        wait_heard(lab)
+        lab.wait_cached("ct", "dport=7000 ")
+
+        lab.fail(active)
+        lab.take_over()
+        wait_heard(lab)
+        caller.stop()
+        later = lab.popen(
+            "c", *caller_command(lab, own_port=5070, milliseconds=600_000), name="later"
+        )
+        wait_heard(lab)
+        later.stop()
+
+
+def wait_heard(lab: GatewayPair) -> None:
+    """Wait until more audio has arrived at both ends."""
+    before = {ns: arrived(lab, ns) for ns in "cs"}
+    for ns, count in before.items():
+        wait_until(lambda ns=ns, count=count: arrived(lab, ns) - count > ENOUGH, f"audio at {ns}")
 
 
 def client(lab: GatewayPair, *arguments: str) -> Process:

@@ -5,10 +5,12 @@ Runs in a namespace as `python tns_peer.py ROLE …`, one line of output for eac
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import sys
 import threading
+import time
 from struct import pack, unpack
 
 CONNECT, ACCEPT, REDIRECT, DATA = 1, 2, 5, 6
@@ -76,8 +78,11 @@ def _dispatch(server: socket.socket) -> None:
                 )
 
 
-def client(host: str, timeout: str) -> None:
-    """Connect, follow one redirect, say what the second server serves."""
+def client(host: str, timeout: str, gate: str = "") -> None:
+    """Connect, follow one redirect, say what the second server serves.
+
+    `gate`: follow it when this file exists.
+    """
     with socket.create_connection((host, 1521), timeout=60) as conn:
         conn.sendall(_connect())
         kind, body = receive(conn)
@@ -88,6 +93,8 @@ def client(host: str, timeout: str) -> None:
         say("redirected", text.partition(b"\0")[0].decode())
         if not text.endswith(_DESCRIPTOR):
             sys.exit(f"the text is damaged: {text!r}")
+    while gate and not os.path.exists(gate):
+        time.sleep(0.1)
     match = re.search(rb"\(HOST=([^)]*)\)\s*\(PORT=([^)]*)\)", text)
     assert match, text
     try:

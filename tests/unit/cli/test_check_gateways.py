@@ -46,6 +46,16 @@ def test_a_table_that_is_committed_in_one_step(tmp_path: Path) -> None:
     assert problem == "with HashSize 8192 a commit never ends, and used expectations come back"
 
 
+def test_masters_that_end(tmp_path: Path) -> None:
+    conf = tmp_path / "conntrackd.conf"
+    conf.write_text(SHIPPED["conntrackd.conf"])
+    missing = tmp_path / "keepalived.conf"
+    assert list(synchronisation(conf, missing)) == ["conntrackd carries expectations"]
+    (problem,) = synchronisation(conf, missing, keep_masters=False)
+    assert isinstance(problem, Diagnostic)
+    assert problem.problem.startswith("connections whose control connection has ended")
+
+
 def test_no_external_cache(tmp_path: Path) -> None:
     conf = SHIPPED["conntrackd.conf"].replace("FTFW {", "FTFW { DisableExternalCache yes")
     (problem,) = problems(tmp_path, conf, SHIPPED["notify"])

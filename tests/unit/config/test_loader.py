@@ -111,8 +111,8 @@ def test_blocked_plugins_are_read_before_plugins_are_loaded() -> None:
     ("text", "expected"),
     [
         ("[daemon]\nworkres = 1", "daemon.workres: unknown key (did you mean workers?)"),
-        ("[daemon]\nzzz = 1", "daemon.zzz: unknown key (keys: block_plugins, fail, queues, "
-                              "steering, workers)"),
+        ("[daemon]\nzzz = 1", "daemon.zzz: unknown key (keys: block_plugins, fail, keep_masters, "
+                              "queues, steering, workers)"),
         ("[helper.ftp]", "helper: unknown table (did you mean helpers?)"),
         ("daemon = 3", "daemon: must be a table, not an integer (write [daemon])"),
         ("[helpers]\nftp = true", "helpers.ftp: must be a table, not a boolean (write [helpers.ftp])"),
