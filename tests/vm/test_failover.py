@@ -8,7 +8,7 @@ import pytest
 from lab import PROGRAMS, clients
 from lab.gateways import GatewayPair
 from lab.process import Process, wait_until
-from lab.servers import start_ftp, start_nfs
+from lab.servers import EXPORT, start_ftp, start_nfs
 from lab.sip import ENOUGH, arrived, caller_command, count_audio, start_callee
 from test_tns_path import PEER, port_line, served, start_listener
 
@@ -83,7 +83,7 @@ def test_a_mount_survives_a_failover(nat: str) -> None:
         lab.fail(active)
         lab.take_over()
         clients.write(lab, "written", "after the failover\n")
-        assert clients.served(lab, "written") == "after the failover\n"
+        assert clients.served(lab, f"{EXPORT}/written") == "after the failover\n"
         clients.umount(lab)
         mounted = clients.mount(lab, "tcp")
         assert mounted.returncode == 0, mounted.stderr
