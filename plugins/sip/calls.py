@@ -292,9 +292,8 @@ class Calls:
             yield expect
         # the other description may admit the host that this one names
         further = [*expects(self._ends, not end, others, streams)]
-        if (
-            not answer
-        ):  # its host may send before the other end answers, to the ports that are agreed
+        # the host of an offer may send before the other end answers, to the ports that are agreed
+        if not answer:
             further += admits(self._ends, end, streams, call.agreed)
         for expect in further:
             if expect not in transaction.opened:
