@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import amanda_messages
+import dcerpc_messages
 import gena_messages
 import rpc_messages
+import rtsp_messages
 import sane_messages
+import sip_messages
 import tns_messages
 
 Message = tuple[bytes, bool]  #: data, and whether the server sends it
@@ -26,6 +29,8 @@ _SEARCH = (
     b"MX: 1\r\nST: upnp:rootdevice\r\n\r\n"
 )
 TRANSFERS = 4
+CALLS = 4
+SERVER = "10.0.2.2"
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Conversation:
     port: int
     script: Script  #: takes the client's address
     expectations: int
-    server: str = "10.0.2.2"
+    server: str = SERVER
     handshake: bool = False  #: the SYN is queued
     masquerade: bool = False
 
@@ -107,6 +112,41 @@ def _ssdp(client: str) -> Iterator[Message]:
     yield _SEARCH, False
 
 
+def _sip(client: str) -> Iterator[Message]:
+    via = f"SIP/2.0/UDP {client}:5060;rport;branch=z9hG4bK-1"
+    for number in range(CALLS):
+        fields = {"call": f"call-{number}@{client}", "via": via}
+        offer = sip_messages.audio(client, 4000 + 4 * number)
+        answer = sip_messages.audio(SERVER, 6000 + 4 * number)
+        yield sip_messages.invite(offer, **fields), False
+        yield sip_messages.response(180, "INVITE", **fields), True
+        yield sip_messages.ok(answer, **fields), True
+        yield sip_messages.request("ACK", **fields), False
+        yield sip_messages.request("BYE", cseq=2, **fields), False
+        yield sip_messages.ok("", "BYE", cseq=2, **fields), True
+
+
+def _rtsp(client: str) -> Iterator[Message]:
+    transport = "RTP/AVP;unicast;client_port=5000-5001"
+    request, response = rtsp_messages.request, rtsp_messages.response
+    yield request("OPTIONS", 1), False
+    yield response(200, 1), True
+    yield request("SETUP", 2, transport), False
+    yield response(200, 2, f"{transport};server_port=6970-6971", "s1"), True
+    yield request("PLAY", 3, session="s1"), False
+    yield response(200, 3, session="s1"), True
+    yield request("TEARDOWN", 4, session="s1"), False
+    yield response(200, 4), True
+
+
+def _dcerpc(client: str) -> Iterator[Message]:
+    syntax = dcerpc_messages.NDR32
+    yield dcerpc_messages.bind([(0, dcerpc_messages.EPM, syntax)]), False
+    yield dcerpc_messages.bind_ack([(0, syntax)]), True
+    yield dcerpc_messages.request(3), False
+    yield dcerpc_messages.response(dcerpc_messages.mapped(dcerpc_messages.tower())), True
+
+
 CONVERSATIONS = {
     "rpc": Conversation("rpc", "udp", 111, _rpc([20048] * 8), 1),
     "rpc-ports": Conversation("rpc", "udp", 111, _rpc(list(range(20048, 20056))), 8),
@@ -121,4 +161,8 @@ CONVERSATIONS = {
     # the expectation is renewed when the server has stated a lifetime
     "gena": Conversation("gena", "tcp", 49152, _gena, 2, handshake=True),
     "ssdp": Conversation("ssdp", "udp", 1900, _ssdp, 1, server="239.255.255.250"),
+    # RTP and RTCP of both ends; the two that go with the verdict of the first INVITE are written again at its answer
+    "sip": Conversation("sip", "udp", 5060, _sip, 4 * CALLS + 2),
+    "rtsp": Conversation("rtsp", "tcp", 554, _rtsp, 4, handshake=True),
+    "dcerpc": Conversation("dcerpc", "tcp", 135, _dcerpc, 1),
 }
