@@ -32,9 +32,8 @@ class Message:
     url: bytes  #: of a request
     cseq: bytes
     session: bytes  #: without its parameters
-    transports: tuple[
-        tuple[bytes, int], ...
-    ]  #: the lines Transport, which are one list, and their offsets
+    #: the lines Transport, which are one list, and their offsets
+    transports: tuple[tuple[bytes, int], ...]
     length: int  #: of the body
 
 
