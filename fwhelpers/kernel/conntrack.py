@@ -269,7 +269,7 @@ def encode_dump(family: int = 0) -> bytes:
 def encode_dump_expected() -> bytes:
     """Encode a dump of the entries that have a master.
 
-    Kernels before 5.19 ignore the filter (ctnetlink_filter_match()), so the answer may have others.
+    A kernel that does not know the filter (ctnetlink_filter_parse_status()) answers with all entries.
     """
     payload = be32(CTA_STATUS, IPS_EXPECTED) + be32(CTA_STATUS_MASK, IPS_EXPECTED)
     return nfnl.message(nfnl.CTNETLINK, _GET, nfnl.DUMP, payload)
