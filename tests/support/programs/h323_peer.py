@@ -213,13 +213,20 @@ def answer(connection: socket.socket, mode: str) -> None:
         listener = serve(media.rtp.host, H245)
         fields["h245Address"] = h323.h225(own(connection, H245))
     connection.sendall(h323.connect(**fields))
+    transport: Transport | None = None
     if mode == "h245":
         control, _ = listener.accept()
-        channels(Transport(control), media)
+        transport = Transport(control)
     elif mode == "tunnel":
-        channels(Tunnel(connection, answers=True), media)
+        transport = Tunnel(connection, answers=True)
+    if transport is not None:
+        channels(transport, media)
     media.talk()
     time.sleep(2)
+    if (
+        mode == "h245" and transport is not None
+    ):  # without it the ports stay open as long as the connection's entry
+        transport.send(h323.END_SESSION)
     connection.sendall(h323.release(answers=True))
     say("released")
     with suppress(OSError):
