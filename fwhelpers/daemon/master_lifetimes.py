@@ -60,7 +60,7 @@ class MasterLifetimes:
             try:
                 await asyncio.to_thread(self._round)
                 reported = ""
-            except (NetlinkError, OSError) as error:
+            except (OSError, DecodeError) as error:  # the next round may succeed
                 if str(error) != reported:
                     reported = str(error)
                     log.error("keep_masters: %s", error)
@@ -83,7 +83,7 @@ class MasterLifetimes:
         try:
             (payload, *_) = netlink.request(conntrack.encode_get(master.orig, master.zone))
             entry, state = conntrack.parse_conntrack(payload), conntrack.parse_tcp_state(payload)
-        except (NetlinkError, DecodeError, ValueError):  # it has ended
+        except (NetlinkError, ValueError):  # it has ended
             return LIFETIME
         if entry.helper not in self._helpers:
             return LIFETIME

@@ -13,7 +13,7 @@ from fwhelpers.daemon.master_lifetimes import LEAST, LIFETIME, MasterLifetimes
 from fwhelpers.kernel import conntrack
 from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
 from fwhelpers.kernel.nfnl import NetlinkError
-from fwhelpers.kernel.nla import be16, be32, nest, strz, u8
+from fwhelpers.kernel.nla import DecodeError, be16, be32, nest, strz, u8
 
 C, S = bytes((10, 0, 1, 2)), bytes((10, 0, 2, 2))
 UDP, TCP = Tuple(C, S, 17, 700, 111), Tuple(C, S, 6, 701, 111)
@@ -165,6 +165,33 @@ def test_masters_without_connections_are_forgotten(lifetimes: MasterLifetimes) -
     kernel.children.clear()
     look(lifetimes, kernel)
     assert lifetimes._due == {}
+
+
+def test_an_unreadable_answer_does_not_end_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kernel = Kernel(child(UDP))
+    kernel.master(UDP, 5)
+    rounds: list[int] = []
+
+    def dump(message: bytes, name: str = "") -> Iterator[bytes]:
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise DecodeError("truncated message")
+        yield from kernel.children
+
+    monkeypatch.setattr(kernel, "dump", dump)
+    monkeypatch.setattr(module, "NetlinkSocket", lambda: kernel)
+    monkeypatch.setattr(module, "INTERVAL", 0.001)
+
+    async def run() -> None:
+        lifetimes = MasterLifetimes()
+        lifetimes.configure({"rpc"})
+        await until(lambda: bool(kernel.sent))
+        lifetimes.stop()
+
+    asyncio.run(asyncio.wait_for(run(), 60))
+    assert [r.getMessage() for r in caplog.records] == ["keep_masters: truncated message"]
 
 
 async def until(condition: Callable[[], bool]) -> None:
