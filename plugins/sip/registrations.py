@@ -25,6 +25,8 @@ LONGEST = 7200  #: seconds
 MAX_CONTACTS = 8  #: of a request
 MAX_PENDING = 16  #: requests without an answer
 MAX_ACTIVE = 16
+MAX_USERS = 16  #: of a Contact
+MAX_USER = 256  #: bytes of a user
 
 #: responses after which the former registration persists: a challenge, a time that is too short, a busy server
 _PERSISTS = frozenset((401, 407, 423, 491, *range(500, 600)))
@@ -45,13 +47,20 @@ class Request(NamedTuple):
     all: bool  #: `Contact: *`: remove all
 
 
+class Active(NamedTuple):
+    """A Contact that is registered, for one user or several: the lines of a phone have one port."""
+
+    expect: Expect
+    users: frozenset[bytes]  #: addresses-of-record (§10.1)
+
+
 class Registrations:
     """The registrations on one control connection."""
 
     def __init__(self, ends: Ends) -> None:
         self._ends = ends
         self._pending: OrderedDict[tuple[bool, bytes, int], Request] = OrderedDict()
-        self._active: OrderedDict[tuple[bool, Endpoint, str], Expect] = OrderedDict()
+        self._active: OrderedDict[tuple[bool, Endpoint, str], Active] = OrderedDict()
 
     def handle(self, message: Message, end: bool) -> Iterator[Event]:
         """Act on a REGISTER or its response."""
@@ -106,25 +115,26 @@ class Registrations:
             yield Binding(own.at(port), "" if itself else transport, lifetime)
 
     def _answer(self, message: Message, end: bool, request: Request) -> Iterator[Event]:
+        user = _user(message)
         if message.status >= 300:
             if message.status not in _PERSISTS:
                 for binding in request.bindings:
-                    yield from self._remove((end, binding.server, binding.l4))
+                    yield from self._remove((end, binding.server, binding.l4), user)
             return
         if request.all:
             for key in [key for key in self._active if key[0] == end]:
-                yield from self._remove(key)
+                yield from self._remove(key, user)
         contacts = list(islice(uris(message.fields.get(b"contact", [])), 4 * MAX_CONTACTS))
         for binding in request.bindings:
             lifetime = _granted(contacts, binding, _lifetime(message))
             if lifetime and not binding.l4:
                 yield Keep(min(lifetime, LONGEST))
             elif lifetime:
-                yield self._open(end, binding, lifetime)
+                yield self._open(end, binding, lifetime, user)
             else:
-                yield from self._remove((end, binding.server, binding.l4))
+                yield from self._remove((end, binding.server, binding.l4), user)
 
-    def _open(self, end: bool, binding: Binding, lifetime: int) -> Expect:
+    def _open(self, end: bool, binding: Binding, lifetime: int, user: bytes) -> Expect:
         expect = Expect(
             self._ends.own(not end),
             binding.server,
@@ -136,15 +146,33 @@ class Registrations:
             trigger="REGISTER",
             timeout=min(lifetime, LONGEST),
         )
-        self._active[end, binding.server, binding.l4] = expect
+        key = (end, binding.server, binding.l4)
+        former = self._active.get(key)
+        users = former.users if former is not None else frozenset()
+        if len(users) < MAX_USERS:
+            users |= {user}
+        self._active[key] = Active(expect, users)
         if len(self._active) > MAX_ACTIVE:
             self._active.popitem(last=False)
         return expect
 
-    def _remove(self, key: tuple[bool, Endpoint, str]) -> Iterator[Event]:
-        expect = self._active.pop(key, None)
-        if expect:
-            yield Cancel("signalling", expect)
+    def _remove(self, key: tuple[bool, Endpoint, str], user: bytes) -> Iterator[Event]:
+        active = self._active.pop(key, None)
+        if active is None:
+            return
+        others = active.users - {user}
+        if others:
+            self._active[key] = Active(active.expect, others)
+        else:
+            yield Cancel("signalling", active.expect)
+
+
+def _user(message: Message) -> bytes:
+    """Return the address-of-record, which is in To (§10.2)."""
+    value = message.fields[b"to"][0].value
+    if b"<" in value:
+        value = value.rpartition(b"<")[2].partition(b">")[0]
+    return value.partition(b";")[0].strip()[:MAX_USER]
 
 
 def _lifetime(message: Message) -> int | None:

@@ -70,13 +70,14 @@ def message(
     body: str,
     *,
     call: str = "call-1",
+    to: str = "b",
     via: str = "",
     contact: str = "",
     kind: str = "application/sdp",
     extra: str = "",
 ) -> bytes:
     via = via or f"SIP/2.0/UDP {A}:40000;rport;branch=z9hG4bK-{cseq}"
-    lines = [start, f"Via: {via}", "From: <sip:a@example.org>;tag=1", "To: <sip:b@example.org>"]
+    lines = [start, f"Via: {via}", "From: <sip:a@example.org>;tag=1", f"To: <sip:{to}@example.org>"]
     lines += [f"Call-ID: {call}", f"CSeq: {cseq} {method}"]
     lines += [f"Contact: {contact}"] if contact else []
     lines += [f"Content-Type: {kind}"] if body else []

@@ -41,12 +41,12 @@ def registered(port: int, timeout: int, l4: str = "udp", confirms: bool = True) 
     )
 
 
-def register(contact: str, cseq: int = 1, extra: str = TEN_MINUTES) -> bytes:
-    return request("REGISTER", cseq=cseq, contact=contact, extra=extra)
+def register(contact: str, cseq: int = 1, extra: str = TEN_MINUTES, to: str = "b") -> bytes:
+    return request("REGISTER", cseq=cseq, contact=contact, extra=extra, to=to)
 
 
-def accepted(contact: str = "", cseq: int = 1, extra: str = "") -> bytes:
-    return ok(method="REGISTER", cseq=cseq, contact=contact, extra=extra)
+def accepted(contact: str = "", cseq: int = 1, extra: str = "", to: str = "b") -> bytes:
+    return ok(method="REGISTER", cseq=cseq, contact=contact, extra=extra, to=to)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,21 @@ def test_a_removed_registration(contact: str, extra: str) -> None:
     play = sip() >> by_client(register(f"<sip:a@{A}:5066>")) >> by_server(accepted())
     play = play << registered(5066, 600) >> by_client(register(contact, cseq=2, extra=extra))
     assert play >> by_server(accepted(cseq=2)) << Cancel("signalling", registered(5066, 600))
+
+
+@pytest.mark.parametrize("contact", [f"<sip:a@{A}:5066>", "*"])
+def test_the_lines_of_a_phone_have_one_port(contact: str) -> None:
+    """One of them is removed; `*` means those of one user only."""
+    play = sip()
+    for cseq, line in enumerate(("b", "c"), 1):
+        play = play >> by_client(register(f"<sip:a@{A}:5066>", cseq, to=line))
+        play = play >> by_server(accepted(cseq=cseq, to=line)) << registered(5066, 600)
+    play = play >> by_client(register(contact, 3, "Expires: 0", "c"))
+    play = play >> by_server(accepted(cseq=3, to="c"))
+    play = play >> by_client(register(contact, 4, "Expires: 0", "b"))
+    assert (
+        play >> by_server(accepted(cseq=4, to="b")) << Cancel("signalling", registered(5066, 600))
+    )
 
 
 def test_a_failed_registration_is_removed_but_a_challenged_one_stays() -> None:
