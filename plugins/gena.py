@@ -186,6 +186,7 @@ class Gena(Parser):
                 encode=authority,
                 fit=fit_authority,
                 permanent=True,
+                keep_after_master=True,  # other subscriptions with this callback may outlive this one
                 timeout=_RESPONSE_TIME,
                 trigger="SUBSCRIBE",
             )
@@ -213,6 +214,11 @@ class Gena(Parser):
             return Request(Kind.OTHER)
         callback = self.flow.client.at(int.from_bytes(port, "big"))
         return Request(kind, callback, sid.value)
+
+    def _has_subscription(self, callback: Endpoint) -> bool:
+        """Return whether another subscription at the device has this callback."""
+        prefix, port = self._key(b""), callback.port.to_bytes(2, "big")
+        return any(value == port and key.startswith(prefix) for key, value in self.memory.items())
 
     def _key(self, sid: bytes) -> bytes:
         return self.flow.client.addr + self.flow.server.addr + sid
@@ -242,7 +248,8 @@ class Gena(Parser):
         accepted = status == 200 and 0 < len(sid) <= MAX_SID
         if request.kind is Kind.UNSUBSCRIBE or not accepted:
             self.memory.pop(self._key(sid), None)
-            self._events.append(Cancel(want=self._expect_events(callback, None)))
+            if not self._has_subscription(callback):  # several may have one callback
+                self._events.append(Cancel(want=self._expect_events(callback, None)))
             return
         self._subscribed = True
         # renewals open the subscriber's own port only; what the guard refuses anyway is not worth the room

@@ -7,7 +7,7 @@ from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.guard import Refusal, Refused
 from fwhelpers.engine.mangle import Edit
 from fwhelpers.engine.nat import Plan
-from fwhelpers.engine.registry import LiveExpectation
+from fwhelpers.engine.registry import Claim, LiveExpectation
 from fwhelpers.engine.verdict import ACCEPT, Report, Verdict
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
@@ -99,6 +99,12 @@ class Announcement:
             function,
             flow.zone,
         )
+
+    def claim(self) -> Claim:
+        """Return the control connection's right to what it announces."""
+        flow = self.flow
+        until = self.now + self.lifetime
+        return Claim(flow.connection, self.klass, flow.account, self.now, until)
 
     def mask(self, plan: Plan) -> Tuple:
         """Return the mask of a planned connection."""

@@ -50,8 +50,10 @@ def with_timeout(
     if state.flow.l4 == "tcp" and state.keep_until:
         lifetime = max(remaining, _LEAST)
         if not packet.labels:
+            state.entry_end = now + _remaining(packet, lifetime)
             return _fixed(packet, verdict, lifetime)
         if _ends(packet) or any(_is_end_of(p, packet) for p in batch):
+            state.entry_end = now + _remaining(packet, lifetime)
             if packet.tcp_state == TCP_ESTABLISHED:
                 return _prolonged(packet, verdict, lifetime)
             return _fixed(packet, verdict, lifetime)
@@ -63,6 +65,11 @@ def with_timeout(
         verdict = verdict.own()
         verdict.timeout = int(remaining) + 1
     return verdict
+
+
+def _remaining(packet: Packet, lifetime: float) -> float:
+    """Return the seconds that the entry has after this packet, whose verdict asks for `lifetime`."""
+    return packet.timeout if packet.status & IPS_FIXED_TIMEOUT else lifetime
 
 
 def _ends(packet: Packet) -> bool:

@@ -19,7 +19,7 @@ from fwhelpers.engine.announcement import (
     report_success,
 )
 from fwhelpers.engine.expectation_key import ExpectationKey, key_of, leads_to
-from fwhelpers.engine.flow_state import FlowState, Repeatable
+from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.guard import Prefix, Refusal, Refused, check, judge, judge_announcer
 from fwhelpers.engine.nat import Plan, judge_translation, plan, plan_answers, translated
 from fwhelpers.engine.onlink import (
@@ -32,8 +32,8 @@ from fwhelpers.engine.onlink import (
     judge_source,
     source_prefixes,
 )
-from fwhelpers.engine.registry import Account, Claim, LiveExpectation, Registry
-from fwhelpers.engine.repetition import is_young, waits
+from fwhelpers.engine.registry import Account, LiveExpectation, Registry
+from fwhelpers.engine.repetition import RENEWAL_INTERVAL, is_young, joins, remember, waits
 from fwhelpers.engine.suspects import Suspects
 from fwhelpers.engine.verdict import ExpectationTable
 from fwhelpers.kernel.conntrack import IPS_EXPECTED
@@ -103,6 +103,8 @@ class ExpectationManager:
         for live in cancelled:
             if self._registry.withdraw(live):
                 self._table.delete(live.expectation)
+            elif live.former is not None and live.keeper is flow:
+                flow.keep(live.former.until)
         return {live.key for live in cancelled}
 
     def tick(self, now: float) -> None:
@@ -201,13 +203,15 @@ class ExpectationManager:
         if current is not None:
             outcome.edits += [edit] if edit else []  # it stays open, also if it can't be renewed
             confirmed = announcement.context.packet.confirmed
-            if is_young(current, flow, confirmed, announcement.lifetime, announcement.now) or (
-                not current.permanent and self._waits(announcement, planned)
+            if (
+                is_young(current, flow, confirmed, announcement.lifetime, announcement.now)
+                or (not current.permanent and self._waits(announcement, planned))
+                or joins(current, announcement)
             ):
                 if current.claim.owner != flow.connection:
-                    self._registry.join(current, _claim(announcement, expectation))
+                    self._join(announcement, current, outcome)
                 outcome.opened.append(current)
-                _remember(announcement, planned, current)
+                remember(announcement, planned, current)
                 return
         self._check_quota(announcement, current)
         for candidate in text.candidates(planned):
@@ -216,13 +220,23 @@ class ExpectationManager:
                 expectation = announcement.expectation(candidate)
             series = self._create_series(announcement, candidate, expectation, outcome)
             if series:
-                _remember(announcement, candidate, series[0])
+                remember(announcement, candidate, series[0])
                 outcome.edits[:] = [edit] if edit else []
                 outcome.opened += series
                 return
         outcome.edits.clear()
         port = announcement.event.server.port
         raise Refused("G15", f"port {port} and those after it are taken")
+
+    def _join(self, announcement: Announcement, live: LiveExpectation, outcome: Outcome) -> None:
+        claim = announcement.claim()
+        if live.keeper is not None:
+            live.keeper.keep(claim.until)
+        ends = [c.until for c in (live.claim, live.former) if c is not None]
+        if claim.until > max(ends) + RENEWAL_INTERVAL:
+            longer = replace(live.expectation, timeout=announcement.lifetime)
+            outcome.reports.append(report_success(announcement, longer, "renewed"))
+        self._registry.join(live, claim)
 
     def _create_series(
         self, announcement: Announcement, first: Plan, expectation: Expectation, outcome: Outcome
@@ -360,17 +374,19 @@ class ExpectationManager:
 
     def _enter(self, announcement: Announcement, expectation: Expectation) -> LiveExpectation:
         flow, policy = announcement.flow, announcement.policy
-        claim = _claim(announcement, expectation)
+        claim = announcement.claim()
         live = self._registry.enter(expectation, claim, announcement.now + policy.timeout)
         if len(self._registry.of(flow.connection)) > policy.max:
             for oldest in self._owned(flow, claim.klass)[: -policy.max]:
                 self._registry.remove(oldest)  # the kernel evicts it likewise
         # a UDP master may expire before its expectations, which would die with it
         is_udp = flow.flow.l4 == "udp"
-        if (is_udp or announcement.event.keep_after_master) and flow.keep_until < claim.until:
+        kept = is_udp or announcement.event.keep_after_master
+        if kept and flow.keep_until < claim.until:
             flow.keep_until = claim.until
-        confirmed = announcement.context.packet.confirmed
-        live.lasting = is_udp and confirmed and not expectation.helper
+        if not expectation.helper:
+            live.lasting = is_udp and announcement.context.packet.confirmed
+            live.keeper = flow if kept and not is_udp else None
         return live
 
     def _reserved(self, announcement: Announcement, planned: Plan) -> Plan:
@@ -381,18 +397,3 @@ class ExpectationManager:
             if live.expectation.nat == planned.nat
         ]
         return planned.at(ports[-1]) if ports else planned
-
-
-def _claim(announcement: Announcement, expectation: Expectation) -> Claim:
-    flow, now = announcement.flow, announcement.now
-    until = now + expectation.timeout
-    return Claim(flow.connection, announcement.klass, flow.account, now, until)
-
-
-def _remember(announcement: Announcement, planned: Plan, live: LiveExpectation) -> None:
-    event, flow = announcement.event, announcement.flow
-    if not event.sources and (event.span is None or planned.visible == event.server):
-        reply, lifetime = announcement.context.reply, announcement.lifetime
-        flow.repeatable = Repeatable(event, reply, live, lifetime)
-    else:
-        flow.repeatable = None

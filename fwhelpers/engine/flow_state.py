@@ -60,6 +60,7 @@ class FlowState:
         "active",
         "ahead",
         "connection",
+        "entry_end",
         "finished",
         "flow",
         "halves",
@@ -122,6 +123,9 @@ class FlowState:
         self.unconfirmed = 0  #: entries of its packets, until conntrack confirms one of them
         self.released = False  #: the label that takes it out of the queue was set
         self.keep_until = 0.0  #: end of its last expectation
+        self.entry_end = (
+            0.0  #: when its entry ends, as set at the end of its TCP connection; 0: it goes on
+        )
         self.account = NO_ACCOUNT  #: whose quota its expectations count on (G9)
         self.repeatable: Repeatable | None = None  #: its last announcement
         #: datagrams that may come again, if the parser ignores them then
@@ -155,6 +159,15 @@ class FlowState:
         for half in self.halves:
             if half is not None:
                 half.release()
+
+    def keep(self, until: float) -> None:
+        """Have the entry of a TCP connection live until then, when the connection ends."""
+        self.keep_until = max(self.keep_until, until)
+
+    def can_keep(self, until: float) -> bool:
+        """Return whether the entry lives until then with `keep`, which comes too late after the connection's end."""
+        is_open = not self.entry_end and self.accounted >= 0  # and in the table
+        return is_open or until <= self.entry_end
 
     def due(self, now: float) -> bool:
         """Return whether retransmissions may still need rewriting."""

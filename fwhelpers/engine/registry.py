@@ -11,12 +11,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from fwhelpers.engine.expectation_key import Connection, ExpectationKey, key_of
 from fwhelpers.engine.guard import Limits, Refusal
 from fwhelpers.engine.token_bucket import TokenBuckets
 from fwhelpers.kernel.expect import PERMANENT, Expectation
+
+if TYPE_CHECKING:
+    from fwhelpers.engine.flow_state import FlowState
 
 MAX_ALIVE = 1024  #: live expectations
 MAX_RATE = 1000  #: new expectations a second
@@ -87,6 +90,8 @@ class LiveExpectation:
     suspected: bool = field(default=False, compare=False)  #: the kernel has reported an end
     #: the owner's connection lasts as long as the claim, as conntrack has confirmed it and its timeout is kept up
     lasting: bool = field(default=False, compare=False)
+    #: the owner, if it is a TCP connection whose entry is kept for the expectation
+    keeper: FlowState | None = field(default=None, compare=False)
 
     def __init__(
         self,
@@ -104,6 +109,7 @@ class LiveExpectation:
         self.former = former
         self.registered = self.suspected = False
         self.lasting = lasting
+        self.keeper = None
 
     @property
     def permanent(self) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fwhelpers.engine.announcement import Announcement
-from fwhelpers.engine.flow_state import FlowState
+from fwhelpers.engine.flow_state import FlowState, Repeatable
+from fwhelpers.engine.nat import Plan
 from fwhelpers.engine.registry import LiveExpectation
 
 #: seconds within which an identical permanent expectation is not created again
@@ -13,6 +14,8 @@ YOUNG = 2.0
 RENEWAL_INTERVAL = 0.25
 #: an expectation of a single connection is renewed once this part of the lifetime is over: a fourth
 PARTS = 4
+#: the part of its lifetime by which a claim may end early that joins another connection's expectation
+EARLY = 1 / 32
 
 
 def is_young(
@@ -35,6 +38,21 @@ def is_young(
     return not confirmed or (current.permanent and not renewed)
 
 
+def joins(current: LiveExpectation, announcement: Announcement) -> bool:
+    """Return whether what another connection of the same client opened can stay for this announcement too.
+
+    The kernel gives an expectation no other master. A takeover deletes and creates it, and refuses a connection that
+    arrives in between. So the entry of the connection that opened it is kept for longer instead, while that is open.
+    """
+    flow, claim, keeper = announcement.flow, current.claim, current.keeper
+    if keeper is None or keeper is flow or claim.account != flow.account:
+        return False
+    if not current.permanent or announcement.event.child:
+        return False
+    until = announcement.now + announcement.lifetime * (1 - EARLY)
+    return until <= current.kernel_end and keeper.can_keep(until)
+
+
 def waits(live: LiveExpectation | None, announcement: Announcement) -> bool:
     """Return whether the announcing connection opened this for a single connection, which has not come yet.
 
@@ -49,3 +67,13 @@ def waits(live: LiveExpectation | None, announcement: Announcement) -> bool:
     remaining = live.claim.until - announcement.now
     young = remaining > announcement.lifetime * (1 - 1 / PARTS)
     return confirmed and settled and young and live.claim.owner == flow.connection
+
+
+def remember(announcement: Announcement, planned: Plan, live: LiveExpectation) -> None:
+    """Store an announcement in its flow, for `ExpectationManager.repeats`, if all of it is in the event."""
+    event, flow = announcement.event, announcement.flow
+    if not event.sources and (event.span is None or planned.visible == event.server):
+        reply, lifetime = announcement.context.reply, announcement.lifetime
+        flow.repeatable = Repeatable(event, reply, live, lifetime)
+    else:
+        flow.repeatable = None

@@ -65,6 +65,7 @@ def provisional(play: Playbook, port: int = 49200) -> Expect:
         play.client.at(port),
         policy="event",
         permanent=True,
+        keep_after_master=True,
         timeout=30,
         trigger="SUBSCRIBE",
     )

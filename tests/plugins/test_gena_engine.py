@@ -66,8 +66,8 @@ def connection(
 
 def test_the_expectation() -> None:
     c = connection()
-    c.c(m.subscribe())
-    verdict = c.s(m.accepted())
+    verdict = c.c(m.subscribe())
+    c.s(m.accepted())
     assert set(c.expected) == {"10.0.2.2 > 10.0.1.2:49200"}
     expectation = c.maker.renewed[-1]
     assert (expectation.flags, expectation.timeout, expectation.klass, expectation.helper) == (
@@ -160,16 +160,89 @@ def test_callstranger(callback: bytes, rule: str) -> None:
     assert rule in c.refused
 
 
-def test_a_renewal_on_another_connection() -> None:
+def another(c: Connection, number: int = 1) -> Connection:
+    """Return another connection of the same control point to the device."""
+    ends = f"10.0.1.2:{40000 + number}", "10.0.2.2:49152"
+    d = connection(ends, inspector=c.inspector, maker=c.maker)
+    d.now = c.now
+    return d
+
+
+def test_a_renewal_after_the_connection_has_ended() -> None:
     c = connection()
     c.c(m.subscribe())
     c.s(m.accepted())
-    d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
-    d.now = c.now + 900
+    c.end()
+    d = another(c)
+    d.now += 900
     d.c(m.renew())
     d.s(m.accepted())
     assert c.maker.created[-1].master == d.orig
     assert c.maker.created[-1].tuple == c.maker.created[0].tuple
+
+
+def test_a_renewal_while_the_connection_is_open() -> None:
+    """The kernel would have to delete the expectation for another master."""
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted())
+    d = another(c)
+    d.now += 900
+    d.c(m.renew())
+    d.s(m.accepted())
+    assert [e.master for e in c.maker.created] == [c.orig]
+    # the entry of its master lives as long as the renewed subscription
+    c.now = d.now
+    assert c.end().timeout == 1860
+    # the manager, which deletes what is overdue, gets to know of it
+    reported = [r.expectation for r in c.notes if r.kind == "renewed" and r.expectation]
+    assert [(e.master, e.timeout) for e in reported] == 2 * [(c.orig, 1860)]
+
+
+def test_subscriptions_with_one_callback_share_an_expectation() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    others = [another(c, number) for number in range(1, 7)]
+    for d in others:
+        d.now += 0.5
+        d.c(m.subscribe())
+    for number, d in enumerate(others):
+        d.s(m.accepted(sid=b"uuid:%d" % number))
+        d.end()
+    c.now += 1
+    c.s(m.accepted())
+    assert [e.master for e in c.maker.created] == [c.orig]
+    assert c.maker.deleted == c.maker.released == []
+    c.inspector.tick(c.now + 1700)
+    assert c.maker.deleted == []
+
+
+def test_the_others_outlive_the_connection_that_was_first() -> None:
+    """It is given up, and its entry stays for their subscriptions."""
+    c = connection()
+    c.c(m.subscribe())
+    d = another(c)
+    d.c(m.subscribe())
+    d.s(m.accepted())
+    c.s(b"no response of HTTP\r\n")
+    assert c.maker.deleted == []
+    assert c.end().timeout == 1861  # rounded up
+
+
+def test_an_unsubscription_leaves_the_other_subscription() -> None:
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted(sid=b"uuid:1"))
+    c.c(m.subscribe())
+    c.s(m.accepted(sid=b"uuid:2"))
+    c.c(m.unsubscribe(b"uuid:1"))
+    c.s(m.OK)
+    c.c(m.subscribe())
+    c.s(m.NO)
+    assert c.maker.released == []
+    c.c(m.unsubscribe(b"uuid:2"))
+    c.s(m.OK)
+    assert c.maker.released == [c.maker.created[0].tuple]
 
 
 def test_an_unsubscription_on_another_connection() -> None:
@@ -269,7 +342,8 @@ def test_one_client_does_not_displace_the_subscriptions_of_others() -> None:
     for number in range(2000):
         greedy.c(m.subscribe(b"<http://10.0.1.66:49200/>"))
         greedy.s(m.accepted(sid=b"uuid:%d" % number))
-    d = connection(("10.0.1.2:40001", "10.0.2.2:49152"), inspector=c.inspector, maker=c.maker)
+    c.end()
+    d = another(c)
     d.now = greedy.now + 900
     d.c(m.renew())
     d.s(m.accepted())
