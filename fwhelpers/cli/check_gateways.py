@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
@@ -18,6 +19,7 @@ _PAGE = "see docs/gateways.md"
 #: conntrackd commits so many hash buckets at once (read_config_yy.y: commit_steps). If these are all, the client of
 #: the commit is never released, and each `conntrackd -f` after it is ignored (seen with 1.4.7)
 COMMIT_STEP = 8192
+LOCK = "/var/lock/conntrack.lock"  #: LockFile's default
 _ON = {"on", "yes"}
 _NOTIFY = re.compile(r"^\s*notify(?:_master)?\s+(.+)$", re.MULTILINE)
 #: `conntrackd -c`, also behind -C FILE or in a variable, as in `$CONNTRACKD_BIN -C $CONF -c`
@@ -46,6 +48,7 @@ def synchronisation(
         return
     faults = [
         *_conntrackd(str(conntrackd), words),
+        *_stale_lock(words),
         *([] if keep_masters else [_MASTERS_END]),
         *_both_active(keepalived),
         *_scripts(keepalived),
@@ -68,6 +71,28 @@ def _conntrackd(where: str, words: list[str]) -> Iterator[Diagnostic]:
     if value_of(words, "DisableExternalCache").lower() in _ON:
         problem = "with DisableExternalCache On, as if both were active, expectations never reach the other gateway"
         yield Diagnostic(where, problem, f"set it to Off; {_PAGE}")
+
+
+def _stale_lock(words: list[str]) -> Iterator[Diagnostic]:
+    """A killed conntrackd leaves its lock file, and no other one starts (main.c: O_EXCL)."""
+    lock = Path(value_of(words, "LockFile") or value_of(words, "Lockfile") or LOCK)
+    if lock.exists() and not _serves(value_of(words, "Path")):
+        hint = f"remove it and start conntrackd; {_PAGE} has a drop-in that does so"
+        yield Diagnostic(
+            str(lock), "conntrackd does not run, and can't start while this exists", hint
+        )
+
+
+def _serves(control: str) -> bool:
+    """Return whether a process serves a control socket, or may do so, as the socket is not ours to use."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(control)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True
+    return True
 
 
 def _both_active(keepalived: Path) -> Iterator[Diagnostic]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
 
+from fwhelpers.cli import check_gateways
 from fwhelpers.cli.check_gateways import synchronisation
 from fwhelpers.firewalld.diagnostics import Diagnostic
 
@@ -54,6 +56,27 @@ def test_masters_that_end(tmp_path: Path) -> None:
     (problem,) = synchronisation(conf, missing, keep_masters=False)
     assert isinstance(problem, Diagnostic)
     assert problem.problem.startswith("connections whose control connection has ended")
+
+
+def test_a_lock_file_of_a_killed_conntrackd(tmp_path: Path) -> None:
+    lock, control = tmp_path / "lock", tmp_path / "control"
+    conf = SHIPPED["conntrackd.conf"].replace("/var/lock/conntrack.lock", str(lock))
+    conf = conf.replace("/var/run/conntrackd.ctl", str(control))
+    fine = ["conntrackd carries expectations"]
+    assert problems(tmp_path, conf, SHIPPED["notify"]) == fine
+    lock.touch()
+    stale = ["conntrackd does not run, and can't start while this exists"]
+    assert problems(tmp_path, conf, SHIPPED["notify"]) == stale
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(control))
+        assert problems(tmp_path, conf, SHIPPED["notify"]) == stale
+        server.listen()
+        assert problems(tmp_path, conf, SHIPPED["notify"]) == fine
+
+
+def test_the_drop_in_removes_the_lock_of_the_example() -> None:
+    lock = check_gateways.value_of(check_gateways.words_of(SHIPPED["conntrackd.conf"]), "LockFile")
+    assert f"rm -f {lock}\n" in SHIPPED["conntrackd.service.conf"]
 
 
 def test_no_external_cache(tmp_path: Path) -> None:
