@@ -62,6 +62,7 @@ _PATHS = {
     "/var/run/conntrackd.ctl": "/run/lab/conntrackd.ctl",
 }
 _CONF = "/run/lab/conntrackd.conf"
+_GATEWAY_LINKS = ("lan", "wan", "sync")
 
 
 class GatewayPair(Lab):
@@ -114,8 +115,8 @@ class GatewayPair(Lab):
         for end in ("c", "s"):
             self.run(end, "ip", "neigh", "flush", "dev", "eth0")
 
-    def start_conntrackd(self) -> None:
-        """Start conntrackd on both gateways and wait until each serves its control socket."""
+    def start_conntrackd(self) -> dict[str, Process]:
+        """Start conntrackd on both gateways and wait until each serves its control socket. Return the processes."""
         for name in "gh":
             space = self.namespaces[name]
             conf = (EXAMPLES / "conntrackd.conf").read_text()
@@ -124,40 +125,66 @@ class GatewayPair(Lab):
             if name == "h":
                 conf = _exchanged(conf, "10.0.9.1", "10.0.9.2")
             space.path(_CONF).write_text(conf)
-            space.popen("conntrackd", "-C", _CONF)
-        for name in "gh":
-            wait_until(lambda ns=name: self.conntrackd(ns, "-s", check=False), "conntrackd")
+        return {name: self.restart_conntrackd(name) for name in "gh"}
+
+    def restart_conntrackd(self, name: str) -> Process:
+        """Start conntrackd on one gateway, with the configuration that it has."""
+        # a killed one leaves it, and the next one ends at once
+        self.namespaces[name].path(_PATHS["/var/lock/conntrack.lock"]).unlink(missing_ok=True)
+        process = self.popen(name, "conntrackd", "-C", _CONF)
+        wait_until(lambda: self.conntrackd(name, "-s", check=False), f"{name}: conntrackd")
+        return process
 
     def conntrackd(self, ns: str, *arguments: str, check: bool = True) -> str:
         """Send a command to conntrackd; return its output, empty if it failed and `check` is false."""
         result = self.run(ns, "conntrackd", "-C", _CONF, *arguments, check=check)
         return "" if result.returncode else result.stdout
 
-    def wait_replicated(self, count: int, port: int) -> None:
-        """Wait until the other gateway's external cache has so many expectations of control connections to a port."""
-        self.wait_cached("expect", f"dport={port} ", count)
+    def wait_replicated(self, count: int, port: int, ns: str = "h") -> None:
+        """Wait until the passive gateway's external cache has so many expectations of control connections to a port."""
+        self.wait_cached("expect", f"dport={port} ", count, ns)
 
-    def wait_cached(self, kind: str, text: str, count: int = 1) -> None:
-        """Wait until the other gateway's external cache of `kind` (ct, expect) has a text so many times or more."""
+    def wait_cached(self, kind: str, text: str, count: int = 1, ns: str = "h") -> None:
+        """Wait until the passive gateway's external cache of `kind` (ct, expect) has a text so many times or more."""
         wait_until(
-            lambda: self.conntrackd("h", "-e", kind).count(text) >= count,
+            lambda: self.conntrackd(ns, "-e", kind).count(text) >= count,
             f"{count} times {text} in the external cache of {kind}",
         )
 
     def fail(self, active: Process) -> None:
         """Kill the service of the active gateway, and cut its links."""
         active.signal(signal.SIGKILL)
-        for link in ("lan", "wan", "sync"):
+        for link in _GATEWAY_LINKS:
             self.run("g", "ip", "link", "set", link, "down")
 
-    def take_over(self) -> str:
-        """Make h the active gateway, with the notify script; return what `fwhelpers takeover` prints."""
+    def return_links(self) -> None:
+        """Give g its links back, without the virtual addresses."""
+        self.drop_addresses("g")
+        for link in _GATEWAY_LINKS:
+            self.run("g", "ip", "link", "set", link, "up")
+
+    def take_over(self, name: str = "h") -> str:
+        """Make a gateway the active one, with the notify script; return what `fwhelpers takeover` prints."""
+        output = self.notify(name, "MASTER")
+        self.take_addresses(name)
+        return next(line for line in output.splitlines() if line.startswith("takeover: "))
+
+    def hand_over(self, active: str, passive: str) -> str:
+        """Exchange the roles of two gateways that both work; return what `fwhelpers takeover` prints."""
+        self.drop_addresses(active)
+        self.notify(active, "BACKUP")
+        return self.take_over(passive)
+
+    def notify(self, name: str, state: str) -> str:
+        """Run the notify script as keepalived does; return its output."""
         paths = os.pathsep.join([str(Path(FWHELPERS[0]).parent), os.environ["PATH"]])
         env = {"CONNTRACKD_CONF": _CONF, "FWHELPERS_CONF": "/run/lab/fwhelpers", "PATH": paths}
-        notify = str(EXAMPLES / "notify")
-        output = self.run("h", "sh", notify, "GROUP", "gateway", "MASTER", "50", env=env).stdout
-        self.take_addresses("h")
-        return next(line for line in output.splitlines() if line.startswith("takeover: "))
+        script = str(EXAMPLES / "notify")
+        return self.run(name, "sh", script, "GROUP", "gateway", state, "50", env=env).stdout
+
+    def drop_addresses(self, name: str) -> None:
+        """Remove the virtual addresses from a gateway."""
+        self._batch(name, "address del 10.0.1.1/32 dev lan\naddress del 10.0.2.1/32 dev wan\n")
 
 
 def _exchanged(text: str, first: str, second: str) -> str:

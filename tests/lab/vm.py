@@ -28,7 +28,7 @@ BUILD = ROOT / "build" / "vm"
 GUEST = "/run/fwlab"  #: the run's directory in the VM
 CPUS = 2
 #: environment variables that commands in the VM see
-_PASSED = ("CI", "TERM", "COLUMNS", "FWHELPERS_CALLS")
+_PASSED = ("CI", "TERM", "COLUMNS", "FWHELPERS_CALLS", "FWHELPERS_TAKEOVERS")
 
 # udev would load these unused modules, and each costs seconds under emulation
 _UNUSED = (

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import time
 
 import pytest
 from lab import PROGRAMS, clients
@@ -16,6 +19,8 @@ PEERS = str(PROGRAMS / "peers.py")
 GATE = "/run/lab/go"
 RPC = "[helpers.rpc]\n"
 SHORT = 10  #: seconds
+#: in a row; FWHELPERS_TAKEOVERS=100 in the environment makes a hundred
+TAKEOVERS = int(os.environ.get("FWHELPERS_TAKEOVERS", "4"))
 CONFIG = "[helpers.ftp]\nresume = true\n"
 
 
@@ -151,6 +156,116 @@ def wait_heard(lab: GatewayPair) -> None:
     before = {ns: arrived(lab, ns) for ns in "cs"}
     for ns, count in before.items():
         wait_until(lambda ns=ns, count=count: arrived(lab, ns) - count > ENOUGH, f"audio at {ns}")
+
+
+def test_take_overs_in_a_row() -> None:
+    """The gateways exchange their roles again and again, between the announcements of two transfers and their data."""
+    with GatewayPair("snat") as lab:
+        start_ftp(lab, [4])
+        for name in "gh":
+            lab.start_fwhelpers("[helpers.ftp]\n", ns=name)
+        lab.start_conntrackd()
+        active, passive = "g", "h"
+        for number in range(TAKEOVERS):
+            transfers = announce(lab, number)
+            lab.wait_replicated(2, port=21, ns=passive)
+            line = lab.hand_over(active, passive)
+            active, passive = passive, active
+            assert line == "takeover: 2 repaired, 0 kept, 0 refused, 0 lost", f"{number}: {line}"
+            finish(lab, number, transfers)
+
+
+def announce(lab: GatewayPair, number: int) -> list[Process]:
+    """Begin a passive and an active transfer, which wait for `finish` between announcement and data."""
+    gate = f"{GATE}{number}"
+    to_client = client(lab, "listen_for_data", "10.0.1.2", str(5000 + number), gate)
+    passive = client(lab, "fetch", "10.0.2.2", gate)
+    to_client.wait_line("^< 200")
+    passive.wait_line("^< 227")
+    return [to_client, passive]
+
+
+def finish(lab: GatewayPair, number: int, transfers: list[Process]) -> None:
+    lab.namespaces["c"].path(f"{GATE}{number}").touch()
+    for transfer in transfers:
+        transfer.wait_line("^data served by ftp")
+
+
+def test_the_first_gateway_comes_back() -> None:
+    """Its service was killed, and started again when the other one was active."""
+    with GatewayPair("snat") as lab:
+        start_ftp(lab, [4])
+        first, _ = (lab.start_fwhelpers("[helpers.ftp]\n", ns=name) for name in "gh")
+        lab.start_conntrackd()
+        transfers = announce(lab, 0)
+        lab.wait_replicated(2, port=21)
+        lab.fail(first)
+        lab.take_over()
+        finish(lab, 0, transfers)
+
+        lab.return_links()
+        lab.start_fwhelpers("[helpers.ftp]\n", ns="g")
+        lab.notify("g", "BACKUP")
+        transfers = announce(lab, 1)
+        lab.wait_replicated(2, port=21, ns="g")
+        line = lab.hand_over("h", "g")
+        assert line == "takeover: 2 repaired, 0 kept, 0 refused, 0 lost"
+        finish(lab, 1, transfers)
+
+
+@pytest.mark.parametrize("name", ["g", "h"])
+def test_conntrackd_is_killed_and_started_again(name: str) -> None:
+    """What was announced in between survives as well."""
+    with GatewayPair("snat") as lab:
+        start_ftp(lab, [4])
+        active, _ = (lab.start_fwhelpers("[helpers.ftp]\n", ns=ns) for ns in "gh")
+        synchronizers = lab.start_conntrackd()
+        synchronizers[name].signal(signal.SIGKILL)
+        synchronizers[name].wait()
+        transfers = announce(lab, 0)
+        lab.restart_conntrackd(name)
+        lab.conntrackd("h", "-n")  # ask for everything, as the notify script does
+        lab.wait_replicated(2, port=21)
+        lab.fail(active)
+        line = lab.take_over()
+        assert line == "takeover: 2 repaired, 0 kept, 0 refused, 0 lost"
+        finish(lab, 0, transfers)
+
+
+def test_both_gateways_are_active_while_their_link_is_cut() -> None:
+    """Each opens what was announced to it. Afterwards the one that keeps the addresses goes on."""
+    with GatewayPair("snat") as lab:
+        start_ftp(lab, [4])
+        for name in "gh":
+            lab.start_fwhelpers("[helpers.ftp]\n", ns=name)
+        lab.start_conntrackd()
+        transfers = announce(lab, 0)
+        lab.wait_replicated(2, port=21)
+        lab.run("g", "ip", "link", "set", "sync", "down")
+        lab.notify("h", "MASTER")  # its addresses reach nobody: the ends keep those of g
+        finish(lab, 0, transfers)
+        lab.run("g", "ip", "link", "set", "sync", "up")
+        lab.notify("h", "BACKUP")
+        transfers = announce(lab, 1)
+        lab.wait_replicated(2, port=21)
+        line = lab.hand_over("g", "h")
+        assert line == "takeover: 2 repaired, 0 kept, 0 refused, 0 lost"
+        finish(lab, 1, transfers)
+
+
+def test_the_first_announcement_after_a_failover() -> None:
+    """Prints how long the script takes, and the first transfer: a control connection, PASV and its data."""
+    with GatewayPair("snat") as lab:
+        start_ftp(lab, [4])
+        active, _ = (lab.start_fwhelpers("[helpers.ftp]\n", ns=name) for name in "gh")
+        lab.start_conntrackd()
+        client(lab, "fetch", "10.0.2.2", "/").wait_line("^data served by ftp")
+        lab.fail(active)
+        begin = time.monotonic()
+        lab.take_over()
+        moved = time.monotonic()
+        client(lab, "fetch", "10.0.2.2", "/").wait_line("^data served by ftp")
+        print(f"script {moved - begin:.2f} s, first transfer {time.monotonic() - moved:.2f} s")
 
 
 def client(lab: GatewayPair, *arguments: str) -> Process:
