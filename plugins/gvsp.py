@@ -68,13 +68,12 @@ class Control(DatagramParser):
         self._ports = [0] * len(PORTS)  # of the channels; 0: closed
 
     def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
-        if len(data) < _HEADER:
-            raise ParseError("not GVCP")
+        """Follow the control of a camera. Never raises ParseError: one forged datagram would end its streams."""
+        if len(data) < _HEADER or not (reply or data[0] == _KEY):
+            return
         head, command, length, number = unpack_from("!HHHH", data)
         if reply:
             yield from self._answer(head, command, number)
-        elif data[0] != _KEY:
-            raise ParseError("not GVCP")
         elif command == WRITEREG and length == len(data) - _HEADER <= _MAX_DATA and not length % 8:
             yield from self._write(data, number)
 
