@@ -21,8 +21,8 @@ GigE Vision specification 2.0 §16 (GVCP headers), §28 (bootstrap registers); a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from struct import Struct, unpack_from
 from struct import error as StructError
-from struct import pack, unpack, unpack_from
 from typing import Any, Final
 
 from fwhelpers.api import (
@@ -55,6 +55,8 @@ ADDRESSES: Final = {0x0D18 + 0x40 * n: n for n in range(_STREAMS)} | {0x0B10: _S
 LIFETIME: Final = 300  #: seconds after the last sign of the host's life
 #: one of this many answers to READREG renews the expectations; hosts send one each second, or cameras give them up
 RENEWAL: Final = 32
+_ELSEWHERE: Final = "the stream goes to another host or a group"
+_STATE: Final = Struct("!BHB5HB")
 
 
 class Control(DatagramParser):
@@ -66,15 +68,15 @@ class Control(DatagramParser):
         self._reads = 0  # answers to READREG, modulo RENEWAL
         self._pending = (0, 0)  # id of a command that opened channels (bits), until it is answered
         self._ports = [0] * len(PORTS)  # of the channels; 0: closed
+        self._elsewhere = 0  # channels (bits) whose destination is not this host
 
     def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
-        if len(data) < _HEADER:
-            raise ParseError("not GVCP")
+        """Follow the control of a camera. Never raises ParseError: one forged datagram would end its streams."""
+        if len(data) < _HEADER or not (reply or data[0] == _KEY):
+            return
         head, command, length, number = unpack_from("!HHHH", data)
         if reply:
             yield from self._answer(head, command, number)
-        elif data[0] != _KEY:
-            raise ParseError("not GVCP")
         elif command == WRITEREG and length == len(data) - _HEADER <= _MAX_DATA and not length % 8:
             yield from self._write(data, number)
 
@@ -83,7 +85,7 @@ class Control(DatagramParser):
         for at in range(_HEADER, len(data), 8):
             (register,) = unpack_from("!I", data, at)
             if register in ADDRESSES:
-                yield from self._address(data[at + 4 : at + 8], at + 4)
+                yield from self._address(ADDRESSES[register], data[at + 4 : at + 8], at + 4)
             elif register in PORTS:
                 channel, (port,) = PORTS[register], unpack_from("!H", data, at + 6)
                 yield from self._close(channel, False)
@@ -93,16 +95,21 @@ class Control(DatagramParser):
         if opened:
             self._pending = (number, opened)
 
-    def _address(self, addr: bytes, at: int) -> Iterator[Event]:
+    def _address(self, channel: int, addr: bytes, at: int) -> Iterator[Event]:
+        self._elsewhere &= ~(1 << channel)
         if addr == self.flow.client.addr:
             yield Rewrite(Endpoint(addr), (at, at + 4), fields.host, fields.fit_host)
         elif any(addr):
-            yield Refuse("G5", "the stream goes to another host or a group", Endpoint(addr))
+            self._elsewhere |= 1 << channel
+            yield from self._close(channel, False)
+            yield Refuse("G5", _ELSEWHERE, Endpoint(addr))
 
     def _open(self, channel: int, port: int, span: tuple[int, int]) -> Expect | Refuse:
         if not self._answered:
             reason = "a stream before the camera has answered"
             return Refuse("G4", reason, self.flow.client.at(port))
+        if self._elsewhere >> channel & 1:
+            return Refuse("G5", _ELSEWHERE, self.flow.client.at(port))
         self._ports[channel] = port
         return Expect(
             self.flow.server, self.flow.client.at(port), span=span, encode=fields.port,
@@ -132,24 +139,26 @@ class Control(DatagramParser):
             if not self._reads:
                 yield from (self._stream(n, True) for n, port in enumerate(self._ports) if port)
 
-    # state:  | answered (128), READREG answers | id, channels that wait | ports |
+    # state:  | answered (128), READREG answers | id, channels that wait | ports | channels of others |
 
     def save(self) -> bytes:
-        if not self._answered:
+        if not self._answered and not self._elsewhere:
             return b""
-        return pack("!BHB5H", 128 | self._reads, *self._pending, *self._ports)
+        return _STATE.pack(
+            self._answered << 7 | self._reads, *self._pending, *self._ports, self._elsewhere
+        )
 
     def restore(self, state: bytes) -> None:
         if not state:
             return
         try:
-            head, number, opened, *ports = unpack("!BHB5H", state)
+            head, number, opened, *ports, elsewhere = _STATE.unpack(state)
         except StructError:
             raise ParseError("invalid stored state") from None
-        if not 128 <= head < 128 + RENEWAL or opened >> len(ports):
+        if head & 0x7F >= RENEWAL or (opened | elsewhere) >> len(ports):
             raise ParseError("invalid stored state")
-        self._answered, self._reads = True, head - 128
-        self._pending, self._ports = (number, opened), ports
+        self._answered, self._reads = bool(head >> 7), head & 0x7F
+        self._pending, self._ports, self._elsewhere = (number, opened), ports, elsewhere
 
 
 def _name(channel: int) -> str:

@@ -47,10 +47,12 @@ TCP: Final = 1  #: type of an address
 VERSIONS: Final = (3, 4)
 
 MAX_RECORD: Final = 2048  #: bytes; longer ones, of lists of files, are passed over
-MAX_ADDRESSES: Final = 8
+MAX_ADDRESSES: Final = 8  #: that a message may open; a server may list all that it has
+MAX_LISTED: Final = 64
 MAX_PENDING: Final = 4
 _MAX_VARIABLES, _MAX_TEXT = 16, 256
 _HINT: Final = 'guard.address = "announced" in [helpers.ndmp] allows servers to name each other'
+_OTHER_HINT: Final = "the server listens at another address, which guard.addresses may allow"
 
 
 class Ndmp(Parser):
@@ -84,7 +86,7 @@ class Ndmp(Parser):
         elif code in (DATA_CONNECT, MOVER_CONNECT):
             if code == MOVER_CONNECT:
                 message.u32()  # whether it reads or writes
-            for end in self._addresses(message):
+            for end in self._addresses(message)[:MAX_ADDRESSES]:
                 yield self._connects(end)
 
     def _open(self, version: int) -> None:
@@ -107,13 +109,15 @@ class Ndmp(Parser):
         self._listens.remove(answered)
         if error or message.u32():
             return
-        own = self.flow.server.addr
-        ends = [end for end in self._addresses(message) if end.addr == own]
-        if ends:
-            former = _pairs(self.memory.get(_key(own), b""))
-            latest = [*former, *(pack("!H", end.port) for end in ends)][-MAX_ADDRESSES:]
-            self.memory[_key(own)] = b"".join(latest)
-        for end in ends:
+        # servers have interfaces of their own for data, which the guard judges if it may admit any
+        ends = sorted(self._addresses(message), key=lambda end: end.addr != self.flow.server.addr)
+        accepted = [e for e in ends if e.addr == self.flow.server.addr or self.address != "peer"]
+        if ends and not accepted:
+            yield Refuse("G5", _OTHER_HINT, ends[0])
+        for end in accepted[:MAX_ADDRESSES]:
+            former = _pairs(self.memory.get(_key(end.addr), b""))
+            latest = [*former, pack("!H", end.port)][-MAX_ADDRESSES:]
+            self.memory[_key(end.addr)] = b"".join(latest)
             yield Expect(self.flow.client, end, trigger="LISTEN")
 
     def _addresses(self, message: Xdr) -> list[Endpoint]:
@@ -123,7 +127,7 @@ class Ndmp(Parser):
         if self._version == 3:
             return [_endpoint(message)]
         count = message.u32()
-        if count > MAX_ADDRESSES:
+        if count > MAX_LISTED:
             raise ParseError(f"{count} addresses")
         ends = []
         for _ in range(count):

@@ -34,7 +34,8 @@ from fwhelpers.sansio.xdr import Xdr
 
 PROGRAM, VERSION = 100003, 4
 NULL, COMPOUND = 0, 1
-SETCLIENTID = 35
+GETATTR, PUTPUBFH, PUTROOTFH, SETCLIENTID = 9, 23, 24, 35
+MAX_BEFORE = 4  #: operations of a COMPOUND before SETCLIENTID
 NET_IDS = {b"tcp": 4, b"tcp6": 6}
 
 MAX_RECORD = 4096  #: bytes of a call that is buffered; a SETCLIENTID has less than 2000
@@ -92,12 +93,20 @@ class Callback(Parser):
 
     def _compound(self, call: Xdr, record: Record) -> Iterator[Event]:
         call.opaque(_MAX_TAG)
-        minor = call.u32()
-        operation = call.u32() and call.u32()
+        minor, operations = call.u32(), call.u32()
         if minor:
             yield self._done("callbacks use this connection")
-        elif operation == SETCLIENTID:
-            yield from self._set_client_id(call, record)
+            return
+        for _ in range(min(operations, MAX_BEFORE + 1)):
+            operation = call.u32()
+            if operation == SETCLIENTID:
+                yield from self._set_client_id(call, record)
+                return
+            # Solaris and illumos ask for the root's lease time first (nfs4_vfsops.c: nfs4setclientid_otw)
+            if operation == GETATTR:
+                call.skip(4 * call.u32())
+            elif operation not in (PUTPUBFH, PUTROOTFH):
+                return
 
     def _set_client_id(self, call: Xdr, record: Record) -> Iterator[Event]:
         call.take(8)

@@ -70,11 +70,12 @@ class Talk(DatagramParser):
         self._answered = False  # the daemon exists: the source of a request may be forged
 
     def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
-        if len(data) != (_ANSWER if reply else _REQUEST) or data[0] != _VERSION:
-            raise ParseError("not ntalk")
-        _, kind, answer = _HEAD.unpack_from(data)
-        if kind > ANNOUNCE:
-            raise ParseError(f"type {kind} of a message")
+        """Follow a call. Never raises ParseError: one forged datagram would withdraw what was announced."""
+        if len(data) != (_ANSWER if reply else _REQUEST):
+            return
+        version, kind, answer = _HEAD.unpack_from(data)
+        if version != _VERSION or kind > ANNOUNCE:
+            return
         if reply:
             yield from self._answer(kind, answer, data)
         else:

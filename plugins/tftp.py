@@ -20,8 +20,9 @@ MAX_REQUEST = 512
 
 _REQUEST = re.compile(
     # RFC 1350 §5, fig. 5-1. RFC 2347 has options and values in pairs, but boot ROMs send binary values, which may
-    # contain NULs: the options are not checked, as nothing depends on them
-    rb"\0(?P<opcode>[\1\2])[^\0]+\0(?i:netascii|octet|mail)\0(?:[^\0].*\0)?",
+    # contain NULs: the options are not checked, as nothing depends on them. Clients that send a buffer of a fixed size
+    # pad it with NULs, which servers pass over (tftpd-hpa 5.2)
+    rb"\0(?P<opcode>[\1\2])[^\0]+\0(?i:netascii|octet|mail)\0(?:[^\0].*\0|\0+)?",
     re.DOTALL,
 )
 _NAMES = {b"\1": "RRQ", b"\2": "WRQ"}

@@ -60,12 +60,11 @@ class Session(DatagramParser):
         self._session: int | None = None  # that the manager accepted
 
     def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
+        """Follow a session. Never raises ParseError: one forged datagram would close a display for the day."""
         if len(data) < _HEADER:
-            raise ParseError("not XDMCP")
+            return
         version, opcode, length = unpack_from("!HHH", data)
-        if version != _VERSION:
-            raise ParseError(f"version {version} of XDMCP")
-        if length != len(data) - _HEADER:  # displays and managers ignore it as well
+        if version != _VERSION or length != len(data) - _HEADER:  # all programs ignore it as well
             return
         if opcode == REQUEST and not reply:
             yield from self._request(data)
@@ -73,8 +72,12 @@ class Session(DatagramParser):
             yield from self._answer(opcode, data)
 
     def _request(self, data: bytes) -> Iterator[Event]:
+        try:
+            display, addresses = _read_request(data)
+        except ParseError as error:
+            yield Refuse("G11", str(error))
+            return
         self._display = self._session = None
-        display, addresses = _read_request(data)
         if display > MAX_DISPLAY:
             reason = f"display {display} is above {MAX_DISPLAY}"
             yield Refuse("G6", reason, self.flow.client.at(min(X11 + display, 65535)))
@@ -96,8 +99,15 @@ class Session(DatagramParser):
                 yield from self._opened("Alive")
             elif session == self._session or not running:
                 yield from self._ended()
-        elif opcode in (DECLINE, REFUSE, FAILED):
+        elif self._rejects(opcode, data):
             yield from self._ended()
+
+    def _rejects(self, opcode: int, data: bytes) -> bool:
+        if opcode == DECLINE:  # it answers a Request, and names no session
+            return self._session is None
+        named = data[_HEADER : _HEADER + 4]
+        session = int.from_bytes(named, "big") if len(named) == 4 else None
+        return opcode in (REFUSE, FAILED) and session is not None and session == self._session
 
     def _opened(self, trigger: str) -> Iterator[Event]:
         assert self._display is not None
@@ -110,7 +120,8 @@ class Session(DatagramParser):
         yield Keep(seconds)
 
     def _ended(self) -> Iterator[Event]:
-        if self._session is not None:
+        # without an accepted session too: that of an earlier Request may be open
+        if self._display is not None:
             yield Cancel()
         self._display = self._session = None
 

@@ -174,7 +174,8 @@ class Registry:
         if former is None or former.client != client:
             quota = limits.max_per_source
             if self._counts.get(client, 0) >= quota:
-                return Refusal("G9", f"{quota} expectations of this client are alive")
+                reason = f"{quota} expectations of this client are alive (guard.max_per_source)"
+                return Refusal("G9", reason)
         if former is None or former.party != party:
             quota = self.max_alive // PARTY_SHARE or 1
             if self._parties.get(party, 0) >= quota:

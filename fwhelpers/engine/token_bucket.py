@@ -57,7 +57,7 @@ class TokenBuckets:
             return Refusal("G9", f"more than {self._party_rate} expectations a second")
         own = self._bucket(client)
         if not own.refill(rate, now):
-            return Refusal("G9", f"more than {rate} expectations a second")
+            return Refusal("G9", f"more than {rate} expectations a second (guard.rate)")
         self._all.tokens -= 1
         shared.tokens -= 1
         own.tokens -= 1

@@ -63,6 +63,16 @@ class Ras(DatagramParser):
         if handler is not None:
             yield from handler(self, data, value, reply)
 
+    # state for another worker: a message was read. What was announced is in the kernel
+
+    def save(self) -> bytes:
+        return b"\1" if self._begun else b""
+
+    def restore(self, state: bytes) -> None:
+        if state not in (b"", b"\1"):
+            raise ParseError("invalid stored state")
+        self._begun = bool(state)
+
     # registration
 
     def _register(self, data: bytes, value: Any, reply: bool) -> Iterator[Event]:

@@ -1,6 +1,7 @@
 """Requests of the Direct Client-to-Client protocol, as clients put them into CTCP messages.
 
-    DCC SEND <name> <address> <port> [<size> [<token>]]      also MOVE and TSEND
+    DCC SEND <name> <address> <port> [<size> [<token>]]      also MOVE, and KVIrc's TSEND,
+                                                            SSEND, TSSEND, STSEND
     DCC CHAT <word> <address> <port> [<token>]               also SCHAT
     DCC ACCEPT <name> <port> <position> [<token>]            also RESUME
 
@@ -20,7 +21,8 @@ from fwhelpers.api import Endpoint, ParseError
 from fwhelpers.sansio import ip6text
 
 #: numbers that may follow address and port; the name must have a field of its own
-_OFFERS = {b"SEND": 2, b"MOVE": 2, b"TSEND": 2, b"CHAT": 1, b"SCHAT": 1}
+_FILES = (b"SEND", b"MOVE", b"TSEND", b"SSEND", b"TSSEND", b"STSEND")
+_OFFERS = {**dict.fromkeys(_FILES, 2), b"CHAT": 1, b"SCHAT": 1}
 
 _ADDRESS = re.compile(rb"(?P<number>0|[1-9][0-9]{0,9})|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,41}")
 _PORT = re.compile(rb"0|[1-9][0-9]{0,4}")

@@ -100,6 +100,16 @@ class Mgcp(DatagramParser):
         if not self._begun:
             raise ParseError(f"not an MGCP message: {data[:32]!r}")
 
+    # state for another worker: a message was read. What was announced is in the kernel
+
+    def save(self) -> bytes:
+        return b"\1" if self._begun else b""
+
+    def restore(self, state: bytes) -> None:
+        if state not in (b"", b"\1"):
+            raise ParseError("invalid stored state")
+        self._begun = bool(state)
+
     # commands
 
     def _command(self, message: Message, data: bytes, reply: bool) -> Iterator[Event]:

@@ -34,7 +34,7 @@ from fwhelpers.api import (
     Setting,
     hookimpl,
 )
-from fwhelpers.sansio import records, uaddr, xdr
+from fwhelpers.sansio import records
 from fwhelpers.sansio.records import Record, Records
 from fwhelpers.sansio.xdr import Xdr
 
@@ -48,6 +48,9 @@ from .results import (
     Call,
     Result,
     Service,
+    encode_address,
+    encode_port,
+    fit_address,
     read_services,
 )
 from .usual import MAX_AUTH, PORT_SPAN, RPCBIND, read_call, read_reply
@@ -153,16 +156,31 @@ class Portmap:
         if message.u32() != 0:
             return
         services = list(read_services(call, message))
+        if call.result is Result.ADDRESS:
+            yield from self._at_the_asked_host(services)
         yield from (
             self._dump_events(services) if call.result in _DUMPS else map(self._event, services)
         )
+
+    def _at_the_asked_host(self, services: list[Service]) -> Iterator[Event]:
+        """Expect the port at the server itself if it names another of its addresses.
+
+        rpcbind does so if the call has none of its addresses. libnfs and Linux read nothing but the port.
+        """
+        server = self._flow.server
+        for service in services:
+            end = service.end
+            another = any(end.addr) and end.addr != server.addr and end.family == server.family
+            event = self._event(service._replace(end=server.at(end.port))) if another else None
+            if isinstance(event, Expect):
+                yield replace(event, span=None, encode=None, fit=None)
 
     def _event(self, service: Service) -> Event:
         end = self._resolve(service.end)
         name = program_name(service.program)
         if not is_listed(service.program, self._programs):
             return Refuse("G6", f"program {name} is not in `programs`", end)
-        encode, fit = (_encode_address, _fit_address) if service.text else (_encode_port, None)
+        encode, fit = (encode_address, fit_address) if service.text else (encode_port, None)
         return Expect(
             self._flow.client,
             end,
@@ -219,26 +237,6 @@ _SAVED = Struct("!IIBB")
 
 def _programs(settings: Mapping[str, Any]) -> frozenset[int]:
     return settings.get("programs") or check_programs(DEFAULT_PROGRAMS)
-
-
-# replacing an endpoint
-
-
-def _encode_port(end: Endpoint) -> bytes:
-    return end.port.to_bytes(4, "big")
-
-
-def _encode_address(end: Endpoint) -> bytes:
-    return xdr.string(uaddr.format_(end))
-
-
-def _fit_address(end: Endpoint, size: int) -> bytes | None:
-    # `size` includes the length, the text and its padding, so four lengths of the text are equally good
-    for length in range(size - 7, size - 3):
-        text = uaddr.of_length(end, length)
-        if text is not None:
-            return xdr.string(text)
-    return None
 
 
 class RpcDatagram(DatagramParser):

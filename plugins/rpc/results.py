@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from fwhelpers.api import Endpoint, ParseError
-from fwhelpers.sansio import uaddr
+from fwhelpers.sansio import uaddr, xdr
 from fwhelpers.sansio.xdr import Xdr
 
 MAX_STRING = 256  #: net ids, owners and addresses are much shorter
@@ -171,3 +171,26 @@ def _of_family(services: list[Service], l4: str, family: int) -> Iterator[Servic
     for service in services:
         if service.end.family == family:
             yield service._replace(l4=l4)
+
+
+# replacing an endpoint
+
+
+def encode_port(end: Endpoint) -> bytes:
+    """Write a port."""
+    return end.port.to_bytes(4, "big")
+
+
+def encode_address(end: Endpoint) -> bytes:
+    """Write a universal address."""
+    return xdr.string(uaddr.format_(end))
+
+
+def fit_address(end: Endpoint, size: int) -> bytes | None:
+    """Write a universal address with its length in exactly `size` bytes, None if that is impossible."""
+    # `size` includes the length, the text and its padding, so four lengths of the text are equally good
+    for length in range(size - 7, size - 3):
+        text = uaddr.of_length(end, length)
+        if text is not None:
+            return xdr.string(text)
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import pack
 
 from fwhelpers_plugins.nfs4 import fwhelpers_helpers
@@ -37,10 +38,21 @@ def compound(operation: int, arguments: bytes = b"", minor: int = 0, count: int 
 
 
 def set_client_id(
-    net_id: bytes = OWN[4][0], address: bytes = OWN[4][1], identity: bytes = b"Linux NFSv4.0 c"
+    net_id: bytes = OWN[4][0],
+    address: bytes = OWN[4][1],
+    identity: bytes = b"Linux NFSv4.0 c",
+    before: Sequence[bytes] = (),
 ) -> bytes:
+    """`before`: the operations that precede it."""
     callback = pack("!I", 0x40000000) + string(net_id) + string(address) + pack("!I", 1)
-    return compound(35, bytes(8) + string(identity) + callback)
+    operation = pack("!I", 35) + bytes(8) + string(identity) + callback
+    operations = pack("!2I", 0, len(before) + 1) + b"".join(before) + operation
+    return call(1, string(b"") + operations)
+
+
+#: operations with their arguments
+ROOT, PUBLIC = pack("!I", 24), pack("!I", 23)
+LEASE_TIME = pack("!3I", 9, 1, 1 << 10)
 
 
 CONFIRM = compound(36, bytes(16))

@@ -93,7 +93,7 @@ def test_fuzz_requests(text: bytes, size: int) -> None:
 # offers
 
 
-@pytest.mark.parametrize("kind", [b"SEND", b"MOVE", b"TSEND", b"send", b"Send"])
+@pytest.mark.parametrize("kind", b"SEND MOVE TSEND SSEND TSSEND STSEND send Send".split())
 def test_files(kind: bytes) -> None:
     play = logged_in()
     text = ctcp(b"DCC %s file.txt 167772418 5000 3000" % kind)

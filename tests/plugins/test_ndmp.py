@@ -19,7 +19,7 @@ from ndmp_messages import (
 )
 
 from fwhelpers.api import Endpoint, Expect, ParseError, Refuse
-from fwhelpers.engine.guard import Limits
+from fwhelpers.engine.guard import Limits, Prefix
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.plugin.validation import validate
 from fwhelpers.testing import Playbook, client, server
@@ -28,6 +28,7 @@ from fwhelpers.testing.playbook import CLIENT, SERVER, Message, new_parser
 
 OTHER, LISTENS = Endpoint.parse("10.0.2.3", 45000), SERVER[4].at(45000)
 BACKUP = CLIENT[4].at(45000)
+DATA_ONLY = Endpoint.parse("10.0.2.130", 45000)
 ends = st.sampled_from([OTHER, LISTENS, BACKUP])
 versions = st.sampled_from([3, 4])
 texts = st.one_of(
@@ -58,8 +59,12 @@ def test_the_declaration() -> None:
 class Backup:
     """A backup program with control connections to the servers A and B."""
 
-    def __init__(self, mode: str = "announced") -> None:
-        active = Active(NDMP, {}, Limits(address=mode))
+    def __init__(self, mode: str = "announced", addresses: str = "") -> None:
+        limits = Limits(address=mode)
+        if addresses:
+            host, length = addresses.split("/")
+            limits = Limits(addresses=(Prefix(Endpoint.parse(host).addr, int(length)),))
+        active = Active(NDMP, {}, limits)
         first = Connection(NDMP, "tcp", "10.0.1.2:40000", "10.0.2.2:10000", active=active)
         self.a, self.maker = first, first.maker
         assert isinstance(first.inspector, Inspector)
@@ -91,6 +96,42 @@ def test_one_server_connects_to_the_other(version: int, code: int, connects: obj
     assert backup.refused == []
 
 
+def test_a_server_with_an_interface_for_data() -> None:
+    """As "preferred_interface" of NetApp's filers: what it announces is not the address of the control connection."""
+    backup = Backup(addresses="10.0.2.0/24")
+    for connection in (backup.a, backup.b):
+        connection.c(opens())
+    backup.a.c(request(DATA_LISTEN, bytes(4)))
+    backup.a.s(listening(DATA_ONLY))
+    backup.b.c(mover_connects(DATA_ONLY))
+    assert backup.a.expected == ["10.0.1.2 > 10.0.2.130:45000", "10.0.2.3 > 10.0.2.130:45000"]
+    assert backup.refused == []
+
+
+def test_an_interface_for_data_that_is_not_allowed() -> None:
+    backup = Backup(addresses="10.0.2.0/28")
+    backup.a.c(opens())
+    backup.a.c(request(DATA_LISTEN, bytes(4)))
+    backup.a.s(listening(DATA_ONLY))
+    assert (backup.a.expected, backup.refused) == ([], ["G5"])
+    play = Playbook(NDMP) >> client(opens(), request(DATA_LISTEN, bytes(4)))
+    play = play >> server(listening(DATA_ONLY))
+    assert play << Refuse
+
+
+@pytest.mark.parametrize("address", ["peer", "announced"])
+def test_a_server_lists_all_that_it_has(address: str) -> None:
+    """Its own address counts, wherever in the list it is."""
+    many = [Endpoint.parse(f"10.0.3.{host}", 45000) for host in range(1, 20)]
+    play = Playbook(NDMP, address=address) >> client(opens(), request(DATA_LISTEN, bytes(4)))
+    play = (
+        play >> server(listening(*many, LISTENS)) << Expect(play.client, LISTENS, trigger="LISTEN")
+    )
+    for _ in range(7 if address == "announced" else 0):
+        play = play << Expect
+    assert play
+
+
 def test_by_default_servers_may_not_name_each_other() -> None:
     backup = Backup("peer")
     for connection in (backup.a, backup.b):
@@ -105,7 +146,7 @@ def test_by_default_servers_may_not_name_each_other() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        listening(OTHER),  # of another host
+        listening(OTHER, error=1),
         listening(LISTENS, error=1),
         answer(DATA_LISTEN, error=2),
         answer(DATA_LISTEN, bytes(8)),  # within the server itself
@@ -156,7 +197,7 @@ def test_long_records_are_passed_over() -> None:
     [
         client(b"\x80\0\0\x18" + b"\xff" * 24),
         client(b"\x80\0\0\4abcd"),
-        client(opens(), mover_connects(*[BACKUP] * 9)),
+        client(opens(), mover_connects(*[BACKUP] * 65)),
         client(opens(), mover_connects(CLIENT[4].at(70000))),
     ],
 )

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from struct import pack
+
 import pytest
 from fwhelpers_plugins.nfs4 import MAX_CALLS, MAX_RECORD, _Place
 from hypothesis import given
 from hypothesis import strategies as st
 from nfs4_messages import (
     CONFIRM,
+    LEASE_TIME,
     NFS4,
     NULL,
     OWN,
+    PUBLIC,
     PUTROOTFH,
+    ROOT,
     call,
     called_back,
     compound,
@@ -21,7 +26,7 @@ from nfs4_messages import (
 
 from fwhelpers.api import Done, Endpoint, Expect, ParseError
 from fwhelpers.sansio.records import Records
-from fwhelpers.sansio.xdr import Xdr
+from fwhelpers.sansio.xdr import Xdr, string
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import Announced, check, check_restart
 from fwhelpers.testing.playbook import Message
@@ -29,7 +34,7 @@ from fwhelpers.testing.playbook import Message
 messages = st.one_of(
     st.builds(set_client_id, st.sampled_from([b"tcp", b"tcp6", b"udp", b""]),
               st.sampled_from([OWN[4][1], OWN[6][1], b"0.0.0.0.0.0", b"10.0.1.2.999.1", b"", b"x"]),
-              st.binary(max_size=40)),
+              st.binary(max_size=40), st.lists(st.sampled_from([ROOT, PUBLIC, LEASE_TIME]), max_size=5)),
     st.sampled_from([CONFIRM, NULL, PUTROOTFH, record(b""), compound(35), compound(35, minor=1)]),
     st.builds(call, st.integers(0, 3), st.binary(max_size=40), version=st.sampled_from([3, 4])),
     st.binary(max_size=40),
@@ -58,6 +63,25 @@ def test_the_client_names_its_callback_service(family: int) -> None:
     play = play >> client(data) << called_back(play, (len(NULL), end)) >> client(CONFIRM)
     # Linux sends it twice, and reads the root in between
     assert play >> client(PUTROOTFH, data) << Expect >> client(CONFIRM, PUTROOTFH)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+@pytest.mark.parametrize(
+    "before", [[ROOT, LEASE_TIME], [PUBLIC, LEASE_TIME], [ROOT, pack("!4I", 9, 2, 1, 2)], [ROOT]]
+)
+def test_operations_before_it(family: int, before: list[bytes]) -> None:
+    """As Solaris and illumos have them; they are no reason to lose the callbacks."""
+    play = Playbook(NFS4, family=family)
+    data = set_client_id(*OWN[family], before=before)
+    assert play >> client(data) << called_back(play, (0, len(data) - 4))
+
+
+@pytest.mark.parametrize(
+    "before",
+    [[pack("!I", 26) + string(b"x")], [ROOT, pack("!I", 15) + string(b"a")], [ROOT] * 5],
+)
+def test_operations_whose_arguments_are_not_read(before: list[bytes]) -> None:
+    assert Playbook(NFS4) >> client(set_client_id(before=before))
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from connection import Connection
 from fwhelpers_plugins.rcmd import _encode, _fit
 from hypothesis import given
 from hypothesis import strategies as st
-from rcmd_messages import REXEC, REXEC_REST, RSH, RSH_REST, rsh, stderr
+from rcmd_messages import PRIVILEGED, REXEC, REXEC_REST, RSH, RSH_REST, rsh, stderr
 
 from fwhelpers.api import Done, Endpoint, ParseError, Refuse
+from fwhelpers.engine.inspector import Active
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import Announced, check, check_restart
 from fwhelpers.testing.playbook import Message
@@ -107,3 +109,16 @@ def test_a_translated_number_keeps_its_length_or_not(port: int, size: int) -> No
         assert len(text) == size
         assert int(text) == port
     assert int(_encode(end)) == port
+
+
+def test_how_many_sessions_a_client_may_have() -> None:
+    """As docs/protocols/rcmd.md says: each takes the next two ports below 1024, the second one for stderr."""
+    active = Active(RSH, PRIVILEGED)
+    refused: list[int] = []
+    for session in range(1, 18):
+        port = 1023 - 2 * (session - 1)
+        c = Connection(RSH, "tcp", f"10.0.1.2:{port}", "10.0.2.2:514", active=active)
+        c.c(b"%d\0" % (port - 1))
+        if c.refused:
+            refused.append(session)
+    assert refused == [16, 17]

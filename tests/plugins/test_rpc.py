@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from struct import pack
 
 import pytest
@@ -145,7 +146,22 @@ def test_a_service_bound_to_all_addresses() -> None:
 def test_another_address_is_named_as_announced() -> None:
     play = udp() >> client(getaddr(7)) >> server(reply(7, string(b"192.0.2.1.78.80")))
     end = Endpoint.parse("192.0.2.1", 20048)
-    assert play << Expect(play.client, end, "udp", permanent=True, trigger="mountd v3")
+    at_the_server = Expect(
+        play.client, play.server.at(20048), "udp", permanent=True, trigger="mountd v3"
+    )
+    assert play << at_the_server << replace(at_the_server, server=end)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_another_address_of_a_program_that_is_not_listed(family: int) -> None:
+    text = {4: b"192.0.2.1.78.80", 6: b"fd02::53.78.80"}[family]
+    play = udp(family) >> client(getaddr(7, program=100001)) >> server(reply(7, string(text)))
+    assert play << Refuse
+
+
+def test_an_address_of_the_other_family() -> None:
+    play = udp(6) >> client(getaddr(7)) >> server(reply(7, string(b"192.0.2.1.78.80")))
+    assert play << Expect
 
 
 @pytest.mark.parametrize(

@@ -112,10 +112,20 @@ def test_ports_that_rpc_services_really_take(number: int) -> None:
 
 
 def test_a_third_host_is_refused() -> None:
+    """Of the answer the port counts, at the host that gave it: rpcbind names another address of its own at times."""
     c = connection("udp")
     c.c(getaddr(7))
     c.s(reply(7, string(b"10.0.2.9.78.80")))
-    assert (c.expected, c.refused) == ([], ["G5"])
+    assert (c.expected, c.refused) == (["10.0.1.2 > 10.0.2.2:20048"], ["G5"])
+
+
+def test_the_asked_address_is_a_translated_one() -> None:
+    """A program that reads the port alone connects to the address that it has asked."""
+    c = connection("udp", seen_server="192.0.2.8:111")
+    c.c(getaddr(7))
+    verdict = c.s(reply(7, string(b"10.0.2.9.78.80")))
+    assert (c.expected, c.refused) == (["10.0.1.2 > 192.0.2.8:20048"], ["G5"])
+    assert verdict.payload is None
 
 
 def test_nat_follows_and_the_expectation_says_so() -> None:

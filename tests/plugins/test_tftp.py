@@ -49,7 +49,8 @@ def test_another_worker_can_take_over_at_any_time(script: list[Message]) -> None
     [
         (RRQ, "RRQ"), (WRQ, "WRQ"), (RRQ + OPTIONS, "RRQ"), (b"\0\1f\0OcTeT\0", "RRQ"),
         (b"\0\2f\0MAIL\0", "WRQ"), (RRQ + b"ethernetaddress\0\0\2\0\xff\n\0\0blksize\x001428\0", "RRQ"),
-        (RRQ + b"blksize\0", "RRQ"), (RRQ + b"rollover\0\0", "RRQ"), (b"\0\1\xc3\xa4 b\n\0octet\0", "RRQ"),
+        (RRQ + b"blksize\0", "RRQ"), (RRQ + b"rollover\0\0", "RRQ"), (RRQ + b"\0", "RRQ"),
+        (RRQ + bytes(400), "RRQ"), (b"\0\1\xc3\xa4 b\n\0octet\0", "RRQ"),
     ],
 )  # fmt: skip
 def test_requests(data: bytes, trigger: str, family: int) -> None:
@@ -62,7 +63,7 @@ def test_requests(data: bytes, trigger: str, family: int) -> None:
     [
         b"", b"\0", b"\0\1", b"\0\1\0", b"\0\1file", b"\0\1file\0", b"\0\1file\0octet", b"\0\1\0octet\0",
         b"\0\1file\0\0", b"\0\1file\0binary\0", b"\0\1file\0octets\0", b"\1\1file\0octet\0",
-        b"\0\3file\0octet\0", b"\0\0file\0octet\0", RRQ + b"blksize\x001468", RRQ + b"\0",
+        b"\0\3file\0octet\0", b"\0\0file\0octet\0", RRQ + b"blksize\x001468", RRQ + bytes(600),
         RRQ + b"\0001\0", b"\0\3\0\1data", b"\0\4\0\1", b"\0\5\0\1no\0", b"\0\6blksize\x00512\0",
         b"\0\1" + b"f" * 600 + b"\0octet\0",
     ],

@@ -11,16 +11,18 @@ from xdmcp_messages import (
     XDMCP,
     accept,
     alive,
+    declined,
     failed,
     keep_alive,
     manage,
     packet,
+    refused,
     request,
     windows,
 )
 
 from fwhelpers import config
-from fwhelpers.api import Cancel, Endpoint, Keep, ParseError, Refuse, Rewrite
+from fwhelpers.api import Cancel, Endpoint, Keep, Refuse, Rewrite
 from fwhelpers.testing import Playbook, client, server
 from fwhelpers.testing.invariants import Announced, check, check_restart
 from fwhelpers.testing.playbook import CLIENT, Message
@@ -72,12 +74,27 @@ def test_the_session_is_renewed_while_it_runs() -> None:
     assert play << windows(play, trigger="Alive", seconds=600) << Keep(600)
 
 
-@pytest.mark.parametrize(
-    "end", [alive(running=0), failed(), packet(11, bytes(4)), packet(9, bytes(6))]
-)
+@pytest.mark.parametrize("end", [alive(running=0), failed(), refused()])
 def test_the_end_closes_the_display(end: bytes) -> None:
     play = accepted() << windows(accepted()) << Keep(43200)
     assert play >> server(end) << Cancel() >> server(alive()) >> server(accept())
+
+
+@pytest.mark.parametrize(
+    "message",
+    [failed(7), refused(7), declined(), packet(11, b""), packet(12, b"\0"), alive(7)],
+)
+def test_what_ends_no_session_closes_nothing(message: bytes) -> None:
+    """A forger who knows the addresses does not know the session; Decline answers a Request."""
+    play = accepted() << windows(accepted()) << Keep(43200) >> server(message)
+    assert play >> server(alive()) << windows(play, trigger="Alive") << Keep(43200)
+
+
+def test_the_display_is_closed_when_the_next_session_is_declined() -> None:
+    """The X server begins again after a log-out, with the former session's port open for hours."""
+    play = accepted() << windows(accepted()) << Keep(43200)
+    play = play >> client(request(OWN)) << Rewrite >> server(declined()) << Cancel()
+    assert play >> server(declined()) >> server(accept())
 
 
 def test_another_session_renews_nothing() -> None:
@@ -112,8 +129,11 @@ def test_displays_are_few(display: int) -> None:
     [b"", b"\0\1\0\7\0", packet(7, b"", version=2), packet(7, b"\0\1\0"), packet(7, b"\0\1\x09\0\0"),
      packet(7, b"\0\1\0\2\0\1x"), packet(7, b"\0\1\0\1\0\4ab"), b"GET / HTTP/1.1"],
 )  # fmt: skip
-def test_other_bytes_end_the_inspection(data: bytes) -> None:
-    assert Playbook(XDMCP) >> client(data) << ParseError
+def test_other_bytes_open_nothing(data: bytes) -> None:
+    play = Playbook(XDMCP) >> client(data)
+    if data[2:4] == b"\0\7" and data[:2] == b"\0\1" and len(data) > 5:
+        play = play << Refuse
+    assert play >> server(accept())
 
 
 def test_a_wrong_length_is_ignored_as_by_managers() -> None:

@@ -45,6 +45,14 @@ def failed(session: int = SESSION) -> bytes:
     return packet(12, pack("!I", session) + array8(b"no"))
 
 
+def refused(session: int = SESSION) -> bytes:
+    return packet(11, pack("!I", session))
+
+
+def declined() -> bytes:
+    return packet(9, array8(b"busy") + array8(b"") * 2)
+
+
 def keep_alive(session: int = SESSION, display: int = 2) -> bytes:
     return packet(13, pack("!HI", display, session))
 

@@ -17,6 +17,7 @@ from fwhelpers.kernel.expect import Expectation, mask_for
 
 CLIENTS = [bytes((10, 0, 1, host)) for host in (2, 3)]
 SERVER = bytes((10, 0, 2, 2))
+QUOTA = "32 expectations of this client are alive (guard.max_per_source)"
 
 
 def enter(registry: Registry, port: int, client: bytes = CLIENTS[0]) -> LiveExpectation:
@@ -99,7 +100,7 @@ def test_used_expectations_do_not_count() -> None:
         gateway.advance(0.05)
     gateway.advance(1)
     gateway.send(connection, "ONCE 6000")
-    assert gateway.refusals == ["32 expectations of this client are alive"]
+    assert gateway.refusals == [QUOTA]
     gateway.kernel.use(5007)
     gateway.advance(2)
     gateway.send(connection, "ONCE 6001", "ONCE 6002")
@@ -179,7 +180,7 @@ def test_used_expectations_make_room_at_once() -> None:
     gateway.send(connection, "ONCE 6001")
     assert gateway.kernel.requests[before:] == [expect.GET, expect.NEW]
     gateway.send(connection, "ONCE 6002")
-    assert gateway.refusals == ["32 expectations of this client are alive"]
+    assert gateway.refusals == [QUOTA]
     assert 6001 in gateway.kernel.ports
 
 
@@ -204,7 +205,7 @@ def test_an_outdated_report_frees_nothing() -> None:
     gateway.now += 0.01
     assert gateway.kernel.events
     gateway.send(connection, "ONCE 6000")
-    assert gateway.refusals == ["32 expectations of this client are alive"]
+    assert gateway.refusals == [QUOTA]
     assert not gateway.kernel.events
 
 

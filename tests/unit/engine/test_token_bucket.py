@@ -25,7 +25,9 @@ def test_a_client_has_two_seconds_of_its_rate_at_once() -> None:
 def test_a_refusal_names_the_rate() -> None:
     tokens = buckets()
     taken(tokens, "a", 20, now=0)
-    assert tokens.take("a", b"a", 10, 0) == Refusal("G9", "more than 10 expectations a second")
+    assert tokens.take("a", b"a", 10, 0) == Refusal(
+        "G9", "more than 10 expectations a second (guard.rate)"
+    )
 
 
 def test_time_that_steps_back_earns_nothing() -> None:
