@@ -172,16 +172,23 @@ class FlowTable:
         on_link: bool = False,
     ) -> FlowState:
         """Make a flow with a new parser; it is not added."""
-        l4 = "tcp" if orig.l4 == TCP else "udp"
-        client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
-        flow = Flow(l4, client, server, announcement, on_link)
-        parser = active.helper.parser_for(l4)(flow, active.settings)
+        flow = flow_between(orig, reply, announcement, on_link)
+        parser = active.helper.parser_for(flow.l4)(flow, active.settings)
         memory = self.memories.get(helper)
         if memory is None:
             memory = self.memories[helper] = Memory()
-        parser.memory = memory.view(party_of(client.addr))
+        parser.memory = memory.view(party_of(flow.client.addr))
         parser.address = active.limits.scope
         return FlowState(active, flow, helper, orig, reply, zone, parser)
+
+
+def flow_between(
+    orig: Tuple, reply: Tuple, announcement: bool = False, on_link: bool = False
+) -> Flow:
+    """Return the flow of a connection's two directions, as parsers and reports see it."""
+    l4 = "tcp" if orig.l4 == TCP else "udp"
+    client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
+    return Flow(l4, client, server, announcement, on_link)
 
 
 def _party(state: FlowState) -> bytes:
