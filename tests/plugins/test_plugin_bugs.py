@@ -109,7 +109,9 @@ def test_a_bug_after_rewriting_leaves_all_copies_alike(place: str) -> None:
     assert kinds(flow) == ["failed"]
     again = flow.send(flow.packet(ANNOUNCEMENT, False, seq=seq))
     assert (
-        payload_of(first) == payload_of(again) == ANNOUNCEMENT.replace(b"10.0.1.2", GATEWAY.encode())
+        payload_of(first)
+        == payload_of(again)
+        == ANNOUNCEMENT.replace(b"10.0.1.2", GATEWAY.encode())
     )
 
 
