@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -78,6 +79,7 @@ class NetlinkSocket:
             self._sock.send(b"".join(messages))
             return [self._acknowledgement() for _ in messages]
         except OSError as error:
+            self._discard()
             return [error.errno or errno.EIO] * len(messages)
 
     def _acknowledgement(self) -> int:
@@ -103,13 +105,29 @@ class NetlinkSocket:
 
     def _answers(self, name: str) -> Iterator[bytes]:
         while True:
-            for message in split(self._sock.recv(RECEIVE)):
+            for message in split(self._receive(name)):
                 if message.type in (nfnl.ERROR, nfnl.DONE):
                     problem = error_of(message)
                     if problem:
                         raise NetlinkError(problem, name)
                     return
                 yield bytes(message.payload)
+
+    def _receive(self, name: str) -> bytes:
+        try:
+            return self._sock.recv(RECEIVE)
+        except OSError as error:
+            self._discard()
+            raise NetlinkError(error.errno or errno.EIO, name) from None
+
+    def _discard(self) -> None:
+        """Discard answers that have arrived: the next request must not take them for its own.
+
+        The kernel answers before send(2) returns; it reports ENOBUFS in place of an answer for which it had no memory.
+        """
+        with contextlib.suppress(OSError):
+            while self._sock.recv(RECEIVE, _MSG_DONTWAIT):
+                pass
 
     def close(self) -> None:
         self._sock.close()
