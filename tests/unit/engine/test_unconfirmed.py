@@ -107,6 +107,23 @@ def test_after_the_confirmation_another_entry_is_another_connection() -> None:
     assert opened(client) == [3002]
 
 
+def test_bursts_of_the_same_addresses_in_two_zones_are_two_flows() -> None:
+    client = socket()
+    for number in range(8):  # each zone's packets between those of the other
+        for zone in (1, 2):
+            packet = new(client, number + 100 * zone, 1000 * zone + number)
+            packet.zone = zone
+            client.send(packet)
+    assert len(client.inspector) == 2
+    for zone in (1, 2):
+        for number in range(8):
+            for asked in (100 * zone + number, 300 - 100 * zone + number):
+                client.extra = {"ct_id": 1000 * zone, "zone": zone}
+                client.s(b"%d" % (3000 + asked))
+    opened_in = {(e.zone, e.tuple.dport) for e in client.maker.created}
+    assert opened_in == {(z, 3000 + 100 * z + n) for z in (1, 2) for n in range(8)}
+
+
 class Pair(DatagramParser):
     """The client announces the ports that it names, as with TFTP in the first packet."""
 
@@ -174,4 +191,4 @@ def test_their_number_is_bounded() -> None:
     flows = module.UnconfirmedFlows(FlowTable(), limit=2)
     for number in range(5):
         flows.add((b"%d" % number, 100), state, 0.0)
-    assert list(flows._begun) == [b"3", b"4"]
+    assert list(flows._begun) == [(0, b"3"), (0, b"4")]
