@@ -182,9 +182,9 @@ class FlowTable:
         )
         client, server = state.flow.client.addr, state.flow.server.addr
         state.account = (
-            Account(packet.helper, server, client)
+            Account(packet.helper, server, client, packet.zone)
             if unsolicited
-            else Account(packet.helper, client)
+            else Account(packet.helper, client, zone=packet.zone)
         )
         return state
 
@@ -204,7 +204,7 @@ class FlowTable:
         memory = self.memories.get(helper)
         if memory is None:
             memory = self.memories[helper] = Memory()
-        parser.memory = memory.view(party_of(flow.client.addr))
+        parser.memory = memory.view(party_of(flow.client.addr, zone))
         parser.address = active.limits.scope
         return FlowState(active, flow, helper, orig, reply, zone, parser)
 
@@ -219,4 +219,4 @@ def flow_between(
 
 
 def _party(state: FlowState) -> bytes:
-    return party_of(state.flow.client.addr)
+    return party_of(state.flow.client.addr, state.zone)

@@ -30,9 +30,13 @@ ANSWERER_SHARE = 4
 _ROUNDING = 0.5
 
 
-def party_of(addr: bytes) -> bytes:
-    """Return what a network operator assigns to one customer or host: an IPv4 address, an IPv6 /64."""
-    return addr[:8] if len(addr) == 16 else addr
+def party_of(addr: bytes, zone: int = 0) -> bytes:
+    """Return what a network operator assigns to one customer or host: an IPv4 address, an IPv6 /64.
+
+    `zone`: networks in different conntrack zones may use the same addresses.
+    """
+    party = addr[:8] if len(addr) == 16 else addr
+    return party + zone.to_bytes(2, "big") if zone else party
 
 
 class Account(NamedTuple):
@@ -43,20 +47,22 @@ class Account(NamedTuple):
     answerer: bytes = (
         b""  #: the host whose answer or announcement named the endpoint; empty: the client itself
     )
+    zone: int = 0  #: the conntrack zone of both
 
     @property
     def client(self) -> Account:
         """The account without the answering host."""
-        return Account(self.helper, self.addr) if self.answerer else self
+        return self._replace(answerer=b"") if self.answerer else self
 
     @property
     def party(self) -> bytes:
-        return party_of(self.addr)
+        return party_of(self.addr, self.zone)
 
     def split(self) -> tuple[Account, bytes]:
         """Return `client` and `party`, for who needs both."""
-        helper, addr, answerer = self
-        return Account(helper, addr) if answerer else self, party_of(addr)
+        helper, addr, answerer, zone = self
+        client = Account(helper, addr, b"", zone) if answerer else self
+        return client, party_of(addr, zone)
 
 
 NO_ACCOUNT = Account("", b"")
