@@ -38,6 +38,10 @@ __all__ = ["Active", "Inspector"]
 
 _U32 = Struct("!I")
 
+#: seconds within which a packet comes again that was queued again. It may never come: a full queue lets it pass, and
+#: another program may drop it
+AGAIN = 2.0
+
 
 class Inspector:
     """The flows of one worker. Does no I/O: writes expectations to `table`, passes reports to `report`."""
@@ -54,7 +58,8 @@ class Inspector:
         self._report = report
         self._flows = FlowTable(max_flows, self._on_evict, links)
         self._unconfirmed = UnconfirmedFlows(self._flows)
-        self._pending: dict[Key, list[Expectation]] = {}
+        #: expectations for the next verdicts on a packet that is queued again, and the time until then, oldest first
+        self._pending: dict[Key, tuple[float, list[Expectation]]] = {}
         self._registry = Registry()
         self._expectations = ExpectationManager(table, self._registry, links, self._pending)
         self._events = EventHandler(self._expectations, report)
@@ -121,7 +126,16 @@ class Inspector:
 
     def tick(self, now: float) -> None:
         """Withdraw expired expectations. Call it about twice a second; `now` as for `packet`."""
+        self._forget_pending(now)
         self._expectations.tick(now)
+
+    def _forget_pending(self, now: float) -> None:
+        """Forget what no packet has come for. Another connection may have the same key some day."""
+        while self._pending:
+            key, (until, _) = next(iter(self._pending.items()))
+            if until > now:
+                break
+            del self._pending[key]
 
     def packet(self, packet: Packet, now: float) -> Verdict:
         """Return the verdict of a packet. `now` is monotonic time in seconds. Never raises."""
@@ -160,7 +174,9 @@ class Inspector:
                 return None, ACCEPT
             key = (packet.tuple_orig_raw, packet.ct_id)
             state = self._flows.get(key)
-            if self._pending and key in self._pending:
+            if self._pending:
+                self._forget_pending(now)
+            if key in self._pending:
                 done = state is not None and state.finished != ""
                 return None, self._attach_next(key, Verdict(done=done))
             if segment.l4 == TCP:
@@ -340,7 +356,7 @@ class Inspector:
         if attach:
             # the packet comes again with its own entry, which the flow's key need not name before it is confirmed
             own = (packet.tuple_orig_raw, packet.ct_id)
-            self._pending[own] = list(attach)
+            self._pending[own] = now + AGAIN, list(attach)
             verdict = self._attach_next(own, verdict)
         return verdict
 
@@ -360,7 +376,7 @@ class Inspector:
     # what goes back to the kernel
 
     def _attach_next(self, key: Key, verdict: Verdict) -> Verdict:
-        waiting = self._pending[key]
+        _, waiting = self._pending[key]
         verdict = verdict.own()
         verdict.expectation = waiting.pop(0)
         # a dropped packet is not queued again, nor is one whose flow has left the queue

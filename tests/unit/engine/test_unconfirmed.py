@@ -11,6 +11,7 @@ from connection import Connection, FakePacket
 from fwhelpers.api import DatagramParser, Event, Expect, Flow, Helper, Policy
 from fwhelpers.engine import unconfirmed as module
 from fwhelpers.engine.flow_table import FlowTable
+from fwhelpers.engine.inspector import AGAIN
 from fwhelpers.engine.verdict import Verdict
 
 CALLS = 32
@@ -164,6 +165,21 @@ def test_nothing_waits_for_packets_of_an_evicted_flow() -> None:
     ((key, _),) = client.inspector._flows.all()
     client.inspector._flows._evict(key)
     assert client.inspector._pending == {}
+
+
+def test_what_waits_for_a_packet_that_never_comes_again_is_forgotten() -> None:
+    """The queue may be full, and the packet passes without it. The tuple and the entry's id may be used again."""
+    client = Connection(PAIR, "udp", "10.0.1.2:40000", "10.0.2.2:7")
+    assert client.send(announced(client, b"3000 3001", 100)).repeat
+    client.now += AGAIN / 2
+    client.inspector.tick(client.now)
+    assert client.inspector._pending
+    client.now += AGAIN
+    assert carried(client.send(announced(client, b"", 100))) is None
+    assert client.send(announced(client, b"3000 3001", 100)).repeat
+    client.now += AGAIN
+    client.inspector.tick(client.now)
+    assert not client.inspector._pending, "nor must it keep ended expectations on the quota"
 
 
 def test_the_same_tuple_in_another_zone_is_another_flow() -> None:
