@@ -133,7 +133,8 @@ class Registry:
         self._rates = TokenBuckets(max_rate, PARTY_SHARE)
         self._live: dict[ExpectationKey, LiveExpectation] = {}
         self._owned: dict[Connection, dict[ExpectationKey, LiveExpectation]] = {}
-        self._with_former: dict[ExpectationKey, LiveExpectation] = {}
+        #: by the owner of the former claim
+        self._formers: dict[Connection, dict[ExpectationKey, LiveExpectation]] = {}
         self._counts: dict[Account, int] = {}
         self._parties: dict[bytes, int] = {}
         self._ends: list[tuple[float, ExpectationKey]] = []  # a heap
@@ -226,16 +227,17 @@ class Registry:
     def join(self, live: LiveExpectation, claim: Claim) -> None:
         """Add the claim of another connection of the same account, which leaves the owner in its place."""
         if live.former is None or live.former.until < claim.until:
+            self._remove_former(live)
             live.former = claim
-            self._with_former[live.key] = live
+            self._add_former(live)
 
     def withdraw_former(self, owner: Connection, klass: int | None) -> None:
         """End the claims that a connection has to expectations that others took over."""
-        for key, live in list(self._with_former.items()):
+        for live in list(self._formers.get(owner, _NONE).values()):
             former = live.former
-            if former and former.owner == owner and klass in (None, former.klass):
+            if former and klass in (None, former.klass):
+                self._remove_former(live)
                 live.former = None
-                del self._with_former[key]
 
     def remove(self, live: LiveExpectation) -> None:
         """Remove an expectation that is not in the kernel any more, with all claims to it."""
@@ -262,8 +264,7 @@ class Registry:
         if owned is None:
             owned = self._owned[claim.owner] = {}
         owned[live.key] = live
-        if live.former is not None:
-            self._with_former[live.key] = live
+        self._add_former(live)
         self._count(claim.account, 1)
         heapq.heappush(self._ends, (claim.until, live.key))
         if len(self._ends) > 64 + 2 * len(self._live):
@@ -274,11 +275,23 @@ class Registry:
         owner = live.claim.owner
         live.registered = False
         del self._live[live.key]
-        self._with_former.pop(live.key, None)
+        self._remove_former(live)
         del self._owned[owner][live.key]
         if not self._owned[owner]:
             del self._owned[owner]
         self._count(live.claim.account, -1)
+
+    def _add_former(self, live: LiveExpectation) -> None:
+        if live.former is not None:
+            self._formers.setdefault(live.former.owner, {})[live.key] = live
+
+    def _remove_former(self, live: LiveExpectation) -> None:
+        if live.former is None:
+            return
+        owned = self._formers[live.former.owner]
+        del owned[live.key]
+        if not owned:
+            del self._formers[live.former.owner]
 
     def _count(self, account: Account, change: int) -> None:
         client, party = account.split()
