@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from errno import EACCES
 from pathlib import Path
 from typing import Any
 
 DIRECTORY = Path("/etc/fwhelpers")
+MAIN = "fwhelpers.toml"
+DROPINS = "conf.d"
 
 KeyPath = tuple[str, ...]  #: the path of a key: ("helpers", "ftp", "ports")
 
@@ -43,21 +47,40 @@ def read_files(path: Path) -> Iterator[tuple[str, str | Problem]]:
 
     No file is required, so the default directory may be missing.
     """
-    if not path.is_dir():
-        if path.exists() or path.suffix == ".toml":
+    if not os.path.isdir(path):  # Path.is_dir() raises if the path leads through a closed directory
+        if _is_there(path.stat) or path.suffix == ".toml":
             yield _read_text(path)
         elif path != DIRECTORY or path.is_symlink():
             hint = "create it, or choose another with --config"
             yield str(path), Problem(str(path), "", "no such directory", hint)
         return
-    main = path / "fwhelpers.toml"
-    try:
-        dropins = sorted((path / "conf.d").glob("*.toml"))
-    except OSError as error:
-        yield str(path), Problem(str(path), "", f"cannot be listed: {error.strerror}")
+    main, directory = path / MAIN, path / DROPINS
+    # a link that leads nowhere is no missing file, nor is one that this user can't see
+    if _is_there(main.lstat):
+        yield _read_text(main)
+    if not _is_there(directory.lstat):
         return
-    for file in [main, *dropins] if main.exists() else dropins:
-        yield _read_text(file)
+    try:
+        # Path.glob() passes over a directory that this user can't read, with all limits that it sets
+        names = sorted(name for name in os.listdir(directory) if name.endswith(".toml"))
+    except OSError as error:
+        hint = "the service's user must be able to read it" if error.errno == EACCES else ""
+        problem = Problem(str(directory), "", f"cannot be listed: {error.strerror}", hint)
+        yield str(directory), problem
+        return
+    for name in names:
+        yield _read_text(directory / name)
+
+
+def _is_there(look: Callable[[], object]) -> bool:
+    """`look`: a path's `stat` or `lstat`."""
+    try:
+        look()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass  # to read it tells why
+    return True
 
 
 def _read_text(file: Path) -> tuple[str, str | Problem]:

@@ -37,7 +37,10 @@ def parse(files: Iterable[tuple[str, str | Problem]]) -> UnresolvedConfig:
             continue
         try:
             merge(tables, tomllib.loads(text), name, validator.origins)
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # an integer of 4301 digits: a plain ValueError
             message = str(error) if isinstance(error, ValueError) else "nested too deeply"
             hint = "see https://toml.io for the syntax"
             validator.problems.append(Problem(name, "", message, hint))

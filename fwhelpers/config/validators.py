@@ -156,7 +156,9 @@ def _integer(value: object, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidValue(f"must be an integer, not {type_name(value)}")
     if not low <= value <= high:
-        raise InvalidValue(f"{value} is out of range", f"use {low} to {high}")
+        # str() refuses an integer of more than 4300 digits, which TOML can write in hexadecimal
+        text = str(value) if abs(value) < 1 << 64 else "the number"
+        raise InvalidValue(f"{text} is out of range", f"use {low} to {high}")
     return value
 
 

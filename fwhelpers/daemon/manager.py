@@ -165,6 +165,8 @@ class Manager:
             await self.reload()
         except (config.ConfigError, StartError) as error:
             log.error("reload failed, keeping the former configuration: %s", error)
+        except Exception:  # a bug must not end the service
+            log.exception("reload failed, keeping the former configuration")
 
     # changes
 
@@ -203,6 +205,9 @@ class Manager:
                 changed = await self._apply(self._inputs, verify=verify)
         except (config.ConfigError, StartError) as error:
             log.error("%s: keeping the former configuration: %s", text, error)
+            return
+        except Exception:  # a bug must not be the last change that is followed
+            log.exception("%s: keeping the former configuration", text)
             return
         if changed or networkmanager.Change.STARTED in changes:
             log.info("%s: %s", text, self._enabled())

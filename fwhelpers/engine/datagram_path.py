@@ -9,7 +9,7 @@ from fwhelpers.engine.conntrack_entry import REPLY
 from fwhelpers.engine.event_handler import EventHandler
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.headers import Segment
-from fwhelpers.engine.mangle import Edit, rewrite
+from fwhelpers.engine.mangle import Edit, MangleError, rewrite
 from fwhelpers.engine.retransmissions import Handled, identify
 from fwhelpers.engine.verdict import ACCEPT, Verdict
 from fwhelpers.kernel import nfqueue
@@ -63,8 +63,14 @@ class DatagramPath:
         )
         verdict = ACCEPT if outcome is None else outcome.verdict()
         if outcome is not None and outcome.edits and verdict.accept:
+            try:
+                payload = rewrite(packet.payload, segment, outcome.edits)
+            except MangleError as error:
+                # unchanged, the announcement leads nowhere
+                self._events.abandon(state, str(error))
+                return ACCEPT, ()
             verdict = verdict.own()
-            verdict.payload = rewrite(packet.payload, segment, outcome.edits)
+            verdict.payload = payload
         # what was refused may be granted the next time
         if name and state.retransmissions is not None and not (outcome and outcome.refused):
             rewritten = verdict.payload and verdict.payload[segment.data :]

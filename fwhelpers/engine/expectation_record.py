@@ -72,13 +72,17 @@ def from_plain(fields: Mapping[str, Any]) -> LiveExpectation:
     )
 
 
-def plain_account(account: Account) -> list[str]:
-    return [account.helper, account.addr.hex(), account.answerer.hex()]
+def plain_account(account: Account) -> list[Any]:
+    """Return the JSON form that `account_from` reads. A zone is rare, and former versions know none."""
+    zone = [account.zone] if account.zone else []
+    return [account.helper, account.addr.hex(), account.answerer.hex(), *zone]
 
 
 def account_from(value: object) -> Account:
-    helper, addr, answerer = items(value, 3)
-    account = Account(text(helper, _MAX_NAME), octets(addr), octets(answerer))
+    fields = items(value)
+    zone = integer(fields[3], 65535, 1) if len(fields) == 4 else 0
+    helper, addr, answerer = items(fields[:3] if zone else fields, 3)
+    account = Account(text(helper, _MAX_NAME), octets(addr), octets(answerer), zone)
     if len(account.addr) not in _ADDRESS_SIZES or len(account.answerer) not in _ADDRESS_SIZES:
         raise ValueError("not an address")
     return account

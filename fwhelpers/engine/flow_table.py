@@ -1,6 +1,7 @@
 """The flows of one worker: a bounded table that evicts the least recently used.
 
 Their bytes are bounded in all, and for each party (an IPv4 address or IPv6 /64), so that one can't displace all others.
+Their number is bounded in all; a full table evicts from the party with most flows, if it has more than its share.
 """
 
 from __future__ import annotations
@@ -23,17 +24,27 @@ from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
 from fwhelpers.kernel.nfqueue import Packet
 
 MAX_FLOWS = 16384
+FLOWS_SHARE = (
+    4  #: the part of it above which the connections of one party make room for those of others
+)
 MAX_SKIPPED = 64  #: flows that are passed over to evict another
 MAX_BUFFERED = 64 * 1024 * 1024  #: bytes that all streams and parsers hold
 BUFFERED_SHARE = 4  #: the part of it that the connections of one party can take
 
 
 @dataclass(slots=True)
-class Holders:
-    """The flows of one party that hold bytes, the one whose bytes changed least recently first."""
+class Party:
+    """The flows of one party."""
 
-    flows: OrderedDict[Key, FlowState] = field(default_factory=OrderedDict)
+    flows: OrderedDict[Key, FlowState] = field(
+        default_factory=OrderedDict
+    )  #: about the least recently used first
+    #: those that hold bytes, the one whose bytes changed least recently first
+    holders: OrderedDict[Key, FlowState] = field(default_factory=OrderedDict)
     held: int = 0  #: bytes
+
+    def __len__(self) -> int:
+        return len(self.flows)
 
 
 class FlowTable:
@@ -51,7 +62,10 @@ class FlowTable:
         self._on_evict = on_evict
         self._links = links
         self._flows: OrderedDict[Key, FlowState] = OrderedDict()
-        self._holders: dict[bytes, Holders] = {}  #: by party, the flows that hold bytes
+        self._parties: dict[bytes, Party] = {}  #: those that have flows
+        self._large: dict[
+            bytes, Party
+        ] = {}  #: those with more than their share, which can't be many
 
     def __len__(self) -> int:
         return len(self._flows)
@@ -61,6 +75,8 @@ class FlowTable:
         state = self._flows.get(key)
         if state is not None:
             self._flows.move_to_end(key)
+            if self._large:  # else no party's order matters soon
+                self._parties[_party(state)].flows.move_to_end(key)
         return state
 
     def all(self) -> Iterable[tuple[Key, FlowState]]:
@@ -72,9 +88,18 @@ class FlowTable:
         if key in self._flows:
             self.remove(key)
         self._flows[key] = state
+        name = _party(state)
+        party = self._parties.get(name)
+        if party is None:
+            party = self._parties[name] = Party()
+        party.flows[key] = state
+        if len(party) > self._max_flows // FLOWS_SHARE:
+            self._large[name] = party
         self.account(key, state, now)
         if len(self._flows) > self._max_flows:
-            self._evict(self._least_needed(self._flows, now))
+            largest = max(self._large.values(), key=Party.__len__, default=None)
+            flows = self._flows if largest is None else largest.flows
+            self._evict(self._least_needed(flows, now))
 
     def is_current(self, key: Key, state: FlowState) -> bool:
         """Return whether the table has this flow under the key."""
@@ -96,28 +121,23 @@ class FlowTable:
         held = state.held()
         if held == state.accounted:
             return
-        holders = self._count(key, state, held)
-        while holders.held > MAX_BUFFERED // BUFFERED_SHARE:
-            self._evict(self._least_needed(holders.flows, now))
+        party = self._count(key, state, held)
+        while party.held > MAX_BUFFERED // BUFFERED_SHARE:
+            self._evict(self._least_needed(party.holders, now))
         while self.buffered_bytes > MAX_BUFFERED:
             self._evict(self._least_needed(self._flows, now))
 
-    def _count(self, key: Key, state: FlowState, held: int) -> Holders:
-        party = _party(state)
-        holders = self._holders.get(party)
-        if holders is None:
-            holders = self._holders[party] = Holders()
-        holders.held += held - state.accounted
+    def _count(self, key: Key, state: FlowState, held: int) -> Party:
+        party = self._parties[_party(state)]
+        party.held += held - state.accounted
         self.buffered_bytes += held - state.accounted
         state.accounted = held
         if held:
-            holders.flows[key] = state
-            holders.flows.move_to_end(key)
+            party.holders[key] = state
+            party.holders.move_to_end(key)
         else:
-            holders.flows.pop(key, None)
-        if not holders.flows:
-            del self._holders[party]
-        return holders
+            party.holders.pop(key, None)
+        return party
 
     def _least_needed(self, flows: OrderedDict[Key, FlowState], now: float) -> Key:
         """The least recently used flow, but not one whose retransmissions are still to be rewritten."""
@@ -139,6 +159,13 @@ class FlowTable:
         if state.accounted:
             self._count(key, state, 0)
         state.accounted = -1
+        name = _party(state)
+        party = self._parties[name]
+        del party.flows[key]
+        if len(party) <= self._max_flows // FLOWS_SHARE:
+            self._large.pop(name, None)
+        if not len(party):
+            del self._parties[name]
 
     def of_packet(self, active: Active, packet: Packet) -> FlowState:
         """Make the flow of a connection's first packet; it is not added."""
@@ -155,9 +182,9 @@ class FlowTable:
         )
         client, server = state.flow.client.addr, state.flow.server.addr
         state.account = (
-            Account(packet.helper, server, client)
+            Account(packet.helper, server, client, packet.zone)
             if unsolicited
-            else Account(packet.helper, client)
+            else Account(packet.helper, client, zone=packet.zone)
         )
         return state
 
@@ -172,17 +199,24 @@ class FlowTable:
         on_link: bool = False,
     ) -> FlowState:
         """Make a flow with a new parser; it is not added."""
-        l4 = "tcp" if orig.l4 == TCP else "udp"
-        client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
-        flow = Flow(l4, client, server, announcement, on_link)
-        parser = active.helper.parser_for(l4)(flow, active.settings)
+        flow = flow_between(orig, reply, announcement, on_link)
+        parser = active.helper.parser_for(flow.l4)(flow, active.settings)
         memory = self.memories.get(helper)
         if memory is None:
             memory = self.memories[helper] = Memory()
-        parser.memory = memory.view(party_of(client.addr))
+        parser.memory = memory.view(party_of(flow.client.addr, zone))
         parser.address = active.limits.scope
         return FlowState(active, flow, helper, orig, reply, zone, parser)
 
 
+def flow_between(
+    orig: Tuple, reply: Tuple, announcement: bool = False, on_link: bool = False
+) -> Flow:
+    """Return the flow of a connection's two directions, as parsers and reports see it."""
+    l4 = "tcp" if orig.l4 == TCP else "udp"
+    client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
+    return Flow(l4, client, server, announcement, on_link)
+
+
 def _party(state: FlowState) -> bytes:
-    return party_of(state.flow.client.addr)
+    return party_of(state.flow.client.addr, state.zone)

@@ -18,7 +18,7 @@ from fwhelpers.engine.datagram_path import DatagramPath
 from fwhelpers.engine.event_handler import EventHandler
 from fwhelpers.engine.expectations import ExpectationManager
 from fwhelpers.engine.flow_state import FlowState, handshake_info
-from fwhelpers.engine.flow_table import MAX_FLOWS, FlowTable
+from fwhelpers.engine.flow_table import MAX_FLOWS, FlowTable, flow_between
 from fwhelpers.engine.handover import FlowRecord, Key, MemoryRecord
 from fwhelpers.engine.headers import ACK, SYN, TCP, Segment, locate
 from fwhelpers.engine.memory import Memory
@@ -30,13 +30,17 @@ from fwhelpers.engine.stream_start import begin_reply, is_first_syn, position_la
 from fwhelpers.engine.unconfirmed import UnconfirmedFlows
 from fwhelpers.engine.verdict import ACCEPT, ExpectationTable, Report, Verdict
 from fwhelpers.kernel import labels
-from fwhelpers.kernel.conntrack import IPS_EXPECTED
+from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
 from fwhelpers.kernel.expect import Expectation
 from fwhelpers.kernel.packet import Packet
 
 __all__ = ["Active", "Inspector"]
 
 _U32 = Struct("!I")
+
+#: seconds within which a packet comes again that was queued again. It may never come: a full queue lets it pass, and
+#: another program may drop it
+AGAIN = 2.0
 
 
 class Inspector:
@@ -54,7 +58,8 @@ class Inspector:
         self._report = report
         self._flows = FlowTable(max_flows, self._on_evict, links)
         self._unconfirmed = UnconfirmedFlows(self._flows)
-        self._pending: dict[Key, list[Expectation]] = {}
+        #: expectations for the next verdicts on a packet that is queued again, and the time until then, oldest first
+        self._pending: dict[Key, tuple[float, list[Expectation]]] = {}
         self._registry = Registry()
         self._expectations = ExpectationManager(table, self._registry, links, self._pending)
         self._events = EventHandler(self._expectations, report)
@@ -88,25 +93,32 @@ class Inspector:
                     self._flows.memories.setdefault(record.helper, Memory()).update(record.items)
                 case FlowRecord():
                     active = self._helpers.get(record.helper)
-                    if active is not None:
-                        self._flows.add(record.key, self._resume_flow(active, record))
+                    state = self._resume_flow(active, record) if active is not None else None
+                    if state is not None:
+                        self._flows.add(record.key, state)
 
-    def _resume_flow(self, active: Active, record: FlowRecord) -> FlowState:
-        state = self._flows.new(
-            active,
-            record.helper,
-            record.orig,
-            record.reply,
-            record.zone,
-            record.announcement,
-            record.on_link,
-        )
+    def _resume_flow(self, active: Active, record: FlowRecord) -> FlowState | None:
+        try:
+            state = self._flows.new(
+                active,
+                record.helper,
+                record.orig,
+                record.reply,
+                record.zone,
+                record.announcement,
+                record.on_link,
+            )
+        except Exception as error:  # a bug of the plugin
+            self._report_start(record.helper, record.orig, record.reply, error)
+            return None
         state.account, state.rewriters = record.account, record.rewriters
         state.keep_until, state.finished = record.keep_until, record.finished
         try:
             state.resume(record.base, record.segments)
         except (ParseError, StreamError) as error:
             self._events.abandon(state, f"state of the previous worker: {error}")
+        except Exception as error:  # a bug of the plugin must not cost the other flows
+            self._fail(state, error)
         return state
 
     def __len__(self) -> int:
@@ -114,7 +126,16 @@ class Inspector:
 
     def tick(self, now: float) -> None:
         """Withdraw expired expectations. Call it about twice a second; `now` as for `packet`."""
+        self._forget_pending(now)
         self._expectations.tick(now)
+
+    def _forget_pending(self, now: float) -> None:
+        """Forget what no packet has come for. Another connection may have the same key some day."""
+        while self._pending:
+            key, (until, _) = next(iter(self._pending.items()))
+            if until > now:
+                break
+            del self._pending[key]
 
     def packet(self, packet: Packet, now: float) -> Verdict:
         """Return the verdict of a packet. `now` is monotonic time in seconds. Never raises."""
@@ -153,7 +174,9 @@ class Inspector:
                 return None, ACCEPT
             key = (packet.tuple_orig_raw, packet.ct_id)
             state = self._flows.get(key)
-            if self._pending and key in self._pending:
+            if self._pending:
+                self._forget_pending(now)
+            if key in self._pending:
                 done = state is not None and state.finished != ""
                 return None, self._attach_next(key, Verdict(done=done))
             if segment.l4 == TCP:
@@ -218,6 +241,11 @@ class Inspector:
         if state is not None:
             self._events.abandon(state, f"{type(error).__name__}: {error}", "failed")
 
+    def _report_start(self, helper: str, orig: Tuple, reply: Tuple, error: Exception) -> None:
+        """Report a bug of a parser's constructor. There is no flow that could be given up."""
+        reason = f"{type(error).__name__}: {error}"
+        self._report(Report("failed", helper, flow_between(orig, reply), reason))
+
     # flows
 
     def _begun(
@@ -233,6 +261,15 @@ class Inspector:
         active = self._helpers.get(packet.helper)
         if active is None:
             return None
+        try:
+            return self._make(active, key, packet, now)
+        except Exception as error:  # a bug of the plugin
+            self._report_start(packet.helper, packet.orig, packet.reply, error)
+            if self._flows.get(key) is not None:
+                self._flows.remove(key)
+            return None
+
+    def _make(self, active: Active, key: Key, packet: Packet, now: float) -> FlowState:
         state = self._flows.of_packet(active, packet)
         info = packet.info
         if labels.has(packet.labels, labels.DONE):  # only the end of its connection is queued
@@ -305,7 +342,11 @@ class Inspector:
         except Exception as error:  # a bug of the plugin
             self._fail(state, error)
         if is_stream or state.holds:
-            self._flows.account(key, state, now)
+            try:
+                self._flows.account(key, state, now)
+            except Exception as error:  # a bug of the plugin
+                self._fail(state, error)
+                self._flows.account(key, state, now)
         if is_stream:
             verdict = self._after_segment(packet, segment, state, verdict, now)
         if state.finished and not state.due(now):
@@ -315,7 +356,7 @@ class Inspector:
         if attach:
             # the packet comes again with its own entry, which the flow's key need not name before it is confirmed
             own = (packet.tuple_orig_raw, packet.ct_id)
-            self._pending[own] = list(attach)
+            self._pending[own] = now + AGAIN, list(attach)
             verdict = self._attach_next(own, verdict)
         return verdict
 
@@ -326,13 +367,16 @@ class Inspector:
         if rewriter.pending or rewriter.past:
             verdict = rewrite_again(packet, segment, state, verdict, now)
         if not state.finished and not packet.status & IPS_EXPECTED:
-            state.update_info()
+            try:
+                state.update_info()
+            except Exception as error:  # a bug of the plugin; what was rewritten stays so
+                self._fail(state, error)
         return verdict
 
     # what goes back to the kernel
 
     def _attach_next(self, key: Key, verdict: Verdict) -> Verdict:
-        waiting = self._pending[key]
+        _, waiting = self._pending[key]
         verdict = verdict.own()
         verdict.expectation = waiting.pop(0)
         # a dropped packet is not queued again, nor is one whose flow has left the queue

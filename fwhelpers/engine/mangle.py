@@ -7,7 +7,9 @@ from typing import NamedTuple
 from fwhelpers.engine import checksum
 from fwhelpers.engine.headers import Segment
 
-MAX_PACKET = 65535
+#: bytes: a verdict's attribute has no room for more, as its length counts four bytes of its own
+#: (net/netfilter/nfnetlink_queue.c: NFQNL_MAX_COPY_RANGE). Larger packets reach us cut off, and are not parsed
+MAX_PACKET = 65531
 
 
 class MangleError(Exception):

@@ -33,9 +33,13 @@ ANSWERER_SHARE = 4
 _ROUNDING = 0.5
 
 
-def party_of(addr: bytes) -> bytes:
-    """Return what a network operator assigns to one customer or host: an IPv4 address, an IPv6 /64."""
-    return addr[:8] if len(addr) == 16 else addr
+def party_of(addr: bytes, zone: int = 0) -> bytes:
+    """Return what a network operator assigns to one customer or host: an IPv4 address, an IPv6 /64.
+
+    `zone`: networks in different conntrack zones may use the same addresses.
+    """
+    party = addr[:8] if len(addr) == 16 else addr
+    return party + zone.to_bytes(2, "big") if zone else party
 
 
 class Account(NamedTuple):
@@ -46,20 +50,22 @@ class Account(NamedTuple):
     answerer: bytes = (
         b""  #: the host whose answer or announcement named the endpoint; empty: the client itself
     )
+    zone: int = 0  #: the conntrack zone of both
 
     @property
     def client(self) -> Account:
         """The account without the answering host."""
-        return Account(self.helper, self.addr) if self.answerer else self
+        return self._replace(answerer=b"") if self.answerer else self
 
     @property
     def party(self) -> bytes:
-        return party_of(self.addr)
+        return party_of(self.addr, self.zone)
 
     def split(self) -> tuple[Account, bytes]:
         """Return `client` and `party`, for who needs both."""
-        helper, addr, answerer = self
-        return Account(helper, addr) if answerer else self, party_of(addr)
+        helper, addr, answerer, zone = self
+        client = Account(helper, addr, b"", zone) if answerer else self
+        return client, party_of(addr, zone)
 
 
 NO_ACCOUNT = Account("", b"")
@@ -133,7 +139,8 @@ class Registry:
         self._rates = TokenBuckets(max_rate, PARTY_SHARE)
         self._live: dict[ExpectationKey, LiveExpectation] = {}
         self._owned: dict[Connection, dict[ExpectationKey, LiveExpectation]] = {}
-        self._with_former: dict[ExpectationKey, LiveExpectation] = {}
+        #: by the owner of the former claim
+        self._formers: dict[Connection, dict[ExpectationKey, LiveExpectation]] = {}
         self._counts: dict[Account, int] = {}
         self._parties: dict[bytes, int] = {}
         self._ends: list[tuple[float, ExpectationKey]] = []  # a heap
@@ -227,16 +234,17 @@ class Registry:
     def join(self, live: LiveExpectation, claim: Claim) -> None:
         """Add the claim of another connection of the same account, which leaves the owner in its place."""
         if live.former is None or live.former.until < claim.until:
+            self._remove_former(live)
             live.former = claim
-            self._with_former[live.key] = live
+            self._add_former(live)
 
     def withdraw_former(self, owner: Connection, klass: int | None) -> None:
         """End the claims that a connection has to expectations that others took over."""
-        for key, live in list(self._with_former.items()):
+        for live in list(self._formers.get(owner, _NONE).values()):
             former = live.former
-            if former and former.owner == owner and klass in (None, former.klass):
+            if former and klass in (None, former.klass):
+                self._remove_former(live)
                 live.former = None
-                del self._with_former[key]
 
     def remove(self, live: LiveExpectation) -> None:
         """Remove an expectation that is not in the kernel any more, with all claims to it."""
@@ -263,8 +271,7 @@ class Registry:
         if owned is None:
             owned = self._owned[claim.owner] = {}
         owned[live.key] = live
-        if live.former is not None:
-            self._with_former[live.key] = live
+        self._add_former(live)
         self._count(claim.account, 1)
         heapq.heappush(self._ends, (claim.until, live.key))
         if len(self._ends) > 64 + 2 * len(self._live):
@@ -275,11 +282,23 @@ class Registry:
         owner = live.claim.owner
         live.registered = False
         del self._live[live.key]
-        self._with_former.pop(live.key, None)
+        self._remove_former(live)
         del self._owned[owner][live.key]
         if not self._owned[owner]:
             del self._owned[owner]
         self._count(live.claim.account, -1)
+
+    def _add_former(self, live: LiveExpectation) -> None:
+        if live.former is not None:
+            self._formers.setdefault(live.former.owner, {})[live.key] = live
+
+    def _remove_former(self, live: LiveExpectation) -> None:
+        if live.former is None:
+            return
+        owned = self._formers[live.former.owner]
+        del owned[live.key]
+        if not owned:
+            del self._formers[live.former.owner]
 
     def _count(self, account: Account, change: int) -> None:
         client, party = account.split()

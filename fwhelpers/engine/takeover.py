@@ -80,7 +80,7 @@ def _examine(
     completed = _complete(committed, master, active.helper, active.limits)
     if isinstance(completed, Refusal):
         return Finding(committed, refusal=completed)
-    account = Account(master.helper, master.orig.src)
+    account = Account(master.helper, master.orig.src, zone=committed.zone)
     refusal = registry.check(account, active.limits)
     if refusal is not None:
         return Finding(committed, refusal=refusal)

@@ -28,34 +28,35 @@ class _Begun(NamedTuple):
 
 
 class UnconfirmedFlows:
-    """The flows of `table` that began a short time ago, by the original tuple."""
+    """The flows of `table` that began a short time ago, by zone and original tuple."""
 
     def __init__(self, table: FlowTable, limit: int = MAX_UNCONFIRMED) -> None:
         self._table = table
         self._limit = limit
-        self._begun: OrderedDict[bytes, _Begun] = OrderedDict()
+        #: networks in different zones may use the same addresses and ports at the same time
+        self._begun: OrderedDict[tuple[int, bytes], _Begun] = OrderedDict()
 
     def add(self, key: Key, state: FlowState, now: float) -> None:
         """Remember a flow that began with an unconfirmed packet."""
         state.unconfirmed = 1
-        tuple_orig, _ = key
-        self._begun[tuple_orig] = _Begun(key, state, now)
-        self._begun.move_to_end(tuple_orig)
+        name = state.zone, key[0]
+        self._begun[name] = _Begun(key, state, now)
+        self._begun.move_to_end(name)
         if len(self._begun) > self._limit:
             self._begun.popitem(last=False)
 
     def find(self, packet: Packet, now: float) -> tuple[Key, FlowState] | None:
         """Return the flow of a packet whose own entry has none, and its key, which a confirmed packet determines."""
-        begun = self._begun.get(packet.tuple_orig_raw)
+        name = packet.zone, packet.tuple_orig_raw
+        begun = self._begun.get(name)
         if begun is None:
             return None
         key, state, since = begun
-        current = self._table.is_current(key, state) and state.zone == packet.zone
-        if not current or not state.unconfirmed or now - since > BURST:
-            del self._begun[packet.tuple_orig_raw]
+        if not self._table.is_current(key, state) or not state.unconfirmed or now - since > BURST:
+            del self._begun[name]
             return None
         if packet.confirmed:
-            del self._begun[packet.tuple_orig_raw]
+            del self._begun[name]
             state.confirm()
             new = (packet.tuple_orig_raw, packet.ct_id)
             if new != key:

@@ -25,6 +25,9 @@ GRACE = 2.0  #: seconds from an expectation's end within which its connection ma
 ROUNDING = 1.5  #: seconds by which the kernel's remaining lifetime may be short: it rounds down
 MAX_TRACKED = 16384  #: live and used expectations; above it the oldest is forgotten
 MAX_MASTERS = 16384
+#: open connections that are followed, of one expectation and of all; above it the oldest is forgotten. The end of one
+#: may have been among lost events, and a permanent expectation may lead to any number
+MAX_OF_ONE, MAX_CHILDREN = 256, 16384
 
 
 class EventKind(StrEnum):
@@ -130,7 +133,7 @@ class Tracker:
         self._undecided: deque[tuple[float, TrackedExpectation]] = deque()
         #: the event or the reply direction; None: it has ended
         self._masters: OrderedDict[bytes, RawConnection | Tuple | None] = OrderedDict()
-        self._children: dict[bytes, TrackedExpectation] = {}
+        self._children: OrderedDict[bytes, TrackedExpectation] = OrderedDict()
 
     def expectations(self) -> list[TrackedExpectation]:
         """Live ones, and used ones whose connections are open; oldest first."""
@@ -179,6 +182,10 @@ class Tracker:
         if tracked is not None:
             tracked.connections[new.identity] = new
             self._children[new.identity] = tracked
+            if len(tracked.connections) > MAX_OF_ONE:
+                self._remove_child(next(iter(tracked.connections)))
+            elif len(self._children) > MAX_CHILDREN:
+                self._remove_child(next(iter(self._children)))
             if tracked.ended_as is not None:
                 tracked.ended_as = EndedAs.MATCHED
                 self._unindex(tracked)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -16,7 +17,7 @@ from fwhelpers.kernel.nfnl import Message, NetlinkError, error_of, split
 _NETLINK_NETFILTER = 12
 _SOL_NETLINK = 270
 _ADD_MEMBERSHIP, _NO_ENOBUFS, _EXT_ACK_CAP = 1, 5, 10
-_SO_ATTACH_FILTER, _SO_RCVBUFFORCE, _SO_MEMINFO = 26, 33, 55
+_SO_ATTACH_FILTER, _SO_SNDBUFFORCE, _SO_RCVBUFFORCE, _SO_MEMINFO = 26, 32, 33, 55
 _MSG_DONTWAIT = 0x40
 _ANSWER = struct.Struct("=4xH10xi")  # nlmsghdr.nlmsg_type, nlmsgerr.error
 #: SK_MEMINFO_RMEM_ALLOC and SK_MEMINFO_RCVBUF (linux/sock_diag.h), the first two of nine values
@@ -24,6 +25,7 @@ _MEMINFO = struct.Struct("=II")
 
 RECEIVE = 1 << 17  #: bytes; a queued packet is at most 64 KiB and its attributes
 QUEUE_BUFFER = 8 << 20  #: bytes that the kernel may hold for a queue socket
+VERDICT_BUFFER = 1 << 17  #: bytes of one message with verdicts; a rewritten packet has up to 64 KiB
 EVENT_BUFFER = 4 << 20
 BATCH = 16  #: packets received with one system call
 
@@ -38,11 +40,17 @@ def _open() -> socket.socket:
     return sock
 
 
-def _grow(sock: socket.socket, size: int) -> None:
+#: socket options: beyond the system's limit, and within it
+_RECEIVING = _SO_RCVBUFFORCE, socket.SO_RCVBUF
+_SENDING = _SO_SNDBUFFORCE, socket.SO_SNDBUF
+
+
+def _grow(sock: socket.socket, size: int, options: tuple[int, int] = _RECEIVING) -> None:
+    force, limited = options
     try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, size)
+        sock.setsockopt(socket.SOL_SOCKET, force, size)
     except OSError:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+        sock.setsockopt(socket.SOL_SOCKET, limited, size)
 
 
 def _filter(sock: socket.socket, program: bytes) -> None:
@@ -71,6 +79,7 @@ class NetlinkSocket:
             self._sock.send(b"".join(messages))
             return [self._acknowledgement() for _ in messages]
         except OSError as error:
+            self._discard()
             return [error.errno or errno.EIO] * len(messages)
 
     def _acknowledgement(self) -> int:
@@ -96,13 +105,29 @@ class NetlinkSocket:
 
     def _answers(self, name: str) -> Iterator[bytes]:
         while True:
-            for message in split(self._sock.recv(RECEIVE)):
+            for message in split(self._receive(name)):
                 if message.type in (nfnl.ERROR, nfnl.DONE):
                     problem = error_of(message)
                     if problem:
                         raise NetlinkError(problem, name)
                     return
                 yield bytes(message.payload)
+
+    def _receive(self, name: str) -> bytes:
+        try:
+            return self._sock.recv(RECEIVE)
+        except OSError as error:
+            self._discard()
+            raise NetlinkError(error.errno or errno.EIO, name) from None
+
+    def _discard(self) -> None:
+        """Discard answers that have arrived: the next request must not take them for its own.
+
+        The kernel answers before send(2) returns; it reports ENOBUFS in place of an answer for which it had no memory.
+        """
+        with contextlib.suppress(OSError):
+            while self._sock.recv(RECEIVE, _MSG_DONTWAIT):
+                pass
 
     def close(self) -> None:
         self._sock.close()
@@ -190,6 +215,7 @@ class QueueSocket:
         self._batch: _Batch | None = None
         self.overflows = 0
         _grow(self._sock, QUEUE_BUFFER)
+        _grow(self._sock, VERDICT_BUFFER, _SENDING)
         # a full socket buffer must not stop the reading of the rest
         self._sock.setsockopt(_SOL_NETLINK, _NO_ENOBUFS, 1)
 

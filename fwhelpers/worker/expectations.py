@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from errno import EEXIST
+from errno import EEXIST, EIO, ENOENT
 from itertools import islice
 
 from fwhelpers.engine.expectation_key import ExpectationId, leads_to, make_key
@@ -34,7 +34,10 @@ class ExpectationTable:
         It leads to the same endpoint, but would end with *its* master. One with another translation may lead to
         another client: EEXIST.
         """
-        current = self.get(expectation)
+        try:
+            current = self.get(expectation)
+        except NetlinkError as error:
+            return error.errno or EIO
         if current is None:
             return self.create(expectation)
         if leads_to(current) != leads_to(expectation):
@@ -47,7 +50,10 @@ class ExpectationTable:
 
         A connection may come at any time, so it stays in its place.
         """
-        current = self.get(expectation)
+        try:
+            current = self.get(expectation)
+        except NetlinkError:
+            return False
         if current is None or _fixed(current) != _fixed(expectation):
             return False
         return self._netlink.request_all([expect.encode_renew(expectation, seconds)])[0] == 0
@@ -66,8 +72,11 @@ class ExpectationTable:
         self._released(expectation)
 
     def has(self, expectation: Expectation) -> bool:
-        """Return whether it exists, with this master."""
-        current = self.get(expectation)
+        """Return whether it exists, with this master. In doubt it does: it counts, and is deleted."""
+        try:
+            current = self.get(expectation)
+        except NetlinkError:
+            return True
         return current is not None and _of_master(current) == _of_master(expectation)
 
     def ended(self) -> Sequence[ExpectationId] | None:
@@ -84,15 +93,31 @@ class ExpectationTable:
         return [identity for payload in payloads if (identity := _identity(payload))]
 
     def get(self, expectation: Expectation) -> Expectation | None:
-        """Return the kernel's expectation of the same tuple, None if there is none."""
+        """Return the kernel's expectation of the same tuple, None if there is none.
+
+        Raises NetlinkError if the kernel does not say, for example because it has no memory.
+        """
+        try:
+            return self._get(expectation)
+        except NetlinkError:
+            return self._get(expectation)
+
+    def _get(self, expectation: Expectation) -> Expectation | None:
         try:
             payloads = self._netlink.request(expect.encode_get(expectation))
             return expect.parse_expectation(payloads[0]) if payloads else None
-        except (NetlinkError, DecodeError):
+        except DecodeError:
             return None
+        except NetlinkError as error:
+            if error.errno == ENOENT:
+                return None
+            raise
 
     def _released(self, expectation: Expectation) -> bool:
-        current = self.get(expectation)
+        try:
+            current = self.get(expectation)
+        except NetlinkError:
+            return False  # it may lead to another client
         if current is None or leads_to(current) != leads_to(expectation):
             return False
         self._delete(expectation)

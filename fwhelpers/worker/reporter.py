@@ -23,11 +23,9 @@ from fwhelpers.worker.messages import (
 )
 from fwhelpers.worker.summary import summarize
 
-#: reports sent: of expectations, and again of all else (a client that causes refusals must not hide expectations);
-#: the rest is only counted
+#: reports sent: of expectations, and again of all else (a client that causes refusals must not hide expectations)
 REPORTS_A_SECOND = 100
-#: the others wait, as the manager ends a renewed expectation at its former time if it does not know better. All budgets
-#: together stay below half of what the manager admits in a second (daemon.worker_channel)
+#: all budgets together stay below half of what the manager admits in a second (daemon.worker_channel)
 RENEWALS_A_SECOND = 250
 #: by kind of report; empty: all other kinds together
 _BUDGETS = {
@@ -35,6 +33,9 @@ _BUDGETS = {
     ReportKind.RENEWED.value: RENEWALS_A_SECOND,
     "": REPORTS_A_SECOND,
 }
+#: Reports above these budgets wait, those of other kinds are only counted. If the worker dies, the manager ends an
+#: expectation by what it knows: a new one with its policy's lifetime, a renewed one at its former time
+_WAITING = (ReportKind.EXPECTED, ReportKind.RENEWED)
 MAX_BATCH = 32  #: reports that are sent together
 COUNTERS_INTERVAL = 0.25  #: seconds between messages of counters
 
@@ -49,8 +50,10 @@ class Reporter:
         self._changed = False
         self._sent = dict.fromkeys(_BUDGETS, 0)  # in this second
         self._reports: list[FlowReport] = []  # not sent yet
-        #: renewals above the budget, the last one of each expectation
-        self._waiting: dict[ExpectationId | None, FlowReport] = {}
+        #: reports above their budgets, by kind, the last one of each expectation
+        self._waiting: dict[ReportKind, dict[ExpectationId | None, FlowReport]] = {
+            kind: {} for kind in _WAITING
+        }
         self._suppressed = 0
         self._second = 0
         self._counters_sent = float("-inf")
@@ -66,8 +69,11 @@ class Reporter:
         budget = kind if kind in _BUDGETS else ""
         sent = self._sent[budget] = self._sent[budget] + 1
         if sent <= _BUDGETS[budget]:
-            self._add(_flow_report(report))
-        elif budget == ReportKind.RENEWED:
+            flow_report = _flow_report(report)
+            if budget and self._waiting[flow_report.kind]:
+                self._waiting[flow_report.kind].pop(flow_report.expectation, None)  # it is outdated
+            self._add(flow_report)
+        elif budget:
             self._wait(_flow_report(report))
         else:
             self._suppressed += 1
@@ -83,25 +89,27 @@ class Reporter:
         if len(self._reports) >= MAX_BATCH:
             self.send_reports()
 
-    def _wait(self, renewal: FlowReport) -> None:
-        self._waiting[renewal.expectation] = renewal
-        if len(self._waiting) > MAX_ALIVE:
-            del self._waiting[next(iter(self._waiting))]
+    def _wait(self, report: FlowReport) -> None:
+        waiting = self._waiting[report.kind]
+        waiting[report.expectation] = report
+        if len(waiting) > MAX_ALIVE:
+            del waiting[next(iter(waiting))]
             self._suppressed += 1
 
     def _add_waiting(self) -> None:
-        while self._waiting and self._sent[ReportKind.RENEWED] < RENEWALS_A_SECOND:
-            self._sent[ReportKind.RENEWED] += 1
-            self._add(self._waiting.pop(next(iter(self._waiting))))
+        for kind, waiting in self._waiting.items():
+            while waiting and self._sent[kind] < _BUDGETS[kind]:
+                self._sent[kind] += 1
+                self._add(waiting.pop(next(iter(waiting))))
 
     def send_reports(self) -> None:
         """Send the reports since the last call. Call it before the packets that caused them are released."""
         if self._reports and self._send(*self._reports):
             self._reports.clear()
         elif self._reports:
-            renewals = [r for r in self._reports if r.kind is ReportKind.RENEWED][-MAX_BATCH + 1 :]
-            self._suppressed += len(self._reports) - len(renewals)
-            self._reports = renewals
+            kept = [r for r in self._reports if r.kind in _WAITING][-MAX_BATCH + 1 :]
+            self._suppressed += len(self._reports) - len(kept)
+            self._reports = kept
 
     def flush(self, final: bool = False) -> None:
         """Send reports, the number of suppressed ones, and the counters if they have changed.
@@ -115,7 +123,7 @@ class Reporter:
         if self._changed and (final or now - self._counters_sent >= COUNTERS_INTERVAL):
             self._changed = not self._send(Counters(self._totals))
             self._counters_sent = now
-        if self._waiting:
+        if any(self._waiting.values()):
             self._begin_second()
             self._add_waiting()
             self.send_reports()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from fwhelpers.engine.verdict import ACCEPT, Verdict
 from fwhelpers.kernel import labels, nfqueue
 from fwhelpers.kernel.socket import QueueSocket
@@ -11,6 +13,10 @@ def _set(*bits: int) -> tuple[bytes, bytes]:
     field = labels.bits(*bits)
     return field, field
 
+
+#: bytes that are sent together. The kernel refuses a longer message than the socket's send buffer
+#: (net/netlink/af_netlink.c: netlink_sendmsg()), and rewritten datagrams of 64 KiB may follow each other
+MAX_SEND = 1 << 16
 
 #: value and mask, by `done` and `outlived`
 _FLAGS = {
@@ -45,15 +51,32 @@ class VerdictBatch:
 
     def flush(self) -> None:
         self._close_plain()
-        if self._messages:
-            self._sock.send(b"".join(self._messages))
-            self._messages.clear()
+        if not self._messages:
+            return
+        data = b"".join(self._messages)
+        if len(data) <= MAX_SEND:  # the usual case
+            self._sock.send(data)
+        else:
+            for part in _parts(self._messages):
+                self._sock.send(part)
+        self._messages.clear()
 
     def _close_plain(self) -> None:
         # a batch verdict covers all ids up to its own, so it must precede the verdict of any later packet
         if self._last_plain:
             self._messages.append(self._encoder.batch(self._last_plain))
             self._last_plain = 0
+
+
+def _parts(messages: Iterable[bytes]) -> Iterator[bytes]:
+    part = b""
+    for message in messages:
+        if part and len(part) + len(message) > MAX_SEND:
+            yield part
+            part = b""
+        part += message
+    if part:
+        yield part
 
 
 def _encode(queue: int, packet: nfqueue.Packet, verdict: Verdict) -> bytes:

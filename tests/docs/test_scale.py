@@ -49,5 +49,7 @@ def test_the_limits_are_those_of_the_source() -> None:
     assert limit("flows of a worker") == [flow_table.MAX_FLOWS]
     assert limit("bytes of half-read") == [flow_table.MAX_BUFFERED >> 20]
     assert limit("expectations that the manager follows") == [tracker.MAX_TRACKED]
+    assert limit("connections that it follows") == [tracker.MAX_CHILDREN, tracker.MAX_OF_ONE]
+    assert flow_table.FLOWS_SHARE == 4
     assert limit("reports of expectations") == [reporter.REPORTS_A_SECOND]
     assert names.MANAGE in PAGE

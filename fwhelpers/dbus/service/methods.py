@@ -128,9 +128,7 @@ class Methods:
     async def _list(self, call: Message) -> Body:
         query = options.parse_options(call.body[0], _LIST_FILTER)
         after = query.get("after", -1)
-        expectations = (
-            e for e in self._events.expectations() if options.expectation_id(e.id) > after
-        )
+        expectations = (e for e in self._events.expectations() if e.number > after)
         page, last = [], ""
         for expectation in islice(expectations, min(query.get("limit", PAGE), PAGE)):
             last = expectation.id

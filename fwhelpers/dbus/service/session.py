@@ -25,6 +25,9 @@ log = logging.getLogger("fwhelpers")
 
 PERIOD = 1.0  #: seconds between comparisons of the properties
 MAX_CALLS, MAX_OF_CALLER = 512, 64  #: calls without a reply yet
+#: password dialogues of one user at a time. One waits as long as the user likes, and its call must not take the place
+#: of others' calls
+MAX_DIALOGUES = 8
 MAX_NOTIFICATIONS = 256
 
 _DEPARTURES = (
@@ -52,6 +55,7 @@ class Session:
         self._callers: Counter[str] = Counter()
         #: calls waiting for polkit, with their callers; only these may be cancelled
         self._authorizing: dict[asyncio.Task[None], str] = {}
+        self._dialogues: Counter[int] = Counter()  # by user
         self._notifications: deque[Notification] = deque(maxlen=MAX_NOTIFICATIONS)
         self._wakeup = asyncio.Event()
 
@@ -132,9 +136,29 @@ class Session:
         assert task is not None
         self._authorizing[task] = call.sender
         try:
-            await self._authority.check(call.sender, action, call.interactive)
+            if call.interactive:
+                await self._authorize_by_dialogue(call, action)
+            else:
+                await self._authority.check(call.sender, action, False)
         finally:
             del self._authorizing[task]
+
+    async def _authorize_by_dialogue(self, call: Message, action: str) -> None:
+        user = await self._connection.uid_of(call.sender)
+        if self._dialogues[user] >= MAX_DIALOGUES:
+            try:
+                await self._authority.check(call.sender, action, False)
+            except Denied:
+                text = f"too many password dialogues at a time ({MAX_DIALOGUES} of a user)"
+                raise BusError(names.LIMIT, text) from None
+            return
+        self._dialogues[user] += 1
+        try:
+            await self._authority.check(call.sender, action, True)
+        finally:
+            self._dialogues[user] -= 1
+            if not self._dialogues[user]:
+                del self._dialogues[user]
 
     def _interface_of(self, call: Message) -> Interface:
         path = printable(call.path)

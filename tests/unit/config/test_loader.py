@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -283,6 +285,52 @@ def test_unreadable_and_undecodable_files_are_problems(tmp_path: Path) -> None:
         "cannot be read: Is a directory",
         "not UTF-8 (byte 0)",
     ]
+
+
+@pytest.mark.parametrize("name", ["fwhelpers.toml", "conf.d", "conf.d/limits.toml"])
+def test_a_link_that_leads_nowhere_is_a_problem(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).symlink_to(tmp_path / "nowhere")
+    with pytest.raises(config.ConfigError, match="No such file or directory"):
+        config.resolve(config.load(tmp_path), {})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed, which only root can become")
+@pytest.mark.parametrize("closed", ["fwhelpers", "fwhelpers/fwhelpers.toml", "fwhelpers/conf.d",
+                                    "fwhelpers/conf.d/limits.toml", "."])  # fmt: skip
+def test_what_the_services_user_cannot_read_is_a_problem(closed: str) -> None:
+    """A reload reads as that user: limits that it can't see must not be dropped without a word."""
+    with tempfile.TemporaryDirectory() as name:
+        root = Path(name)
+        root.chmod(0o755)
+        directory = root / "fwhelpers"
+        (directory / "conf.d").mkdir(parents=True)
+        (directory / "fwhelpers.toml").write_text("[helpers.ftp]")
+        (directory / "conf.d" / "limits.toml").write_text('[helpers.ftp]\nsources = ["10.0.0.0/8"]')
+        assert not config.load(directory).problems
+        (root / closed).chmod(0)
+        os.seteuid(65534)
+        try:
+            problems = config.load(directory).problems
+        finally:
+            os.seteuid(0)
+    assert problems
+    assert all("Permission denied" in str(problem) for problem in problems)
+
+
+HUGE = ["9" * 5000, "-" + "9" * 5000, "0x" + "f" * 5000, "0b" + "1" * 20000]
+
+
+@pytest.mark.parametrize("number", HUGE)
+@pytest.mark.parametrize(
+    "text",
+    ["[daemon]\nworkers = {}", "[helpers.ftp]\nports = [{}]", "[helpers.ftp.guard]\nmin_port = {}",
+     "[discovery.x]\nport = {}", "{} = 1", "[helpers.ftp]\nsources = [{}]"],
+)  # fmt: skip
+def test_a_number_too_long_for_str_is_a_problem(text: str, number: str) -> None:
+    draft = config.parse([("f", text.format(number))])
+    with pytest.raises(config.ConfigError):
+        config.resolve(draft, HELPERS)
 
 
 def test_the_shipped_file_is_valid_and_lists_every_key() -> None:

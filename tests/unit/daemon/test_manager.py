@@ -302,6 +302,32 @@ def test_a_zone_that_cannot_be_applied_is_logged(
     assert "firewalld changed: keeping the former configuration: no memory" in caplog.messages
 
 
+def test_an_unforeseen_error_of_a_change_ends_neither_the_service_nor_the_following_of_changes(
+    manager: Manager,
+    providers: FakeProviders,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail(*arguments: Any, **options: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    async def script(manager: Manager) -> None:
+        for attribute in ("_read", "_resolve"):
+            with monkeypatch.context() as patch:
+                patch.setattr(manager, attribute, fail)
+                await manager._try_reload()
+        with monkeypatch.context() as patch:
+            patch.setattr(manager, "_resolve", fail)
+            await manager._on_provider_change({Change.SETTINGS})
+        providers.zone_helper = "tftp"
+        await manager._on_provider_change({Change.SETTINGS})
+        assert list(manager.state.helpers) == ["ftp", "tftp"]
+
+    run(manager, script)
+    failures = [m for m in caplog.messages if m.endswith("keeping the former configuration")]
+    assert len(failures) == 3
+
+
 def test_a_reload_of_firewalld_verifies_the_kernel_s_state(manager: Manager) -> None:
     async def script(manager: Manager) -> None:
         table: Any = manager._table

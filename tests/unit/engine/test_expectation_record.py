@@ -5,8 +5,8 @@ import json
 import pytest
 from entries import account, enter, owner
 
-from fwhelpers.engine.expectation_record import from_plain, to_plain
-from fwhelpers.engine.registry import LiveExpectation, Registry
+from fwhelpers.engine.expectation_record import account_from, from_plain, plain_account, to_plain
+from fwhelpers.engine.registry import Account, LiveExpectation, Registry
 
 
 def live() -> LiveExpectation:
@@ -20,6 +20,19 @@ def live() -> LiveExpectation:
 def test_a_live_expectation_survives_as_json() -> None:
     assert live().former is not None
     assert from_plain(json.loads(json.dumps(to_plain(live())))) == live()
+
+
+@pytest.mark.parametrize("of", [account(1), account(1)._replace(zone=7, answerer=bytes(4))])
+def test_an_account_survives_as_json(of: Account) -> None:
+    assert account_from(json.loads(json.dumps(plain_account(of)))) == of
+
+
+@pytest.mark.parametrize("zone", [0, -1, 65536, True, "1", None, 1.0])
+def test_a_zone_that_cannot_be_is_refused(zone: object) -> None:
+    with pytest.raises(ValueError, match="integer"):
+        account_from([*plain_account(account(1)), zone])
+    with pytest.raises(ValueError, match="not a list"):
+        account_from([*plain_account(account(1)), 1, 1])
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,36 @@ def test_the_least_recently_used_flow_is_evicted() -> None:
     assert len(flows) == 3
 
 
+def test_one_party_cannot_displace_the_flows_of_all_others() -> None:
+    evicted: list[Key] = []
+    flows = FlowTable(100, evicted.append)
+    for number in range(60):  # idle ones, of as many hosts
+        flows.add((b"idle", number), flow(flows, client=10 + number))
+    for number in range(1000):
+        flows.add((b"flood", number), flow(flows))
+    assert len(flows) == 100
+    assert {name for name, _ in evicted} == {b"flood"}
+    assert flows.get((b"flood", 960)) is not None
+    for number in range(15):  # newcomers take from the largest as well, until it has its share
+        flows.add((b"new", number), flow(flows, client=100 + number))
+    assert {name for name, _ in evicted} == {b"flood"}
+    count = len(evicted)
+    assert flows.get((b"idle", 0)) is not None
+    flows.add((b"new", 15), flow(flows, client=115))
+    assert evicted[count:] == [(b"idle", 1)], "the least recently used of all"
+
+
+def test_one_party_may_use_what_no_other_needs() -> None:
+    flows = FlowTable(100)
+    for number in range(100):
+        flows.add((b"", number), flow(flows))
+    assert len(flows) == 100
+    for number in range(100):
+        flows.remove((b"", number))
+    assert not flows._parties
+    assert not flows._large
+
+
 def test_buffered_bytes_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_BUFFERED", 250)
     flows = FlowTable()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from connection import Connection
 from hypothesis import given
 from hypothesis import strategies as st
-from invented import LAST, TALK, C, S, tcp
+from invented import C6, LAST, S6, TALK, C, S, tcp
 
-from fwhelpers.api import DatagramParser, Event, Helper, ParseError
+from fwhelpers.api import DatagramParser, Event, Expect, Helper, ParseError, Policy
 from fwhelpers.engine.flow_state import handshake_info
+from fwhelpers.engine.guard import Limits
 from fwhelpers.engine.headers import ACK, FIN
 from fwhelpers.engine.inspector import Active
+from fwhelpers.engine.mangle import MAX_PACKET
 from fwhelpers.engine.verdict import ACCEPT
 from fwhelpers.kernel import labels
 
@@ -385,3 +389,68 @@ def test_each_flow_of_a_batch_stores_its_state() -> None:
     packets = [f.packet(b"one\r\n", False).decode() for f in (first, second)]
     verdicts = first.inspector.packets(packets, 100.0)
     assert all(verdict.info for verdict in verdicts)
+
+
+@pytest.mark.parametrize("room", range(8))
+def test_a_datagram_that_cannot_be_rewritten_passes_and_ends_its_flow(room: int) -> None:
+    """The announced address grows by three bytes. `room`: what the longest packet leaves for that."""
+
+    class Named(DatagramParser):
+        def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
+            host = self.flow.client.host.encode()
+            start = data.index(host)
+            yield Expect(
+                self.flow.server,
+                self.flow.client.at(3000),
+                span=(start, start + len(host)),
+                encode=lambda end: end.host.encode(),
+            )
+
+    helper = Helper("named", "udp", [7], Named)
+    flow = Connection(helper, "udp", C, S, seen_client="198.51.100.1:40000")
+    size = MAX_PACKET - 28 - room
+    verdict = flow.c(b"10.0.1.2".ljust(size, b"x"))
+    assert verdict.accept
+    if room < 4:
+        assert verdict.payload is None
+        assert [note.kind for note in flow.notes] == ["expected", "poisoned"]
+        assert len(flow.maker.deleted) == len(flow.maker.created)
+    else:
+        assert verdict.payload is not None
+        assert len(verdict.payload) == MAX_PACKET - room + 4
+
+
+class Recalls(DatagramParser):
+    """The client stores a word, or opens the port that another connection stored under it."""
+
+    def datagram(self, data: bytes, reply: bool) -> Iterator[Event]:
+        word, _, port = data.partition(b"=")
+        if port:
+            self.memory[word] = port
+        elif word in self.memory:
+            yield Expect(self.flow.server, self.flow.client.at(int(self.memory[word])))
+
+
+@pytest.mark.parametrize("address", [C, C6])
+def test_equal_addresses_in_two_zones_are_two_hosts(address: str) -> None:
+    """Neither takes up the other's quota, nor finds what the other's connections left in memory."""
+    helper = Helper("recalls", "udp", [7], Recalls, [Policy("data", max=255)])
+    zones: list[Connection] = []
+    for zone in (1, 2):
+        inspector = zones[0].inspector if zones else None
+        active = Active(helper, limits=Limits(max_per_source=4))
+        server = S6 if address == C6 else S
+        flow = Connection(helper, "udp", address, server, active=active, inspector=inspector)
+        flow.extra = {"zone": zone, "ct_id": zone}
+        zones.append(flow)
+    first, second = zones
+    created = first.maker.created
+    for number in range(6):
+        first.c(b"%d=%d" % (number, 3000 + number))
+        first.c(b"%d" % number)
+        second.c(b"%d" % number)
+    assert [e.zone for e in created] == [1] * 4
+    for number in range(6):
+        second.c(b"%d=%d" % (number, 4000 + number))
+        second.c(b"%d" % number)
+    assert [(e.zone, e.tuple.dport) for e in created[4:]] == [(2, 4000 + n) for n in range(4)]

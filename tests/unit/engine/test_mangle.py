@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from struct import error as StructError
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,7 +10,8 @@ from packets import plain_checksum, tcp4, tcp6, udp4, udp6
 
 from fwhelpers.engine.checksum import ones_complement
 from fwhelpers.engine.headers import locate
-from fwhelpers.engine.mangle import Edit, MangleError, apply, rewrite
+from fwhelpers.engine.mangle import MAX_PACKET, Edit, MangleError, apply, rewrite
+from fwhelpers.kernel.nfqueue import ACCEPT, encode_verdict
 
 MAKERS = [tcp4, tcp6, udp4, udp6]
 
@@ -52,6 +56,22 @@ def test_a_packet_longer_than_ip_allows_is_an_error() -> None:
     assert segment
     with pytest.raises(MangleError):
         rewrite(packet, segment, [Edit(0, 1, b"y" * 1000)])
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_whatever_is_rewritten_fits_into_a_verdict(make: Any) -> None:
+    """A longer packet could not be encoded, and would end the worker."""
+    packet = make(b"x" * 1000)
+    segment = locate(packet)
+    assert segment
+    room = MAX_PACKET - len(packet)
+    longest = rewrite(packet, segment, [Edit(1000, 1000, b"y" * room)])
+    assert len(longest) == MAX_PACKET
+    encode_verdict(0, 1, ACCEPT, payload=longest)
+    with pytest.raises(MangleError):
+        rewrite(packet, segment, [Edit(1000, 1000, b"y" * (room + 1))])
+    with pytest.raises(StructError):
+        encode_verdict(0, 1, ACCEPT, payload=longest + b"y")
 
 
 @pytest.mark.parametrize("kind", [0, 2, 4])

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 import pytest
 from entries import account, client, enter, expected, owner
 from hypothesis import settings
@@ -196,7 +199,7 @@ def test_short_lives_leave_nothing_behind() -> None:
             registry.withdraw(current)
     assert len(registry) == 0
     assert len(registry._ends) <= 66
-    for table in (registry._owned, registry._counts, registry._parties, registry._with_former):
+    for table in (registry._owned, registry._counts, registry._parties, registry._formers):
         assert not table
 
 
@@ -282,7 +285,11 @@ class RegistryMachine(RuleBasedStateMachine):
     def nothing_leaks(self) -> None:
         registry = self.registry
         assert len(registry._ends) <= 64 + 2 * len(registry) + 1
-        assert set(registry._with_former) <= set(registry._live)
+        formers = {
+            (live.former.owner, live.key): live for live in registry if live.former is not None
+        }
+        assert formers == {(o, k): v for o, of in registry._formers.items() for k, v in of.items()}
+        assert all(registry._formers.values())
         assert sum(map(len, registry._owned.values())) == len(registry)
         assert all(registry._owned.values())
         assert all(count > 0 for count in registry._counts.values())
@@ -290,6 +297,32 @@ class RegistryMachine(RuleBasedStateMachine):
 
 TestRegistryMachine = RegistryMachine.TestCase
 TestRegistryMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+
+
+def test_the_end_of_a_connection_costs_the_same_whatever_others_have() -> None:
+    """Each connection that is given up withdraws its claims, and an attacker's messages give up many."""
+
+    def steps(others: int) -> int:
+        registry = Registry(4096)
+        for number in range(others):
+            enter(registry, 3000 + number, by=owner(1, 1000), until=50)
+            enter(registry, 3000 + number, by=owner(1, 2000), until=60)
+        count = 0
+
+        def trace(frame: object, event: str, argument: object) -> Any:
+            nonlocal count
+            count += event == "line"
+            return trace
+
+        former = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            registry.withdraw_former(owner(2), None)
+        finally:
+            sys.settrace(former)
+        return count
+
+    assert steps(10) == steps(1000)
 
 
 @pytest.mark.parametrize("size", [4, 16])

@@ -11,6 +11,7 @@ from connection import Connection, FakePacket
 from fwhelpers.api import DatagramParser, Event, Expect, Flow, Helper, Policy
 from fwhelpers.engine import unconfirmed as module
 from fwhelpers.engine.flow_table import FlowTable
+from fwhelpers.engine.inspector import AGAIN
 from fwhelpers.engine.verdict import Verdict
 
 CALLS = 32
@@ -107,6 +108,23 @@ def test_after_the_confirmation_another_entry_is_another_connection() -> None:
     assert opened(client) == [3002]
 
 
+def test_bursts_of_the_same_addresses_in_two_zones_are_two_flows() -> None:
+    client = socket()
+    for number in range(8):  # each zone's packets between those of the other
+        for zone in (1, 2):
+            packet = new(client, number + 100 * zone, 1000 * zone + number)
+            packet.zone = zone
+            client.send(packet)
+    assert len(client.inspector) == 2
+    for zone in (1, 2):
+        for number in range(8):
+            for asked in (100 * zone + number, 300 - 100 * zone + number):
+                client.extra = {"ct_id": 1000 * zone, "zone": zone}
+                client.s(b"%d" % (3000 + asked))
+    opened_in = {(e.zone, e.tuple.dport) for e in client.maker.created}
+    assert opened_in == {(z, 3000 + 100 * z + n) for z in (1, 2) for n in range(8)}
+
+
 class Pair(DatagramParser):
     """The client announces the ports that it names, as with TFTP in the first packet."""
 
@@ -149,6 +167,21 @@ def test_nothing_waits_for_packets_of_an_evicted_flow() -> None:
     assert client.inspector._pending == {}
 
 
+def test_what_waits_for_a_packet_that_never_comes_again_is_forgotten() -> None:
+    """The queue may be full, and the packet passes without it. The tuple and the entry's id may be used again."""
+    client = Connection(PAIR, "udp", "10.0.1.2:40000", "10.0.2.2:7")
+    assert client.send(announced(client, b"3000 3001", 100)).repeat
+    client.now += AGAIN / 2
+    client.inspector.tick(client.now)
+    assert client.inspector._pending
+    client.now += AGAIN
+    assert carried(client.send(announced(client, b"", 100))) is None
+    assert client.send(announced(client, b"3000 3001", 100)).repeat
+    client.now += AGAIN
+    client.inspector.tick(client.now)
+    assert not client.inspector._pending, "nor must it keep ended expectations on the quota"
+
+
 def test_the_same_tuple_in_another_zone_is_another_flow() -> None:
     client = socket()
     client.send(new(client, 0, 100))
@@ -174,4 +207,4 @@ def test_their_number_is_bounded() -> None:
     flows = module.UnconfirmedFlows(FlowTable(), limit=2)
     for number in range(5):
         flows.add((b"%d" % number, 100), state, 0.0)
-    assert list(flows._begun) == [b"3", b"4"]
+    assert list(flows._begun) == [(0, b"3"), (0, b"4")]

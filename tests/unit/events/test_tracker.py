@@ -6,6 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from fwhelpers.events import tracker as module
 from fwhelpers.events.tracker import GRACE, Event, EventKind, Tracker
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation, mask_for
@@ -138,6 +139,27 @@ def test_a_connection_of_another_master_is_no_match(tracker: Tracker) -> None:
     list(tracker.created(expectation(), 0.0))
     (event,) = tracker.connected(connection(master=MASTER._replace(sport=1)))
     assert event.tracked is None
+
+
+def test_connections_are_bounded_also_if_their_ends_are_lost(
+    tracker: Tracker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MAX_CHILDREN", 1000)
+    for port in range(2000, 2006):
+        list(tracker.created(expectation(port, PERMANENT, 3600, number=port), 0.0))
+        for sport in range(1, 1001):
+            assert kinds(tracker.connected(connection(port, sport))) == ["matched"]
+            (tracked,) = [t for t in tracker.expectations() if t.number == port - 1999]
+            assert len(tracked.connections) <= module.MAX_OF_ONE
+            assert connection(port, sport).identity in tracked.connections, "the newest stay"
+        list(tracker.resync([], 1.0))
+    assert len(tracker._children) <= 1000
+    assert sum(len(t.connections) for t in tracker.expectations()) == len(tracker._children)
+    for port in range(2000, 2006):
+        for sport in range(1, 1001):
+            tracker.disconnected(connection(port, sport).identity)
+    assert not tracker._children
+    assert not tracker.expectations()
 
 
 def test_the_tracker_is_bounded() -> None:

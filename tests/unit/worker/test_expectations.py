@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from errno import EBUSY, EEXIST, ENOENT
+from errno import EBUSY, EEXIST, EINTR, ENOBUFS, ENOENT, ENOMEM, EPERM
 from typing import Any
 
 import pytest
@@ -183,3 +183,50 @@ def test_reports_are_read_in_bounded_numbers() -> None:
     events: Any = Events(*[bytes(message.payload)] * (MAX_ENDED + 1))
     table = ExpectationTable(Kernel(), events)  # type: ignore[arg-type]
     assert [len(table.ended() or ()) for _ in range(3)] == [MAX_ENDED, 1, 0]
+
+
+class Failing(Kernel):
+    """A kernel without memory for some of its answers."""
+
+    def __init__(self, there: Expectation | None, errno: int, times: int) -> None:
+        super().__init__(there)
+        self.errno, self.times = errno, times
+
+    def request(self, message: bytes) -> list[bytes]:
+        (only,) = nfnl.split(message)
+        if only.kind == expect.GET and self.times:
+            self.times -= 1
+            raise NetlinkError(self.errno, "get")
+        return super().request(message)
+
+
+UNANSWERED = [(errno, times) for errno in (ENOBUFS, ENOMEM, EINTR, EPERM) for times in (1, 9)]
+
+
+@pytest.mark.parametrize(("errno", "times"), UNANSWERED)
+def test_what_is_to_be_deleted_does_not_stay_open_without_an_answer(errno: int, times: int) -> None:
+    kernel = Failing(EXPECTED, errno, times)
+    maker(kernel).delete(EXPECTED)
+    assert kernel.there is None
+
+
+@pytest.mark.parametrize(("errno", "times"), UNANSWERED)
+def test_what_is_in_doubt_counts(errno: int, times: int) -> None:
+    assert maker(Failing(EXPECTED, errno, times)).has(EXPECTED)
+
+
+@pytest.mark.parametrize(("errno", "times"), UNANSWERED)
+@pytest.mark.parametrize("there", [EXPECTED, *OTHERS])
+def test_without_an_answer_nothing_of_another_is_taken(
+    errno: int, times: int, there: Expectation
+) -> None:
+    other = replace(there, master=Tuple(C, B, 6, 40000, 21))
+    kernel = Failing(other, errno, times)
+    table = maker(kernel)
+    assert not table.renew(EXPECTED, 300)
+    kernel.times = times
+    table.release(EXPECTED)
+    assert kernel.there == (None if times == 1 and there is EXPECTED else other)
+    kernel = Failing(other, errno, 9)
+    assert maker(kernel).replace(EXPECTED) == errno
+    assert kernel.there == other

@@ -38,7 +38,9 @@ TUPLE = st.sampled_from([4, 16]).flatmap(
 )  # fmt: skip
 IDENTITY = st.builds(ExpectationId, st.builds(ExpectationKey, PORT, TUPLE, TUPLE), TUPLE)
 ADDRESS = st.sampled_from([0, 4, 16]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
-ACCOUNT = st.builds(Account, st.sampled_from(["", "fw-ftp", "ssdp"]), ADDRESS, ADDRESS)
+ACCOUNT = st.builds(
+    Account, st.sampled_from(["", "fw-ftp", "ssdp"]), ADDRESS, ADDRESS, st.integers(0, 65535)
+)
 LINE = st.text(st.characters(categories=["L", "N", "P"]), max_size=60)
 COUNT = st.integers(0, 1 << 48)
 REPORT = st.builds(

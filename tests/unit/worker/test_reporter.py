@@ -10,6 +10,7 @@ import pytest
 
 from fwhelpers.api import Endpoint, Flow
 from fwhelpers.engine.expectation_key import ExpectationId, key_of
+from fwhelpers.engine.registry import MAX_ALIVE
 from fwhelpers.engine.verdict import Report
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation, mask_for
@@ -202,27 +203,58 @@ def test_renewals_wait_for_a_slow_manager(channel: Channel) -> None:
     assert sent == [ReportKind.RENEWED] * (MAX_BATCH - 1)
 
 
-def test_renewals_above_the_budget_wait_for_the_next_second(channel: Channel) -> None:
+def report_of(kind: str, port: int) -> Report:
+    expected = Tuple(bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2]), 6, 0, port)
+    expectation = Expectation(expected, expected, mask_for(expected))
+    return Report(kind, "fw-ftp", FLOW, expectation=expectation)
+
+
+def reported_ports(messages: list[Message]) -> list[int]:
+    reports = [m for m in messages if isinstance(m, FlowReport)]
+    return [m.expectation.key.expected.dport for m in reports if m.expectation]
+
+
+@pytest.mark.parametrize(
+    ("kind", "budget"), [("expected", REPORTS_A_SECOND), ("renewed", RENEWALS_A_SECOND)]
+)
+def test_what_the_manager_must_know_waits_for_the_next_second(
+    channel: Channel, kind: str, budget: int
+) -> None:
+    """If the worker dies, the manager ends early what it knows of, and the successor counts that."""
     clock = Clock()
     reporter = Reporter(channel.worker, clock)
-
-    def renewed() -> list[int]:
-        sent = [m for m in channel.messages() if isinstance(m, FlowReport)]
-        return [m.expectation.key.expected.dport for m in sent if m.expectation]
-
-    ports = range(2000, 2000 + RENEWALS_A_SECOND + 3)
-    read = []
+    ports = range(2000, 2000 + budget + 3)
+    read: list[Message] = []
     for port in [*ports, ports[-1]]:
-        expected = Tuple(bytes([10, 0, 1, 2]), bytes([10, 0, 2, 2]), 6, 0, port)
-        expectation = Expectation(expected, expected, mask_for(expected))
-        reporter(Report("renewed", "fw-ftp", FLOW, expectation=expectation))
-        read += renewed()
+        reporter(report_of(kind, port))
+        read += channel.messages()
     reporter.flush()
-    assert read + renewed() == list(ports[:-3])
+    read += channel.messages()
+    assert reported_ports(read) == list(ports[:-3])
     clock.now += 1
+    reporter(report_of(kind, ports[-1]))
     reporter.flush()
-    assert renewed() == list(ports[-3:])
-    assert all(not isinstance(message, Suppressed) for message in channel.messages())
+    read = channel.messages()
+    assert reported_ports(read) == [ports[-1], *ports[-3:-1]], "the last one is outdated"
+    assert all(not isinstance(message, Suppressed) for message in read)
+
+
+@pytest.mark.parametrize("kind", ["expected", "renewed"])
+def test_what_waits_is_bounded_and_the_rest_is_counted(channel: Channel, kind: str) -> None:
+    clock = Clock()
+    reporter = Reporter(channel.worker, clock)
+    read: list[Message] = []
+    for port in range(1, 5001):
+        reporter(report_of(kind, port))
+        read += channel.messages()
+    for _ in range(12):
+        clock.now += 1
+        reporter.flush()
+        read += channel.messages()
+    counts = [message.count for message in read if isinstance(message, Suppressed)]
+    ports = reported_ports(read)
+    assert len(ports) + sum(counts) == 5000
+    assert sorted(ports)[-MAX_ALIVE:] == list(range(5001 - MAX_ALIVE, 5001)), "the latest wait"
 
 
 def test_a_manager_that_does_not_read_does_not_block(channel: Channel) -> None:

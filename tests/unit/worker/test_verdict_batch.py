@@ -2,12 +2,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from fwhelpers.engine.mangle import MAX_PACKET
 from fwhelpers.engine.verdict import ACCEPT, Verdict
 from fwhelpers.kernel import labels, nfnl, nfqueue
 from fwhelpers.kernel.conntrack import CTA_LABELS, CTA_LABELS_MASK, Conntrack, Tuple
+from fwhelpers.kernel.nfnl import NetlinkError
 from fwhelpers.kernel.nla import parse
+from fwhelpers.kernel.socket import BATCH, QueueSocket
 from fwhelpers.testing.queued_packet import QueuedPacket
-from fwhelpers.worker.verdict_batch import VerdictBatch
+from fwhelpers.worker.verdict_batch import MAX_SEND, VerdictBatch
 
 ORIG = Tuple(bytes(4), bytes(4), 6, 40000, 21)
 NFQA_CT = 11  # enum nfqnl_attr_type
@@ -54,6 +59,41 @@ def test_no_packet_overtakes_another() -> None:
         ("one", 5, 4),
         ("batch", 6, 1),
     ]
+
+
+@pytest.mark.parametrize("sizes", [[MAX_PACKET] * 16, [60000, 100] * 8, [9000] * 16, [100] * 16])
+def test_no_message_is_longer_than_a_send_buffer(sizes: list[int]) -> None:
+    """One client behind NAT may send rewritten datagrams of 64 KiB one after another."""
+    sock: Any = FakeSocket()
+    batch = fill(VerdictBatch(sock, 1000), sizes)
+    batch.flush()
+    assert all(len(data) <= MAX_SEND or len(list(nfnl.split(data))) == 1 for data in sock.sent)
+    messages = [message for data in sock.sent for message in nfnl.split(data)]
+    numbers = [bytes(parse(message.payload)[2])[4:] for message in messages]
+    assert numbers == [n.to_bytes(4, "big") for n in range(1, len(sizes) + 1)]
+    assert len(sock.sent) <= 1 + 2 * sum(sizes) // MAX_SEND
+    batch.flush()
+    assert sum(len(list(nfnl.split(data))) for data in sock.sent) == len(sizes)
+
+
+def test_the_kernel_takes_a_batch_of_the_largest_packets() -> None:
+    try:
+        sock = QueueSocket()
+    except NetlinkError as error:
+        pytest.skip(str(error))
+    try:
+        fill(VerdictBatch(sock, 1000), [MAX_PACKET] * BATCH).flush()
+    finally:
+        sock.close()
+
+
+def fill(batch: VerdictBatch, sizes: list[int]) -> VerdictBatch:
+    for number, size in enumerate(sizes, start=1):
+        (packet,) = nfqueue.parse_packets(memoryview(QUEUED.message(number)))
+        verdict = Verdict()
+        verdict.payload = bytes(size)
+        batch.add(packet, verdict)
+    return batch
 
 
 def test_labels_of_a_position_and_of_the_end() -> None:

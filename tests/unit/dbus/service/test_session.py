@@ -16,7 +16,7 @@ from fwhelpers.dbus.connection import Message, Target
 from fwhelpers.dbus.errors import BusError
 from fwhelpers.dbus.introspection import all_interfaces
 from fwhelpers.dbus.service.control import ControlError, Values
-from fwhelpers.dbus.service.session import Session
+from fwhelpers.dbus.service.session import MAX_DIALOGUES, Session
 from fwhelpers.events.stream import EventStream
 
 CALLER = ":1.7"
@@ -173,3 +173,66 @@ def test_an_unknown_helper_gets_a_suggestion() -> None:
     call = Message(CALLER, names.PATH, names.MANAGER, "GetHelper", "s", ("fpt",), 1)
     text = "no helper 'fpt'; did you mean ftp?"
     assert handle(call).errors == [(names.NO_SUCH_HELPER, text)]
+
+
+class SlowBus(Bus):
+    """Users' connections are named :UID.NUMBER. polkit asks all but root for a password, which nobody enters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dialogues: Counter[int] = Counter()
+        self.answers: dict[str, str] = {}  #: the last one to each connection
+
+    async def uid_of(self, name: str) -> int:
+        await asyncio.sleep(0)
+        return int(name[1:].partition(".")[0])
+
+    async def call(self, target: Target, member: str, *arguments: Any, **options: Any) -> list[Any]:
+        if member != "CheckAuthorization":
+            return []
+        _, (subject, _, _, flags, _) = arguments
+        user = await self.uid_of(subject[1]["name"].value)
+        if user and flags:
+            self.dialogues[user] += 1
+            await asyncio.Event().wait()
+        return [(user == 0, user != 0, {})]
+
+    async def reply(self, call: Message, signature: str, body: list[Any]) -> None:
+        self.answers[call.sender] = "reply"
+
+    async def reply_error(self, call: Message, name: str, text: str) -> None:
+        self.answers[call.sender] = name
+
+
+@pytest.mark.parametrize("connections", [1, 8, 40])
+def test_the_dialogues_of_one_user_do_not_keep_others_out(connections: int) -> None:
+    bus = SlowBus()
+    enable = Message("", names.PATH, names.MANAGER, "EnableHelper", "sa{sv}", ("ftp", {}), 1, True)
+
+    async def run() -> None:
+        session = Session(bus, Daemon(), EventStream())  # type: ignore[arg-type]
+
+        async def settle() -> None:
+            for _ in range(50):
+                await asyncio.sleep(0)
+
+        for number in range(connections):
+            for _ in range(64):
+                session._dispatch(replace(enable, sender=f":1000.{number}"))
+            await settle()
+        state = Message(":1001.1", names.PATH, names.MANAGER, "ListHelpers", "", (), 1)
+        session._dispatch(state)
+        session._dispatch(replace(enable, sender=":0.1"))
+        session._dispatch(replace(enable, sender=":1002.1"))
+        await settle()
+        assert (bus.answers[":1001.1"], bus.answers[":0.1"]) == ("reply", "reply")
+        assert bus.answers[":1000.0"] == names.LIMIT
+        assert bus.dialogues == {1000: MAX_DIALOGUES, 1002: 1}
+        waiting = list(session._authorizing)
+        assert len(session._calls) == len(waiting) == MAX_DIALOGUES + 1
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        assert not session._dialogues
+
+    asyncio.run(run())
