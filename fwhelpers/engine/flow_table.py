@@ -24,9 +24,8 @@ from fwhelpers.kernel.conntrack import IPS_EXPECTED, Tuple
 from fwhelpers.kernel.nfqueue import Packet
 
 MAX_FLOWS = 16384
-FLOWS_SHARE = (
-    4  #: the part of it above which the connections of one party make room for those of others
-)
+#: the part of it above which the connections of one party make room for those of others
+FLOWS_SHARE = 4
 MAX_SKIPPED = 64  #: flows that are passed over to evict another
 MAX_BUFFERED = 64 * 1024 * 1024  #: bytes that all streams and parsers hold
 BUFFERED_SHARE = 4  #: the part of it that the connections of one party can take
@@ -36,9 +35,8 @@ BUFFERED_SHARE = 4  #: the part of it that the connections of one party can take
 class Party:
     """The flows of one party."""
 
-    flows: OrderedDict[Key, FlowState] = field(
-        default_factory=OrderedDict
-    )  #: about the least recently used first
+    #: about the least recently used first
+    flows: OrderedDict[Key, FlowState] = field(default_factory=OrderedDict)
     #: those that hold bytes, the one whose bytes changed least recently first
     holders: OrderedDict[Key, FlowState] = field(default_factory=OrderedDict)
     held: int = 0  #: bytes
@@ -63,9 +61,8 @@ class FlowTable:
         self._links = links
         self._flows: OrderedDict[Key, FlowState] = OrderedDict()
         self._parties: dict[bytes, Party] = {}  #: those that have flows
-        self._large: dict[
-            bytes, Party
-        ] = {}  #: those with more than their share, which can't be many
+        #: those with more than their share, which can't be many
+        self._large: dict[bytes, Party] = {}
 
     def __len__(self) -> int:
         return len(self._flows)
