@@ -1,4 +1,4 @@
-"""`fwhelpers cluster status`: the state of this one of two gateways."""
+"""`fwhelpers cluster status`: the state of a pair of gateways."""
 
 from __future__ import annotations
 
@@ -91,7 +91,9 @@ def _problems(replication: Values | None, active: Values | None) -> Iterator[dic
         hint = "systemctl status conntrackd; its control socket is for root only"
         yield asdict(Diagnostic("conntrackd", replication["error"], hint))
     if replication and replication.get("heard") is False:
-        problem = f"the other gateway's conntrackd was not heard for {conntrackd.HEARTBEATS:.0f} s"
+        problem = (
+            f"the other gateway's conntrackd has sent nothing for {conntrackd.HEARTBEATS:.0f} s"
+        )
         yield asdict(Diagnostic("conntrackd", problem, "is it running, is the link up?"))
     if active and active["state"] == "partly active":
         problem = "some virtual addresses are here, others are not: both gateways may be active"

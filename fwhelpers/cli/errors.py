@@ -15,6 +15,10 @@ class CliError(Exception):
         self.hint = hint
 
 
+class UsageError(CliError):
+    """Arguments that do not fit together."""
+
+
 CHECK = "`fwhelpers check` finds missing prerequisites"
 
 #: hints by the name of the error's class, so that its module (slow to load) need not be imported
@@ -36,7 +40,7 @@ def print_error(error: BaseException) -> int:
         _print(problem.text, problem.hint)
     if not problems:
         _print(*explain(error))
-    return 1
+    return 2 if isinstance(error, UsageError) else 1
 
 
 def _print(text: str, hint: str) -> None:

@@ -15,7 +15,8 @@ first steps:
   fwhelpers status          show service status
   fwhelpers monitor         show expectations as they are created
 
-exit status: 0 success, 1 failure (the reason is on stderr), 2 usage error"""
+exit status: 0 success, 1 failure (the reason is on stderr), 2 usage error;
+3 and 4 as status, cluster and explain describe"""
 
 RUN = """\
 Prints "fwhelpers: ready" when rules and workers are active. SIGHUP reloads the
@@ -193,10 +194,10 @@ example:
   conntrackd -c && conntrackd -c expect && fwhelpers takeover"""
 
 CLUSTER = """\
-Shows whether conntrackd hears the other gateway and what it has replicated,
-which virtual addresses of keepalived's this host has, and the last `fwhelpers
-takeover` with its losses. Requires root to query conntrackd; takes up to three
-seconds if the other gateway is silent. Changes nothing.
+Shows whether conntrackd receives messages of the other gateway, what it has
+replicated, which virtual addresses of keepalived's this host has, and the last
+`fwhelpers takeover` with its losses. Requires root to query conntrackd; takes
+up to three seconds if the other gateway is silent. Changes nothing.
 
 exit status: 0 no problems, 3 a problem was found, 1 error
 

@@ -78,7 +78,9 @@ def _enabled_in_files(draft: config.UnresolvedConfig, available: Plugins) -> Bac
         helpers = resolve(draft, available).helpers
         return {name: options.backend for name, options in helpers.items()}
     except config.ConfigError as error:
-        warn(f"warning: the configuration has {len(error.problems)} errors (fwhelpers check)")
+        count = len(error.problems)
+        errors = "an error" if count == 1 else f"{count} errors"
+        warn(f"warning: the configuration has {errors}; `fwhelpers check` lists them")
         tables = draft.tables.get("helpers", {})
         return dict.fromkeys(tables, "?") if isinstance(tables, dict) else {}
 

@@ -13,10 +13,14 @@ from fwhelpers.cli import errors, parser
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
+    _open_standard_streams()
     if getattr(sys.stdout, "errors", "") == "strict" and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # such as → in Latin-1
-    arguments = parser.build().parse_args(argv)
     try:
+        try:
+            arguments = parser.build().parse_args(argv)
+        finally:
+            sys.stdout.flush()  # of --help and --version
         status = _target(arguments.target)(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
@@ -28,6 +32,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return errors.print_error(error)
     return status
+
+
+def _open_standard_streams() -> None:
+    """Open /dev/null in place of streams that the caller closed (`>&-`), so that no other file gets their numbers."""
+    for number, mode in enumerate(("r", "w", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            name = ("stdin", "stdout", "stderr")[number]
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
 def _target(name: str) -> Callable[[argparse.Namespace], int]:

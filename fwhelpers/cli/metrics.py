@@ -34,6 +34,9 @@ def metrics(arguments: argparse.Namespace) -> int:
     if arguments.listen:
         return _listen(arguments.listen)
     if arguments.output:
+        if arguments.output.exists() and not arguments.output.is_file():
+            # replacing it would make /dev/null a regular file
+            raise CliError(f"{arguments.output}: not a regular file", "omit --output to print them")
         try:
             exposition.write(arguments.output, fetch)
         except OSError as error:  # it names a temporary file beside the output

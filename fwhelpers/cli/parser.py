@@ -311,9 +311,9 @@ def _add_kernel(commands: _Commands[Parser]) -> None:
     )
     _add_config(takeover)
     _add_json(takeover)
-    summary = "show the state of this one of two gateways"
+    summary = "show the state of a pair of gateways"
     cluster = _add(commands, "cluster", "cluster:cluster", summary, help_texts.CLUSTER)
-    cluster.add_argument("view", choices=("status",), help="the view to print")
+    cluster.add_argument("view", metavar="status", choices=("status",), help="the view to print")
     for name in ("conntrackd", "keepalived"):
         file = f"/etc/{name}/{name}.conf"
         text = f"configuration of {name} (default: %(default)s)"

@@ -11,7 +11,7 @@ from typing import Any
 from fwhelpers import config
 from fwhelpers.api import Helper
 from fwhelpers.cli.common import Setup, print_line, warn
-from fwhelpers.cli.errors import CliError
+from fwhelpers.cli.errors import CliError, UsageError
 from fwhelpers.cli.printable import printable
 from fwhelpers.config.validators import suggest
 from fwhelpers.engine.guard import Limits, Prefix
@@ -22,9 +22,10 @@ from fwhelpers.plugin import manager as plugins
 def replay(arguments: argparse.Namespace) -> int:
     """Print one expectation per line."""
     if arguments.anonymise and not arguments.report:
-        raise CliError("--anonymise requires --report", "for example --report capture.html")
+        raise UsageError("--anonymise requires --report", "for example --report capture.html")
     if not arguments.file.is_file():
-        raise CliError(f"{arguments.file}: no such file", "give a pcap, pcapng or snoop file")
+        reason = "not a file" if arguments.file.exists() else "no such file"
+        raise CliError(f"{arguments.file}: {reason}", "give a pcap, pcapng or snoop file")
     helpers, settings, limits = _chosen(arguments)
     links = [_prefix(text) for text in arguments.link]
     empty = True
@@ -75,7 +76,7 @@ def _prefix(text: str) -> Prefix:
     try:
         network = ip_network(text)
     except ValueError as error:
-        raise CliError(f"--link: {error}", "for example --link 10.0.0.0/16") from error
+        raise UsageError(f"--link: {error}", "for example --link 10.0.0.0/16") from error
     return Prefix(network.network_address.packed, network.prefixlen)
 
 
@@ -105,7 +106,7 @@ def _chosen(
             hint = suggest(name, sorted(installed), "installed helpers")
             raise CliError(f"no such helper: {name}", hint)
     if arguments.port and len(names) != 1:
-        raise CliError("--port requires exactly one --helper")
+        raise UsageError("--port requires exactly one --helper")
     chosen = {
         name: replace(installed[name], ports=_ports(arguments, setup, name)) for name in names
     }

@@ -18,6 +18,8 @@ from fwhelpers.api import (
     Rewrite,
     Used,
 )
+from fwhelpers.api.event_types import check_event
+from fwhelpers.api.failure import describe_failure
 from fwhelpers.engine.announcement import MessageContext, Outcome
 from fwhelpers.engine.expectation_key import key_of
 from fwhelpers.engine.expectations import ExpectationManager
@@ -55,12 +57,16 @@ class EventHandler:
                 if flow.finished:
                     continue  # after Done only a ParseError counts
                 if isinstance(event, Expect):
-                    if not self._expectations.repeats(flow, context, event, now):
-                        result = self._expectations.expect(flow, context, event, now)
-                        outcome = result if outcome is None else outcome.joined(result)
-                        for report in result.reports:
-                            self._report(report)
-                elif isinstance(event, (Rewrite, Resize)):
+                    if self._expectations.repeats(flow, context, event, now):
+                        continue
+                    check_event(event)
+                    result = self._expectations.expect(flow, context, event, now)
+                    outcome = result if outcome is None else outcome.joined(result)
+                    for report in result.reports:
+                        self._report(report)
+                    continue
+                check_event(event)
+                if isinstance(event, (Rewrite, Resize)):
                     outcome = self._rewrite(flow, context, event, outcome)
                 elif isinstance(event, Drop):
                     outcome = outcome or Outcome()
@@ -84,7 +90,7 @@ class EventHandler:
             if outcome is not None:
                 outcome.attach.clear()
             self._expectations.cancel(flow, None)
-            self.abandon(flow, f"{type(error).__name__}: {error}", "failed")
+            self.abandon(flow, describe_failure(error), "failed")
         return outcome
 
     def _rewrite(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fwhelpers.api import DatagramParser, Done, Event, Expect, Flow, ParseError, Parser
 from fwhelpers.engine.active import Active
 from fwhelpers.engine.expectation_key import Connection
-from fwhelpers.engine.registry import NO_ACCOUNT, LiveExpectation
+from fwhelpers.engine.registry import NO_ACCOUNT, LiveExpectation, party_of
 from fwhelpers.engine.retransmissions import Retransmissions
 from fwhelpers.engine.rewriting import Rewriter
 from fwhelpers.engine.stream import HalfStream
@@ -71,6 +71,7 @@ class FlowState:
         "orig",
         "parse",
         "parser",
+        "party",
         "position",
         "released",
         "repeatable",
@@ -99,6 +100,7 @@ class FlowState:
         self.orig = orig
         self.reply = reply
         self.zone = zone
+        self.party = party_of(flow.client.addr, zone)
         self.connection = Connection(zone, orig)  #: the owner of its expectations
         self.parser = parser
         direct, self._bounded, self._saves, buffers = _traits_of(type(parser))

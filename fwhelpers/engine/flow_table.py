@@ -41,9 +41,6 @@ class Party:
     holders: OrderedDict[Key, FlowState] = field(default_factory=OrderedDict)
     held: int = 0  #: bytes
 
-    def __len__(self) -> int:
-        return len(self.flows)
-
 
 class FlowTable:
     """LRU table of flows, keyed by original tuple and conntrack id. Calls `on_evict` with each evicted key."""
@@ -73,7 +70,7 @@ class FlowTable:
         if state is not None:
             self._flows.move_to_end(key)
             if self._large:  # else no party's order matters soon
-                self._parties[_party(state)].flows.move_to_end(key)
+                self._parties[state.party].flows.move_to_end(key)
         return state
 
     def all(self) -> Iterable[tuple[Key, FlowState]]:
@@ -85,16 +82,16 @@ class FlowTable:
         if key in self._flows:
             self.remove(key)
         self._flows[key] = state
-        name = _party(state)
+        name = state.party
         party = self._parties.get(name)
         if party is None:
             party = self._parties[name] = Party()
         party.flows[key] = state
-        if len(party) > self._max_flows // FLOWS_SHARE:
+        if len(party.flows) > self._max_flows // FLOWS_SHARE:
             self._large[name] = party
         self.account(key, state, now)
         if len(self._flows) > self._max_flows:
-            largest = max(self._large.values(), key=Party.__len__, default=None)
+            largest = max(self._large.values(), key=lambda party: len(party.flows), default=None)
             flows = self._flows if largest is None else largest.flows
             self._evict(self._least_needed(flows, now))
 
@@ -125,7 +122,7 @@ class FlowTable:
             self._evict(self._least_needed(self._flows, now))
 
     def _count(self, key: Key, state: FlowState, held: int) -> Party:
-        party = self._parties[_party(state)]
+        party = self._parties[state.party]
         party.held += held - state.accounted
         self.buffered_bytes += held - state.accounted
         state.accounted = held
@@ -156,12 +153,12 @@ class FlowTable:
         if state.accounted:
             self._count(key, state, 0)
         state.accounted = -1
-        name = _party(state)
+        name = state.party
         party = self._parties[name]
         del party.flows[key]
-        if len(party) <= self._max_flows // FLOWS_SHARE:
+        if len(party.flows) <= self._max_flows // FLOWS_SHARE:
             self._large.pop(name, None)
-        if not len(party):
+        if not party.flows:
             del self._parties[name]
 
     def of_packet(self, active: Active, packet: Packet) -> FlowState:
@@ -170,18 +167,18 @@ class FlowTable:
         incoming = packet.hook == nfqueue.LOCAL_IN and not expected
         announcement = incoming and bool(active.helper.listen_for)
         prefixes = self._links(packet.indev if packet.ctinfo >= REPLY else packet.outdev)
-        orig, reply = packet.orig, packet.reply
+        orig, reply, zone = packet.orig, packet.reply, packet.zone
         on_link = same_link(orig.src, reply.src, prefixes)
-        state = self.new(active, packet.helper, orig, reply, packet.zone, announcement, on_link)
+        state = self.new(active, packet.helper, orig, reply, zone, announcement, on_link)
         # a host that answers or announces must not use up the quota of the hosts that ask
         unsolicited = (
             active.helper.outgoing and state.flow.l4 == "udp" and (announcement or expected)
         )
         client, server = state.flow.client.addr, state.flow.server.addr
         state.account = (
-            Account(packet.helper, server, client, packet.zone)
+            Account(packet.helper, server, client, zone)
             if unsolicited
-            else Account(packet.helper, client, zone=packet.zone)
+            else Account(packet.helper, client, b"", zone)
         )
         return state
 
@@ -213,7 +210,3 @@ def flow_between(
     l4 = "tcp" if orig.l4 == TCP else "udp"
     client, server = Endpoint(orig.src, orig.sport), Endpoint(reply.src, reply.sport)
     return Flow(l4, client, server, announcement, on_link)
-
-
-def _party(state: FlowState) -> bytes:
-    return party_of(state.flow.client.addr, state.zone)

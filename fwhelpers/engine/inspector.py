@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from struct import Struct
 
 from fwhelpers.api import ParseError
+from fwhelpers.api.failure import describe_failure
 from fwhelpers.engine import handover
 from fwhelpers.engine.active import Active
 from fwhelpers.engine.conntrack_entry import REPLY, is_new_connection, with_timeout
@@ -239,7 +240,7 @@ class Inspector:
     def _fail(self, state: FlowState | None, error: Exception) -> None:
         """Stop inspecting a flow after a bug."""
         if state is not None:
-            self._events.abandon(state, f"{type(error).__name__}: {error}", "failed")
+            self._events.abandon(state, describe_failure(error), "failed")
 
     def _report_start(self, helper: str, orig: Tuple, reply: Tuple, error: Exception) -> None:
         """Report a bug of a parser's constructor. There is no flow that could be given up."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pluggy import PluginManager, PluginValidationError
 
 from fwhelpers.api import Helper
+from fwhelpers.api.failure import describe_failure
 from fwhelpers.discovery import Row, with_rows
 from fwhelpers.plugin import hookspecs
 from fwhelpers.plugin.validation import validate
@@ -32,6 +33,7 @@ OWN = (
 #: environment variable with plugins to skip, separated by commas or spaces; "*" skips all but our own
 BLOCK_VARIABLE = "FWHELPERS_BLOCK_PLUGINS"
 
+_HOOK = hookspecs.fwhelpers_helpers.__name__
 _VERSION = "__fwhelpers_plugin_version__"  #: set on a plugin's top-level module: its distribution's version
 
 
@@ -205,21 +207,26 @@ def _declared_helpers(plugin: Plugin) -> list[object]:
     try:
         module = _import(plugin)
     except (Exception, SystemExit) as error:
-        raise _BrokenPlugin(f"cannot be imported: {_one_line(error)}") from error
+        raise _BrokenPlugin(f"cannot be imported: {describe_failure(error)}") from error
     api = getattr(module, "FWHELPERS_API", hookspecs.API_VERSION)
+    if type(api) is not int:
+        raise _BrokenPlugin(f"FWHELPERS_API must be an integer, not {api!r}")
     if api != hookspecs.API_VERSION:
-        older = isinstance(api, int) and api < hookspecs.API_VERSION
-        remedy = "update the plugin" if older else "update fwhelpers"
+        remedy = "update the plugin" if api < hookspecs.API_VERSION else "update fwhelpers"
         message = f"requires plugin API {api!r}, this is {hookspecs.API_VERSION} ({remedy})"
         raise _BrokenPlugin(message)
     try:
         return _call_hook(plugin.name, module)
     except PluginValidationError as error:
-        raise _BrokenPlugin(f"invalid hook: {_one_line(error)}") from error
+        # pluggy's message has several lines, of which the last ones state the reason
+        reason = " ".join(str(error).split())
+        raise _BrokenPlugin(
+            f"invalid hook: {reason} (the only hook is fwhelpers_helpers())"
+        ) from error
     except _BrokenPlugin:
         raise
     except (Exception, SystemExit) as error:
-        raise _BrokenPlugin(f"its hook failed: {_one_line(error)}") from error
+        raise _BrokenPlugin(f"its hook failed: {describe_failure(error)}") from error
 
 
 def _import(plugin: Plugin) -> object:
@@ -247,16 +254,18 @@ def _call_hook(name: str, module: object) -> list[object]:
     if not manager.get_hookcallers(module):
         raise _BrokenPlugin("implements no hook (mark fwhelpers_helpers with @hookimpl)")
     helpers: list[object] = []
-    for result in manager.hook.fwhelpers_helpers():
-        if isinstance(result, Helper):
-            raise _BrokenPlugin("fwhelpers_helpers must return a list of helpers, not one helper")
+    results = manager.hook.fwhelpers_helpers()
+    if not results:  # pluggy drops None
+        raise _BrokenPlugin(f"{_HOOK} must return a list of helpers, not None")
+    for result in results:
+        if isinstance(result, (Helper, str, Mapping)) or not isinstance(result, Iterable):
+            raise _BrokenPlugin(f"{_HOOK} must return a list of helpers, not {_kind(result)}")
         helpers += result
     return helpers
 
 
-def _one_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+def _kind(result: object) -> str:
+    return "one helper" if isinstance(result, Helper) else repr(type(result).__name__)
 
 
 def _load_order(plugin: Plugin) -> tuple[bool, str, str]:

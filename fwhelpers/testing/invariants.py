@@ -1,7 +1,7 @@
 """Invariants of every parser, for arbitrary bytes.
 
 1. The events do not depend on how the stream is cut into segments.
-2. The parser raises nothing but ParseError.
+2. The parser raises nothing but ParseError, and yields events whose fields have the types of the API.
 3. The parser's memory is bounded; its saved state fits into STATE_MAX bytes at message boundaries.
 4. A parser restored at a message boundary continues as the original would have.
 """
@@ -15,6 +15,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 from fwhelpers.api import Endpoint, Event, Expect, Helper, ParseError, Parser, Rewrite
+from fwhelpers.api.event_types import check_event
 from fwhelpers.testing.playbook import Message, flow_of, new_parser
 
 #: events in comparable form; a ParseError is its name
@@ -179,6 +180,7 @@ def _without_span(item: Any) -> Any:
 
 
 def _plain(event: Event) -> Any:
+    check_event(event)
     # each event has its own function, so compare the functions' results
     if isinstance(event, Rewrite):
         return replace(event, encode=_no_text, fit=None), event.encode(event.endpoint)

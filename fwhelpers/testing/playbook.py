@@ -20,6 +20,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from fwhelpers.api import Endpoint, Event, Expect, Flow, Helper, ParseError, Parser, Rewrite
+from fwhelpers.api.event_types import check_event
 from fwhelpers.config.schema import setting_key
 
 CLIENT = {4: Endpoint.parse("10.0.1.2", 40000), 6: Endpoint.parse("fd01::2", 40000)}
@@ -115,7 +116,10 @@ class Playbook:
             self.streams[message.reply].clear()
         self.streams[message.reply].extend(message.data)
         try:
-            self._answers.extend(self._parser.feed(message.data, message.reply))
+            for event in self._parser.feed(message.data, message.reply):
+                check_event(event)
+                self._assert_declared(event)
+                self._answers.append(event)
         except ParseError as error:
             self._failed = True
             self._answers.append(error)
@@ -152,6 +156,11 @@ class Playbook:
         """Return the direction's bytes, with the endpoint of the last announcement replaced."""
         assert isinstance(self.last, Expect)
         return rewritten(self.last, bytes(self.streams[reply]), end, size)
+
+    def _assert_declared(self, event: Event) -> None:
+        policy = getattr(event, "policy", "")
+        policies = [p.name for p in self._helper.policies]
+        assert not policy or policy in policies, f"no policy {policy!r} among {policies}: {event}"
 
     def _assert_all_stated(self) -> None:
         assert not self._answers, f"not stated: {list(self._answers)}"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 from fwhelpers.engine.expectation_key import ExpectationId, key_of
 from fwhelpers.engine.registry import MAX_ALIVE
 from fwhelpers.engine.verdict import Report
+from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.worker.messages import (
     Counters,
     FlowReport,
@@ -36,6 +38,8 @@ _BUDGETS = {
 #: Reports above these budgets wait, those of other kinds are only counted. If the worker dies, the manager ends an
 #: expectation by what it knows: a new one with its policy's lifetime, a renewed one at its former time
 _WAITING = (ReportKind.EXPECTED, ReportKind.RENEWED)
+#: the expected tuple and the master's source port
+_Identity = tuple[Tuple, int] | None
 MAX_BATCH = 32  #: reports that are sent together
 COUNTERS_INTERVAL = 0.25  #: seconds between messages of counters
 
@@ -51,8 +55,8 @@ class Reporter:
         self._sent = dict.fromkeys(_BUDGETS, 0)  # in this second
         self._reports: list[FlowReport] = []  # not sent yet
         #: reports above their budgets, by kind, the last one of each expectation
-        self._waiting: dict[ReportKind, dict[ExpectationId | None, FlowReport]] = {
-            kind: {} for kind in _WAITING
+        self._waiting: dict[str, OrderedDict[_Identity, Report]] = {
+            kind.value: OrderedDict() for kind in _WAITING
         }
         self._suppressed = 0
         self._second = 0
@@ -69,12 +73,11 @@ class Reporter:
         budget = kind if kind in _BUDGETS else ""
         sent = self._sent[budget] = self._sent[budget] + 1
         if sent <= _BUDGETS[budget]:
-            flow_report = _flow_report(report)
-            if budget and self._waiting[flow_report.kind]:
-                self._waiting[flow_report.kind].pop(flow_report.expectation, None)  # it is outdated
-            self._add(flow_report)
+            if budget and self._waiting[budget]:
+                self._waiting[budget].pop(_identity(report), None)  # it is outdated
+            self._add(_flow_report(report))
         elif budget:
-            self._wait(_flow_report(report))
+            self._wait(report)
         else:
             self._suppressed += 1
 
@@ -89,18 +92,18 @@ class Reporter:
         if len(self._reports) >= MAX_BATCH:
             self.send_reports()
 
-    def _wait(self, report: FlowReport) -> None:
+    def _wait(self, report: Report) -> None:
         waiting = self._waiting[report.kind]
-        waiting[report.expectation] = report
+        waiting[_identity(report)] = report
         if len(waiting) > MAX_ALIVE:
-            del waiting[next(iter(waiting))]
+            waiting.popitem(last=False)  # a dict would pass over all that were deleted before
             self._suppressed += 1
 
     def _add_waiting(self) -> None:
         for kind, waiting in self._waiting.items():
             while waiting and self._sent[kind] < _BUDGETS[kind]:
                 self._sent[kind] += 1
-                self._add(waiting.pop(next(iter(waiting))))
+                self._add(_flow_report(waiting.popitem(last=False)[1]))
 
     def send_reports(self) -> None:
         """Send the reports since the last call. Call it before the packets that caused them are released."""
@@ -144,6 +147,12 @@ class Reporter:
         except OSError:  # the manager is slow or gone
             return False
         return True
+
+
+def _identity(report: Report) -> _Identity:
+    """Return what tells expectations apart in this second. Each packet needs it under load."""
+    expectation = report.expectation
+    return (expectation.tuple, expectation.master.sport) if expectation is not None else None
 
 
 def _flow_report(report: Report) -> FlowReport:

@@ -65,5 +65,5 @@ function answer(explanation, words) {
     const { result } = explanation;
     return box(node("h2", null, titles[result.answer] ?? titles.unknown), node("p", { id: "explain-reason" }, result.reason),
         list(result.facts.map(fact => [fact.topic, fact.text])),
-        ...(Object.keys(result.not_asked).length ? [note(_("Administrative access shows more: rules and connections of this system."))] : []));
+        ...(Object.keys(result.not_queried).length ? [note(_("Administrative access shows more: rules and connections of this system."))] : []));
 }

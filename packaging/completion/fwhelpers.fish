@@ -21,7 +21,7 @@ complete -c fwhelpers -n __fish_use_subcommand -a register -d 'register all help
 complete -c fwhelpers -n __fish_use_subcommand -a release -d 'disable our helpers in the kernel (after a crash)'
 complete -c fwhelpers -n __fish_use_subcommand -a unregister -d 'remove all helpers from the kernel'
 complete -c fwhelpers -n __fish_use_subcommand -a takeover -d 'repair what conntrackd committed (after a failover)'
-complete -c fwhelpers -n __fish_use_subcommand -a cluster -d 'show the state of this one of two gateways'
+complete -c fwhelpers -n __fish_use_subcommand -a cluster -d 'show the state of a pair of gateways'
 complete -c fwhelpers -n __fish_use_subcommand -a zones -d 'show the helpers of each firewalld zone'
 complete -c fwhelpers -n __fish_use_subcommand -a firewalld-files -d 'write firewalld'\''s files for helpers'
 complete -c fwhelpers -n __fish_use_subcommand -a import-conntrackd -d 'convert a conntrackd configuration'

@@ -38,6 +38,7 @@ _EXIT = {
     "0": "Success. For `check`: no errors were found.",
     "1": "Failure. Standard error has the reason, and a hint if there is a remedy.",
     "2": "Usage error.",
+    "3, 4": "Results of `status`, `cluster` and `explain`, which describe them.",
 }
 
 

@@ -147,7 +147,7 @@ def test_each_denial_names_its_action(start: Starter, service: Program, capsys: 
     main(["explain", "10.0.1.2", "10.0.2.2", "1029"])
     out = capsys.readouterr().out
     check_text(out)
-    assert "not asked: refusals: this user may not list refusals (run as root, or " in out
+    assert "not queried: refusals: this user may not list refusals (run as root, or " in out
 
 
 @ROOT_ONLY

@@ -11,7 +11,7 @@ import pytest
 from message_bus import MessageBus, Program, Starter
 
 from fwhelpers.cli.explain import sources
-from fwhelpers.cli.explain.answer import NO, YES, answer
+from fwhelpers.cli.explain.answer import UNKNOWN, YES, answer
 from fwhelpers.cli.explain.question import Question
 from fwhelpers.cli.explain.sources import State, collect
 from fwhelpers.kernel.nfnl import NetlinkError
@@ -51,14 +51,16 @@ def test_the_service_lists_expectations_and_refusals(service: Program) -> None:
     assert result.answer == YES
     assert result.reason.startswith("expectation of ftp, created ")
     assert result.reason.endswith(" s left, if your rules accept related connections")
-    assert (state.not_asked["conntrack"], state.not_asked["ruleset"]) == (
+    assert (state.not_queried["conntrack"], state.not_queried["ruleset"]) == (
         sources.ROOT,
         sources.ROOT,
     )
-    assert "expectations" not in state.not_asked
+    assert "expectations" not in state.not_queried
     refused = answer(ACTIVE, collect(ACTIVE))
-    assert refused.answer == NO
-    assert refused.reason.endswith(": below 1024 (G6)")
+    assert refused.answer == UNKNOWN
+    assert refused.reason.endswith(
+        ": below 1024 (G6); the rules could not be queried, and one may accept it"
+    )
 
 
 def test_polkit_decides_about_addresses(start: Starter, service: Program) -> None:
@@ -67,10 +69,10 @@ def test_polkit_decides_about_addresses(start: Starter, service: Program) -> Non
     state = collect(DATA)
     assert state.expectations is None
     assert state.refusals is None
-    assert state.not_asked["expectations"].startswith(
+    assert state.not_queried["expectations"].startswith(
         "this user may not list expectations (run as root"
     )
-    assert state.not_asked["refusals"].startswith("this user may not list refusals (run as root")
+    assert state.not_queried["refusals"].startswith("this user may not list refusals (run as root")
     assert [helper["name"] for helper in state.helpers if helper["enabled"]] == ["ftp"]
     topics = dict(answer(DATA, state).facts)
     assert topics["service"] == "fwhelpers 9 is running, steering by rules"
@@ -83,13 +85,13 @@ def test_the_ruleset_is_asked_with_privileges_only(
     monkeypatch.setattr(sources, "Nft", lambda: pytest.fail("libnftables writes to stderr"))
     state = State()
     sources._ask_ruleset(state, DATA)
-    assert state.not_asked == {"ruleset": "requires root"}
+    assert state.not_queried == {"ruleset": "requires root"}
     assert capfd.readouterr().err == ""
 
 
 def test_without_the_service() -> None:
     state = collect(DATA)
-    assert state.not_asked["expectations"] == sources.ROOT
+    assert state.not_queried["expectations"] == sources.ROOT
     assert state.service == {}
     assert state.absence == "the service is not running (start it: systemctl start fwhelpers)"
 
@@ -120,7 +122,7 @@ def test_the_kernels_own_expectations_are_added(monkeypatch: pytest.MonkeyPatch)
     (values,) = state.expectations or ()
     assert (values["helper"], values["remaining"], values["flags"]) == ("ftp", 9, ["inactive"])
     assert values["nat"] == {"address": "10.0.9.9", "port": 99}
-    assert answer(DATA, collect(DATA)).answer == NO  # inactive ones match nothing
+    assert answer(DATA, collect(DATA)).answer == UNKNOWN  # inactive ones match nothing
     dumped.flags = 0
     assert answer(DATA, collect(DATA)).reason == (
         "expectation of ftp, created by 10.0.1.2:40000 → 10.0.2.2:21, 9 s left,"
@@ -140,4 +142,4 @@ class NoRoutes(nullcontext[None]):
 
 def test_the_reason_of_a_missing_route_is_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pyroute2, "IPRoute", NoRoutes)
-    assert collect(DATA).not_asked["route to 10.0.2.2"] == "Network is unreachable"
+    assert collect(DATA).not_queried["route to 10.0.2.2"] == "Network is unreachable"

@@ -9,8 +9,14 @@ import sys
 import textwrap
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
+from connection import Connection
+
+from fwhelpers import api, testing
+from fwhelpers.engine.headers import ACK, SYN
+from fwhelpers.testing import pcap
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -78,3 +84,48 @@ def test_index_lists_every_decision_in_order() -> None:
     folder = ROOT / "docs/decisions"
     links = re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", (folder / "README.md").read_text())
     assert links == sorted(path.name for path in folder.glob("0*.md"))
+
+
+#: members that the framework uses, and a plugin does not
+INTERNAL = {"families", "kernel_name", "l4s", "moved", "parser_for", "registered"}
+
+
+def public_names() -> set[str]:
+    """All names of the plugin API, with the fields and methods of its classes."""
+    names = {*api.__all__, *testing.__all__}
+    for exported in (getattr(api, name) for name in api.__all__):
+        if isinstance(exported, type):
+            names |= {*vars(exported), *getattr(exported, "__annotations__", {})}
+    return {name for name in names if not name.startswith("_")} - INTERNAL
+
+
+def test_the_page_about_plugins_has_every_public_name() -> None:
+    page = (ROOT / "docs/plugins.md").read_text()
+    assert [n for n in sorted(public_names()) if not re.search(rf"\b{n}\b", page)] == []
+
+
+def test_the_page_about_plugins_has_no_other_name() -> None:
+    page = (ROOT / "docs/plugins.md").read_text()
+    keywords = re.findall(r"\b(\w+)=", "\n".join(re.findall(r"`[^`\n]+`", page)))
+    classes = re.findall(r"`([A-Z]\w*[a-z]\w*)\b", page)
+    parameters = {"address", "programs", "settings"}
+    known = public_names() | INTERNAL | parameters
+    assert [name for name in (*keywords, *classes) if name not in known] == []
+
+
+def test_the_snippets_of_plugin_tests_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code = blocks("docs/plugins.md")
+    space: dict[str, Any] = {}
+    exec(next(block for block in code if "class Foo" in block), space)
+    (space["foo"],) = space["fwhelpers_helpers"]()
+    exec(next(block for block in code if "def test_invariants" in block), space)
+    space["test_invariants"]()
+    monkeypatch.chdir(tmp_path)
+    talk = Connection(space["foo"], "tcp", "10.0.1.2:40000", "10.0.2.2:7777")
+    segments = [
+        talk.packet(b"", False, flags=SYN), talk.packet(b"", True, flags=SYN | ACK),
+        talk.packet(b"DATA 4000\r\n", True),
+    ]  # fmt: skip
+    pcap.write("foo.pcap", [(1.0, segment.payload) for segment in segments])
+    exec(next(block for block in code if "def test_capture" in block), space)
+    space["test_capture"]()

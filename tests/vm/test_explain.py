@@ -48,7 +48,7 @@ def test_from_the_announcement_to_the_connection(gateway: Gateway) -> None:
     report = explain(gateway, "10.0.2.2", "10.0.1.2", "40000")
     assert report["answer"] == "yes", report
     assert report["reason"].startswith("expectation of ftp, created ")
-    assert report["not_asked"].keys() <= {"firewalld"}
+    assert report["not_queried"].keys() <= {"firewalld"}
     assert any("ct state established,related accept" in text for text in facts(report, "rules"))
     assert "10.0.2.2" in facts(report, "helper")[0]
     assert facts(report, "control")[0].endswith(": helper ftp")
@@ -108,7 +108,9 @@ def test_an_unprivileged_user_learns_what_could_not_be_asked(gateway: Gateway) -
         check=False, env={**os.environ, **ENV},
     )  # fmt: skip
     assert done.returncode == 4, done.stdout + done.stderr
-    assert done.stdout.startswith("unknown: expectations and rules could not be asked; run as root")
+    assert done.stdout.startswith(
+        "unknown: expectations and rules could not be queried; run as root"
+    )
     assert "service: fwhelpers" in done.stdout
     for source in ("expectations", "refusals", "conntrack", "ruleset"):
-        assert f"\nnot asked: {source}: " in done.stdout
+        assert f"\nnot queried: {source}: " in done.stdout

@@ -11,7 +11,7 @@ import argparse
 from typing import Any
 
 from fwhelpers.cli.common import print_json
-from fwhelpers.cli.errors import CliError
+from fwhelpers.cli.errors import UsageError
 from fwhelpers.cli.explain.answer import NO, UNKNOWN, YES, Answer, answer, lines
 from fwhelpers.cli.explain.question import Question
 from fwhelpers.cli.explain.rule_walk import Decision
@@ -26,7 +26,7 @@ def explain(arguments: argparse.Namespace) -> int:
     """Print the answer and its facts; the exit status is the answer's."""
     question = _question(arguments)
     if question.source.version != question.destination.version:
-        raise CliError("SRC and DST must both be IPv4 or both IPv6 addresses")
+        raise UsageError("SRC and DST must both be IPv4 or both IPv6 addresses")
     state = collect(question)
     result = answer(question, state)
     if arguments.json:
@@ -40,9 +40,9 @@ def explain(arguments: argparse.Namespace) -> int:
 def _question(arguments: argparse.Namespace) -> Question:
     has_ports = arguments.l4 not in PORTLESS
     if has_ports and arguments.port is None:
-        raise CliError(f"{arguments.l4} needs PORT", "fwhelpers explain SRC DST PORT")
+        raise UsageError(f"{arguments.l4} needs PORT", "fwhelpers explain SRC DST PORT")
     if not has_ports and (arguments.port, arguments.sport) != (None, None):
-        raise CliError(
+        raise UsageError(
             f"{arguments.l4} has no ports", f"fwhelpers explain SRC DST --l4 {arguments.l4}"
         )
     source_port = arguments.sport if has_ports else None
@@ -57,7 +57,7 @@ def to_json(result: Answer, state: State) -> dict[str, Any]:
         "expectation": result.expectation, "connection": result.connection,
         "refusal": result.refusal, "rules": list(map(_decision, result.decisions)),
         "facts": [{"topic": topic, "text": text} for topic, text in result.facts],
-        "not_asked": state.not_asked,
+        "not_queried": state.not_queried,
     }  # fmt: skip
 
 

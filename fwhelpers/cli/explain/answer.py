@@ -37,13 +37,21 @@ class Answer:
     facts: list[tuple[str, str]] = field(default_factory=list)
 
 
+#: an answer "no" would be wrong, as a rule may accept new connections to the port
+_RULES_UNKNOWN = "; the rules could not be queried, and one may accept it"
+
+
 def answer(question: Question, state: State, now: float | None = None) -> Answer:
     """Return whether the connection is let in, or would be. `now` is the time of day."""
     result = _decide(question, state)
     refusals = [v for v in state.refusals or () if is_refusal(question, v)]
     result.refusal = refusals[-1] if refusals else None
-    if result.answer == NO and result.refusal and result.expectation is None:
-        result.reason = _refused(result.refusal, time.time() if now is None else now)
+    if result.refusal and result.expectation is None:
+        refused = _refused(result.refusal, time.time() if now is None else now)
+        if result.answer == NO:
+            result.reason = refused
+        elif result.reason.endswith(_RULES_UNKNOWN):
+            result.reason = f"{refused}{_RULES_UNKNOWN}"
     result.facts = list(facts.collect(question, state, result.expectation, result.decisions))
     return result
 
@@ -121,8 +129,8 @@ def _unexpected(question: Question, state: State) -> Answer:
     reason = _why_not(question, state)
     if state.ruleset is None:
         if state.expectations is None:
-            return Answer(UNKNOWN, "expectations and rules could not be asked; run as root")
-        return Answer(NO, f"{reason}; whether a rule accepts new connections could not be asked")
+            return Answer(UNKNOWN, "expectations and rules could not be queried; run as root")
+        return Answer(UNKNOWN, f"{reason}{_RULES_UNKNOWN}")
     action = overall(decisions)
     if action == ACCEPT:
         where = facts.describe_accept(decisions)
@@ -131,7 +139,7 @@ def _unexpected(question: Question, state: State) -> Answer:
         where = facts.describe_decision(next(d for d in decisions if d.action == MAYBE))
         return Answer(UNKNOWN, f"{reason}, and {where}", decisions=decisions)
     if state.expectations is None:
-        return Answer(UNKNOWN, "expectations could not be asked", decisions=decisions)
+        return Answer(UNKNOWN, "expectations could not be queried", decisions=decisions)
     return Answer(NO, reason, decisions=decisions)
 
 

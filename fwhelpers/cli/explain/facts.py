@@ -40,8 +40,8 @@ def collect(
     yield from _kernel_helpers(state)
     for decision in decisions:
         yield "rules", describe_decision(decision)
-    for source, reason in state.not_asked.items():
-        yield "not asked", f"{source}: {reason}"
+    for source, reason in state.not_queried.items():
+        yield "not queried", f"{source}: {reason}"
 
 
 def _service(state: State) -> Iterator[Fact]:

@@ -1,4 +1,4 @@
-"""Asks the service, the kernel and firewalld about a connection, and notes what could not be asked."""
+"""Queries the service, the kernel and firewalld about a connection, and notes which could not be queried."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROOT = "requires root"
 
 @dataclass(slots=True)
 class State:
-    """All that is known about the connection. None stands for what could not be asked."""
+    """All that is known about the connection. None stands for a source that could not be queried."""
 
     service: Values | None = None  #: properties of the service; empty if it is not running
     absence: str = ""  #: why the service does not answer
@@ -45,11 +45,11 @@ class State:
     routes: dict[str, tuple[str, bool]] = field(default_factory=dict)  #: interface, and is it ours?
     zones: Snapshot | None = None
     modules: list[str] = field(default_factory=list)  #: the kernel's own helpers that are loaded
-    not_asked: dict[str, str] = field(default_factory=dict)  #: reason by source
+    not_queried: dict[str, str] = field(default_factory=dict)  #: reason by source
 
 
 def collect(question: Question) -> State:
-    """Ask all sources. Raises nothing that a source may raise: `State.not_asked` has it."""
+    """Query all sources. Raises nothing that a source may raise: `State.not_queried` has it."""
     state = State()
     for source in (_ask_service, _ask_expectations, _ask_conntrack, _ask_ruleset, _ask_routes):
         source(state, question)
@@ -57,7 +57,7 @@ def collect(question: Question) -> State:
         firewalld = providers.query_firewalld()
         state.zones = firewalld.snapshot if firewalld else None
     except CliError as error:
-        state.not_asked["firewalld"] = with_hint(error)
+        state.not_queried["firewalld"] = with_hint(error)
     names = ("ftp", "tftp", "irc", "sip", "h323", "sane", "amanda", "netbios_ns", "snmp", "pptp")
     modules = (f"nf_conntrack_{name}" for name in names)
     state.modules = [module for module in modules if Kernel().is_loaded(module)]
@@ -79,7 +79,7 @@ def _ask_service(state: State, question: Question) -> None:
     except NotRunning as error:
         state.service, state.absence = {}, with_hint(error)
     except CliError as error:
-        state.not_asked["service"] = with_hint(error)
+        state.not_queried["service"] = with_hint(error)
 
 
 def _kernel_problem(error: Exception) -> str:
@@ -100,7 +100,7 @@ async def _permitted(
     try:
         return await call()
     except BusError as error:
-        state.not_asked[name] = with_hint(bus_errors.explain(error))
+        state.not_queried[name] = with_hint(bus_errors.explain(error))
         return None
 
 
@@ -120,12 +120,12 @@ def _ask_expectations(state: State, _: Question) -> None:
         kernels = [from_kernel(e) for e in _dump(expect.encode_dump(), expect.parse_expectation)]
     except OSError as error:
         if state.expectations is None:
-            state.not_asked.setdefault("expectations", _kernel_problem(error))
+            state.not_queried.setdefault("expectations", _kernel_problem(error))
         return
     listed = state.expectations or []
     known_keys = {_key(values) for values in listed if values["state"] == "pending"}
     state.expectations = listed + [v for v in kernels if _key(v) not in known_keys]
-    state.not_asked.pop("expectations", None)
+    state.not_queried.pop("expectations", None)
 
 
 def _key(values: Values) -> tuple[object, ...]:
@@ -154,7 +154,7 @@ def _ask_conntrack(state: State, question: Question) -> None:
         entries = _dump(conntrack.encode_dump(family), conntrack.parse_conntrack, hosts)
         state.entries = [_entry(entry) for entry in entries]
     except OSError as error:
-        state.not_asked["conntrack"] = _kernel_problem(error)
+        state.not_queried["conntrack"] = _kernel_problem(error)
 
 
 def _entry(entry: conntrack.Conntrack) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _dump(
 
 def _ask_ruleset(state: State, _: Question) -> None:
     if not has_net_admin():  # libnftables would complain on stderr
-        state.not_asked["ruleset"] = ROOT
+        state.not_queried["ruleset"] = ROOT
         return
     try:
         with closing(Nft()) as nft:
@@ -189,7 +189,7 @@ def _ask_ruleset(state: State, _: Question) -> None:
                 objects += [o for o in nft.objects(f"chain {place}") if "rule" in o]
             objects += [{"ct helper": value} for value in nft.ct_helpers()]
     except (NftError, OSError) as error:
-        state.not_asked["ruleset"] = _kernel_problem(error)
+        state.not_queried["ruleset"] = _kernel_problem(error)
         return
     state.ruleset = Ruleset.parse(objects, listing)
 
@@ -198,7 +198,7 @@ def _ask_routes(state: State, question: Question) -> None:
     try:
         from pyroute2 import IPRoute
     except ImportError:
-        state.not_asked["routes"] = "pyroute2 is not installed"
+        state.not_queried["routes"] = "pyroute2 is not installed"
         return
     with IPRoute() as routes:
         for address in map(str, (question.source, question.destination)):
@@ -206,7 +206,7 @@ def _ask_routes(state: State, question: Question) -> None:
                 (route, *_) = routes.route("get", dst=address)
                 interface = socket.if_indextoname(route.get_attr("RTA_OIF"))
             except Exception as error:  # each version of pyroute2 has errors of its own
-                state.not_asked[f"route to {address}"] = _route_problem(error)
+                state.not_queried[f"route to {address}"] = _route_problem(error)
                 continue
             state.routes[address] = (interface, route["type"] == _LOCAL)
 

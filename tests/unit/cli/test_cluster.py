@@ -77,7 +77,7 @@ def test_a_silent_gateway(
 ) -> None:
     monkeypatch.setattr(conntrackd, "hears", lambda ask: False)
     assert run(tmp_path) == 3
-    assert "was not heard for 3 s" in capsys.readouterr().out
+    assert "has sent nothing for 3 s" in capsys.readouterr().out
 
 
 def test_a_conntrackd_that_does_not_run(

@@ -47,7 +47,9 @@ def test_list_works_with_an_invalid_configuration(tmp_path: Path, capsys: Captur
     assert main(["list", "--config", str(tmp_path)]) == 0
     out, err = capsys.readouterr()
     assert "bar     yes" in out
-    assert err == "fwhelpers: warning: the configuration has 1 errors (fwhelpers check)\n"
+    assert (
+        err == "fwhelpers: warning: the configuration has an error; `fwhelpers check` lists them\n"
+    )
 
 
 def test_list_works_without_a_configuration(

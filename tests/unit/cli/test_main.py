@@ -15,6 +15,8 @@ from fwhelpers import __version__, cli
 from fwhelpers.cli import build
 from fwhelpers.cli import main as command
 
+CAPTURE = str(Path(__file__).parents[2] / "captures/own/ftp-ipv4.pcap")
+
 
 def fwhelpers(*arguments: str) -> subprocess.CompletedProcess[str]:
     command_line = [sys.executable, "-P", "-m", "fwhelpers", *arguments]
@@ -132,3 +134,36 @@ def test_what_the_terminals_encoding_lacks_is_no_error(monkeypatch: pytest.Monke
     monkeypatch.setattr("sys.stdout", out)
     assert run(monkeypatch, lambda arguments: print("a → b") or 0) == 0
     assert out.buffer.getvalue() == b"a \\u2192 b\n"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["explain", "10.0.1.2", "10.0.2.2"],
+        ["explain", "10.0.1.2", "fd02::2", "21"],
+        ["replay", "--anonymise", CAPTURE],
+        ["replay", "--port", "21", CAPTURE],
+        ["replay", "--link", "x", CAPTURE],
+    ],
+)
+def test_arguments_that_do_not_fit_together_have_status_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(arguments) == 2
+    assert capsys.readouterr().err.startswith("fwhelpers: error: ")
+
+
+@pytest.mark.parametrize("arguments", ["list", "completion zsh", "--help", f"replay {CAPTURE}"])
+def test_closed_standard_streams_are_no_bug(arguments: str) -> None:
+    line = f"{sys.executable} -P -m fwhelpers {arguments}"
+    for closed in (">&-", "2>&-", "<&-", "<&- >&- 2>&-"):
+        script = f"{line} {closed}"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, ""), closed
+
+
+@pytest.mark.parametrize("arguments", ["list", "--help", "--version", "list --help"])
+def test_a_full_disk_is_an_error_in_one_line(arguments: str) -> None:
+    script = f"{sys.executable} -P -m fwhelpers {arguments} >/dev/full"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "fwhelpers: error: No space left on device\n")

@@ -93,19 +93,25 @@ def test_another_helper_can_be_named(engine: SimpleNamespace, config_dir: Path) 
 
 
 @pytest.mark.parametrize(
-    ("arguments", "expected_text"),
+    ("arguments", "status", "expected_text"),
     [
-        (["--helper", "fo"], "no such helper: fo\nhint: did you mean foo?"),
+        (["--helper", "fo"], 1, "no such helper: fo\nhint: did you mean foo?"),
         (
             ["--port", "1", "--helper", "foo", "--helper", "bar"],
+            2,
             "--port requires exactly one --helper",
         ),
     ],
 )
 def test_mistakes(
-    engine: SimpleNamespace, config_dir: Path, arguments: list[str], expected_text: str, capsys: Any
+    engine: SimpleNamespace,
+    config_dir: Path,
+    arguments: list[str],
+    status: int,
+    expected_text: str,
+    capsys: Any,
 ) -> None:
-    assert run(engine, "--config", str(config_dir), *arguments) == 1
+    assert run(engine, "--config", str(config_dir), *arguments) == status
     assert capsys.readouterr().err.startswith(f"fwhelpers: error: {expected_text}")
 
 
@@ -144,5 +150,5 @@ def test_links_are_prefixes(config_dir: Path, engine: SimpleNamespace) -> None:
 def test_a_link_with_host_bits_is_an_error(
     config_dir: Path, engine: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(engine, "--link", "10.0.0.1/16", "--config", str(config_dir)) == 1
+    assert run(engine, "--link", "10.0.0.1/16", "--config", str(config_dir)) == 2
     assert "10.0.0.1/16 has host bits set" in capsys.readouterr().err

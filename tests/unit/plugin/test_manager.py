@@ -120,7 +120,11 @@ def test_nothing_installed() -> None:
     assert load() == plugins.Plugins()
 
 
-API = "from fwhelpers.api import Helper, Parser, hookimpl\n"
+API = """from fwhelpers.api import Helper, Parser, hookimpl
+class P(Parser):
+    def feed(self, data, reply):
+        return iter(())
+"""
 HOOK = API + "@hookimpl\ndef fwhelpers_helpers():\n    "
 
 BROKEN = {
@@ -130,11 +134,17 @@ BROKEN = {
     "exits": ("raise SystemExit(3)", "cannot be imported: SystemExit: 3"),
     "nohook": ("x = 1", "implements no hook (mark fwhelpers_helpers with @hookimpl)"),
     "unmarked": ("def fwhelpers_helpers():\n    return []", "implements no hook"),
-    "unknown": (API + "@hookimpl\ndef fwhelpers_helper():\n    return []", "invalid hook: "),
-    "signature": (API + "@hookimpl\ndef fwhelpers_helpers(x):\n    return []", "invalid hook: "),
-    "hookraises": (HOOK + "raise KeyError('k')", "its hook failed: KeyError: 'k'"),
+    "unknown": (API + "@hookimpl\ndef fwhelpers_helper():\n    return []",
+                "invalid hook: unknown hook 'fwhelpers_helper' in plugin"),
+    "signature": (API + "@hookimpl\ndef fwhelpers_helpers(x):\n    return []",
+                  "hookimpl definition: fwhelpers_helpers(x) Argument(s) {'x'} are declared"),
+    "hookraises": (HOOK + "raise KeyError('k')",
+                   "its hook failed: KeyError: 'k' (plug_hookraises_hookraises.py:7)"),
     "hookexits": (HOOK + "raise SystemExit", "its hook failed: SystemExit"),
-    "none": (HOOK + "return 7", "its hook failed: TypeError: "),
+    "number": (HOOK + "return 7", "must return a list of helpers, not 'int'"),
+    "none": (HOOK + "pass", "must return a list of helpers, not None"),
+    "text": (HOOK + "return 'foo'", "must return a list of helpers, not 'str'"),
+    "dict": (HOOK + "return {'a': Helper('a', 'udp', [1], Parser)}", "a list of helpers, not 'dict'"),
     "single": (HOOK + "return Helper('a', 'udp', [1], Parser)", "must return a list of helpers"),
     "midway": (HOOK + "yield Helper('a', 'udp', [1], Parser)\n    raise OSError('no')",
                "its hook failed: OSError: no"),
@@ -142,7 +152,7 @@ BROKEN = {
               "requires plugin API 2, this is 1 (update fwhelpers)"),
     "older": ("FWHELPERS_API = 0\n" + HOOK + "return []",
               "requires plugin API 0, this is 1 (update the plugin)"),
-    "oddapi": ("FWHELPERS_API = 'x'\n" + HOOK + "return []", "requires plugin API 'x', this is 1"),
+    "oddapi": ("FWHELPERS_API = 'x'\n" + HOOK + "return []", "FWHELPERS_API must be an integer, not 'x'"),
 }  # fmt: skip
 
 
@@ -167,8 +177,8 @@ def test_a_missing_attribute_is_an_import_error(install: Install) -> None:
 
 
 def test_an_invalid_helper_is_ignored_and_the_others_are_kept(install: Install) -> None:
-    install("two", HOOK + "return [Helper('a_b', 'udp', [0], Parser), "
-                          "Helper('fine', 'udp', [1], Parser), 'text']")  # fmt: skip
+    install("two", HOOK + "return [Helper('a_b', 'udp', [0], P), "
+                          "Helper('fine', 'udp', [1], P), 'text']")  # fmt: skip
     loaded = load()
     assert list(loaded.helpers) == ["fine"]
     assert [problem.message for problem in loaded.problems] == [

@@ -86,11 +86,11 @@ def test_nat_after_arrival_is_recognized(state: State) -> None:
 
 def test_without_the_ruleset_the_answer_has_a_condition(state: State) -> None:
     state.ruleset, state.expectations = None, [EXPECTATION]
-    state.not_asked["ruleset"] = "nftables: Operation not permitted"
+    state.not_queried["ruleset"] = "nftables: Operation not permitted"
     result = answer(DATA, state)
     assert result.answer == YES
     assert result.reason.endswith("57 s left, if your rules accept related connections")
-    assert result.facts[-1] == ("not asked", "ruleset: nftables: Operation not permitted")
+    assert result.facts[-1] == ("not queried", "ruleset: nftables: Operation not permitted")
     assert ("helper", "ftp is enabled for tcp 21") in result.facts
 
 
@@ -220,7 +220,7 @@ def test_text_from_the_network_cannot_control_the_terminal(
 
 
 def test_addresses_of_different_families(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["explain", "10.0.1.2", "fd02::2", "22"]) == 1
+    assert main(["explain", "10.0.1.2", "fd02::2", "22"]) == 2
     assert "must both be IPv4 or both IPv6" in capsys.readouterr().err
 
 
@@ -255,7 +255,7 @@ def test_lines_begin_with_the_answer(state: State) -> None:
 def test_only_some_transports_have_ports(
     arguments: tuple[str, ...], error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["explain", *arguments]) == 1
+    assert main(["explain", *arguments]) == 2
     assert capsys.readouterr().err.startswith(
         f"fwhelpers: error: {error}\nhint: fwhelpers explain "
     )

@@ -198,5 +198,5 @@ def test_no_address_of_the_file_name_is_left(tmp_path: Path, kind: str) -> None:
 
 
 def test_anonymise_belongs_to_a_report(capsys: pytest.CaptureFixture[str]) -> None:
-    assert replay(CAPTURE, "--anonymise") == 1
+    assert replay(CAPTURE, "--anonymise") == 2
     assert "--anonymise requires --report" in capsys.readouterr().err
