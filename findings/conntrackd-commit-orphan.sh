@@ -35,58 +35,14 @@ with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:
     create(netlink, 701, 111, 7)
     create(netlink, 801, 2049, 3, pair(14, "10.0.1.2", "10.0.2.2", 701, 111))
 END
+pair=$(dirname "$(readlink -f "$0")")/conntrackd-pair.bash
 cat >"$work/gateways.sh" <<'END'
 cd "$1"
-configuration() { # NAME OWN OTHER
-    cat >"$1.conf" <<CONF
-Sync {
-    Mode FTFW {
-    }
-    UDP {
-        IPv4_address $2
-        IPv4_Destination_Address $3
-        Port 3780
-        Interface sync
-    }
-}
-General {
-    HashSize 32768
-    HashLimit 65536
-    LogFile $PWD/$1.log
-    Syslog off
-    LockFile $PWD/$1.lock
-    UNIX {
-        Path $PWD/$1.control
-    }
-    Filter From Userspace {
-        Address Ignore {
-            IPv4_address $2
-            IPv4_address $3
-        }
-    }
-}
-CONF
-}
-until_true() { for _ in $(seq 100); do "$@" >/dev/null 2>&1 && return; sleep 0.1; done; }
-rm -f ./*.log
-configuration first 10.0.9.1 10.0.9.2
-configuration second 10.0.9.2 10.0.9.1
-unshare --net sleep 60 &
-peer=$!
-there() { nsenter --net="/proc/$peer/ns/net" "$@"; }
-apart() { [ "$(readlink /proc/$peer/ns/net)" != "$(readlink /proc/$$/ns/net)" ]; }
-until_true apart
-ip link add sync type veth peer name sync netns $peer
-ip address add 10.0.9.1/24 dev sync && ip link set sync up
-there ip address add 10.0.9.2/24 dev sync && there ip link set sync up
-conntrackd -C first.conf >/dev/null 2>&1 &
-there conntrackd -C second.conf >/dev/null 2>&1 &
-until_true conntrackd -C first.conf -s
-until_true there conntrackd -C second.conf -s
+. "$2"
 python3 entry.py
 cached() { conntrackd -C second.conf -e | grep -q dport=$1; }
 until_true cached 2049
-if [ "$2" = ended ]; then
+if [ "$3" = ended ]; then
     conntrack -D -p tcp --dport 111 >/dev/null 2>&1
     gone() { ! cached 111; }
     until_true gone
@@ -100,7 +56,7 @@ conntrackd -C second.conf -k
 kill $peer
 END
 expect "the master has ended" "commit-create: No such file or directory
-1 entries can't be committed" "$(in_namespace bash "$work/gateways.sh" "$work" ended 2>&1)"
+1 entries can't be committed" "$(in_namespace bash "$work/gateways.sh" "$work" "$pair" ended 2>&1)"
 expect "the master is in TIME_WAIT" "ESTABLISHED dport=2049
-TIME_WAIT dport=111" "$(in_namespace bash "$work/gateways.sh" "$work" alive 2>&1)"
+TIME_WAIT dport=111" "$(in_namespace bash "$work/gateways.sh" "$work" "$pair" alive 2>&1)"
 finish
