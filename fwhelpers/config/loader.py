@@ -44,6 +44,7 @@ def parse(files: Iterable[tuple[str, str | Problem]]) -> UnresolvedConfig:
     daemon = validator.daemon(tables)
     rows = tuple(validator.rows(tables))
     options = validator.table(("firewalld",), tables.get("firewalld", {}), FIREWALLD)
+    replication = validator.replication(tables)
     return UnresolvedConfig(
         daemon,
         tables,
@@ -51,6 +52,7 @@ def parse(files: Iterable[tuple[str, str | Problem]]) -> UnresolvedConfig:
         tuple(validator.problems),
         rows,
         FirewalldConfig(**options),
+        replication,
     )
 
 
@@ -74,7 +76,9 @@ def resolve(
     validator.check_conflicts(enabled, helpers)
     if validator.problems:
         raise ConfigError(dict.fromkeys(validator.problems))
-    return Config(draft.daemon, enabled, draft.rows, draft.firewalld, _disabled(draft))
+    return Config(
+        draft.daemon, enabled, draft.rows, draft.firewalld, draft.replication, _disabled(draft)
+    )
 
 
 def _disabled(draft: UnresolvedConfig) -> frozenset[str]:

@@ -184,6 +184,53 @@ def test_an_error_names_file_and_key_and_hints(text: str, expected: str) -> None
     assert problems(text) == [f"1.toml: {expected}"]
 
 
+TWO = '[replication]\nlisten = "10.0.9.1:3781"\npeer = "10.0.9.2:3781"\n'
+
+
+def test_replication() -> None:
+    assert resolve("").replication is None
+    replication = resolve(TWO).replication
+    assert replication is not None
+    assert (replication.listen, str(replication.peer)) == (("10.0.9.1", 3781), "10.0.9.2:3781")
+    assert replication.key == Path("/etc/fwhelpers/replication/own.key")
+    later = resolve(TWO, '[replication]\npeer = "10.0.9.3:1"\nkey = "/k"').replication
+    assert later is not None
+    assert (later.peer, later.key) == (("10.0.9.3", 1), Path("/k"))
+
+
+_FORM = ' (for example "10.0.9.1:3781" or "[fd00::1]:3781")'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", 'listen: required (for example "10.0.9.1:3781")'),
+        ('listen = "10.0.9.1:1"', 'peer: required (for example "10.0.9.1:3781")'),
+        ("listen = 3781", "listen: must be a string, not an integer" + _FORM),
+        *(
+            (f'listen = "{text}"', f'listen: "{text}" is no address with a port{_FORM}')
+            for text in (
+                "10.0.9.1", "10.0.9.1:", "10.0.9.1:0", "10.0.9.1:65536", "10.0.9.1:٣", "host:1", "fd00::1:1",
+                "[10.0.9.1]:1", "[fe80::1%eth0]:1", "[fd00::1]", ":1", "10.0.9.1:1:1",
+            )
+        ),
+        ('listen = "0.0.0.0:1"',
+         "listen: 0.0.0.0 is no host's own address (use the address of one link)"),
+        ('listen = "[ff02::1]:1"',
+         "listen: ff02::1 is no host's own address (use the address of one link)"),
+        ('key = "own.key"', 'key: "own.key" is not an absolute path'),
+        ("certificate = true", "certificate: must be a string, not a boolean"),
+        ('lisen = "10.0.9.1:1"', "lisen: unknown key (did you mean listen?)"),
+        ('listen = "10.0.9.1:1"\npeer = "[fd00::1]:1"',
+         "peer: is of another address family than `listen`"),
+        ('listen = "[fd00::1]:1"\npeer = "[fd00:0::1]:2"',
+         "peer: is this gateway's own address, as in `listen` (write the other gateway's)"),
+    ],
+)  # fmt: skip
+def test_an_error_of_the_replication(text: str, expected: str) -> None:
+    assert problems(f"[replication]\n{text}") == [f"1.toml: replication.{expected}"]
+
+
 def test_all_errors_of_all_files_are_reported_together() -> None:
     lines = problems(
         "[daemon]\nworkers = -1\n[helpers.ftp]\nports = [0]",
@@ -293,8 +340,8 @@ def test_the_shipped_file_is_valid_and_lists_every_key() -> None:
     draft = config.parse([("f", bare)])
     assert config.resolve(draft, {"ftp": HELPERS["ftp"], "rpc": HELPERS["rpc"]})
     tables = (
-        shown["daemon"], shown["firewalld"], shown["helpers"]["rpc"], shown["helpers"]["ftp"]["guard"],
-        shown["discovery"]["disks"],
+        shown["daemon"], shown["firewalld"], shown["replication"], shown["helpers"]["rpc"],
+        shown["helpers"]["ftp"]["guard"], shown["discovery"]["disks"],
     )  # fmt: skip
     for keys, table in zip(TABLES.values(), tables, strict=True):
         assert [key.name for key in keys] == list(table)
