@@ -192,6 +192,17 @@ exit status: 0 success, 1 a repaired expectation was lost
 example:
   conntrackd -c && conntrackd -c expect && fwhelpers takeover"""
 
+REPLICATE = """\
+Sends the live expectations of the running service to the other one of two
+gateways, receives those of the other one, and keeps them for `fwhelpers
+takeover`. Runs in the foreground until SIGTERM; needs no privileges. The
+configuration has the addresses and the certificates in [replication]. Prints
+"fwhelpers: replicating" when it listens. fwhelpers-replication.service does
+this, once enabled.
+
+example:
+  fwhelpers replicate"""
+
 CLUSTER = """\
 Shows whether conntrackd hears the other gateway and what it has replicated,
 which virtual addresses of keepalived's this host has, and the last `fwhelpers

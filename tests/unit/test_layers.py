@@ -172,6 +172,14 @@ def test_the_service_loads_nothing_of_the_views() -> None:
     assert views + [name for name in loaded if name.startswith(VIEW_PACKAGES)] == []
 
 
+def test_the_service_loads_nothing_of_the_connection_between_gateways() -> None:
+    """asyncio loads the module ssl, but nothing of the service uses it."""
+    argv = [sys.executable, "-W", "ignore", "-c", _DAEMON]
+    loaded = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+    ours = {name for name in loaded if name.startswith("fwhelpers.replication.")}
+    assert ours == {"fwhelpers.replication.records", "fwhelpers.replication.local_socket"}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_sizes(name: str) -> None:
     file = MODULES[name]
@@ -190,8 +198,7 @@ TESTED_IN = {
     "engine.event_handler": "inspector", "engine.verdict": "inspector", "engine.flow_state": "inspector",
     "engine.active": "inspector", "engine.datagram_path": "inspector", "engine.stream_path": "stream_start",
     "engine.checksum": "mangle", "cli.argument_parser": "parser", "cli.replicate": "run",
-    "replication.connection": "service", "replication.feed": "service", "replication.sender": "service",
-    "replication.receiver": "service", "replication.state": "service",
+    "replication.connection": "service", "replication.feed": "service", "replication.state": "service",
     "replication.local_socket": "local_table",
 }  # fmt: skip
 
@@ -237,7 +244,7 @@ from fwhelpers.worker import main
 from fwhelpers.plugin.manager import load
 load()
 pickle.load(sys.stdin.buffer)
-print(*(name for name in sys.modules if name.startswith("fwhelpers.")))
+print(*(name for name in sys.modules if name.startswith(("fwhelpers.", "ssl"))))
 """
 
 
