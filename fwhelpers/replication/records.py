@@ -21,13 +21,15 @@ from typing import Any, NamedTuple
 from fwhelpers.engine.expectation_record import account_from, plain_account
 from fwhelpers.engine.registry import Account
 from fwhelpers.engine.untrusted import flag, integer, load, mapping, number, text
-from fwhelpers.kernel.expect import parse_expectation
+from fwhelpers.kernel.expect import Expectation, parse_expectation
 from fwhelpers.kernel.raw_events import ExpectationBytes, read_expectation
 
 FORMAT = 1  #: of the lines; a higher one is not understood. New fields and kinds do not change it
 MAX_LINE = 4096  #: bytes with the line break
 MAX_REMAINING = 86400.0  #: seconds
 MAX_PAYLOAD = 1024  #: bytes of an expectation's message
+_MAX_CLASS = 3  # NF_CT_MAX_EXPECT_CLASSES
+_MAX_NAME = 15  # NF_CT_HELPER_NAME_LEN, without the zero
 _MAX_TRIGGER, _MAX_VERSION = 100, 40  #: characters
 
 
@@ -139,7 +141,7 @@ def _hello(fields: dict[str, Any]) -> Hello:
 
 def _live(fields: dict[str, Any]) -> Live:
     payload = _base64(fields["payload"])
-    parse_expectation(payload)
+    _check(parse_expectation(payload))
     raw = read_expectation(payload)
     remaining = number(fields["remaining"])
     if not 0 <= remaining <= MAX_REMAINING:
@@ -154,6 +156,26 @@ def _live(fields: dict[str, Any]) -> Live:
         text(fields.get("trigger", ""), _MAX_TRIGGER),
         flag(fields.get("taken", False)),
     )
+
+
+def _check(expectation: Expectation) -> None:
+    """Check what the kernel's own message always has: another one could not be encoded again."""
+    tuples = [expectation.master, expectation.tuple, expectation.mask]
+    tuples += [expectation.nat] if expectation.nat is not None else []
+    for value in tuples:
+        integer(value.l4, 255)
+        integer(value.sport, 65535)
+        integer(value.dport, 65535)
+    sizes = {len(address) for value in tuples for address in (value.src, value.dst)}
+    if sizes not in ({4}, {16}):
+        raise ValueError("addresses of two families, or none")
+    integer(expectation.klass, _MAX_CLASS)
+    integer(expectation.nat_dir, 1)
+    integer(expectation.zone, 65535)
+    for number_of_32_bits in (expectation.flags, expectation.timeout, expectation.id):
+        integer(number_of_32_bits, 0xFFFFFFFF)
+    if not expectation.helper.isprintable() or len(expectation.helper) > _MAX_NAME:
+        raise ValueError("not the name of a helper")
 
 
 def _base64(value: object) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 from typing import Any
 
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from replicated import live
 
 from fwhelpers.engine.registry import Account
+from fwhelpers.kernel import conntrack, expect
+from fwhelpers.kernel.conntrack import Tuple
+from fwhelpers.kernel.nla import be32, nest, strz
 from fwhelpers.replication import records
 from fwhelpers.replication.records import (
     MAX_LINE,
@@ -50,6 +54,38 @@ def test_what_is_written_can_be_read(message: Message) -> None:
     assert line.count(b"\n") == 1
     assert len(line) <= MAX_LINE
     assert records.decode(line[:-1]) == message
+
+
+def test_damaged_expectations() -> None:
+    """Each byte of the kernel's message, set to several values."""
+    whole = json.loads(records.encode(live()))
+    payload = live().payload
+    for at in range(len(payload)):
+        for value in (0, 1, 4, 7, 8, 0x80, 0xFF):
+            damaged = payload[:at] + bytes((value,)) + payload[at + 1 :]
+            whole["payload"] = binascii.b2a_base64(damaged, newline=False).decode()
+            decode(json.dumps(whole).encode())
+
+
+def extended(*attributes: bytes) -> bytes:
+    payload = live().payload + b"".join(attributes)
+    return changed(live(), payload=binascii.b2a_base64(payload, newline=False).decode())
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        be32(7, 0x10000),  # CTA_EXPECT_ZONE
+        be32(9, 4),  # CTA_EXPECT_CLASS
+        strz(6, "x" * 16),  # CTA_EXPECT_HELP_NAME
+        strz(6, "\x1b[2J"),
+        nest(10, be32(1, 0), conntrack.encode_tuple(2, Tuple(bytes(16), bytes(16), 6, 1, 0))),
+        nest(10, be32(1, 7), conntrack.encode_tuple(2, Tuple(bytes(4), bytes(4), 6, 1, 0))),
+    ],
+)
+def test_what_no_kernel_has(attribute: bytes) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        records.decode(extended(attribute))
 
 
 @given(st.text())
@@ -98,6 +134,11 @@ def decode(line: bytes) -> Message | None:
     except ValueError:
         return None
     assert message is None or len(records.encode(message)) <= MAX_LINE
+    if isinstance(message, records.Live):
+        expectation = expect.parse_expectation(message.payload)
+        assert expect.encode_create(expectation)
+        assert expect.encode_get(expectation)
+        assert conntrack.encode_get(expectation.master, expectation.zone)
     return message
 
 
