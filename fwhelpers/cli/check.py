@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fwhelpers import config
 from fwhelpers.api import Helper
-from fwhelpers.cli import build, check_firewalls, check_gateways, check_helpers
+from fwhelpers.cli import build, check_firewalls, check_gateways, check_helpers, replication_state
 from fwhelpers.cli.common import Setup, load_plugins, print_json, print_lines, resolve
 from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.providers import effective
@@ -70,6 +70,7 @@ def report(path: Path) -> Iterator[Row]:
         "two gateways",
         check_gateways.synchronisation(keep_masters=files.config.daemon.keep_masters),
     )
+    yield from _diagnosed("replication", replication_state.diagnose(files.config.replication))
 
 
 def _system() -> Iterator[Row]:

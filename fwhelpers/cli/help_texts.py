@@ -185,7 +185,9 @@ For the script that makes a gateway the active one, after `conntrackd -c` and
 `conntrackd -c expect`. conntrackd loses the translation and the class of
 expectations; this restores them from the control connection's translation and
 the helper's policies. Expectations of ours that the safety rules refuse, or
-whose helper is not enabled, are deleted. Prints one line.
+whose helper is not enabled, are deleted. With `fwhelpers replicate`, what the
+other gateway reported is restored as it was there, and `conntrackd -c expect`
+is not needed. Prints one line.
 
 exit status: 0 success, 1 a repaired expectation was lost
 
@@ -204,10 +206,11 @@ example:
   fwhelpers replicate"""
 
 CLUSTER = """\
-Shows whether conntrackd hears the other gateway and what it has replicated,
-which virtual addresses of keepalived's this host has, and the last `fwhelpers
-takeover` with its losses. Requires root to query conntrackd; takes up to three
-seconds if the other gateway is silent. Changes nothing.
+Shows whether conntrackd hears the other gateway and what it has replicated, the
+same of `fwhelpers replicate` if it is configured, which virtual addresses of
+keepalived's this host has, and the last `fwhelpers takeover` with its losses.
+Requires root to query conntrackd and the replication; takes up to three seconds
+if the other gateway is silent. Changes nothing.
 
 exit status: 0 no problems, 3 a problem was found, 1 error
 

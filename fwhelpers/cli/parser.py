@@ -270,6 +270,7 @@ def _add_kernel(commands: _Commands[Parser]) -> None:
         file = f"/etc/{name}/{name}.conf"
         text = f"configuration of {name} (default: %(default)s)"
         cluster.add_argument(f"--{name}", type=Path, default=Path(file), metavar="FILE", help=text)
+    _add_config(cluster)
     _add_json(cluster)
 
 
