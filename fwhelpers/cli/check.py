@@ -68,7 +68,10 @@ def report(path: Path) -> Iterator[Row]:
     yield from _diagnosed("other rules", check_firewalls.rulesets())
     yield from _diagnosed(
         "two gateways",
-        check_gateways.synchronisation(keep_masters=files.config.daemon.keep_masters),
+        check_gateways.synchronisation(
+            keep_masters=files.config.daemon.keep_masters,
+            replicated=files.config.replication is not None,
+        ),
     )
     yield from _diagnosed("replication", replication_state.diagnose(files.config.replication))
 

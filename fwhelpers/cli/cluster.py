@@ -41,7 +41,8 @@ def collect(
     synchronised = _conntrackd(conf)
     replicated = replication_state.collect(replication)
     active = _keepalived(vrrp)
-    mistakes = [d for d in synchronisation(conf, vrrp) if isinstance(d, Diagnostic)]
+    findings = synchronisation(conf, vrrp, replicated=replication is not None)
+    mistakes = [finding for finding in findings if isinstance(finding, Diagnostic)]
     record = takeover_record.read()
     return {
         "conntrackd": synchronised,
