@@ -7,7 +7,7 @@ nothing that the helper itself, with this gateway's configuration, could not ope
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from fwhelpers.api import Endpoint, Expect, Flow
@@ -36,7 +36,7 @@ class Replicated:
 
     expectation: Expectation
     remaining: float  #: seconds for which it lives on
-    account: Account = field(default_factory=lambda: NO_ACCOUNT)
+    account: Account = NO_ACCOUNT
     taken: bool = False  #: a former take-over has had it: it may have been used since
 
     def account_on(self, master: Conntrack) -> Account:
@@ -89,8 +89,6 @@ def _announced(expected: Expectation, master: Conntrack) -> Expect | Refusal:
     value, mask = expected.tuple, expected.mask
     if not transports.is_known(value.l4):
         return Refusal("G7", f"protocol {value.l4} can't be expected")
-    if len(value.src) != len(master.orig.src):
-        return Refusal("G7", "address family differs from the control connection's")
     size = len(mask.src)
     if mask.src not in (b"\xff" * size, bytes(size)):
         return Refusal("G8", "a range of addresses may connect")

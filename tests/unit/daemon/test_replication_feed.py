@@ -186,6 +186,23 @@ def test_a_key_that_another_connection_takes_over(tmp_path: Path) -> None:
     run(tmp_path, scenario)
 
 
+def test_a_key_whose_former_end_was_lost(tmp_path: Path) -> None:
+    """What is live under the key now is another one, which must not be reported as the former."""
+
+    async def scenario(manager: Manager) -> None:
+        client = await manager.client()
+        assert await client.next() == Complete()
+        old = expectation()
+        manager.kernel(old)
+        assert (await client.live()).number == 1
+        manager.kernel(replace(old, master=old.master._replace(sport=40001), id=9))
+        assert (await client.live()).number == 2
+        manager.events.advance(time.monotonic() + 3.0)
+        assert await client.next() == Ended(1)
+
+    run(tmp_path, scenario)
+
+
 def test_nothing_is_done_without_a_client(tmp_path: Path) -> None:
     async def scenario(manager: Manager) -> None:
         client = await manager.client(begin=False)
@@ -214,16 +231,16 @@ def test_a_new_client_replaces_the_former(tmp_path: Path) -> None:
 
 def test_a_long_list_waits_for_its_reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is longer than what may wait, and is sent as fast as it is read; the manager goes on."""
-    monkeypatch.setattr(module, "MAX_WAITING", 1 << 20)
+    monkeypatch.setattr(module, "MAX_WAITING", 512 << 10)
     monkeypatch.setattr(module, "HIGH_WATER", 16 << 10)
-    monkeypatch.setattr(module, "CHUNK", 16)
 
     async def scenario(manager: Manager) -> None:
         count = 4000
         for port in range(2000, 2000 + count):
             manager.kernel(expectation(port))
         client = await manager.client()
-        await asyncio.sleep(0.05)
+        for _ in range(100):  # the client reads nothing meanwhile
+            await asyncio.sleep(0)
         late = expectation(1999)
         manager.kernel(late)
         manager.kernel(expectation(2000 + count - 1), expect.DELETE)

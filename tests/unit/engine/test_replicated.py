@@ -314,6 +314,9 @@ def test_esp_of_a_helper_that_may_open_it() -> None:
     assert rule_of(expected, entry, helper=helper) == ""
     third = expectation(entry, Expect(Endpoint(MEDIA), Endpoint(C), l4="esp"), klass=0)
     assert rule_of(third, entry, helper=helper) == "G8"
+    translated = master("snat")
+    behind = expectation(translated, event, klass=0)
+    assert rule_of(behind, translated, helper=helper) == "G15"
 
 
 def test_another_family() -> None:

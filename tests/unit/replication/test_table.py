@@ -87,6 +87,16 @@ TestTable = TableModel.TestCase
 TestTable.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
+def test_a_number_that_an_expectation_had_before_ends_nothing() -> None:
+    table = Table()
+    table.add(live(1, 5000), 0.0)
+    table.add(live(2, 5000), 0.0)
+    table.end(1)
+    assert ports(table.records(1.0)) == [5000]
+    table.end(2)
+    assert table.records(1.0) == []
+
+
 def test_they_stay_when_the_other_gateway_is_gone() -> None:
     table = Table()
     table.begin()
