@@ -31,7 +31,10 @@ def exposure(unit: Path) -> tuple[float, str]:
 
 def main() -> int:
     """Print the table."""
-    names = ("fwhelpers", "fwhelpers-register", "fwhelpers-metrics", "fwhelpers-exporter")
+    names = (
+        "fwhelpers",
+        *(f"fwhelpers-{n}" for n in ("register", "metrics", "exporter", "replication")),
+    )
     units = [OURS / f"{name}.service" for name in names]
     units += [INSTALLED / f"{name}.service" for name in OTHERS]
     print("| unit | exposure |\n|---|---|")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fwhelpers import config
 from fwhelpers.api import Helper
-from fwhelpers.cli import build, check_firewalls, check_gateways, check_helpers
+from fwhelpers.cli import build, check_firewalls, check_gateways, check_helpers, replication_state
 from fwhelpers.cli.common import Setup, load_plugins, print_json, print_lines, resolve
 from fwhelpers.cli.errors import CHECK, explain
 from fwhelpers.cli.providers import effective
@@ -68,8 +68,12 @@ def report(path: Path) -> Iterator[Row]:
     yield from _diagnosed("other rules", check_firewalls.rulesets())
     yield from _diagnosed(
         "two gateways",
-        check_gateways.synchronisation(keep_masters=files.config.daemon.keep_masters),
+        check_gateways.synchronisation(
+            keep_masters=files.config.daemon.keep_masters,
+            replicated=files.config.replication is not None,
+        ),
     )
+    yield from _diagnosed("replication", replication_state.diagnose(files.config.replication))
 
 
 def _system() -> Iterator[Row]:

@@ -37,31 +37,35 @@ _MASTERS_END = Diagnostic(
 
 
 def synchronisation(
-    conntrackd: Path = CONNTRACKD, keepalived: Path = KEEPALIVED, keep_masters: bool = True
+    conntrackd: Path = CONNTRACKD,
+    keepalived: Path = KEEPALIVED,
+    keep_masters: bool = True,
+    replicated: bool = False,
 ) -> Iterator[Diagnostic | str]:
     """Yield mistakes in the files by which two gateways share connections; nothing if conntrackd does not.
 
-    `keep_masters`: the setting in our own configuration.
+    `keep_masters`: the setting in our own configuration. `replicated`: that has [replication], so that conntrackd
+    need not carry expectations.
     """
     words = words_of(read_text(conntrackd))
     if "Sync" not in words:
         return
     faults = [
-        *_conntrackd(str(conntrackd), words),
+        *_conntrackd(str(conntrackd), words, replicated),
         *_stale_lock(words),
         *([] if keep_masters else [_MASTERS_END]),
         *_both_active(keepalived),
-        *_scripts(keepalived),
+        *_scripts(keepalived, replicated),
     ]
     yield from faults
     if not faults:
-        yield "conntrackd carries expectations"
+        yield "conntrackd carries connections" if replicated else "conntrackd carries expectations"
 
 
-def _conntrackd(where: str, words: list[str]) -> Iterator[Diagnostic]:
+def _conntrackd(where: str, words: list[str], replicated: bool) -> Iterator[Diagnostic]:
     # a list of helpers in braces is an answer as well
     value = value_of(words, "ExpectationSync").lower()
-    if value not in _ON | {"{"}:
+    if not replicated and value not in _ON | {"{"}:
         problem = "expectations are not synchronised"
         yield Diagnostic(where, problem, f"set ExpectationSync On in Sync, Options; {_PAGE}")
     size = value_of(words, "HashSize")
@@ -108,14 +112,14 @@ def _both_active(keepalived: Path) -> Iterator[Diagnostic]:
         yield Diagnostic(str(keepalived), problem, hint)
 
 
-def _scripts(keepalived: Path) -> Iterator[Diagnostic]:
+def _scripts(keepalived: Path, replicated: bool) -> Iterator[Diagnostic]:
     scripts = list(dict.fromkeys(_notified(read_text(keepalived))))
     texts = {script: text for script in scripts if (text := read_text(script))}
     commits = [m for text in texts.values() for m in _COMMIT.finditer(text)]
     if not commits:
         return  # another program makes the gateway active
     where = ", ".join(map(str, texts))
-    if not any(match["table"] for match in commits):
+    if not replicated and not any(match["table"] for match in commits):
         problem = "conntrackd -c does not commit expectations"
         yield Diagnostic(where, problem, f"run conntrackd -c expect after it; {_PAGE}")
     if not any(_TAKEOVER.search(text) for text in texts.values()):

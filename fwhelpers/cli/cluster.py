@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fwhelpers.cli import conntrackd, keepalived
+from fwhelpers import config
+from fwhelpers.cli import conntrackd, keepalived, replication_state
 from fwhelpers.cli.check_gateways import read_text, synchronisation, value_of, words_of
 from fwhelpers.cli.common import print_json
 from fwhelpers.cli.errors import CliError
@@ -24,7 +25,8 @@ Values = Mapping[str, Any]
 
 def cluster(arguments: argparse.Namespace) -> int:
     """Print the state. Return 3 if it has a problem, as `status` does."""
-    state = collect(arguments.conntrackd, arguments.keepalived)
+    replication = config.load(arguments.config).replication
+    state = collect(arguments.conntrackd, arguments.keepalived, replication)
     if arguments.json:
         print_json(state)
     else:
@@ -32,18 +34,27 @@ def cluster(arguments: argparse.Namespace) -> int:
     return 3 if state["problems"] else 0
 
 
-def collect(conf: Path, vrrp: Path) -> dict[str, Any]:
+def collect(
+    conf: Path, vrrp: Path, replication: config.ReplicationConfig | None = None
+) -> dict[str, Any]:
     """Return all that can be told here, with None for what is not configured."""
-    replication = _conntrackd(conf)
+    synchronised = _conntrackd(conf)
+    replicated = replication_state.collect(replication)
     active = _keepalived(vrrp)
-    mistakes = [d for d in synchronisation(conf, vrrp) if isinstance(d, Diagnostic)]
+    findings = synchronisation(conf, vrrp, replicated=replication is not None)
+    mistakes = [finding for finding in findings if isinstance(finding, Diagnostic)]
     record = takeover_record.read()
     return {
-        "conntrackd": replication,
+        "conntrackd": synchronised,
+        "replication": replicated,
         "keepalived": active,
         "takeovers": record.total,
         "last_takeover": record.takeovers[-1]._asdict() if record.takeovers else None,
-        "problems": [*_problems(replication, active), *map(asdict, mistakes)],
+        "problems": [
+            *_problems(synchronised, active),
+            *map(asdict, replication_state.problems(replicated)),
+            *map(asdict, mistakes),
+        ],
     }
 
 
@@ -86,11 +97,11 @@ def _own_addresses() -> set[str] | None:
     return {m.get_attr("IFA_LOCAL") or m.get_attr("IFA_ADDRESS") for m in messages}
 
 
-def _problems(replication: Values | None, active: Values | None) -> Iterator[dict[str, str]]:
-    if replication and replication["error"]:
+def _problems(synchronised: Values | None, active: Values | None) -> Iterator[dict[str, str]]:
+    if synchronised and synchronised["error"]:
         hint = "systemctl status conntrackd; its control socket is for root only"
-        yield asdict(Diagnostic("conntrackd", replication["error"], hint))
-    if replication and replication.get("heard") is False:
+        yield asdict(Diagnostic("conntrackd", synchronised["error"], hint))
+    if synchronised and synchronised.get("heard") is False:
         problem = (
             f"the other gateway's conntrackd has sent nothing for {conntrackd.HEARTBEATS:.0f} s"
         )
@@ -102,6 +113,7 @@ def _problems(replication: Values | None, active: Values | None) -> Iterator[dic
 
 def _lines(state: Values) -> Iterator[str]:
     yield from _conntrackd_lines(state["conntrackd"])
+    yield from replication_state.lines(state["replication"])
     active = state["keepalived"]
     if active is None:
         yield "keepalived: no virtual addresses are configured"

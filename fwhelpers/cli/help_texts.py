@@ -186,18 +186,32 @@ For the script that makes a gateway the active one, after `conntrackd -c` and
 `conntrackd -c expect`. conntrackd loses the translation and the class of
 expectations; this restores them from the control connection's translation and
 the helper's policies. Expectations of ours that the safety rules refuse, or
-whose helper is not enabled, are deleted. Prints one line.
+whose helper is not enabled, are deleted. With `fwhelpers replicate`, what the
+other gateway reported is restored as it was there, and `conntrackd -c expect`
+is not needed. Prints one line.
 
 exit status: 0 success, 1 a repaired expectation was lost
 
 example:
   conntrackd -c && conntrackd -c expect && fwhelpers takeover"""
 
+REPLICATE = """\
+Sends the live expectations of the running service to the other one of two
+gateways, receives those of the other one, and keeps them for `fwhelpers
+takeover`. Runs in the foreground until SIGTERM; needs no privileges. The
+configuration has the addresses and the certificates in [replication]. Prints
+"fwhelpers: replicating" when it listens. fwhelpers-replication.service does
+this, once enabled.
+
+example:
+  fwhelpers replicate"""
+
 CLUSTER = """\
 Shows whether conntrackd receives messages of the other gateway, what it has
-replicated, which virtual addresses of keepalived's this host has, and the last
-`fwhelpers takeover` with its losses. Requires root to query conntrackd; takes
-up to three seconds if the other gateway is silent. Changes nothing.
+replicated, the same of `fwhelpers replicate` if it is configured, which virtual
+addresses of keepalived's this host has, and the last `fwhelpers takeover` with
+its losses. Requires root to query conntrackd and the replication; takes up to
+three seconds if the other gateway is silent. Changes nothing.
 
 exit status: 0 no problems, 3 a problem was found, 1 error
 

@@ -15,12 +15,14 @@ from fwhelpers.cli.announced import announced
 from fwhelpers.cli.common import Setup, print_json, read, warn
 from fwhelpers.cli.printable import printable
 from fwhelpers.cli.providers import effective
+from fwhelpers.cli.replicated import replicated
 from fwhelpers.daemon import takeover_record
 from fwhelpers.daemon.takeover_record import Takeover
 from fwhelpers.engine.active import Active
 from fwhelpers.engine.expectation_key import Connection, identity_of
 from fwhelpers.engine.registry import Registry
-from fwhelpers.engine.takeover import Finding, examine
+from fwhelpers.engine.replicated import Replicated
+from fwhelpers.engine.takeover import NO_MACHINE, Finding, examine
 from fwhelpers.kernel import conntrack, expect
 from fwhelpers.kernel.conntrack import Conntrack
 from fwhelpers.kernel.expect import Expectation
@@ -52,8 +54,9 @@ def takeover(arguments: argparse.Namespace) -> int:
     active, notes = effective(read(arguments.config))
     for note in notes:
         warn(f"note: {note}")
+    records = replicated(active.config)
     with closing(NetlinkSocket()) as netlink:
-        result = repair(netlink, active)
+        result = repair(netlink, active, records)
     _record(result)
     if arguments.json:
         counts = {"repaired": result.repaired, "kept": result.kept}
@@ -72,15 +75,22 @@ def _record(result: Result) -> None:
         warn(f"warning: this take-over is not recorded: {path}: {error.strerror}")
 
 
-def repair(netlink: NetlinkSocket, active: Setup) -> Result:
-    """Examine the kernel's expectations and carry the findings out. Raises NetlinkError."""
+def repair(netlink: NetlinkSocket, active: Setup, records: Sequence[Replicated] = ()) -> Result:
+    """Examine the kernel's and the other gateway's expectations, and carry the findings out.
+
+    Raises NetlinkError.
+    """
+    from fwhelpers.daemon.address_watch import machine
     from fwhelpers.daemon.worker_config import kernel_max, max_expectations
 
     ours = {helper.kernel_name for helper in active.plugins.helpers.values() if helper.parser}
     listed = [e for e in _expectations(netlink) if e.helper in ours]
     registry = Registry(max_expectations(1, kernel_max()))
-    masters = _masters(netlink, listed)
-    findings = examine(listed, masters, _helpers(active), registry, time.monotonic())
+    masters = _masters(netlink, [*listed, *(record.expectation for record in records)])
+    where = machine() if records else NO_MACHINE
+    findings = examine(
+        listed, masters, _helpers(active), registry, time.monotonic(), records, where
+    )
     refused, lost = Counter[str](), Counter[str]()
     repaired = 0
     for finding in _order(findings):
@@ -89,7 +99,7 @@ def repair(netlink: NetlinkSocket, active: Setup) -> Result:
             refused[f"{finding.refusal.rule}: {finding.refusal.reason}"] += 1
         elif error:
             lost[error] += 1
-        else:
+        elif finding.replacement is not None:
             repaired += 1
     kept = len(findings) - repaired - refused.total() - lost.total()
     return Result(kept, repaired, refused, lost)
@@ -100,9 +110,12 @@ def _order(findings: Sequence[Finding]) -> Iterator[Finding]:
 
     The rest might be announced here, on a gateway that was active already, and then stays as it is.
     """
-    changes = [f for f in findings if f.replacement is not None or f.refusal is not None]
-    yield from (f for f in changes if f.is_untranslated)
-    rest = [f for f in changes if not f.is_untranslated]
+    changes = [
+        f for f in findings if f.replacement is not None or f.refusal is not None or f.lifetime
+    ]
+    first = [f for f in changes if f.is_untranslated or f.is_new]
+    yield from first
+    rest = [f for f in changes if not (f.is_untranslated or f.is_new)]
     ours = announced() if rest else frozenset()
     yield from (f for f in rest if identity_of(f.expectation) not in ours)
 
@@ -140,13 +153,22 @@ def _masters(
 
 
 def _carry_out(netlink: NetlinkSocket, finding: Finding) -> str:
-    """Return why the repaired expectation does not exist, or an empty text."""
-    (error,) = netlink.request_all([expect.encode_delete(finding.expectation)])
-    if finding.replacement is None:
+    """Return why the repaired or created expectation does not exist, or an empty text."""
+    whole = finding.replacement
+    if whole is None and finding.refusal is None:
+        netlink.request_all([expect.encode_renew(finding.expectation, finding.lifetime)])
+        return ""  # if it has ended meanwhile, nothing is lost
+    error = 0
+    if not finding.is_new:
+        (error,) = netlink.request_all([expect.encode_delete(finding.expectation)])
+    if whole is None:
         return ""
     if error:  # it was used, or its connection has ended, and must not come back
         return ENDED if error == ENOENT else os.strerror(error)
-    (error,) = netlink.request_all([expect.encode_create(finding.replacement)])
+    (error,) = netlink.request_all([expect.encode_create(whole)])
+    if not error and finding.lifetime:
+        # a creation gets the policy's lifetime. If it was used in between, nothing is lost
+        netlink.request_all([expect.encode_renew(whole, finding.lifetime)])
     return os.strerror(error) if error else ""
 
 

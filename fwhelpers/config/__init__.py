@@ -13,6 +13,7 @@ from fwhelpers.config.model import (
     DaemonConfig,
     FirewalldConfig,
     HelperConfig,
+    ReplicationConfig,
     UnresolvedConfig,
     limits_by_family,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "FirewalldConfig",
     "HelperConfig",
     "Problem",
+    "ReplicationConfig",
     "UnresolvedConfig",
     "default",
     "limits_by_family",

@@ -47,6 +47,7 @@ def parse(files: Iterable[tuple[str, str | Problem]]) -> UnresolvedConfig:
     daemon = validator.daemon(tables)
     rows = tuple(validator.rows(tables))
     options = validator.table(("firewalld",), tables.get("firewalld", {}), FIREWALLD)
+    replication = validator.replication(tables)
     return UnresolvedConfig(
         daemon,
         tables,
@@ -54,6 +55,7 @@ def parse(files: Iterable[tuple[str, str | Problem]]) -> UnresolvedConfig:
         tuple(validator.problems),
         rows,
         FirewalldConfig(**options),
+        replication,
     )
 
 
@@ -77,7 +79,9 @@ def resolve(
     validator.check_conflicts(enabled, helpers)
     if validator.problems:
         raise ConfigError(dict.fromkeys(validator.problems))
-    return Config(draft.daemon, enabled, draft.rows, draft.firewalld, _disabled(draft))
+    return Config(
+        draft.daemon, enabled, draft.rows, draft.firewalld, draft.replication, _disabled(draft)
+    )
 
 
 def _disabled(draft: UnresolvedConfig) -> frozenset[str]:

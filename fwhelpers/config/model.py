@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from fwhelpers.config.assignments import ZoneAssignments
 from fwhelpers.config.files import KeyPath, Problem
-from fwhelpers.config.validators import Network
+from fwhelpers.config.validators import Network, SocketAddress
 from fwhelpers.discovery import Row
 
 
@@ -30,6 +31,17 @@ class FirewalldConfig:
 
     follow: bool = True
     ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationConfig:
+    """The table [replication]."""
+
+    listen: SocketAddress
+    peer: SocketAddress
+    certificate: Path
+    key: Path
+    peer_certificate: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class Config:
     helpers: Mapping[str, HelperConfig] = field(default_factory=dict)
     rows: tuple[Row, ...] = ()  #: discovery protocols declared by [discovery.NAME]
     firewalld: FirewalldConfig = FirewalldConfig()
+    replication: ReplicationConfig | None = None  #: None: not configured
     disabled: frozenset[str] = frozenset()  #: disabled by the files, whatever the zones enable
     scope: ZoneAssignments = field(default_factory=ZoneAssignments)  #: from firewalld's zones
     #: helpers that zones enabled since the start, at all their ports: existing flows keep their helper
@@ -91,6 +104,7 @@ class UnresolvedConfig:
     problems: tuple[Problem, ...]
     rows: tuple[Row, ...] = ()
     firewalld: FirewalldConfig = FirewalldConfig()
+    replication: ReplicationConfig | None = None
 
 
 def limits_by_family(

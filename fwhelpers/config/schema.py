@@ -53,6 +53,23 @@ FIREWALLD = (
         validators.names),
 )  # fmt: skip
 
+_KEYS = "/etc/fwhelpers/replication"  # created by the package, for root and the service's user
+
+REPLICATION = (
+    Key("listen", "address with port", None,
+        "own address on the link between the gateways, which the other gateway connects to; required",
+        validators.socket_address),
+    Key("peer", "address with port", None, "the other gateway's `listen`; required",
+        validators.socket_address),
+    Key("certificate", "absolute path", f"{_KEYS}/own.crt", "own certificate, PEM",
+        validators.absolute_path),
+    Key("key", "absolute path", f"{_KEYS}/own.key", "its private key, PEM, without a password",
+        validators.absolute_path),
+    Key("peer_certificate", "absolute path", f"{_KEYS}/peer.crt",
+        "the other gateway's certificate, PEM; during a change both, the old one and the new one",
+        validators.absolute_path),
+)  # fmt: skip
+
 HELPER = (
     Key("enabled", "boolean", True,
         "false disables the helper, in firewalld's zones as well",
@@ -119,6 +136,7 @@ TABLES: Mapping[str, tuple[Key, ...]] = MappingProxyType(
     {
         "daemon": DAEMON,
         "firewalld": FIREWALLD,
+        "replication": REPLICATION,
         "helpers.NAME": HELPER,
         "helpers.NAME.guard": GUARD,
         "discovery.NAME": DISCOVERY,

@@ -10,7 +10,13 @@ from fwhelpers.config import backend
 from fwhelpers.config.conflicts import conflicts
 from fwhelpers.config.discovery import make_row, missing_keys
 from fwhelpers.config.files import KeyPath, Problem
-from fwhelpers.config.model import DaemonConfig, HelperConfig, UnresolvedConfig, limits_by_family
+from fwhelpers.config.model import (
+    DaemonConfig,
+    HelperConfig,
+    ReplicationConfig,
+    UnresolvedConfig,
+    limits_by_family,
+)
 from fwhelpers.config.schema import (
     DAEMON,
     DISCOVERY,
@@ -18,13 +24,14 @@ from fwhelpers.config.schema import (
     HELPER,
     LAST_QUEUE,
     MAX_WORKERS,
+    REPLICATION,
     Key,
     setting_key,
 )
 from fwhelpers.config.validators import InvalidValue, suggest, type_name
 from fwhelpers.discovery import Row
 
-TABLE_NAMES = ("daemon", "helpers", "discovery", "firewalld")
+TABLE_NAMES = ("daemon", "helpers", "discovery", "firewalld", "replication")
 
 
 class TableValidator:
@@ -59,6 +66,27 @@ class TableValidator:
                 f"the last queue is {LAST_QUEUE}; use a lower first queue, or set `workers`",
             )
         return daemon
+
+    def replication(self, tables: Mapping[str, Any]) -> ReplicationConfig | None:
+        """Return the table [replication], None if there is none or if it has a problem."""
+        if "replication" not in tables:
+            return None
+        before = len(self.problems)
+        defaults = {key.name: key.check(key.default) for key in REPLICATION if key.default}
+        options = defaults | self.table(("replication",), tables["replication"], REPLICATION)
+        for name in ("listen", "peer"):
+            if name not in options and len(self.problems) == before:
+                example = 'for example "10.0.9.1:3781"'
+                self.report(("replication", name), "required", example)
+        if len(self.problems) > before:
+            return None
+        config = ReplicationConfig(**options)
+        if config.listen.family != config.peer.family:
+            self.report(("replication", "peer"), "is of another address family than `listen`")
+        elif config.listen.host == config.peer.host:
+            message = "is this gateway's own address, as in `listen`"
+            self.report(("replication", "peer"), message, "write the other gateway's")
+        return None if len(self.problems) > before else config
 
     def rows(self, tables: Mapping[str, Any]) -> Iterator[Row]:
         """Yield the valid discovery protocols."""

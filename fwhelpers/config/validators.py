@@ -8,7 +8,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Check = Callable[[Any], Any]
@@ -27,6 +28,21 @@ REFERENCE_KINDS = ("profile", "type")
 
 #: at most 64 bytes within the first 10000
 _PART = re.compile(r"([0-9]{1,4}):((?:[0-9A-Fa-f]{2}){1,64})(?:/((?:[0-9A-Fa-f]{2}){1,64}))?")
+
+
+class SocketAddress(NamedTuple):
+    """A numeric address and a port."""
+
+    host: str
+    port: int
+
+    @property
+    def family(self) -> int:
+        """4 or 6."""
+        return 6 if ":" in self.host else 4
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if self.family == 6 else f"{self.host}:{self.port}"
 
 
 class InvalidValue(ValueError):
@@ -125,6 +141,39 @@ def port_or(*keywords: str) -> Check:
 def signature(value: object) -> tuple[tuple[int, bytes, bytes], ...]:
     """(offset, value, mask) of "OFFSET:HEX" or "OFFSET:HEX/MASK", at least one. The mask may be empty."""
     return _not_empty(tuple(_each(value, "signature parts", _part)))
+
+
+def socket_address(value: object) -> SocketAddress:
+    """ "10.0.9.1:3781" or "[fd00::1]:3781"."""
+    if not isinstance(value, str):
+        raise InvalidValue(f"must be a string, not {type_name(value)}", _SOCKET_EXAMPLE)
+    host, colon, port = value.rpartition(":")
+    is_bracketed = host[:1] == "[" and host[-1:] == "]"
+    try:
+        address = ipaddress.ip_address(host[1:-1] if is_bracketed else host)
+    except ValueError:
+        address = None
+    is_port = port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536
+    # ipaddress accepts any text as a zone
+    if address is None or not (colon and is_port) or "%" in host:
+        raise InvalidValue(f"{_quoted(value)} is no address with a port", _SOCKET_EXAMPLE)
+    if is_bracketed != (address.version == 6):
+        raise InvalidValue(f"{_quoted(value)} is no address with a port", _SOCKET_EXAMPLE)
+    if address.is_unspecified or address.is_multicast:
+        raise InvalidValue(f"{address} is no host's own address", "use the address of one link")
+    return SocketAddress(str(address), int(port))
+
+
+_SOCKET_EXAMPLE = 'for example "10.0.9.1:3781" or "[fd00::1]:3781"'
+
+
+def absolute_path(value: object) -> Path:
+    """An absolute path of a file."""
+    if not isinstance(value, str):
+        raise InvalidValue(f"must be a string, not {type_name(value)}")
+    if not value.isprintable() or not value.startswith("/"):
+        raise InvalidValue(f"{_quoted(value)} is not an absolute path")
+    return Path(value)
 
 
 def names(value: object) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 
-from fwhelpers.worker.onlink import Address, AddressTable
+from fwhelpers.engine.replicated import Machine
+from fwhelpers.worker.onlink import Address, AddressTable, OnLinkPrefixes
 
 log = logging.getLogger("fwhelpers")
 
@@ -99,6 +100,17 @@ class AddressWatch:
             except Exception as error:  # events were lost (ENOBUFS), or the loop has been closed
                 log.debug("wait for address events: %s", error)
                 self._stopped.wait(RETRY)
+
+
+def machine() -> Machine:
+    """Return this machine's addresses of this moment; unknown ones if they can't be read."""
+    links = OnLinkPrefixes()
+    open_socket = _import_iproute()
+    try:
+        links.table = AddressTable() if open_socket is None else read_table(open_socket)
+    except Exception as error:  # each version of pyroute2 has errors of its own
+        log.error("read addresses: %s", error)
+    return Machine(links, tuple(p for own in links.table.prefixes.values() for p in own))
 
 
 def read_table(open_socket: OpenSocket) -> AddressTable:

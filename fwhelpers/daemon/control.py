@@ -146,6 +146,15 @@ class DaemonControl:
         takeovers = takeover_record.read().takeovers
         return {"time": takeovers[-1].time, **takeovers[-1].totals()} if takeovers else None
 
+    def replication(self) -> Values | None:
+        status = self._manager.replication
+        if status is None:
+            return None
+        return {
+            "connected": status.connected, "lag": status.lag, "received": status.received,
+            "confirmed": status.confirmed,
+        }  # fmt: skip
+
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         async with self._switching:
             self._check(name)

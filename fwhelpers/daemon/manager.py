@@ -32,6 +32,7 @@ from fwhelpers.daemon.owned_table import OwnedTable, release_queues
 from fwhelpers.daemon.privileges import drop_privileges
 from fwhelpers.daemon.providers import Change, Providers
 from fwhelpers.daemon.reconciler import Reconciler
+from fwhelpers.daemon.replication_feed import ReplicationFeed
 from fwhelpers.daemon.runtime_dir import RUNTIME, Lock
 from fwhelpers.daemon.state import Snapshot, name_of
 from fwhelpers.daemon.status import StatusPublisher
@@ -47,6 +48,7 @@ from fwhelpers.networkmanager import client as networkmanager
 from fwhelpers.plugin.manager import Plugins, load
 from fwhelpers.registration.cthelpers import CtHelperTable
 from fwhelpers.registration.kernel_modules import load_modules
+from fwhelpers.replication.records import Status
 from fwhelpers.worker.messages import FlowReport, Message, ReportKind, Restarted
 
 log = logging.getLogger("fwhelpers")
@@ -82,6 +84,7 @@ class Manager:
         self._table = OwnedTable(self._store)
         self._addresses = AddressWatch(self._workers.set_addresses)
         self._masters = MasterLifetimes()
+        self._feed = ReplicationFeed(self.events, runtime)
         self._helpers = CtHelperTable()
         self._reconciler = Reconciler(self._workers, self._table, self._helpers)
         self._inputs: Inputs | None = None
@@ -229,6 +232,7 @@ class Manager:
         plugin_of = {name: p.name for p in state.plugins.plugins for name in p.helpers}
         self.events.set_installed(InstalledHelpers(helpers, plugin_of))
         self._masters.configure(helpers if state.config.daemon.keep_masters else ())
+        self._feed.configure(state.config.replication is not None)
         self._status.publish(state)
         problems = former.problems if former is not None else {}
         for name, reason in state.problems.items() - problems.items():
@@ -251,6 +255,11 @@ class Manager:
         """The active state; there is one after `start`."""
         assert self._reconciler.applied is not None
         return self._reconciler.applied
+
+    @property
+    def replication(self) -> Status | None:
+        """The state of the replication; None if it is not configured."""
+        return self._feed.status()
 
     def _enabled(self) -> str:
         return ", ".join(self.state.helpers) or "no helper enabled"
@@ -276,6 +285,7 @@ class Manager:
         """Undo `start`, except the registration. Goes on after errors; safe after a start that failed half-way."""
         self._notifier.stopping()
         self._masters.stop()
+        self._feed.close()
         await self._addresses.stop()
         if self._following is not None:
             self._following.cancel()

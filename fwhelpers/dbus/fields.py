@@ -49,6 +49,7 @@ FIELDS: Mapping[str, str] = MappingProxyType({
     "opened_by_minute": "at", "refused_by_minute": "at",
     "steering": "s",
     "last_takeover": DICTIONARY, "repaired": "t", "kept": "t", "refused": "t", "lost": "t",
+    "replication": DICTIONARY, "connected": "b", "lag": "d", "received": "t", "confirmed": "t",
     # of a check
     "ok": "b", "detail": "s", "hint": "s",
     # options and results

@@ -9,24 +9,30 @@ and its class (decision 0126). Both follow from the master's translation and fro
 
 The announcing message is gone. So only what leads from one end of the control connection to the other can be judged,
 and is judged by the guard as if it were announced now.
+
+What the other gateway has replicated (`engine.replicated`) is judged by its record: a committed expectation is
+completed from it, and one that was not committed is created.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fwhelpers.api import Endpoint, Expect, Flow, Helper, Policy
 from fwhelpers.engine.active import Active
 from fwhelpers.engine.announcement import FOLLOW
-from fwhelpers.engine.expectation_key import Connection
+from fwhelpers.engine.expectation_key import Connection, identity_of, leads_to
 from fwhelpers.engine.guard import Limits, Refusal, judge
 from fwhelpers.engine.nat import judge_translation, plan, translated
 from fwhelpers.engine.registry import Account, Claim, Registry
+from fwhelpers.engine.replicated import Machine, Replicated, restore
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
 from fwhelpers.kernel.expect import PERMANENT, Expectation
 from fwhelpers.kernel.transports import NUMBERS
 
+NO_MACHINE = Machine()
 _NAMES = {number: name for name, number in NUMBERS.items()}
 
 
@@ -34,9 +40,11 @@ _NAMES = {number: name for name, number in NUMBERS.items()}
 class Finding:
     """An expectation of one of our helpers, and what has to be done with it."""
 
-    expectation: Expectation  #: as it is in the kernel
+    expectation: Expectation  #: as it is in the kernel, or was in the other gateway's
     replacement: Expectation | None = None  #: to be created in its place
-    refusal: Refusal | None = None  #: why it must be deleted
+    refusal: Refusal | None = None  #: why it must be deleted, or not be created
+    is_new: bool = False  #: it is not in the kernel
+    lifetime: int = 0  #: seconds that it may live, if that is less than on its creation; 0: no less
 
     @property
     def is_untranslated(self) -> bool:
@@ -50,44 +58,97 @@ def examine(
     helpers: Mapping[str, Active],
     registry: Registry,
     now: float,
+    records: Iterable[Replicated] = (),
+    machine: Machine = NO_MACHINE,
 ) -> list[Finding]:
-    """Judge the kernel's expectations of our helpers.
+    """Judge the kernel's expectations of our helpers, and then the other gateway's that are not in the kernel.
 
     `masters`: control connections by zone and original direction. `helpers`: those that are enabled, by kernel name.
     What stays is entered in `registry`, whose bounds apply (G9). `now` is monotonic time in seconds.
     """
-    return [_examine(e, masters, helpers, registry, now) for e in expectations]
+    context = _Context(masters, helpers, registry, now, machine)
+    replicated = {identity_of(r.expectation): r for r in records if r.remaining >= 1.0}
+    findings = [_examine(context, e, replicated.pop(identity_of(e), None)) for e in expectations]
+    new = (record for record in replicated.values() if not record.taken)
+    return findings + [_examine_new(context, record) for record in new]
 
 
-def _examine(
-    committed: Expectation,
-    masters: Mapping[Connection, Conntrack],
-    helpers: Mapping[str, Active],
-    registry: Registry,
-    now: float,
-) -> Finding:
-    owner = Connection(committed.zone, committed.master)
-    master = masters.get(owner)
-    if master is None:
-        return Finding(committed, refusal=Refusal("G10", "its control connection does not exist"))
-    active = helpers.get(master.helper)
-    if active is None:
-        name = master.helper or "none"
-        return Finding(committed, refusal=Refusal("G10", f"helper {name} is not enabled"))
+class _Context(NamedTuple):
+    masters: Mapping[Connection, Conntrack]
+    helpers: Mapping[str, Active]
+    registry: Registry
+    now: float
+    machine: Machine
+
+    def control(self, expectation: Expectation) -> tuple[Conntrack, Active] | Refusal:
+        """Return an expectation's control connection and its helper."""
+        master = self.masters.get(Connection(expectation.zone, expectation.master))
+        if master is None:
+            return Refusal("G10", "its control connection does not exist")
+        active = self.helpers.get(master.helper)
+        if active is None:
+            return Refusal("G10", f"helper {master.helper or 'none'} is not enabled")
+        return master, active
+
+    def enter(self, expectation: Expectation, account: Account, limits: Limits) -> Refusal | None:
+        """Count an expectation, or return why there are too many (G9)."""
+        refusal = self.registry.check(account, limits)
+        if refusal is None:
+            owner = Connection(expectation.zone, expectation.master)
+            end = self.now + expectation.timeout
+            claim = Claim(owner, expectation.klass, account, self.now, end)
+            self.registry.enter(expectation, claim, end)
+        return refusal
+
+
+def _examine(context: _Context, committed: Expectation, record: Replicated | None) -> Finding:
+    control = context.control(committed)
+    if isinstance(control, Refusal):
+        return Finding(committed, refusal=control)
+    master, active = control
     if not committed.fn:
         # the kernel's function is all that reads it (nf_nat_core.c: nf_nat_follow_master)
         committed = replace(committed, nat=None, nat_dir=0)
-    completed = _complete(committed, master, active.helper, active.limits)
+    if record is None:
+        completed = _complete(committed, master, active.helper, active.limits)
+        account = Account(master.helper, master.orig.src, zone=committed.zone)
+    else:
+        completed = restore(record, master, active, context.machine)
+        account = record.account_on(master)
     if isinstance(completed, Refusal):
         return Finding(committed, refusal=completed)
-    account = Account(master.helper, master.orig.src, zone=committed.zone)
-    refusal = registry.check(account, active.limits)
+    refusal = context.enter(completed, account, active.limits)
     if refusal is not None:
         return Finding(committed, refusal=refusal)
-    end = now + completed.timeout
-    registry.enter(completed, Claim(owner, completed.klass, account, now, end), end)
-    same = (completed.klass, completed.nat) == (committed.klass, committed.nat)
-    return Finding(committed, None if same else completed)
+    lifetime = completed.timeout if record is not None else 0
+    same = completed.klass == committed.klass and leads_to(completed) == leads_to(committed)
+    if same and (record is None or completed.fn == committed.fn):
+        return Finding(committed, lifetime=lifetime if lifetime < committed.timeout else 0)
+    return Finding(committed, completed, lifetime=lifetime)
+
+
+def _examine_new(context: _Context, record: Replicated) -> Finding:
+    """Judge an expectation of the other gateway that conntrackd has not committed."""
+    expected = record.expectation
+    control = context.control(expected)
+    if isinstance(control, Refusal):
+        return Finding(expected, refusal=control, is_new=True)
+    master, active = control
+    restored = restore(record, master, active, context.machine)
+    if isinstance(restored, Refusal):
+        return Finding(expected, refusal=restored, is_new=True)
+    policy = active.helper.policies[restored.klass]
+    owned = context.registry.of(Connection(restored.zone, restored.master))
+    if sum(live.claim.klass == restored.klass for live in owned) >= policy.max:
+        # for one more the kernel would drop another one
+        refusal: Refusal | None = Refusal(
+            "G9", f"{policy.max} of this control connection are alive"
+        )
+    else:
+        refusal = context.enter(restored, record.account_on(master), active.limits)
+    if refusal is not None:
+        return Finding(expected, refusal=refusal, is_new=True)
+    return Finding(expected, restored, is_new=True, lifetime=restored.timeout)
 
 
 def _complete(

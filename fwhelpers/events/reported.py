@@ -59,6 +59,10 @@ class ReportedExpectations:
             self._ends = [(r.until + GRACE, r.id) for r in self._reported.values()]
             heapq.heapify(self._ends)
 
+    def get(self, identity: ExpectationBytes) -> ReportedExpectation | None:
+        """Return the last report of an expectation."""
+        return self._reported.get(identity)
+
     def overdue(self, now: float) -> Iterator[TrackedExpectation]:
         """Forget the reports whose time has passed; yield their expectations that the kernel still has."""
         while self._ends and self._ends[0][0] <= now:

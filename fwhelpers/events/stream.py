@@ -13,7 +13,7 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -21,7 +21,7 @@ from typing import Any
 from fwhelpers.engine import handover
 from fwhelpers.engine.expectation_key import ExpectationId
 from fwhelpers.events.attribution import Announcement, Attribution
-from fwhelpers.events.reported import ReportedExpectations
+from fwhelpers.events.reported import ReportedExpectation, ReportedExpectations
 from fwhelpers.events.ring_buffer import RingBuffer
 from fwhelpers.events.serialize import InstalledHelpers, Loss, Serializer
 from fwhelpers.events.statistics import LiveCounts, Statistics
@@ -75,6 +75,8 @@ class EventStream:
         self.tracker = Tracker()
         self.counters: dict[str, Counter[str]] = {}  #: since the last `pop_counters`
         self.statistics = Statistics()
+        #: called with the identity of an expectation that was created, renewed or reported, or has ended
+        self.on_change: Callable[[ExpectationBytes], None] | None = None
         self._live = LiveCounts()
         self._attribution = Attribution()
         self._reported = ReportedExpectations(self.tracker)
@@ -160,7 +162,11 @@ class EventStream:
         if kind == _EXPECTATION_NEW:
             return self.tracker.created(read_expectation(payload), now)
         if kind == _EXPECTATION_END:
-            return self.tracker.destroyed(read_expectation(payload), now)
+            ended = read_expectation(payload)
+            events = self.tracker.destroyed(ended, now)
+            if self.on_change is not None and not events:  # what became of it is not known yet
+                self.on_change(ended.identity)
+            return events
         if kind == _CONNECTION_END:
             self.tracker.disconnected(read_connection_end(payload))
             return ()
@@ -175,10 +181,10 @@ class EventStream:
         """Helpers that are not installed are ignored: a hostile worker could name any number of them."""
         match message:
             case FlowReport():
-                if message.helper in self._installed.helpers:
+                if message.helper in self.installed.helpers:
                     self._on_report(queue, message, now)
             case Counters(totals):
-                ours = {h: n for h, n in totals.items() if h in self._installed.helpers}
+                ours = {h: n for h, n in totals.items() if h in self.installed.helpers}
                 for helper, count in self._suppressed.compare(queue, ours):
                     self._count(helper, EventKind.REFUSED, count)
                     self.statistics.count_suppressed(helper, count)
@@ -196,7 +202,10 @@ class EventStream:
             announcement = Announcement(report.trigger, report.interface, report.timeout)
             identity = _identity(report.expectation)
             self._reported.add(identity, queue, report.account, report.timeout, now)
-            self._add(self._attribution.add_report(identity, announcement, now))
+            events = self._attribution.add_report(identity, announcement, now)
+            self._add(events)
+            if self.on_change is not None and not events:
+                self.on_change(identity)
         elif report.kind is ReportKind.RENEWED and report.expectation is not None:
             self._on_renewal(queue, report, _identity(report.expectation), now)
         elif report.kind in (ReportKind.POISONED, ReportKind.FAILED):
@@ -221,6 +230,10 @@ class EventStream:
         """The live expectations of a worker that has died, as its successor reads them."""
         lives = self._reported.of_worker(queue, time.monotonic())
         return handover.encode([], expectations=lives)
+
+    def report_of(self, identity: ExpectationBytes) -> ReportedExpectation | None:
+        """Return the last report of a worker about an expectation."""
+        return self._reported.get(identity)
 
     def _resync(self) -> None:
         now = time.monotonic()
@@ -275,6 +288,8 @@ class EventStream:
         for event in events:
             helper = event.tracked.raw.helper if event.tracked else ""
             self._count(helper, event.kind)
+            if self.on_change is not None and event.tracked and event.kind is not EventKind.MATCHED:
+                self.on_change(event.tracked.raw.identity)
             if self.ring.readers:
                 self.ring.add(Item(event.kind, helper, event))
             else:
@@ -311,12 +326,13 @@ class EventStream:
         self._attribution.ours = installed.helpers
 
     @property
-    def _installed(self) -> InstalledHelpers:
+    def installed(self) -> InstalledHelpers:
+        """Our helpers."""
         return self._serializer.installed
 
     def helper_name(self, kernel_name: str) -> str:
         """A helper's name in the configuration."""
-        return self._installed.name(kernel_name)
+        return self.installed.name(kernel_name)
 
     def serialize(self, item: Item) -> dict[str, Any]:
         if isinstance(item.content, Event) and item.content.tracked is not None:

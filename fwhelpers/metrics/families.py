@@ -51,6 +51,8 @@ def _service(service: Values) -> Iterator[Metric]:
     yield losses
     if "last_takeover" in service:
         yield from _takeover(service["last_takeover"])
+    if "replication" in service:
+        yield from _replication(service["replication"])
 
 
 def _takeover(last: Values) -> Iterator[Metric]:
@@ -63,6 +65,22 @@ def _takeover(last: Values) -> Iterator[Metric]:
     )
     for result in RESULTS:
         expectations.add_metric([result], last[result])
+    yield expectations
+
+
+def _replication(state: Values) -> Iterator[Metric]:
+    text = "Whether expectations are sent to the other gateway and received from it."
+    yield Gauge("fwhelpers_replication_connected", text, state["connected"])
+    if "lag" in state:
+        text = "Time until the other gateway answers, in the order of what is sent to it."
+        yield Gauge("fwhelpers_replication_lag_seconds", text, state["lag"])
+    expectations = Gauge(
+        "fwhelpers_replication_expectations",
+        "Expectations that one gateway keeps of the other one: of this one there, of the other one here.",
+        labels=["gateway"],
+    )
+    expectations.add_metric(["own"], state["confirmed"])
+    expectations.add_metric(["other"], state["received"])
     yield expectations
 
 

@@ -2,7 +2,7 @@
 _fwhelpers() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} command="" word words
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        case $word in run|check|status|expectations|enable|disable|reload|list|ruleset|counters|monitor|explain|top|metrics|replay|register|release|unregister|takeover|cluster|zones|firewalld-files|import-conntrackd|completion) command=$word; break ;; esac
+        case $word in run|check|status|expectations|enable|disable|reload|list|ruleset|counters|monitor|explain|top|metrics|replay|register|release|unregister|takeover|replicate|cluster|zones|firewalld-files|import-conntrackd|completion) command=$word; break ;; esac
     done
     case $prev in
         --config|--output|--report|--conntrackd|--keepalived|--rules) compopt -o filenames
@@ -10,7 +10,7 @@ _fwhelpers() {
         --helper|--l4|--sport|--interval|--listen|--port|--link) return ;;
     esac
     case $command in
-        "") words="run check status expectations enable disable reload list ruleset counters monitor explain top metrics replay register release unregister takeover cluster zones firewalld-files import-conntrackd completion --help --version" ;;
+        "") words="run check status expectations enable disable reload list ruleset counters monitor explain top metrics replay register release unregister takeover replicate cluster zones firewalld-files import-conntrackd completion --help --version" ;;
         run) words="--help --config" ;;
         check) words="--help --config --json" ;;
         status) words="--help --json" ;;
@@ -30,7 +30,8 @@ _fwhelpers() {
         release) words="--help" ;;
         unregister) words="--help" ;;
         takeover) words="--help --config --json" ;;
-        cluster) words="status --help --conntrackd --keepalived --json" ;;
+        replicate) words="--help --config" ;;
+        cluster) words="status --help --conntrackd --keepalived --config --json" ;;
         zones) words="--help --config --json" ;;
         firewalld-files) words="--help --helper" ;;
         import-conntrackd) words="--help --rules --output" ;;

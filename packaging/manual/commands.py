@@ -31,6 +31,7 @@ ENVIRONMENT = {
     " configuration. `*` blocks all except the built-in ones.",
     "FWHELPERS_STATE": "A directory to use instead of /var/lib/fwhelpers, for tests.",
     "FWHELPERS_RUNTIME": "A directory to use instead of /run/fwhelpers, for tests.",
+    "FWHELPERS_REPLICATION_RUNTIME": "A directory to use instead of /run/fwhelpers-replication, for tests.",
     "FWHELPERS_DEBUG": "If set, errors include a traceback.",
 }
 

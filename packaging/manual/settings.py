@@ -38,6 +38,8 @@ max_per_source = 64"""
 
 _TABLES = {
     "daemon": "Settings of the service.",
+    "replication": "Two gateways: `fwhelpers replicate` sends expectations to the other gateway, and keeps those of the"
+    " other one for a take-over. Without the table nothing is replicated.",
     "helpers.NAME": "Settings of a helper and limits of its control connections. Settings of single helpers are below.",
     "helpers.NAME.guard": "Limits for the expectations of a helper. Loosen them with care.",
     "discovery.NAME": "A discovery protocol of your own: requests go to a multicast group or broadcast address, and"

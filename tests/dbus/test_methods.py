@@ -276,6 +276,7 @@ def test_statistics_have_numbers_without_addresses(play: Play, service: Program)
         "version": "9", "steering": "rules", "fail_mode": "open", "started": 1.0e9,
         "losses": {"kernel": 1},
         "last_takeover": {"time": 1.5e9, "repaired": 2, "kept": 1, "refused": 0, "lost": 0},
+        "replication": {"connected": True, "lag": 0.001, "received": 3, "confirmed": 4},
     }  # fmt: skip
     ftp = next(helper for helper in helpers if helper["name"] == "ftp")
     assert ftp["event_counts"] == {"created": 3, "matched": 1, "refused": 1}

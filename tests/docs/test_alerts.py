@@ -31,6 +31,9 @@ CASES: dict[str, tuple[dict[str, str], int, Series, Series]] = {
         {"result": "lost"}, 1,
         {"last_takeover_expectations": "1x20"}, {"last_takeover_expectations": "0x20"},
     ),
+    "FwhelpersNotReplicated": (
+        {}, 3, {"replication_connected": "0x20"}, {"replication_connected": "0 0 1x20"},
+    ),
     "FwhelpersWorkerRestarts": (
         QUEUE, 16, {"worker_restarts_total": "0+1x20"}, {"worker_restarts_total": "0x8 1x12"},
     ),

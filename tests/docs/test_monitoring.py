@@ -65,7 +65,7 @@ def test_counters_are_used_as_rates_only() -> None:
 
 def test_alerts_are_complete() -> None:
     names = [rule["alert"] for rule in ALERTS]
-    assert len(set(names)) == len(names) == 9
+    assert len(set(names)) == len(names) == 10
     for rule in ALERTS:
         assert rule.keys() <= {"alert", "expr", "for", "labels", "annotations"}
         assert rule["labels"]["severity"] in ("warning", "critical")

@@ -16,9 +16,13 @@ from fwhelpers import config
 from fwhelpers.api import ParseError
 from fwhelpers.config import overrides
 from fwhelpers.engine import handover
+from fwhelpers.engine.expectation_key import Connection as Master
 from fwhelpers.engine.headers import locate
 from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.engine.mangle import Edit, MangleError, rewrite
+from fwhelpers.engine.registry import Registry
+from fwhelpers.engine.replicated import Replicated
+from fwhelpers.engine.takeover import examine
 from fwhelpers.firewalld import decode as firewalld
 from fwhelpers.firewalld import rich_rules
 from fwhelpers.kernel import conntrack, cthelper, expect, nfnl, nfqueue, nla
@@ -26,6 +30,7 @@ from fwhelpers.migrate import conntrackd, convert, firewall, render
 from fwhelpers.migrate.notes import MigrationError
 from fwhelpers.networkmanager import client as networkmanager
 from fwhelpers.plugin.manager import load
+from fwhelpers.replication import records
 from fwhelpers.sansio.http1 import HeadReader
 from fwhelpers.testing import pcap
 from fwhelpers.testing.fragments import Reassembly
@@ -161,6 +166,29 @@ def worker_message(data: bytes) -> None:
     assert messages.decode(messages.encode(message)) == message
 
 
+def replicated(data: bytes) -> None:
+    """A line of the other gateway, and the take-over that uses it."""
+    try:
+        message = records.decode(data)
+    except ValueError:
+        return
+    if not isinstance(message, records.Live):
+        return
+    assert records.decode(records.encode(message)[:-1])
+    expected = expect.parse_expectation(message.payload)
+    # the control connection that it names is there
+    orig = expected.master
+    reply = conntrack.Tuple(orig.dst, orig.src, orig.l4, orig.dport, orig.sport)
+    entry = conntrack.Conntrack(orig, reply, helper=FTP.kernel_name)
+    record = Replicated(expected, message.remaining)
+    masters = {Master(expected.zone, orig): entry}
+    helpers = {FTP.kernel_name: Active(FTP)}
+    for finding in examine([], masters, helpers, Registry(), 0.0, [record]):
+        if finding.replacement is not None:
+            assert finding.replacement.tuple.dport >= 1024
+            assert expect.encode_create(finding.replacement)
+
+
 def handover_state(data: bytes) -> None:
     with suppress(ValueError):
         list(handover.decode(data))
@@ -206,6 +234,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "configuration": configuration,
     "importer": importer,
     "worker-message": worker_message,
+    "replicated": replicated,
     "handover": handover_state,
     "http": http,
     "capture": capture,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import gena_messages as gena
 from connection import Connection
 from discovery_messages import CASES
 from packets import tcp4, tcp6, udp4
+from replicated import expectation, live
 
 from fuzz import framing
 from fuzz.seeds import MORE, SEEDS
@@ -22,7 +24,10 @@ from fwhelpers.engine.inspector import Active, Inspector
 from fwhelpers.kernel import conntrack, expect, nla
 from fwhelpers.kernel.conntrack import Tuple
 from fwhelpers.kernel.expect import Expectation
+from fwhelpers.kernel.raw_events import RawExpectation
 from fwhelpers.plugin.manager import load
+from fwhelpers.replication.records import Ended, Hello, Ping, Status, Take
+from fwhelpers.replication.records import encode as encode_line
 from fwhelpers.testing import pcap
 from fwhelpers.worker.messages import (
     Counters,
@@ -121,6 +126,13 @@ def worker_messages() -> list[bytes]:
     return [encode(m) for m in (Ready(7), counters, report, Suppressed(3), Problem("x"), gaps)]
 
 
+def replicated_lines() -> list[bytes]:
+    whole = replace(expectation(), nat=MASTER, fn="sip")
+    translated = live()._replace(payload=RawExpectation.of(whole).payload)
+    lines = (live(), translated, Hello("1"), Status(since=1.0), Ended(1), Ping(1), Take(True))
+    return [encode_line(line) for line in lines]
+
+
 def decoders() -> Iterable[tuple[str, list[bytes]]]:
     packets = [tcp4(b"PASV\r\n"), udp4(b"x"), tcp6(b"PASV\r\n")]
     yield "packet", packets
@@ -147,6 +159,7 @@ def decoders() -> Iterable[tuple[str, list[bytes]]]:
     yield "configuration", [CONFIGURATION.encode()]
     yield "importer", [IMPORT.encode()]
     yield "worker-message", worker_messages()
+    yield "replicated", replicated_lines()
     yield "handover", [handed_over()]
     yield "http", [gena.GET + gena.subscribe(), gena.CHUNKS, gena.DESCRIPTION]
     capture = CORPUS / "capture"

@@ -85,7 +85,10 @@ def test_the_service_has(debs: Debs, path: str) -> None:
 
 def test_the_service_has_its_units(debs: Debs) -> None:
     units = {Path(path).name for path in contents(debs["fwhelpers"]) if "/systemd/system/" in path}
-    names = ("fwhelpers", "fwhelpers-register", "fwhelpers-metrics", "fwhelpers-exporter")
+    names = (
+        "fwhelpers",
+        *(f"fwhelpers-{n}" for n in ("register", "metrics", "exporter", "replication")),
+    )
     services = {f"{name}.service" for name in names}
     dropins = {"fwhelpers.conf"} | ({"notify-reload.conf"} if systemd_version() >= 253 else set())
     assert units == services | {"fwhelpers-metrics.timer"} | dropins

@@ -9,7 +9,8 @@ def service(**more: Any) -> dict[str, Any]:
     return {
         "version": "9", "steering": "rules", "fail_mode": "open", "started": 1e9,
         "losses": {"kernel": 2},
-        "last_takeover": {"time": 2e9, "repaired": 5, "kept": 4, "refused": 3, "lost": 1}, **more,
+        "last_takeover": {"time": 2e9, "repaired": 5, "kept": 4, "refused": 3, "lost": 1},
+        "replication": {"connected": True, "lag": 0.001, "received": 3, "confirmed": 4}, **more,
     }  # fmt: skip
 
 

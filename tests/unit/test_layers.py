@@ -41,12 +41,13 @@ ALLOWED = {
     "worker": {"api", "discovery", "sansio", "engine", "kernel", "plugin", "registration"},
     "daemon": {
         "", "api", "config", "dbus", "discovery", "engine", "events", "firewalld", "kernel", "networkmanager",
-        "plugin", "registration", "ruleset", "sansio", "worker",
+        "plugin", "registration", "replication", "ruleset", "sansio", "worker",
     },
+    "replication": {"", "config", "engine", "kernel"},
     "metrics": set(),
     "cli": {
         "", "api", "config", "daemon", "dbus", "discovery", "engine", "events", "firewalld", "kernel", "metrics",
-        "migrate", "networkmanager", "plugin", "registration", "ruleset", "sansio", "testing",
+        "migrate", "networkmanager", "plugin", "registration", "replication", "ruleset", "sansio", "testing",
     },
     "__main__": {"cli"},
 }  # fmt: skip
@@ -58,6 +59,7 @@ PURE_KERNEL = {"conntrack", "expect", "nfqueue", "labels", "packet", "transports
 SOCKETS = {
     "kernel.socket", "kernel.nft", "kernel.probe", "daemon", "cli", "testing", "dbus", "registration", "worker",
     "events.stream", "events.ring_buffer", "firewalld.client", "networkmanager.client", "metrics.listener",
+    "replication",
 }  # fmt: skip
 ADDRESS_FUNCTIONS = {"inet_pton", "inet_ntop", "inet_aton", "inet_ntoa", "AF_INET", "AF_INET6"}
 
@@ -170,6 +172,14 @@ def test_the_service_loads_nothing_of_the_views() -> None:
     assert views + [name for name in loaded if name.startswith(VIEW_PACKAGES)] == []
 
 
+def test_the_service_loads_nothing_of_the_connection_between_gateways() -> None:
+    """asyncio loads the module ssl, but nothing of the service uses it."""
+    argv = [sys.executable, "-W", "ignore", "-c", _DAEMON]
+    loaded = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.split()
+    ours = {name for name in loaded if name.startswith("fwhelpers.replication.")}
+    assert ours == {"fwhelpers.replication.records", "fwhelpers.replication.local_socket"}
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_sizes(name: str) -> None:
     file = MODULES[name]
@@ -187,7 +197,9 @@ TESTED_IN = {
     "firewalld.model": "assignments", "firewalld.merge": "assignments", "firewalld.rich_rules": "sources",
     "engine.event_handler": "inspector", "engine.verdict": "inspector", "engine.flow_state": "inspector",
     "engine.active": "inspector", "engine.datagram_path": "inspector", "engine.stream_path": "stream_start",
-    "engine.checksum": "mangle",
+    "engine.checksum": "mangle", "cli.argument_parser": "parser", "cli.replicate": "run",
+    "replication.connection": "service", "replication.feed": "service", "replication.state": "service",
+    "replication.local_socket": "local_table",
 }  # fmt: skip
 
 #: glue and I/O that only a real kernel tries (tests/vm)
@@ -232,7 +244,7 @@ from fwhelpers.worker import main
 from fwhelpers.plugin.manager import load
 load()
 pickle.load(sys.stdin.buffer)
-print(*(name for name in sys.modules if name.startswith("fwhelpers.")))
+print(*(name for name in sys.modules if name.startswith(("fwhelpers.", "ssl"))))
 """
 
 

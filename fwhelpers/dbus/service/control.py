@@ -60,6 +60,9 @@ class Control(Protocol):
     def last_takeover(self) -> Values | None:
         """Return time and totals of the last `fwhelpers takeover`, None if none is recorded."""
 
+    def replication(self) -> Values | None:
+        """Return the state of the connection to the other gateway, None if replication is not configured."""
+
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         """Enable or disable a helper at once, until the next reload or (`persist`) for good.
 

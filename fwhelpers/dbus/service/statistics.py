@@ -30,6 +30,7 @@ def statistics(control: Control, events: EventStream) -> Reply:
     service |= {
         "losses": dict(events.statistics.losses),
         "last_takeover": control.last_takeover(),
+        "replication": control.replication(),
         "opened_by_minute": events.statistics.opened.counts(now),
         "refused_by_minute": events.statistics.refused.counts(now),
     }

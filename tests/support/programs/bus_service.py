@@ -87,6 +87,9 @@ class Fake:
     def last_takeover(self) -> Values:
         return {"time": 1.5e9, "repaired": 2, "kept": 1, "refused": 0, "lost": 0}
 
+    def replication(self) -> Values:
+        return {"connected": True, "lag": 0.001, "received": 3, "confirmed": 4}
+
     async def enable(self, name: str, enabled: bool, persist: bool) -> Values:
         if name == "broken":
             raise ZeroDivisionError("a bug")

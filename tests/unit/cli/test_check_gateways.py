@@ -48,6 +48,14 @@ def test_a_table_that_is_committed_in_one_step(tmp_path: Path) -> None:
     assert problem == "with HashSize 8192 a commit never ends, and used expectations come back"
 
 
+def test_with_replication_conntrackd_need_not_carry_expectations(tmp_path: Path) -> None:
+    conf = SHIPPED["conntrackd.conf"].replace("ExpectationSync On", "")
+    notify = SHIPPED["notify"].replace("$conntrackd -c expect", ":")
+    assert len(problems(tmp_path, conf, notify)) == 2
+    files = tmp_path / "conntrackd.conf", tmp_path / "keepalived.conf"
+    assert list(synchronisation(*files, replicated=True)) == ["conntrackd carries connections"]
+
+
 def test_masters_that_end(tmp_path: Path) -> None:
     conf = tmp_path / "conntrackd.conf"
     conf.write_text(SHIPPED["conntrackd.conf"])

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from fwhelpers.cli import cluster, conntrackd
+from fwhelpers.cli import cluster, conntrackd, replication_state
 from fwhelpers.cli.errors import CliError
 from fwhelpers.cli.main import main
 from fwhelpers.daemon import takeover_record
 from fwhelpers.daemon.takeover_record import Takeover
+from fwhelpers.replication.local_table import Answer
+from fwhelpers.replication.records import Status
 
 EXAMPLES = Path(__file__).parents[3] / "docs/examples/gateways"
 ANSWER = """cache internal:
@@ -37,7 +39,14 @@ def gateway(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def run(folder: Path, *options: str, conf: Path = EXAMPLES / "conntrackd.conf") -> int:
-    files = ("--conntrackd", str(conf), "--keepalived", str(folder / "vrrp"))
+    files = (
+        "--conntrackd",
+        str(conf),
+        "--keepalived",
+        str(folder / "vrrp"),
+        "--config",
+        str(folder),
+    )
     return main(["cluster", "status", *files, *options])
 
 
@@ -116,3 +125,21 @@ def test_a_single_gateway(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         "keepalived: no virtual addresses are configured",
         "last take-over: none recorded",
     ]
+
+
+def test_the_replication(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = '[replication]\nlisten = "10.0.9.1:1"\npeer = "10.0.9.2:1"\n'
+    (tmp_path / "fwhelpers.toml").write_text(text)
+    status = Status(True, True, 0.0, "9", 0.0008, 3, 30)
+    monkeypatch.setattr(replication_state, "query", lambda mark: Answer(status, []))
+    assert run(tmp_path) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[4].startswith("replication: connected since 19")
+    assert lines[4].endswith(", the other gateway has version 9, answers after 0.8 ms")
+    assert lines[5] == "  expectations: 30 of this gateway there, 3 of the other gateway here"
+    assert as_json(tmp_path, capsys)["replication"]["received"] == 3
+    status = Status(True, False, 0.0, "9", 0.0008, 3, 30)
+    assert run(tmp_path) == 3
+    assert "problem: replication: this gateway receives nothing" in capsys.readouterr().out

@@ -58,7 +58,7 @@ def complete(words: list[str], folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["fwhelpers", "re"], ["reload", "replay", "register", "release"]),
+        (["fwhelpers", "re"], ["reload", "replay", "register", "release", "replicate"]),
         (["fwhelpers", "--v"], ["--version"]),
         (["fwhelpers", "check", "--"], ["--help", "--config", "--json"]),
         (["fwhelpers", "check", "--config", "da"], ["data.pcap"]),

@@ -63,8 +63,8 @@ def test_help_imports_almost_nothing() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1].split() == [
-        "fwhelpers", "fwhelpers.cli", "fwhelpers.cli.argument_types", "fwhelpers.cli.errors",
-        "fwhelpers.cli.help_texts",
+        "fwhelpers", "fwhelpers.cli", "fwhelpers.cli.argument_parser", "fwhelpers.cli.argument_types",
+        "fwhelpers.cli.errors", "fwhelpers.cli.help_texts",
         "fwhelpers.cli.main", "fwhelpers.cli.parser",
     ]  # fmt: skip
 

@@ -22,7 +22,7 @@ def test_the_commands() -> None:
     assert list(COMMANDS) == [
         "run", "check", "status", "expectations", "enable", "disable", "reload", "list", "ruleset",
         "counters", "monitor", "explain", "top", "metrics", "replay", "register", "release", "unregister",
-        "takeover",
+        "takeover", "replicate",
         "cluster", "zones", "firewalld-files", "import-conntrackd", "completion",
     ]  # fmt: skip
 

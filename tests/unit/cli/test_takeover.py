@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from errno import EBUSY, ENOENT
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from fwhelpers.cli.main import main
 from fwhelpers.daemon import takeover_record
 from fwhelpers.engine.expectation_key import Connection, identity_of
 from fwhelpers.engine.guard import Refusal
+from fwhelpers.engine.replicated import Replicated
 from fwhelpers.engine.takeover import Finding
 from fwhelpers.kernel import conntrack, expect
 from fwhelpers.kernel.conntrack import Conntrack, Tuple
@@ -71,6 +73,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     monkeypatch.setattr(takeover.expect, "parse_expectation", lambda p: fake.expectations[p])
     monkeypatch.setattr(takeover.conntrack, "parse_conntrack", lambda payload: ENTRY)
     monkeypatch.setattr(takeover, "announced", frozenset)
+    monkeypatch.setattr(takeover, "replicated", lambda config: [])
     return fake
 
 
@@ -198,3 +201,50 @@ def test_a_refused_one_is_deleted(kernel: Kernel) -> None:
     finding = Finding(committed(22), refusal=Refusal("G6", "no"))
     assert takeover._carry_out(kernel, finding) == ""  # type: ignore[arg-type]
     assert kernel.sent == [expect.encode_delete(committed(22))]
+
+
+def whole(port: int, visible: int = 0) -> Expectation:
+    """What the other gateway has, translated as its control connection."""
+    nat = Tuple(C, bytes(4), 17, port, 0)
+    return replace(committed(visible or port), nat=nat, nat_dir=1, fn="nat-follow-master")
+
+
+def test_a_committed_one_is_completed_from_its_record(
+    kernel: Kernel, config_dir: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(takeover, "replicated", lambda config: [Replicated(whole(5000), 20.0)])
+    assert run(config_dir) == 0
+    assert capsys.readouterr().out.startswith("takeover: 2 repaired, 0 kept, 1 refused (G6: ")
+    at = kernel.sent.index(expect.encode_delete(committed(5000)))
+    completed = replace(whole(5000), helper="")
+    renewal = expect.encode_renew(completed, 20)
+    assert kernel.sent[at + 1 : at + 3] == [expect.encode_create(completed), renewal]
+
+
+def test_one_that_was_not_committed_is_created(
+    kernel: Kernel, config_dir: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The record of another one leads to a port that is refused: there is nothing to delete."""
+    kernel.expectations = {}
+    records = [Replicated(whole(6000), 30.0), Replicated(whole(23, 6001), 30.0)]
+    monkeypatch.setattr(takeover, "replicated", lambda config: records)
+    assert run(config_dir) == 0
+    out = "takeover: 1 repaired, 0 kept, 1 refused (G6: port 23 is below 1024), 0 lost\n"
+    assert capsys.readouterr().out == out
+    created = replace(whole(6000), helper="")
+    # without the refused one's deletion, which would hit another one's
+    sent = [expect.encode_create(created), expect.encode_renew(created, 30)]
+    assert kernel.sent == sent
+
+
+def test_a_kept_one_gets_the_lifetime_of_its_record(
+    kernel: Kernel, config_dir: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    kernel.expectations = {b"one": whole(5000)}
+    monkeypatch.setattr(takeover, "replicated", lambda config: [Replicated(whole(5000), 20.0)])
+    assert run(config_dir) == 0
+    assert "0 repaired, 1 kept, 0 refused" in capsys.readouterr().out
+    assert kernel.sent == [expect.encode_renew(whole(5000), 20)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,6 @@ from hypothesis import strategies as st
 
 from fwhelpers import config
 from fwhelpers.api import Helper, Parser, Policy, Setting
-from fwhelpers.config import files
 from fwhelpers.config.schema import TABLES
 
 ROOT = Path(__file__).parents[3]
@@ -186,6 +183,53 @@ def test_an_error_names_file_and_key_and_hints(text: str, expected: str) -> None
     assert problems(text) == [f"1.toml: {expected}"]
 
 
+TWO = '[replication]\nlisten = "10.0.9.1:3781"\npeer = "10.0.9.2:3781"\n'
+
+
+def test_replication() -> None:
+    assert resolve("").replication is None
+    replication = resolve(TWO).replication
+    assert replication is not None
+    assert (replication.listen, str(replication.peer)) == (("10.0.9.1", 3781), "10.0.9.2:3781")
+    assert replication.key == Path("/etc/fwhelpers/replication/own.key")
+    later = resolve(TWO, '[replication]\npeer = "10.0.9.3:1"\nkey = "/k"').replication
+    assert later is not None
+    assert (later.peer, later.key) == (("10.0.9.3", 1), Path("/k"))
+
+
+_FORM = ' (for example "10.0.9.1:3781" or "[fd00::1]:3781")'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", 'listen: required (for example "10.0.9.1:3781")'),
+        ('listen = "10.0.9.1:1"', 'peer: required (for example "10.0.9.1:3781")'),
+        ("listen = 3781", "listen: must be a string, not an integer" + _FORM),
+        *(
+            (f'listen = "{text}"', f'listen: "{text}" is no address with a port{_FORM}')
+            for text in (
+                "10.0.9.1", "10.0.9.1:", "10.0.9.1:0", "10.0.9.1:65536", "10.0.9.1:٣", "host:1", "fd00::1:1",
+                "[10.0.9.1]:1", "[fe80::1%eth0]:1", "[fd00::1]", ":1", "10.0.9.1:1:1",
+            )
+        ),
+        ('listen = "0.0.0.0:1"',
+         "listen: 0.0.0.0 is no host's own address (use the address of one link)"),
+        ('listen = "[ff02::1]:1"',
+         "listen: ff02::1 is no host's own address (use the address of one link)"),
+        ('key = "own.key"', 'key: "own.key" is not an absolute path'),
+        ("certificate = true", "certificate: must be a string, not a boolean"),
+        ('lisen = "10.0.9.1:1"', "lisen: unknown key (did you mean listen?)"),
+        ('listen = "10.0.9.1:1"\npeer = "[fd00::1]:1"',
+         "peer: is of another address family than `listen`"),
+        ('listen = "[fd00::1]:1"\npeer = "[fd00:0::1]:2"',
+         "peer: is this gateway's own address, as in `listen` (write the other gateway's)"),
+    ],
+)  # fmt: skip
+def test_an_error_of_the_replication(text: str, expected: str) -> None:
+    assert problems(f"[replication]\n{text}") == [f"1.toml: replication.{expected}"]
+
+
 def test_all_errors_of_all_files_are_reported_together() -> None:
     lines = problems(
         "[daemon]\nworkers = -1\n[helpers.ftp]\nports = [0]",
@@ -241,83 +285,6 @@ def test_default_configuration_of_a_helper() -> None:
     assert config.default(HELPERS["bare"]).ports == ()
 
 
-# files
-
-
-def test_the_directory_is_read_in_order(tmp_path: Path) -> None:
-    (tmp_path / "conf.d").mkdir()
-    (tmp_path / "fwhelpers.toml").write_text("[daemon]\nqueues = 1")
-    (tmp_path / "conf.d" / "20.toml").write_text("[daemon]\nqueues = 3")
-    (tmp_path / "conf.d" / "10.toml").write_text("[daemon]\nqueues = 2\nworkers = 9")
-    (tmp_path / "conf.d" / "30.toml.bak").write_text("[daemon]\nqueues = 4")
-    daemon = config.resolve(config.load(tmp_path), {}).daemon
-    assert (daemon.queues, daemon.workers) == (3, 9)
-
-
-def test_a_single_file_can_be_given(tmp_path: Path) -> None:
-    (tmp_path / "one.toml").write_text("[daemon]\nqueues = 1")
-    assert config.load(tmp_path / "one.toml").daemon.queues == 1
-
-
-def test_a_missing_named_directory_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(config.ConfigError, match="no such directory"):
-        config.resolve(config.load(tmp_path / "none"), {})
-
-
-def test_a_missing_default_directory_is_an_empty_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    directory = tmp_path / "fwhelpers"
-    monkeypatch.setattr(files, "DIRECTORY", directory)
-    assert config.resolve(config.load(directory), {}) == config.Config()
-    directory.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(config.ConfigError, match="no such directory"):
-        config.resolve(config.load(directory), {})
-
-
-def test_unreadable_and_undecodable_files_are_problems(tmp_path: Path) -> None:
-    (tmp_path / "fwhelpers.toml").mkdir()
-    (tmp_path / "conf.d").mkdir()
-    (tmp_path / "conf.d" / "a.toml").write_bytes(b"\xff\xfe")
-    with pytest.raises(config.ConfigError) as caught:
-        config.resolve(config.load(tmp_path), {})
-    assert [problem.message for problem in caught.value.problems] == [
-        "cannot be read: Is a directory",
-        "not UTF-8 (byte 0)",
-    ]
-
-
-@pytest.mark.parametrize("name", ["fwhelpers.toml", "conf.d", "conf.d/limits.toml"])
-def test_a_link_that_leads_nowhere_is_a_problem(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    (tmp_path / name).symlink_to(tmp_path / "nowhere")
-    with pytest.raises(config.ConfigError, match="No such file or directory"):
-        config.resolve(config.load(tmp_path), {})
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed, which only root can become")
-@pytest.mark.parametrize("closed", ["fwhelpers", "fwhelpers/fwhelpers.toml", "fwhelpers/conf.d",
-                                    "fwhelpers/conf.d/limits.toml", "."])  # fmt: skip
-def test_what_the_services_user_cannot_read_is_a_problem(closed: str) -> None:
-    """A reload reads as that user: limits that it can't see must not be dropped without a word."""
-    with tempfile.TemporaryDirectory() as name:
-        root = Path(name)
-        root.chmod(0o755)
-        directory = root / "fwhelpers"
-        (directory / "conf.d").mkdir(parents=True)
-        (directory / "fwhelpers.toml").write_text("[helpers.ftp]")
-        (directory / "conf.d" / "limits.toml").write_text('[helpers.ftp]\nsources = ["10.0.0.0/8"]')
-        assert not config.load(directory).problems
-        (root / closed).chmod(0)
-        os.seteuid(65534)
-        try:
-            problems = config.load(directory).problems
-        finally:
-            os.seteuid(0)
-    assert problems
-    assert all("Permission denied" in str(problem) for problem in problems)
-
-
 HUGE = ["9" * 5000, "-" + "9" * 5000, "0x" + "f" * 5000, "0b" + "1" * 20000]
 
 
@@ -341,8 +308,8 @@ def test_the_shipped_file_is_valid_and_lists_every_key() -> None:
     draft = config.parse([("f", bare)])
     assert config.resolve(draft, {"ftp": HELPERS["ftp"], "rpc": HELPERS["rpc"]})
     tables = (
-        shown["daemon"], shown["firewalld"], shown["helpers"]["rpc"], shown["helpers"]["ftp"]["guard"],
-        shown["discovery"]["disks"],
+        shown["daemon"], shown["firewalld"], shown["replication"], shown["helpers"]["rpc"],
+        shown["helpers"]["ftp"]["guard"], shown["discovery"]["disks"],
     )  # fmt: skip
     for keys, table in zip(TABLES.values(), tables, strict=True):
         assert [key.name for key in keys] == list(table)

@@ -25,7 +25,7 @@ def test_openmetrics_is_valid() -> None:
     assert text.endswith("# EOF\n")
     families = {family.name: family for family in read_openmetrics(text)}
     assert families["fwhelpers_events"].type == "counter"
-    assert len(families) == 19
+    assert len(families) == 22
 
 
 def test_text_cannot_add_lines() -> None:

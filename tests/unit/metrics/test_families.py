@@ -27,6 +27,10 @@ def test_values() -> None:
     assert value("fwhelpers_event_losses_total", stage="kernel") == 2
     assert value("fwhelpers_last_takeover_time_seconds") == 2e9
     assert value("fwhelpers_last_takeover_expectations", result="lost") == 1
+    assert value("fwhelpers_replication_connected") == 1
+    assert value("fwhelpers_replication_lag_seconds") == 0.001
+    assert value("fwhelpers_replication_expectations", gateway="own") == 4
+    assert value("fwhelpers_replication_expectations", gateway="other") == 3
     assert value("fwhelpers_expectations", helper="ftp", state="pending") == 2
     assert value("fwhelpers_expectations", helper="ftp", state="matched") == 1
     assert value("fwhelpers_events_total", helper="ftp", event="created") == 3
@@ -43,6 +47,17 @@ def test_a_service_without_takeover_has_no_series_of_it() -> None:
     del values["last_takeover"]
     names = {family.name for family in families(Statistics(values, [], []))}
     assert not any("takeover" in name for name in names)
+
+
+def test_a_service_that_does_not_replicate_has_no_series_of_it() -> None:
+    values = service()
+    del values["replication"]["lag"]  # no connection
+    names = {family.name for family in families(Statistics(values, [], []))}
+    assert "fwhelpers_replication_connected" in names
+    assert "fwhelpers_replication_lag_seconds" not in names
+    del values["replication"]
+    names = {family.name for family in families(Statistics(values, [], []))}
+    assert not any("replication" in name for name in names)
 
 
 def test_counters_of_enabled_helpers_begin_at_zero() -> None:
@@ -83,4 +98,14 @@ def test_names_follow_the_conventions(family: Metric) -> None:
 def test_labels_are_few_and_bounded() -> None:
     labels = {label for family in ALL for sample in family.samples for label in sample.labels}
     info = {"version", "steering", "fail_mode"}
-    assert labels - info == {"stage", "result", "helper", "state", "event", "rule", "kind", "queue"}
+    assert labels - info == {
+        "stage",
+        "result",
+        "gateway",
+        "helper",
+        "state",
+        "event",
+        "rule",
+        "kind",
+        "queue",
+    }

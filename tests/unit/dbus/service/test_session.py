@@ -59,6 +59,9 @@ class Daemon:
     def last_takeover(self) -> None:
         return None
 
+    def replication(self) -> None:
+        return None
+
     def helpers(self) -> list[Values]:
         return [
             {

@@ -36,6 +36,9 @@ class Daemon:
     def last_takeover(self) -> None:
         return None
 
+    def replication(self) -> None:
+        return None
+
 
 def helper(name: str, *, enabled: bool = False, **counters: int) -> dict[str, Any]:
     return {
