@@ -117,15 +117,15 @@ def ports(lab: Lab, program: str, ns: str = "s") -> dict[str, int]:
     return {row[2]: int(row[3]) for row in rows if row[4] == program}
 
 
-def start_ftp(lab: Lab, families: Sequence[int] = (4, 6)) -> None:
-    """Start vsftpd on s, one for each family."""
+def start_ftp(lab: Lab, families: Sequence[int] = (4, 6), extra: str = "") -> None:
+    """Start vsftpd on s, one for each family, with `extra` in its configuration."""
     server = lab.namespaces["s"]
     server.run("sh", "-c", _FTP_FILES)
     for family in families:
         six = "_ipv6" if family == 6 else ""
         conf = _FTP_CONF.format(six=six, address=SERVER[family])
         conf = conf.replace("listen_address_ipv6", "listen_address6")
-        server.path(f"/run/lab/vsftpd{family}.conf").write_text(conf)
+        server.path(f"/run/lab/vsftpd{family}.conf").write_text(conf + extra)
         # vsftpd writes its startup errors to standard input, which it takes for the control connection
         conf_file = f"/run/lab/vsftpd{family}.conf"
         server.popen("sh", "-c", 'exec vsftpd "$0" 0>&1', conf_file, name=f"vsftpd{family}")
