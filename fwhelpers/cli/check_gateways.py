@@ -26,6 +26,9 @@ _NOTIFY = re.compile(r"^\s*notify(?:_master)?\s+(.+)$", re.MULTILINE)
 _COMMIT = re.compile(
     r"^[^#\n]*(?i:conntrackd)[^#\n]*\s-c(?=\s|$)(?P<table>\s+expect)?", re.MULTILINE
 )
+#: what a gateway that becomes standby should do; -f with a word leaves expectations
+_EMPTY = re.compile(r"^[^#\n]*(?i:conntrackd)[^#\n]*\s-f *(?:#|$)", re.MULTILINE)
+_ASK = re.compile(r"^[^#\n]*(?i:conntrackd)[^#\n]*\s-n(?=\s|$)", re.MULTILINE)
 _TAKEOVER = re.compile(r"^[^#\n]*fwhelpers\s+takeover", re.MULTILINE)
 
 
@@ -125,6 +128,20 @@ def _scripts(keepalived: Path, replicated: bool) -> Iterator[Diagnostic]:
     if not any(_TAKEOVER.search(text) for text in texts.values()):
         problem = "conntrackd commits expectations without their translation"
         yield Diagnostic(where, problem, f"run fwhelpers takeover after conntrackd -c; {_PAGE}")
+    if not replicated and any(_asks_without_emptying(text) for text in texts.values()):
+        problem = "used expectations come back after a change of roles"
+        yield Diagnostic(where, problem, f"run conntrackd -f, without a word, before -n; {_PAGE}")
+
+
+def _asks_without_emptying(text: str) -> bool:
+    """Return whether a standby asks for everything with the expectations of its active time in its caches."""
+    asks = list(_ASK.finditer(text))
+    return any(not _EMPTY.search(text[_branch(text, ask.start()) : ask.start()]) for ask in asks)
+
+
+def _branch(text: str, at: int) -> int:
+    """Return where the branch of a shell script's `case` around a place begins, 0 outside of one."""
+    return max(text.rfind(";;", 0, at), 0)
 
 
 def _notified(text: str) -> Iterator[Path]:

@@ -66,6 +66,14 @@ def test_masters_that_end(tmp_path: Path) -> None:
     assert problem.problem.startswith("connections whose control connection has ended")
 
 
+@pytest.mark.parametrize("line", ["", "$conntrackd -f external", "# $conntrackd -f"])
+def test_a_standby_keeps_used_expectations(line: str, tmp_path: Path) -> None:
+    before, _, backup = SHIPPED["notify"].partition("BACKUP)")
+    notify = before + "BACKUP)" + backup.replace("    $conntrackd -f\n", f"    {line}\n")
+    (problem,) = problems(tmp_path, SHIPPED["conntrackd.conf"], notify)
+    assert problem == "used expectations come back after a change of roles"
+
+
 def test_a_lock_file_of_a_killed_conntrackd(tmp_path: Path) -> None:
     lock, control = tmp_path / "lock", tmp_path / "control"
     conf = SHIPPED["conntrackd.conf"].replace("/var/lock/conntrack.lock", str(lock))
