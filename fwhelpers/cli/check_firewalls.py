@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fwhelpers.cli import providers
+from fwhelpers.cli import check_ufw, providers
 from fwhelpers.cli.common import Setup
 from fwhelpers.cli.providers import NetworkManager
 from fwhelpers.config.validators import suggest
@@ -74,6 +74,22 @@ def _diagnose(reference: str, manager: NetworkManager) -> Diagnostic | None:
     return Diagnostic(reference, text, suggest(name, sorted(names), f"{kind}s"))
 
 
+def ufw(setup: Setup) -> Iterator[Diagnostic | str]:
+    """Diagnostics of ufw's files, and what it accepts; nothing if it is not enabled."""
+    from contextlib import closing
+
+    from fwhelpers.kernel.nft import Nft
+
+    by_port = automatic()
+    with closing(Nft()) as nft:
+        yield from check_ufw.rules(setup, by_port, nft.objects("ruleset"))
+
+
+def automatic() -> bool:
+    """Return whether the kernel assigns its own helpers by port (before Linux 6.0)."""
+    return AUTOMATIC.exists() and AUTOMATIC.read_text().strip() == "1"
+
+
 def rulesets() -> Iterator[Diagnostic | str]:
     """Diagnostics of all rules in the kernel, and the number of tables."""
     from contextlib import closing
@@ -84,7 +100,7 @@ def rulesets() -> Iterator[Diagnostic | str]:
         objects = nft.objects("ruleset")
     yield f"{sum('table' in item for item in objects)} tables"
     yield from of_rulesets(objects)
-    if AUTOMATIC.exists() and AUTOMATIC.read_text().strip() == "1":
+    if automatic():
         yield Diagnostic(
             "nf_conntrack_helper",
             "the kernel assigns its own helpers by port, before ours",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 
 from fwhelpers.api import Helper
-from fwhelpers.cli.check_firewalls import AUTOMATIC
+from fwhelpers.cli import check_ufw
+from fwhelpers.cli.check_firewalls import automatic
 from fwhelpers.cli.common import Setup
 from fwhelpers.cli.providers import effective
 from fwhelpers.config import Config
@@ -27,17 +28,14 @@ def acting(files: Setup) -> Iterator[Diagnostic | str]:
     with closing(Nft()) as nft:
         missing = kernel_helpers.missing(by_kernel, nft)
         foreign = list(of_helpers(nft.objects("ruleset")))
+    with suppress(PermissionError):  # the section on ufw says so
+        foreign += check_ufw.assignments(check_ufw.read_files())
     yield from describe(active.config, active.plugins.helpers, foreign, automatic())
     for name, reason in missing.items():
         yield Diagnostic(name, *reason.split(": ", 1))
     for line in kernel_helpers.untranslated(h for h in by_kernel if h.name not in missing):
         name, problem = line.split(": ", 1)
         yield Diagnostic(name, problem, "needed behind NAT only; the package's modprobe.d loads it")
-
-
-def automatic() -> bool:
-    """Return whether the kernel assigns its own helpers by port (before Linux 6.0)."""
-    return AUTOMATIC.exists() and AUTOMATIC.read_text().strip() == "1"
 
 
 def describe(

@@ -13,6 +13,7 @@ from shipped import ROOT, need, run
 import fwhelpers
 
 SPEC = ROOT / "packaging/rpm/fwhelpers.spec"
+SELINUX = Path("/usr/share/selinux/devel/Makefile")
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,9 @@ def rpms(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 def test_they_are_all_there(rpms: dict[str, Path]) -> None:
+    selinux = ["fwhelpers-selinux"] if SELINUX.exists() else []
     assert sorted(rpms) == [
-        "cockpit-fwhelpers", "fwhelpers", "fwhelpers-firewalld", "python3-fwhelpers",
+        "cockpit-fwhelpers", "fwhelpers", "fwhelpers-firewalld", *selinux, "python3-fwhelpers",
     ]  # fmt: skip
     for file in rpms.values():
         assert run("rpm", "-qp", "--qf", "%{VERSION}", file) == fwhelpers.__version__
@@ -66,6 +68,28 @@ def test_the_spec_s_systemd_of_each_distribution() -> None:
         )
         assert ("fwhelpers.service.d/notify-reload.conf" in spec) is waits, macro
         assert ("Conflicts:      systemd < 253" in spec) is waits, macro
+
+
+def test_the_spec_s_policy_of_each_distribution() -> None:
+    """Fedora and RHEL have a policy that enforces; others would have to build one for theirs."""
+    need("rpmspec")
+    macros = ROOT / "packaging/rpm/macros.elsewhere"
+    for macro, built in (("fedora 42", True), ("rhel 9", True), ("suse_version 1600", False)):
+        defined = ("--define", macro, "--define", "_unitdir /units")
+        spec = run("rpmspec", "--load", macros, *defined, "-P", SPEC)
+        assert ("\n%package        selinux\n" in spec) is built, macro
+        assert ("(fwhelpers-selinux if selinux-policy-targeted)" in spec) is built, macro
+
+
+def test_the_policy(rpms: dict[str, Path]) -> None:
+    if not SELINUX.exists():
+        pytest.skip(f"no {SELINUX} (selinux-policy-dev)")
+    listed = run("rpm", "-qpl", rpms["fwhelpers-selinux"]).splitlines()
+    assert "/usr/share/selinux/packages/targeted/fwhelpers.pp.bz2" in listed
+    for path in (ROOT / "packaging/selinux/systemd").rglob("*.conf"):
+        folder = path.parent.relative_to(ROOT / "packaging/selinux/systemd")
+        assert f"/usr/lib/systemd/system/{folder}/selinux.conf" in listed
+    assert "selinux.conf" not in run("rpm", "-qpl", rpms["fwhelpers"])
 
 
 def test_dependencies(rpms: dict[str, Path]) -> None:

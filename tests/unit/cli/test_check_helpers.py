@@ -9,7 +9,7 @@ import pytest
 
 from fwhelpers import config
 from fwhelpers.api import DatagramParser, Helper, KernelHelper
-from fwhelpers.cli import check_helpers
+from fwhelpers.cli import check_firewalls, check_helpers, check_ufw
 from fwhelpers.cli.common import Setup
 from fwhelpers.firewalld.diagnostics import Diagnostic, ForeignAssignment
 from fwhelpers.kernel.nft import NftError
@@ -82,7 +82,7 @@ class Rules:
 def test_missing_modules_are_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fwhelpers.kernel.nft.Nft", Rules)
     monkeypatch.setattr(check_helpers, "effective", lambda files: (files, []))
-    monkeypatch.setattr(check_helpers, "AUTOMATIC", tmp_path / "none")
+    monkeypatch.setattr(check_firewalls, "AUTOMATIC", tmp_path / "none")
     text, diagnostic = check_helpers.acting(setup('[helpers.ftp]\nbackend = "kernel"'))
     assert text == 'ftp: the kernel\'s (ftp), by backend = "kernel"'
     assert diagnostic == Diagnostic(
@@ -93,6 +93,19 @@ def test_missing_modules_are_mistakes(tmp_path: Path, monkeypatch: pytest.Monkey
     (text,) = check_helpers.acting(setup("[helpers.ftp]"))
     assert (
         text == "ftp: ours (fw-ftp); the kernel's for what we leave, by inet fw pre at priority 0"
+    )
+
+
+def test_targets_ct_of_ufw_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fwhelpers.kernel.nft.Nft", Rules)
+    monkeypatch.setattr(check_helpers, "effective", lambda files: (files, []))
+    rule = ("PREROUTING", "-p", "tcp", "--dport", "21", "-j", "CT", "--helper", "ftp")
+    file = check_ufw.RulesFile("/etc/ufw/before.rules", (rule,), "ufw-")
+    monkeypatch.setattr(check_ufw, "read_files", lambda: [file])
+    (text,) = check_helpers.acting(setup("[helpers.ftp]"))
+    assert text == (
+        "ftp: the kernel's, by /etc/ufw/before.rules (CT) at priority -300 before our rules;"
+        " ours for what they leave"
     )
 
 
