@@ -4,7 +4,7 @@
 # Guess: the kernel reports each deletion, and each is sent to the other gateway, whoever deletes.
 # Seen: conntrackd forgets its own entries without a message. The other gateway's external cache keeps them, and commits
 #       them when it becomes active (2026-11-30). So what was flushed comes back with the next change of roles.
-# Here: the notify script of docs/gateways.md flushes before it commits, never between (decision 0126).
+# Here: the notify script of docs/gateways.md empties the caches (`-f`) where it flushes (decision 0126).
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 debs conntrackd=1:1.4.7-1+b2 conntrack=1:1.4.7-1+b2
 pair=$(dirname "$(readlink -f "$0")")/conntrackd-pair.bash
