@@ -66,15 +66,15 @@ class Builder:
             Refusal: a step failed; its output is in FOLDER/STEP.log
         """
         self.files.mkdir(parents=True)
-        self._archive()
-        self._wheel(self.tools[0], "plain", {"FWHELPERS_COMPILE": "0"})
+        self.archive()
+        self.wheel(self.tools[0], "plain", {"FWHELPERS_COMPILE": "0"})
         for number, tools in enumerate(self.tools):
-            self._wheel(tools, f"compiled-{number}", {"FWHELPERS_COMPILE": "1"})
+            self.wheel(tools, f"compiled-{number}", {"FWHELPERS_COMPILE": "1"})
         self._debian()
         self._rpm()
         self._sbom()
 
-    def _archive(self) -> None:
+    def archive(self) -> None:
         """Pack the commit as git has it, whatever the user's configuration of git says."""
         fixed = ("tar.umask=0022", "core.autocrlf=false", "tar.tar.gz.command=gzip -9 --no-name")
         options = [word for setting in fixed for word in ("-c", setting)]
@@ -96,7 +96,7 @@ class Builder:
         self._run(f"unpack-{step}", folder, "tar", "-xpf", archive, "--no-same-owner")
         return folder / self.commit.name
 
-    def _wheel(self, tools: Path, step: str, variables: Mapping[str, str]) -> None:
+    def wheel(self, tools: Path, step: str, variables: Mapping[str, str]) -> None:
         tree = self._unpack(step)
         pip = (
             tools / "bin/python",

@@ -50,7 +50,7 @@ def check_changelog(root: Path, version: str) -> None:
         Refusal: there is none, or it has no date or no text
     """
     text = (root / "CHANGELOG.md").read_text("utf-8")
-    match = re.search(rf"^## {re.escape(version)}(.*)$([^#]*)", text, re.MULTILINE)
+    match = re.search(rf"^## {re.escape(version)}((?: .*)?)$([^#]*)", text, re.MULTILINE)
     if match is None:
         raise Refusal(f"CHANGELOG.md has no entry for {version}")
     if not re.fullmatch(r" — \d{4}-\d\d-\d\d", match[1]):
