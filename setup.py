@@ -34,9 +34,14 @@ def extensions() -> dict[str, Any]:
         if "egg_info" in sys.argv:  # pip asks for the requirements of the build
             return {"setup_requires": REQUIRED}
         raise SystemExit(f"FWHELPERS_COMPILE=1 needs {', '.join(REQUIRED)}")
+    import mypyc
     from mypyc.build import mypycify
 
     modules = mypycify(sources(), group_name="fwhelpers.native", target_dir="build/mypyc")
+    # Python's own flags, which CFLAGS replaces in newer setuptools; and no path of the builder's mypyc
+    flags = ["-fwrapv", "-DNDEBUG", f"-ffile-prefix-map={Path(mypyc.__file__).parents[1]}=."]
+    for module in modules:
+        module.extra_compile_args = [*module.extra_compile_args, *flags]  # mypycify shares one list
     return {"ext_modules": modules}
 
 
