@@ -107,9 +107,9 @@ class Builder:
             "--no-index",
             "--no-cache-dir",
         )
-        # a wheel keeps the modes of its files; debugging information keeps the compiler's folders
-        maps = f"-ffile-prefix-map=$PWD=. -ffile-prefix-map={tools}=tools"
-        script = f'umask 022; CFLAGS="${{CFLAGS-}} {maps}" exec "$@"'
+        # A wheel keeps the modes of its files; debugging information keeps the compiler's folder. CFLAGS would
+        # replace the flags of Python itself.
+        script = 'umask 022; CPPFLAGS="${CPPFLAGS-} -ffile-prefix-map=$PWD=." exec "$@"'
         argv = (
             "sh",
             "-c",
