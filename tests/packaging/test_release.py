@@ -11,6 +11,8 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -247,6 +249,27 @@ def imports(file: Path) -> Iterator[str]:
                 yield from (f"{module}.{alias.name}" for alias in names)
 
 
+def load_setup(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return setup.py as a module; it has built nothing."""
+    spec = importlib.util.spec_from_file_location("our_setup", ROOT / "setup.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr("setuptools.setup", lambda **_: None)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_modules_are_compiled_with_python_s_flags(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CFLAGS, which Debian's and Fedora's builds set, replaces them in newer setuptools."""
+    shared = ["-O3"]
+    extensions = [SimpleNamespace(extra_compile_args=shared) for _ in range(2)]
+    monkeypatch.setattr("mypyc.build.mypycify", lambda *_, **__: extensions)
+    for module in load_setup(monkeypatch).extensions()["ext_modules"]:
+        assert module.extra_compile_args[:3] == ["-O3", "-fwrapv", "-DNDEBUG"]
+        assert len(module.extra_compile_args) == 4
+
+
 def test_an_isolated_compiled_build_has_what_mypyc_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """mypyc follows all imports of the compiled modules; pip's build environment has what setup.py asks for."""
     monkeypatch.chdir(ROOT)
@@ -256,12 +279,7 @@ def test_an_isolated_compiled_build_has_what_mypyc_reads(monkeypatch: pytest.Mon
         sys.executable, "-c", script, env={**os.environ, "FWHELPERS_COMPILE": "1"}
     ).splitlines()
     (required,) = (line.split()[1:] for line in printed if line.startswith("REQUIRED"))
-    spec = importlib.util.spec_from_file_location("our_setup", ROOT / "setup.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    monkeypatch.setattr("setuptools.setup", lambda **_: None)
-    spec.loader.exec_module(module)
+    module = load_setup(monkeypatch)
 
     pending, seen, others = [ROOT / name for name in module.sources()], set(), set()
     while pending:
