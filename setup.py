@@ -13,7 +13,8 @@ from typing import Any
 
 from setuptools import setup
 
-MYPYC = "mypy>=1.13"
+#: mypyc, and pluggy, whose types it reads: an isolated build has neither
+REQUIRED = ["mypy>=1.13", "pluggy>=1.0"]
 PACKAGES = ("fwhelpers/engine", "fwhelpers/events", "fwhelpers/kernel")
 MODULES = ("expectations", "messages", "reporter", "summary", "verdict_batch")  #: of the worker
 #: not supported by mypyc: exceptions with a built-in base other than Exception, ctypes structures
@@ -31,11 +32,16 @@ def extensions() -> dict[str, Any]:
     """Return the arguments of setup() for a compiled build."""
     if find_spec("mypyc") is None:
         if "egg_info" in sys.argv:  # pip asks for the requirements of the build
-            return {"setup_requires": [MYPYC]}
-        raise SystemExit(f"FWHELPERS_COMPILE=1 needs {MYPYC}")
+            return {"setup_requires": REQUIRED}
+        raise SystemExit(f"FWHELPERS_COMPILE=1 needs {', '.join(REQUIRED)}")
+    import mypyc
     from mypyc.build import mypycify
 
     modules = mypycify(sources(), group_name="fwhelpers.native", target_dir="build/mypyc")
+    # Python's own flags, which CFLAGS replaces in newer setuptools; and no path of the builder's mypyc
+    flags = ["-fwrapv", "-DNDEBUG", f"-ffile-prefix-map={Path(mypyc.__file__).parents[1]}=."]
+    for module in modules:
+        module.extra_compile_args = [*module.extra_compile_args, *flags]  # mypycify shares one list
     return {"ext_modules": modules}
 
 

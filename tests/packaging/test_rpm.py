@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -34,6 +35,27 @@ def test_they_are_all_there(rpms: dict[str, Path]) -> None:
     ]  # fmt: skip
     for file in rpms.values():
         assert run("rpm", "-qp", "--qf", "%{VERSION}", file) == fwhelpers.__version__
+
+
+def test_the_source_package_is_the_same_for_anybody(tmp_path: Path) -> None:
+    """In another folder, with other modes and times of files, another umask and time zone."""
+    need("rpmbuild")
+    parts = ("docs", "examples", "fwhelpers", "packaging", "plugins", "dbus", "tests/unit")
+    packages = []
+    for name, mask in (("one", 0o022), ("another", 0o077)):
+        tree = tmp_path / name / "tree"
+        for part in parts:
+            shutil.copytree(ROOT / part, tree / part, copy_function=shutil.copyfile)
+        for file in filter(Path.is_file, ROOT.iterdir()):
+            shutil.copyfile(file, tree / file.name)
+        for path in [*tree.rglob("*"), tree]:
+            executable = path.is_dir() or path.suffix == ""
+            path.chmod((0o777 if executable else 0o666) & ~mask)
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000", "TZ": f"ZONE{mask % 12}"}
+        command = ("bash", tree / "packaging/rpm/build", "--source", tmp_path / name / "result")
+        (file,) = run(*command, env=environment, umask=mask).split()
+        packages.append(Path(file).read_bytes())
+    assert packages[0] == packages[1]
 
 
 def test_contents(rpms: dict[str, Path]) -> None:

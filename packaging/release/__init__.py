@@ -1,0 +1,1 @@
+"""What `./dev release` does: check the tree, build it twice, compare, write build/release."""
