@@ -109,8 +109,8 @@ def test_the_page_about_plugins_has_no_other_name() -> None:
     keywords = re.findall(r"\b(\w+)=", "\n".join(re.findall(r"`[^`\n]+`", page)))
     classes = re.findall(r"`([A-Z]\w*[a-z]\w*)\b", page)
     parameters = {"address", "programs", "settings"}
-    known = public_names() | INTERNAL | parameters
-    assert [name for name in (*keywords, *classes) if name not in known] == []
+    documented = public_names() | INTERNAL | parameters
+    assert [name for name in (*keywords, *classes) if name not in documented] == []
 
 
 def test_the_snippets_of_plugin_tests_work(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -202,14 +202,14 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     )
     configurations = "", "[tar]\n umask = 0\n[core]\n autocrlf = true\n"
     with pytest.MonkeyPatch.context() as patch:
-        for one, text in zip(around, configurations, strict=True):
-            (one.folder.parent / "gitconfig").write_text(text)
-            patch.setenv("GIT_CONFIG_GLOBAL", str(one.folder.parent / "gitconfig"))
-            builder = Builder(this, one, (), Path())
+        for place, text in zip(around, configurations, strict=True):
+            (place.folder.parent / "gitconfig").write_text(text)
+            patch.setenv("GIT_CONFIG_GLOBAL", str(place.folder.parent / "gitconfig"))
+            builder = Builder(this, place, (), Path())
             builder.files.mkdir(parents=True)
             builder.archive()
             builder.wheel(Path(sys.prefix), "plain", {"FWHELPERS_COMPILE": "0"})
-    return [one.folder / "files" for one in around]
+    return [place.folder / "files" for place in around]
 
 
 def test_two_builds_are_the_same(builds: list[Path]) -> None:
@@ -281,12 +281,12 @@ def test_an_isolated_compiled_build_has_what_mypyc_reads(monkeypatch: pytest.Mon
     (required,) = (line.split()[1:] for line in printed if line.startswith("REQUIRED"))
     module = load_setup(monkeypatch)
 
-    pending, seen, others = [ROOT / name for name in module.sources()], set(), set()
+    pending, visited, others = [ROOT / name for name in module.sources()], set(), set()
     while pending:
         file = pending.pop()
-        if file in seen:
+        if file in visited:
             continue
-        seen.add(file)
+        visited.add(file)
         for name in imports(file):
             if name.partition(".")[0] == "fwhelpers":
                 path = ROOT / name.replace(".", "/")
