@@ -193,7 +193,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The archive and the plain wheel of HEAD, built twice as ./dev release does."""
     need("git", "tar", "gzip")
     head, time = run("git", "-C", ROOT, "log", "-1", "--format=%H %ct").split()
-    this = Commit(ROOT, head, fwhelpers.__version__, int(time))
+    head_commit = Commit(ROOT, head, fwhelpers.__version__, int(time))
     clock = ("faketime", "-m", "-f", "+400d") if shutil.which("faketime") else ()
     places = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("another-one")
     around = (
@@ -202,14 +202,14 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     )
     configurations = "", "[tar]\n umask = 0\n[core]\n autocrlf = true\n"
     with pytest.MonkeyPatch.context() as patch:
-        for one, text in zip(around, configurations, strict=True):
-            (one.folder.parent / "gitconfig").write_text(text)
-            patch.setenv("GIT_CONFIG_GLOBAL", str(one.folder.parent / "gitconfig"))
-            builder = Builder(this, one, (), Path())
+        for build, text in zip(around, configurations, strict=True):
+            (build.folder.parent / "gitconfig").write_text(text)
+            patch.setenv("GIT_CONFIG_GLOBAL", str(build.folder.parent / "gitconfig"))
+            builder = Builder(head_commit, build, (), Path())
             builder.files.mkdir(parents=True)
             builder.archive()
             builder.wheel(Path(sys.prefix), "plain", {"FWHELPERS_COMPILE": "0"})
-    return [one.folder / "files" for one in around]
+    return [build.folder / "files" for build in around]
 
 
 def test_two_builds_are_the_same(builds: list[Path]) -> None:
@@ -281,12 +281,12 @@ def test_an_isolated_compiled_build_has_what_mypyc_reads(monkeypatch: pytest.Mon
     (required,) = (line.split()[1:] for line in printed if line.startswith("REQUIRED"))
     module = load_setup(monkeypatch)
 
-    pending, seen, others = [ROOT / name for name in module.sources()], set(), set()
+    pending, visited, others = [ROOT / name for name in module.sources()], set(), set()
     while pending:
         file = pending.pop()
-        if file in seen:
+        if file in visited:
             continue
-        seen.add(file)
+        visited.add(file)
         for name in imports(file):
             if name.partition(".")[0] == "fwhelpers":
                 path = ROOT / name.replace(".", "/")
