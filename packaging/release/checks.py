@@ -22,12 +22,12 @@ class Refusal(Exception):
 
 def versions(root: Path) -> dict[str, str]:
     """Return the version that each of PLACES names; "none" where there is none."""
-    by_place = {}
+    places = {}
     for place, pattern in PLACES.items():
         text = (root / place.split(",")[0]).read_text("utf-8")
         match = re.search(pattern, text, re.MULTILINE)
-        by_place[place] = match[1] if match else "none"
-    return by_place
+        places[place] = match[1] if match else "none"
+    return places
 
 
 def check_versions(root: Path) -> str:

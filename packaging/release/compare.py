@@ -13,8 +13,10 @@ def checksums(folder: Path) -> dict[str, str]:
 
 def differing(first: Path, second: Path) -> list[str]:
     """Return the names of the files that are not the same in both folders, or only in one."""
-    former, other = checksums(first), checksums(second)
-    return sorted(name for name in former | other if former.get(name) != other.get(name))
+    first_sums, second_sums = checksums(first), checksums(second)
+    return sorted(
+        name for name in first_sums | second_sums if first_sums.get(name) != second_sums.get(name)
+    )
 
 
 def sums(folder: Path) -> str:

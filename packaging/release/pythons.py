@@ -25,18 +25,18 @@ def find() -> list[str]:
     Raises:
         Refusal: there is none, or that of the Debian packages is not among them
     """
-    versions: dict[tuple[int, ...], str] = {}
+    interpreters: dict[tuple[int, ...], str] = {}
     names = (str(DISTRIBUTION), "python3", *(f"python3.{minor}" for minor in range(11, 20)))
     for path in filter(None, map(shutil.which, names)):
         probe = subprocess.run([path, "-c", PROBE], capture_output=True, text=True, check=False)
         version = tuple(map(int, probe.stdout.split()))
         if probe.returncode == 0 and version >= OLDEST:
-            versions.setdefault(version, path)
-    if str(DISTRIBUTION) not in versions.values():
+            interpreters.setdefault(version, path)
+    if str(DISTRIBUTION) not in interpreters.values():
         raise Refusal(
             f"{DISTRIBUTION} is no Python 3.11 or later with venv and headers (python3-dev)"
         )
-    return list(versions.values())
+    return list(interpreters.values())
 
 
 def tag(python: str) -> str:

@@ -193,7 +193,7 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """The archive and the plain wheel of HEAD, built twice as ./dev release does."""
     need("git", "tar", "gzip")
     head, time = run("git", "-C", ROOT, "log", "-1", "--format=%H %ct").split()
-    this = Commit(ROOT, head, fwhelpers.__version__, int(time))
+    head_commit = Commit(ROOT, head, fwhelpers.__version__, int(time))
     clock = ("faketime", "-m", "-f", "+400d") if shutil.which("faketime") else ()
     places = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("another-one")
     around = (
@@ -202,14 +202,14 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     )
     configurations = "", "[tar]\n umask = 0\n[core]\n autocrlf = true\n"
     with pytest.MonkeyPatch.context() as patch:
-        for place, text in zip(around, configurations, strict=True):
-            (place.folder.parent / "gitconfig").write_text(text)
-            patch.setenv("GIT_CONFIG_GLOBAL", str(place.folder.parent / "gitconfig"))
-            builder = Builder(this, place, (), Path())
+        for build, text in zip(around, configurations, strict=True):
+            (build.folder.parent / "gitconfig").write_text(text)
+            patch.setenv("GIT_CONFIG_GLOBAL", str(build.folder.parent / "gitconfig"))
+            builder = Builder(head_commit, build, (), Path())
             builder.files.mkdir(parents=True)
             builder.archive()
             builder.wheel(Path(sys.prefix), "plain", {"FWHELPERS_COMPILE": "0"})
-    return [place.folder / "files" for place in around]
+    return [build.folder / "files" for build in around]
 
 
 def test_two_builds_are_the_same(builds: list[Path]) -> None:

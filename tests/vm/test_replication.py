@@ -13,7 +13,7 @@ from lab.gateways import GatewayPair
 from lab.process import Process, wait_until
 from lab.servers import start_ftp
 from lab.topology import FWHELPERS
-from test_failover import announce, client, finish
+from test_failover import GATE, announce, client, finish
 
 THIRD = "10.0.1.3"  #: another host of the client's, which PORT names
 FTP = f'[helpers.ftp.guard]\naddresses = ["{THIRD}"]\n'
@@ -113,41 +113,44 @@ def test_take_overs_back_and_forth(pair: ReplicatedPair, tmp_path: Path) -> None
 def test_an_expectation_of_a_third_host(tmp_path: Path) -> None:
     """`fwhelpers takeover` refuses it without a record, as nothing tells who announced it."""
     with ReplicatedPair() as lab:
-        start_ftp(lab, [4], "port_promiscuous=YES\n")
+        # from port 20, vsftpd's privileged process connects to the client alone, and hangs up
+        start_ftp(lab, [4], "port_promiscuous=YES\nconnect_from_port_20=NO\n")
         lab.run("c", "ip", "address", "add", f"{THIRD}/24", "dev", "eth0")
         services = lab.start_services(FTP, tmp_path)
-        gate = "/run/lab/go"
-        to_third = client(lab, "listen_for_data", THIRD, "5000", gate)
+        to_third = client(lab, "listen_for_data", THIRD, "5000", GATE)
         to_third.wait_line("^< 200 PORT")
         lab.wait_state("h", "received", 1)
         lab.wait_connection(21)
         lab.fail(services["g"])
         line = lab.take_over()
         assert line == "takeover: 1 repaired, 0 kept, 0 refused, 0 lost"
-        lab.namespaces["c"].path(gate).touch()
+        lab.namespaces["c"].path(GATE).touch()
         to_third.wait_line("^data served by ftp")
 
 
 def test_the_link_and_both_processes_come_back(tmp_path: Path) -> None:
+    """PORT's expectation lives for an hour: as each keeps its lifetime, PASV's minute would be over."""
     with ReplicatedPair("snat") as lab:
         start_ftp(lab, [4])
         services = lab.start_services("[helpers.ftp]\n", tmp_path)
         lab.run("g", "ip", "link", "set", "sync", "down")
         lab.wait_state("h", "connected", False)
-        transfers = announce(lab, 0)
+        to_client = client(lab, "listen_for_data", "10.0.1.2", "5000", GATE)
+        to_client.wait_line("^< 200 PORT")
         lab.run("g", "ip", "link", "set", "sync", "up")
-        lab.wait_state("h", "received", 2)
+        lab.wait_state("h", "received", 1)
         for name in "gh":
             space = lab.namespaces[name]
             (process,) = (p for p in space.processes if "replicate" in p.name)
             process.signal(signal.SIGKILL)
             process.wait()
             lab.start_replication(name)
-        lab.wait_state("h", "received", 2)
+        lab.wait_state("h", "received", 1)
         lab.wait_connection(21)
         lab.fail(services["g"])
-        assert lab.take_over() == "takeover: 2 repaired, 0 kept, 0 refused, 0 lost"
-        finish(lab, 0, transfers)
+        assert lab.take_over() == "takeover: 1 repaired, 0 kept, 0 refused, 0 lost"
+        lab.namespaces["c"].path(GATE).touch()
+        to_client.wait_line("^data served by ftp")
 
 
 def expected(lab: ReplicatedPair, ns: str) -> list[tuple[int, str]]:
