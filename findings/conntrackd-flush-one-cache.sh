@@ -7,36 +7,17 @@
 # Here: the notify script of docs/gateways.md uses -f, and `fwhelpers check` reports others; decision 0126.
 . "$(dirname "$(readlink -f "$0")")/lib.sh"
 debs conntrackd=1:1.4.7-1+b2 conntrack=1:1.4.7-1+b2
+cp "$(dirname "$(readlink -f "$0")")/ctnetlink.py" "$work"
 cat >"$work/announce.py" <<'END'
 """A control connection that has the kernel's ftp helper, and an expectation of it."""
-import socket, struct
+import socket
+from ctnetlink import CONNECTION, EXPECTATION, attr, connection, create, nest, number, pair
 
-def attr(kind, data):
-    return struct.pack("=HH", len(data) + 4, kind) + data + bytes(-len(data) % 4)
-
-def nest(kind, *parts):
-    return attr(kind | 0x8000, b"".join(parts))
-
-def pair(kind, source, target, sport, dport):
-    addresses = nest(1, attr(1, socket.inet_aton(source)), attr(2, socket.inet_aton(target)))
-    ports = attr(2, struct.pack("!H", sport)), attr(3, struct.pack("!H", dport))
-    return nest(kind, addresses, nest(2, attr(1, bytes([6])), *ports))
-
-def create(netlink, subsystem, *attributes):
-    body = b"\x02\0\0\0" + b"".join(attributes)
-    netlink.send(struct.pack("=IHHII", 16 + len(body), subsystem << 8, 0x605, 0, 0) + body)
-    error = struct.unpack_from("=i", netlink.recv(4096), 16)[0]
-    assert error == 0, error
-
-client, server = "10.0.1.2", "10.0.2.2"
 with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12) as netlink:
-    both = pair(1, client, server, 701, 21), pair(2, server, client, 21, 701)
-    state = nest(4, nest(1, attr(1, b"\x03")))  # ESTABLISHED
-    create(netlink, 1, *both, attr(3, struct.pack("!I", 14)), attr(7, struct.pack("!I", 300)), state,
-           nest(5, attr(1, b"ftp\0")))
-    ones = "255.255.255.255"
-    create(netlink, 2, both[0], pair(2, client, server, 0, 30000), pair(3, ones, ones, 0, 65535),
-           attr(4, struct.pack("!I", 300)))
+    create(netlink, CONNECTION, *connection(701, 21, 3, nest(5, attr(1, b"ftp\0"))))
+    client, server, ones = "10.0.1.2", "10.0.2.2", "255.255.255.255"
+    master, expected = pair(1, client, server, 701, 21), pair(2, client, server, 0, 30000)
+    create(netlink, EXPECTATION, master, expected, pair(3, ones, ones, 0, 65535), number(4, 300))
 END
 cat >"$work/flush.sh" <<'END'
 cd "$1"
