@@ -50,6 +50,8 @@ def with_timeout(
     if state.flow.l4 == "tcp" and state.keep_until:
         lifetime = max(remaining, _LEAST)
         if not packet.labels:
+            # its end will not be queued, and what it announces later may live longer
+            lifetime = max(lifetime, *(policy.timeout for policy in state.active.helper.policies))
             state.entry_end = now + _remaining(packet, lifetime)
             return _fixed(packet, verdict, lifetime)
         if _ends(packet) or any(_is_end_of(p, packet) for p in batch):

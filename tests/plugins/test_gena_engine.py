@@ -199,6 +199,20 @@ def test_a_renewal_while_the_connection_is_open() -> None:
     assert [(e.master, e.timeout) for e in reported] == 2 * [(c.orig, 1860)]
 
 
+@pytest.mark.parametrize(("later", "masters"), [(50, 1), (70, 2)])
+def test_a_subscription_after_the_connection_has_ended(later: int, masters: int) -> None:
+    """It may end a 32nd of its lifetime early, which is less than GENA's grace of a minute."""
+    c = connection()
+    c.c(m.subscribe())
+    c.s(m.accepted(sid=b"uuid:1"))
+    c.end()
+    d = another(c)
+    d.now += later
+    d.c(m.subscribe())
+    d.s(m.accepted(sid=b"uuid:2"))
+    assert len({e.master for e in c.maker.created}) == masters
+
+
 def test_subscriptions_with_one_callback_share_an_expectation() -> None:
     c = connection()
     c.c(m.subscribe())

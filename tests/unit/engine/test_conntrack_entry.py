@@ -20,7 +20,7 @@ ASSIGNED = labels.bits(labels.ASSIGNED)
 OUTLIVED = labels.bits(labels.ASSIGNED, labels.OUTLIVED)
 
 
-HELPER = Helper("ftp", ("tcp", "udp"), [21], DatagramParser, [Policy("data")])
+HELPER = Helper("ftp", ("tcp", "udp"), [21], DatagramParser, [Policy("data", timeout=7200)])
 
 
 def packet(
@@ -73,6 +73,15 @@ def test_a_tcp_connection_without_labels_is_fixed_at_once() -> None:
     """Its end would not be queued."""
     verdict = with_timeout(packet(8, 30), flow("tcp", 1900.0), ACCEPT, 100.0)
     assert (verdict.status, verdict.outlived) == (8 | IPS_FIXED_TIMEOUT, False)
+
+
+def test_without_labels_the_first_short_expectation_does_not_limit_the_next() -> None:
+    """GENA expects for 30 s with the request, and for the subscription's time with its answer."""
+    state = flow("tcp", 130.0)
+    verdict = with_timeout(packet(8, 30), state, ACCEPT, 100.0)
+    assert verdict.timeout == HELPER.policies[0].timeout + 1
+    assert state.can_keep(100.0 + HELPER.policies[0].timeout)
+    assert not state.can_keep(102.0 + HELPER.policies[0].timeout)
 
 
 def test_a_fixed_lifetime_can_not_be_changed() -> None:
