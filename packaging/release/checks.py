@@ -65,13 +65,13 @@ def git(root: Path, *arguments: str) -> str:
     """Return what git prints.
 
     Raises:
-        Refusal: git fails, with the last line of its complaint
+        Refusal: git fails, with the first line of its complaint
     """
     argv = ["git", "-C", str(root), *arguments]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     if done.returncode:
         complaint = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        raise Refusal(f"git {arguments[0]} failed: {complaint[-1]}")
+        raise Refusal(f"git {arguments[0]} failed: {complaint[0]}")
     return done.stdout
 
 

@@ -71,6 +71,8 @@ def segments(data: bytes) -> None:
 def private_data(data: bytes) -> None:
     """Any private data in the conntrack entry, for every helper."""
     for helper in PLUGINS.helpers.values():
+        if not helper.parser:  # the kernel's own
+            continue
         connection = Connection(helper, helper.l4s[0], "10.0.1.2:40000", "10.0.2.2:700")
         connection.info = data[:32].ljust(32, b"\0")
         connection.c(data[32:] or b"x")
