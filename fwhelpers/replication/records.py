@@ -73,7 +73,7 @@ class Ping(NamedTuple):
 
 
 class Pong(NamedTuple):
-    """The answer to a `Ping`."""
+    """The answer to a `Ping`; with number 0 it only says that data arrive."""
 
     number: int
     records: int  #: that the sender has of the other gateway
