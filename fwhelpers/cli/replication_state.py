@@ -31,11 +31,20 @@ def collect(config: ReplicationConfig | None) -> dict[str, Any] | None:
 
 def problems(state: Values | None) -> Iterator[Diagnostic]:
     """Yield what is wrong with it."""
-    if state is None or state.get("connected"):
+    if state is None:
         return
     if state["error"]:
         yield Diagnostic(_WHERE, state["error"], f"systemctl status {_UNIT}; it answers root only")
-    elif state["sending"] or state["receiving"]:
+        return
+    if state["detached"]:
+        problem = "the service of this gateway reports no expectations to it"
+        hint = (
+            "systemctl status fwhelpers; systemctl reload fwhelpers after [replication] was added"
+        )
+        yield Diagnostic(_WHERE, problem, hint)
+    if state["connected"]:
+        return
+    if state["sending"] or state["receiving"]:
         direction = "receives" if state["sending"] else "sends"
         problem = f"this gateway {direction} nothing"
         yield Diagnostic(_WHERE, problem, f"journalctl -u {_UNIT}, on both gateways")

@@ -192,7 +192,7 @@ class _Client(asyncio.Protocol):
         until, account = (
             (tracked.until - 1.0, None) if report is None else (report.until, report.account)
         )
-        remaining = until - time.monotonic()
+        remaining = min(until - time.monotonic(), records.MAX_REMAINING)
         if remaining <= 0 or len(tracked.raw.payload) > records.MAX_PAYLOAD:
             return False
         number = self._numbers.get(identity)

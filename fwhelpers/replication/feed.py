@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from fwhelpers.replication import records
 from fwhelpers.replication.connection import PING, RETRY, ConnectionEnded, Lines, close, reason_of
-from fwhelpers.replication.records import Begin, Status
+from fwhelpers.replication.records import Begin
+from fwhelpers.replication.state import State
 
 log = logging.getLogger("fwhelpers")
 
@@ -17,9 +17,9 @@ log = logging.getLogger("fwhelpers")
 class Feed:
     """Connects again whenever the connection ends; reports the status each second."""
 
-    def __init__(self, path: Path, status: Callable[[], Status]) -> None:
+    def __init__(self, path: Path, state: State) -> None:
         self._path = path
-        self._status = status
+        self._state = state
         self._lines: Lines | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._connected = asyncio.Event()
@@ -42,7 +42,7 @@ class Feed:
             self._lines, self._writer = lines, writer
             self._connected.set()
             while not writer.is_closing():
-                writer.write(records.encode(self._status()))
+                writer.write(records.encode(self._state.status()))
                 await asyncio.sleep(PING)
             raise ConnectionEnded("the service has closed the connection")
         finally:
@@ -72,6 +72,7 @@ class Feed:
                 own.transport.abort()
 
     def _report(self, problem: str) -> None:
+        self._state.detached = bool(problem)
         if problem != self._problem:
             self._problem = problem
             if problem:

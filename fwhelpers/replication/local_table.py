@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +18,7 @@ from fwhelpers.replication.state import State
 from fwhelpers.replication.table import MAX_RECORDS, Table
 
 _TIMEOUT = 5.0  #: seconds for a client to ask and to read
+_PART = 256  #: records that are encoded before other tasks of the loop run
 MAX_ANSWER = MAX_LINE * (MAX_RECORDS + 2)  #: bytes
 
 
@@ -32,6 +36,7 @@ class LocalTable:
         """Listens from here on. Raises OSError."""
         self._table = table
         self._state = state
+        self._taking = asyncio.Lock()
         self._sock = local_socket.listen(path)
 
     def close(self) -> None:
@@ -47,26 +52,35 @@ class LocalTable:
             if not local_socket.is_trusted(writer.get_extra_info("socket")):
                 return
             async with asyncio.timeout(_TIMEOUT):
-                (line, *_) = await Lines(reader).batch()
+                lines = Lines(reader)
+                (line, *_) = await lines.batch()
                 take = decode(line)
-                if isinstance(take, Take):
-                    writer.writelines(self._lines(take.mark))
-                    await writer.drain()
-                    writer.write_eof()
-                    await reader.read()  # until the client has closed
+                if isinstance(take, Take) and take.mark:
+                    async with self._taking:  # two take-overs at once do not create the same
+                        await self._give(take, lines, writer)
+                elif isinstance(take, Take):
+                    await self._give(take, lines, writer)
         except (ConnectionEnded, OSError, TimeoutError):
             pass
         finally:
             await close(writer)
 
-    def _lines(self, mark: bool) -> list[bytes]:
-        rows = self._table.records(time.monotonic(), mark)
-        messages: list[Message] = [self._state.status(), *rows, Complete()]
-        return [records.encode(message) for message in messages]
+    async def _give(self, take: Take, lines: Lines, writer: asyncio.StreamWriter) -> None:
+        rows = self._table.records(time.monotonic())
+        messages: Iterator[Message] = chain([self._state.status()], rows, [Complete()])
+        while part := list(islice(messages, _PART)):
+            writer.write(b"".join(map(records.encode, part)))
+            await writer.drain()
+            await asyncio.sleep(0)  # the other gateway waits for answers meanwhile
+        writer.write_eof()
+        # what did not arrive is there for the next attempt
+        (line, *_) = await lines.batch()
+        if take.mark and isinstance(decode(line), Complete):
+            self._table.mark(rows)
 
 
 def ask(path: Path, mark: bool, timeout: float) -> Answer:
-    """Ask the process for all that it has, `timeout` seconds at most. With `mark` its records count as taken.
+    """Ask the process for all that it has, `timeout` seconds at most. With `mark` its records count as taken then.
 
     Raises OSError, or ValueError if the answer can't be understood.
     """
@@ -80,6 +94,13 @@ def ask(path: Path, mark: bool, timeout: float) -> Answer:
             data += part
             if len(data) > MAX_ANSWER or time.monotonic() > until:
                 raise TimeoutError("the answer takes too long")
+        answer = _decode(data)
+        with suppress(OSError):  # a former version has closed the connection
+            sock.sendall(records.encode(Complete()))
+    return answer
+
+
+def _decode(data: bytearray) -> Answer:
     messages = [records.decode(bytes(line)) for line in data.splitlines()]
     if not messages or not isinstance(messages[0], Status) or messages[-1] != Complete():
         raise ValueError("the answer is not complete")

@@ -11,6 +11,7 @@ from fwhelpers.config.model import ReplicationConfig
 from fwhelpers.replication import records
 from fwhelpers.replication.connection import (
     HANDSHAKE,
+    PING,
     SILENCE,
     ConnectionEnded,
     Lines,
@@ -111,6 +112,7 @@ class Receiver:
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def _receive(self, lines: Lines, writer: asyncio.StreamWriter) -> None:
+        answered = time.monotonic()
         while True:
             batch = await lines.batch(SILENCE)
             now = time.monotonic()
@@ -126,6 +128,11 @@ class Receiver:
                         self._table.end(number)
                     case Ping(number):
                         writer.write(records.encode(Pong(number, len(self._table))))
+                        answered = now
+            if now - answered >= PING:
+                # on a slow link the next ping waits behind more data than arrive in SILENCE
+                writer.write(records.encode(Pong(0, len(self._table))))
+                answered = now
             try:
                 async with asyncio.timeout(SILENCE):
                     await writer.drain()

@@ -73,7 +73,7 @@ class Ping(NamedTuple):
 
 
 class Pong(NamedTuple):
-    """The answer to a `Ping`."""
+    """The answer to a `Ping`; with number 0 it only says that data arrive."""
 
     number: int
     records: int  #: that the sender has of the other gateway
@@ -89,6 +89,9 @@ class Status(NamedTuple):
     lag: float | None = None  #: seconds from a ping to its answer
     received: int = 0  #: records of the other gateway here
     confirmed: int = 0  #: records of this gateway there, as it says
+    detached: bool = (
+        False  #: the service of this gateway is not connected, and reports no expectations
+    )
 
     @property
     def connected(self) -> bool:
@@ -194,6 +197,7 @@ def _status(fields: dict[str, Any]) -> Status:
         None if lag is None else number(lag),
         integer(fields["received"]),
         integer(fields["confirmed"]),
+        flag(fields.get("detached", False)),
     )
 
 

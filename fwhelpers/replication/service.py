@@ -35,7 +35,7 @@ async def serve(
     state = State(table)
     receiver = Receiver(config, credentials, table, state)
     local = LocalTable(runtime / local_socket.TABLE, table, state)
-    feed = Feed(feed_path, state.status)
+    feed = Feed(feed_path, state)
     sender = Sender(config, credentials, feed, state)
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -17,6 +17,7 @@ class State:
     def __init__(self, table: Table) -> None:
         self.lag: float | None = None  #: seconds from a ping to its answer
         self.confirmed = 0  #: records of this gateway that the other one has
+        self.detached = True  #: there is no connection to the service of this gateway
         self._table = table
         self._hellos: dict[str, Hello] = {}  # by the direction of the connections that are up
         self._problems: dict[str, str] = {}  # by direction
@@ -52,4 +53,5 @@ class State:
             None if self.lag is None else round(self.lag, 6),
             len(self._table),
             self.confirmed,
+            self.detached,
         )

@@ -7,6 +7,7 @@ reconnection all of them are sent again, and those that are not are removed.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fwhelpers.kernel.raw_events import ExpectationBytes
@@ -77,15 +78,20 @@ class Table:
                 del self._entries[identity]
                 self._forget_number(entry)
 
-    def records(self, now: float, mark: bool = False) -> list[Live]:
-        """Return the records with the seconds that remain. With `mark` they count as taken from then on."""
+    def records(self, now: float) -> list[Live]:
+        """Return the records with the seconds that remain."""
         self.expire(now)
-        records = []
-        for entry in self._entries.values():
-            remaining = entry.until - now
-            records.append(entry.record._replace(remaining=remaining, taken=entry.taken))
-            entry.taken |= mark
-        return records
+        return [
+            entry.record._replace(remaining=entry.until - now, taken=entry.taken)
+            for entry in self._entries.values()
+        ]
+
+    def mark(self, records: Iterable[Live]) -> None:
+        """Count as taken what a take-over has got of it."""
+        for record in records:
+            entry = self._entries.get(record.identity)
+            if entry is not None:
+                entry.taken = True
 
     def _forget_number(self, entry: _Entry) -> None:
         if self._identities.get(entry.record.number) == entry.record.identity:

@@ -70,6 +70,19 @@ def test_one_direction(
     assert next(module.lines(module.collect(config))).startswith("replication: not connected since")
 
 
+@pytest.mark.parametrize(
+    ("up", "others"), [(True, []), (False, ["the other gateway is not connected"])]
+)
+def test_a_service_that_reports_nothing(
+    config: ReplicationConfig, status: list[Status], up: bool, others: list[str]
+) -> None:
+    status[0] = Status(up, up, detached=True)
+    assert problems(config) == [
+        "the service of this gateway reports no expectations to it",
+        *others,
+    ]
+
+
 def test_files(config: ReplicationConfig, status: list[Status]) -> None:
     config.key.chmod(0o644)
     (problem,) = problems(config)

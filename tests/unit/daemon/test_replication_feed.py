@@ -157,6 +157,20 @@ def test_the_event_may_come_before_the_report(tmp_path: Path, readers: int) -> N
     run(tmp_path, scenario)
 
 
+@pytest.mark.parametrize("reported", [False, True])
+def test_a_lifetime_that_the_other_gateway_would_refuse(tmp_path: Path, reported: bool) -> None:
+    async def scenario(manager: Manager) -> None:
+        client = await manager.client()
+        assert await client.next() == Complete()
+        expected = replace(expectation(), timeout=0xFFFFFFFF)
+        if reported:
+            manager.worker(expected, timeout=0xFFFFFFFF)
+        manager.kernel(expected)
+        assert (await client.live()).remaining == records.MAX_REMAINING
+
+    run(tmp_path, scenario)
+
+
 def test_what_is_not_ours_is_not_sent(tmp_path: Path) -> None:
     async def scenario(manager: Manager) -> None:
         manager.kernel(expectation(5000, "irc"))

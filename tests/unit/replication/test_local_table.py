@@ -14,7 +14,7 @@ from replicated import live
 
 from fwhelpers.replication import local_socket, local_table, records
 from fwhelpers.replication.local_table import LocalTable
-from fwhelpers.replication.records import Complete, Status
+from fwhelpers.replication.records import Complete, Status, Take
 from fwhelpers.replication.state import State
 from fwhelpers.replication.table import Table
 
@@ -48,6 +48,77 @@ def test_other_users_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(local_socket, "is_trusted", lambda sock: False)
     with pytest.raises((ValueError, OSError), match=r"\w"):
         ask(tmp_path / "table", Table())
+
+
+def taken(path: Path, table: Table, client: Callable[[socket.socket], None]) -> bool:
+    """Return whether the only record is marked after a client has done something in place of a take-over."""
+
+    def connect() -> None:
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.connect(str(path))
+            sock.sendall(records.encode(Take(mark=True)))
+            client(sock)
+
+    async def main() -> bool:
+        local = LocalTable(path, table, State(table))
+        task = asyncio.get_running_loop().create_task(local.run())
+        try:
+            await asyncio.to_thread(connect)
+            answer = await asyncio.to_thread(local_table.ask, path, True, 60)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            local.close()
+        return answer.records[0].taken
+
+    return asyncio.run(main())
+
+
+def reads(sock: socket.socket) -> None:
+    while sock.recv(1000):
+        pass
+
+
+def confirms(sock: socket.socket) -> None:
+    reads(sock)
+    sock.sendall(records.encode(Complete()))
+
+
+@pytest.mark.parametrize("client", [lambda sock: None, lambda sock: sock.recv(1), reads])
+def test_records_that_a_take_over_did_not_get_are_not_taken(
+    tmp_path: Path, client: Callable[[socket.socket], None]
+) -> None:
+    table = Table()
+    table.add(live(), time.monotonic())
+    assert not taken(tmp_path / "table", table, client)
+
+
+def test_records_that_it_got_are_taken(tmp_path: Path) -> None:
+    table = Table()
+    table.add(live(), time.monotonic())
+    assert taken(tmp_path / "table", table, confirms)
+
+
+def test_of_two_take_overs_at_once_one_gets_them(tmp_path: Path) -> None:
+    table = Table()
+    for number in range(1, 2001):
+        table.add(live(number, 5000 + number), time.monotonic())
+
+    async def main() -> list[local_table.Answer]:
+        path = tmp_path / "table"
+        local = LocalTable(path, table, State(table))
+        task = asyncio.get_running_loop().create_task(local.run())
+        try:
+            asks = [asyncio.to_thread(local_table.ask, path, True, 60) for _ in range(2)]
+            return await asyncio.gather(*asks)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            local.close()
+
+    answers = asyncio.run(main())
+    assert sorted(any(r.taken for r in answer.records) for answer in answers) == [False, True]
+    assert all(len({r.taken for r in answer.records}) == 1 for answer in answers)
 
 
 @pytest.fixture

@@ -110,6 +110,30 @@ def test_the_other_gateway_is_heard(pair: Pair) -> None:
     run(pair, scenario)
 
 
+def test_a_sender_whose_pings_wait_behind_its_data_is_answered(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PING", 0.01)
+
+    async def scenario(server: Server) -> None:
+        reader, writer = await server.connect()
+        writer.write(HELLO + records.encode(Begin()))
+        await reader.readline()
+        answers = asyncio.create_task(reader.readline())
+        number = 0
+        while not answers.done():
+            number += 1
+            writer.write(records.encode(live(number, number)))
+            await asyncio.sleep(0.02)
+            assert number < 500
+        pong = records.decode(answers.result()[:-1])
+        assert isinstance(pong, Pong)
+        assert pong.number == 0
+        assert pong.records >= 1
+
+    run(pair, scenario)
+
+
 def test_a_newer_version_may_say_more(pair: Pair) -> None:
     async def scenario(server: Server) -> None:
         reader, writer = await server.connect()

@@ -41,7 +41,7 @@ MESSAGES: list[Message] = [
     Ping(0),
     Pong(3, 0),
     Status(),
-    Status(True, True, 1e9, "1.2", 0.001, 16384, 3),
+    Status(True, True, 1e9, "1.2", 0.001, 16384, 3, True),
     Take(False),
     Take(True),
 ]

@@ -47,7 +47,7 @@ def run(
         first, second = pair
         config = first.config(second)
         state = State(Table())
-        feed = Feed(first.runtime / "replication", state.status)
+        feed = Feed(first.runtime / "replication", state)
         sender = Sender(config, Credentials(config), feed, state)
         tls = context(own or second.folder, first.folder, version)
 

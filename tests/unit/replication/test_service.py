@@ -157,8 +157,10 @@ def test_a_manager_that_restarts(pair: Pair, manager: Manager) -> None:
         assert time.monotonic() < until
         time.sleep(0.05)
     assert ports(second.wait(lambda a: a.status.connected)) == [5000]
+    pair[0].wait(lambda a: a.status.detached)
     manager._loop.call_soon_threadsafe(manager.feed.configure, True)
     second.wait(lambda a: ports(a) == [5001])
+    pair[0].wait(lambda a: not a.status.detached)
 
 
 def test_a_take_over_marks_them(pair: Pair, manager: Manager) -> None:
