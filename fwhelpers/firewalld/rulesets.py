@@ -16,7 +16,7 @@ from fwhelpers.ruleset.syntax import PIN_TABLE, TABLE
 
 #: NF_IP_PRI_CONNTRACK. Before it `ct helper set` finds no connection (nft_ct.c: nft_ct_helper_obj_eval)
 CONNTRACK = -200
-ASSIGN = -150  #: the priority at which we assign
+ASSIGN = -150  #: the priority at which we assign, nft's `mangle`
 
 Place = tuple[str, str, str]  #: family, table and name
 Enabled = Sequence[tuple[HelperConfig, Helper]]
@@ -56,6 +56,12 @@ def of_rulesets(objects: Iterable[Object], enabled: Enabled = ()) -> Iterator[Di
                 foreign.chain,
                 f"assigns helper {foreign.kind} at priority {foreign.priority}, before ours",
                 f"remove the rule, or move it behind {ASSIGN}: the first assignment wins",
+            )
+        elif foreign.priority == ASSIGN and foreign.kind not in ours:
+            yield Diagnostic(
+                foreign.chain,
+                f"assigns helper {foreign.kind} at our priority {ASSIGN}: of equal chains the one loaded last is first",
+                f"move the rule behind {ASSIGN}: the first assignment wins",
             )
     yield from ruleset.unaccepted()
     yield from ruleset.untracked(enabled)

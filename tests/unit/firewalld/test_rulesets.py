@@ -132,6 +132,13 @@ def test_a_helper_assigned_before_ours() -> None:
     assert list(of_rulesets(ruleset("fwhelpers", -160))) == []
 
 
+def test_a_helper_assigned_at_our_priority() -> None:
+    """The order of the two chains changes with each reload of one of them."""
+    (diagnostic,) = of_rulesets(ruleset("raw", -150))
+    assert "the one loaded last is first" in diagnostic.problem
+    assert list(of_rulesets(ruleset("raw", -149))) == []
+
+
 def test_our_helper_assigned_by_others_is_no_mistake() -> None:
     objects = ruleset("raw", -160)
     objects[0]["ct helper"]["type"] = "fw-ftp"
