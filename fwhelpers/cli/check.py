@@ -66,7 +66,7 @@ def report(path: Path) -> Iterator[Row]:
     yield from _diagnosed("firewalld", check_firewalls.firewalld(files))
     yield from _diagnosed("NetworkManager", check_firewalls.networkmanager(files))
     yield from _diagnosed("ufw", check_firewalls.ufw(files))
-    yield from _diagnosed("other rules", check_firewalls.rulesets())
+    yield from _diagnosed("other rules", check_firewalls.rulesets(files))
     yield from _diagnosed(
         "two gateways",
         check_gateways.synchronisation(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from fwhelpers.cli import check_ufw, providers
+from fwhelpers.cli import check_iptables, check_ufw, providers
 from fwhelpers.cli.common import Setup
 from fwhelpers.cli.providers import NetworkManager
 from fwhelpers.config.validators import suggest
 from fwhelpers.firewalld.assignments import derive_assignments
-from fwhelpers.firewalld.diagnostics import Diagnostic, of_firewalld, of_rulesets
+from fwhelpers.firewalld.diagnostics import Diagnostic, of_firewalld
+from fwhelpers.firewalld.rulesets import of_rulesets
 from fwhelpers.networkmanager.references import GROUPS, TYPES, references
 
 #: before Linux 6.0: the kernel assigns its own helpers by port, at conntrack's priority
@@ -90,7 +91,7 @@ def automatic() -> bool:
     return AUTOMATIC.exists() and AUTOMATIC.read_text().strip() == "1"
 
 
-def rulesets() -> Iterator[Diagnostic | str]:
+def rulesets(setup: Setup) -> Iterator[Diagnostic | str]:
     """Diagnostics of all rules in the kernel, and the number of tables."""
     from contextlib import closing
 
@@ -99,7 +100,11 @@ def rulesets() -> Iterator[Diagnostic | str]:
     with closing(Nft()) as nft:
         objects = nft.objects("ruleset")
     yield f"{sum('table' in item for item in objects)} tables"
-    yield from of_rulesets(objects)
+    config = providers.effective(setup)[0].config
+    helpers = setup.plugins.helpers
+    enabled = [(inspected, helpers[name]) for name, inspected in config.inspected.items()]
+    yield from of_rulesets(objects, enabled)
+    yield from check_iptables.diagnose(check_iptables.read(objects), enabled)
     if automatic():
         yield Diagnostic(
             "nf_conntrack_helper",

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 
 from fwhelpers.api import Helper
-from fwhelpers.cli import check_ufw
+from fwhelpers.cli import check_iptables, check_ufw
 from fwhelpers.cli.check_firewalls import automatic
 from fwhelpers.cli.common import Setup
 from fwhelpers.cli.providers import effective
 from fwhelpers.config import Config
-from fwhelpers.firewalld.diagnostics import ASSIGN, Diagnostic, ForeignAssignment, of_helpers
+from fwhelpers.firewalld.diagnostics import Diagnostic
+from fwhelpers.firewalld.rulesets import ASSIGN, ForeignAssignment, of_helpers
 from fwhelpers.registration import kernel_helpers
 
 
@@ -27,7 +28,8 @@ def acting(files: Setup) -> Iterator[Diagnostic | str]:
     ]
     with closing(Nft()) as nft:
         missing = kernel_helpers.missing(by_kernel, nft)
-        foreign = list(of_helpers(nft.objects("ruleset")))
+        objects = nft.objects("ruleset")
+    foreign = [*of_helpers(objects), *check_iptables.assignments(check_iptables.read(objects))]
     with suppress(PermissionError):  # the section on ufw says so
         foreign += check_ufw.assignments(check_ufw.read_files())
     yield from describe(active.config, active.plugins.helpers, foreign, automatic())

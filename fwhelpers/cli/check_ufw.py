@@ -15,7 +15,8 @@ from typing import Any
 
 from fwhelpers.api import Helper
 from fwhelpers.cli.common import Setup
-from fwhelpers.firewalld.diagnostics import Diagnostic, ForeignAssignment
+from fwhelpers.firewalld.diagnostics import Diagnostic
+from fwhelpers.firewalld.rulesets import ForeignAssignment
 
 ROOT = Path("/")
 RAW = -300  #: the priority of iptables' table raw

@@ -88,9 +88,8 @@ class _Reader:
                     yield zone_member
                 elif self.snapshot.ipsets.get(source.removeprefix("ipset:"), source):
                     setting = f"source {source}"
-                    self.unsupported.append(
-                        Unsupported(zone.name, setting, "use addresses, networks or MACs")
-                    )
+                    hint = "use addresses, networks or MACs, and an ipset without a timeout"
+                    self.unsupported.append(Unsupported(zone.name, setting, hint))
         for zone in zones:
             for name in zone.interfaces:
                 if is_interface(name.removesuffix("+") or "x"):

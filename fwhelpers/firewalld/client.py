@@ -73,12 +73,7 @@ async def read_snapshot(client: Client) -> Snapshot:
             name: decode.helper(name, await queries.settings(MAIN, "getHelperSettings", name))
             for name in sorted({h for service in services.values() for h in service.helpers})
         },
-        ipsets={
-            source.removeprefix("ipset:"): await queries.entries(source.removeprefix("ipset:"))
-            for zone in zones.values()
-            for source in zone.sources
-            if source.startswith("ipset:")
-        },
+        ipsets=await queries.ipsets(source for zone in zones.values() for source in zone.sources),
         version=await queries.property("version"),
         state=await queries.property("state"),
         panic=bool(await client.call(MAIN, "queryPanicMode")),
@@ -131,8 +126,23 @@ class _Queries:
                 pending += services[name].includes
         return services
 
-    async def entries(self, name: str) -> tuple[str, ...]:
-        return decode.strings(await self.settings(IPSET, "getEntries", name))
+    async def ipsets(self, sources: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Return the entries of the ipsets among sources, without those whose entries firewalld does not know.
+
+        These are the ones with a timeout (fw_ipset.py: IPSET_WITH_TIMEOUT).
+        """
+        ipsets = {}
+        for source in sources:
+            name = source.removeprefix("ipset:")
+            if name == source:
+                continue
+            try:
+                entries = await self._client.call(IPSET, "getEntries", "s", name)
+            except BusError as error:
+                self._tolerate(error)
+                continue
+            ipsets[name] = decode.strings(entries)
+        return ipsets
 
     async def property(self, name: str) -> str:
         """Empty if denied: firewalld 1.3 requires the right to change its configuration for it."""

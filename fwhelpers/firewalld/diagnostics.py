@@ -1,22 +1,14 @@
-"""Diagnoses common mistakes in firewall configurations, each with a hint. No I/O."""
+"""Diagnoses common mistakes in firewalld's configuration, each with a hint. No I/O."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fwhelpers.api import Helper
 from fwhelpers.firewalld.assignments import ZoneResult
 from fwhelpers.firewalld.model import Policy, Snapshot, Zone
 from fwhelpers.firewalld.xml import name
-from fwhelpers.ruleset.syntax import PIN_TABLE, TABLE
-
-_RELATED = re.compile(r'"related"|"xt":')
-
-ASSIGN = -150  #: the priority at which we assign
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,67 +73,3 @@ def _helpers(name: str, snapshot: Snapshot, visited: set[str]) -> set[str]:
     visited.add(name)
     inner = (_helpers(include, snapshot, visited) for include in service.includes)
     return set(service.helpers).union(*inner)
-
-
-def of_rulesets(objects: Iterable[Mapping[str, Any]]) -> Iterator[Diagnostic]:
-    """Yield the mistakes of a ruleset, given as the objects of `nft -j list ruleset`."""
-    listed = list(objects)
-    for foreign in of_helpers(listed):
-        if foreign.priority < ASSIGN:
-            yield Diagnostic(
-                foreign.chain,
-                f"assigns helper {foreign.kind} at priority {foreign.priority}, before ours",
-                f"remove the rule, or move it behind {ASSIGN}: the first assignment wins",
-            )
-    chains, rules = _chains(listed), _foreign_rules(listed)
-    # nft shows no details of iptables-nft's matches, so their tables are exempt
-    related = {(r["family"], r["table"]) for r in rules if _RELATED.search(json.dumps(r["expr"]))}
-    for (family, table, _), chain in chains.items():
-        drops = chain.get("policy") == "drop" and chain.get("type") == "filter"
-        if drops and chain.get("hook") in ("input", "forward") and (family, table) not in related:
-            yield Diagnostic(
-                _name(chain),
-                "has policy drop and no rule that accepts related connections",
-                f"nft insert rule {_name(chain)} ct state established,related accept",
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class ForeignAssignment:
-    """A rule of another table that assigns a helper."""
-
-    kind: str  #: the helper's name in the kernel
-    chain: str  #: family, table and chain
-    priority: int  #: of the chain's hook; 0 for a chain without one
-
-
-def of_helpers(objects: Iterable[Mapping[str, Any]]) -> Iterator[ForeignAssignment]:
-    """Yield the assignments of other tables in a ruleset, given as the objects of `nft -j list ruleset`."""
-    listed = list(objects)
-    chains = _chains(listed)
-    types = {_place(o["ct helper"]): o["ct helper"]["type"] for o in listed if "ct helper" in o}
-    for rule in _foreign_rules(listed):
-        place = rule["family"], rule["table"], rule["chain"]
-        for statement in rule.get("expr", ()):
-            helper = statement.get("ct helper") if isinstance(statement, dict) else None
-            if isinstance(helper, str):
-                kind = types.get((rule["family"], rule["table"], helper), helper)
-                priority = chains.get(place, {}).get("prio", 0)
-                yield ForeignAssignment(kind, " ".join(place), priority)
-
-
-def _chains(objects: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str, str], Mapping[str, Any]]:
-    return {_place(o["chain"]): o["chain"] for o in objects if "chain" in o}
-
-
-def _foreign_rules(objects: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    rules = (o["rule"] for o in objects if "rule" in o)
-    return [rule for rule in rules if rule["table"] not in (TABLE, PIN_TABLE)]
-
-
-def _place(item: Mapping[str, Any]) -> tuple[str, str, str]:
-    return item["family"], item["table"], item["name"]
-
-
-def _name(chain: Mapping[str, Any]) -> str:
-    return f"{chain['family']} {chain['table']} {chain['name']}"

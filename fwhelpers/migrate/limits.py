@@ -56,9 +56,9 @@ class Conditions:
 
     def protocol(self, name: str) -> None:
         """Limit the rule to a transport."""
-        if name not in ("tcp", "udp") or self.l4 not in ("", name):
+        former, self.l4 = self.l4, name
+        if name not in ("tcp", "udp") or former not in ("", name):
             raise Unfit(f"protocol {shown(name)} has no helper")
-        self.l4 = name
 
     def family(self, family: int) -> None:
         """Limit the rule to an address family."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
 from fwhelpers.migrate import nft_syntax
+from fwhelpers.migrate.exits import Exit, before
 from fwhelpers.migrate.iptables import Finding, Match, Unsupported
-from fwhelpers.migrate.limits import Conditions, Unfit, interface, networks, ports
-from fwhelpers.migrate.nft_syntax import Statement, Table
+from fwhelpers.migrate.limits import Assignment, Conditions, Unfit, interface, networks, ports
+from fwhelpers.migrate.nft_syntax import Ruleset, Statement, Table
 from fwhelpers.migrate.notes import Origin, shown
 
 _TABLES = {"ip": {4}, "ip6": {6}, "inet": {4, 6}}
@@ -31,7 +34,13 @@ def read(file: str, text: str) -> Iterator[Finding]:
         origin = Origin(file, statement.line)
         hook = ruleset.hooks.get((table, chain), chain)
         if "set" in statement.words:
-            yield _rule(table, hook, statement, objects, origin)
+            rule = _rule(table, hook, statement, objects, origin)
+            passed = (
+                before(rule, _exits(ruleset, table, chain, origin))
+                if isinstance(rule, Assignment)
+                else None
+            )
+            yield Unsupported(rule.helper, origin, passed.reason()) if passed else rule
         else:
             yield from (Match(name, origin) for name in _matched(statement.words))
 
@@ -49,13 +58,30 @@ def _matched(words: tuple[str, ...]) -> Iterator[str]:
             yield words[at + 2].strip('"')
 
 
+def _exits(ruleset: Ruleset, table: Table, chain: str, at: Origin) -> Iterator[Exit]:
+    """Yield the rules of a chain before a line behind which the chain may not go on."""
+    for exit_table, exit_chain, statement in ruleset.exits:
+        here = (exit_table, exit_chain) == (table, chain) and statement.line < at.line
+        if here and _concerns_first(statement.words):
+            rule = _Rule(statement.words, Conditions(set(_TABLES.get(table[0], ()))))
+            with suppress(Unfit):
+                rule.all()
+            yield Exit(replace(at, line=statement.line), rule.conditions)
+
+
+def _concerns_first(words: tuple[str, ...]) -> bool:
+    """Return whether a rule may match a connection's first packet, which alone can get a helper."""
+    states = ("ct", "state") in pairwise(words)
+    return not states or "new" in words or any(word.startswith("@") for word in words)
+
+
 def _rule(
     table: Table,
     hook: str,
     statement: Statement,
     objects: dict[tuple[Table, str], _Object],
     origin: Origin,
-) -> Finding:
+) -> Assignment | Unsupported:
     named = statement.words[statement.words.index("set") + 1 :][:1]
     object_ = objects.get((table, "".join(named).strip('"')))
     try:

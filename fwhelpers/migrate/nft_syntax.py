@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import NamedTuple
 
 Table = tuple[str, str]  #: family and name
@@ -26,6 +27,8 @@ _TOKEN = re.compile(
 )
 _ADD = frozenset({"add", "insert", "create"})
 _FAMILIES = ("ip", "ip6", "inet", "arp", "bridge", "netdev")
+#: verdicts and statements that may take connections out of a chain; a dropped packet makes no connection
+_LEAVING = frozenset({"accept", "return", "goto", "queue", "notrack"})
 
 
 class Statement(NamedTuple):
@@ -37,11 +40,15 @@ class Statement(NamedTuple):
 
 @dataclass(slots=True)
 class Ruleset:
-    """The objects and rules that may concern helpers. `hooks` has the hook of each base chain."""
+    """The objects and rules that may concern helpers. `hooks` has the hook of each base chain.
+
+    `exits` are the other rules behind which a chain may not go on.
+    """
 
     objects: dict[tuple[Table, str], list[Statement]] = field(default_factory=dict)
     hooks: dict[tuple[Table, str], str] = field(default_factory=dict)
     rules: list[tuple[Table, str, Statement]] = field(default_factory=list)
+    exits: list[tuple[Table, str, Statement]] = field(default_factory=list)
 
 
 def scan(text: str) -> Ruleset:
@@ -135,6 +142,8 @@ class _Scanner:
             self.ruleset.hooks[table, chain] = statement.words[statement.words.index("hook") + 1]
         elif "helper" in statement.words:
             self.ruleset.rules.append((table, chain, statement))
+        elif statement.words[:1] != ("policy",) and _leaves(statement.words):
+            self.ruleset.exits.append((table, chain, statement))
 
     def object(self, table: Table, name: str, statement: Statement) -> None:
         self.ruleset.objects.setdefault((table, name), []).append(statement)
@@ -142,6 +151,11 @@ class _Scanner:
 
 def _is_command(words: list[str]) -> bool:
     return not _ADD.isdisjoint(words[:6])
+
+
+def _leaves(words: tuple[str, ...]) -> bool:
+    mapped = any(word == "vmap" and after.startswith("@") for word, after in pairwise(words))
+    return mapped or not _LEAVING.isdisjoint(words)
 
 
 def _table(words: tuple[str, ...]) -> tuple[Table, tuple[str, ...]]:

@@ -249,14 +249,14 @@ HOSTS = (
         "dhcpv6",
         (547,),
         groups=("ff02::1:2", "ff05::1:3"),
-        # all messages of clients: RFC 8415 §7.3, RFC 9686 §4.2
-        signature=(match_bytes(0, *(bytes((kind,)) for kind in (1, 3, 4, 5, 6, 8, 9, 11, 36))),),
+        # all messages of clients: RFC 8415 §7.3, RFC 5007 §4.1, RFC 7341 §6, RFC 9686 §4.2
+        signature=(match_bytes(0, *(bytes((kind,)) for kind in dhcpv6.CLIENT)),),
         source_ports=(546,),
         size=(8, 1500),
         reply_port=ANY,  # RFC 8415 §7.2 names the port on which servers listen, not the one from which they answer
         window=30,
         longest=120,
-        spec="RFC 8415, 9686",
+        spec="RFC 8415, 5007, 7341, 9686",
         validator=dhcpv6.check,
         doc="IPv6 addresses and prefixes for this host",
     ),

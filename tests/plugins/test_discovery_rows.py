@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from discovery_messages import CASES, PROBE
 from fwhelpers_plugins.discovery import fwhelpers_helpers
@@ -45,6 +47,20 @@ def test_request(name: str) -> None:
     assert event.l4 == ("tcp" if row.announces else "udp")
     assert event.sources
     assert 1 <= (event.timeout or 0) <= HELPERS[name].policies[0].timeout
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - {"netbios-ns"}))  # it wants no answers either
+def test_the_filter_admits_what_the_validator_accepts(name: str) -> None:
+    """The signature filters early; what it lacks no validator sees."""
+    row = HELPERS[name].extra["row"]
+    request, sport = CASES[name][0], 546 if name == "dhcpv6" else 40000
+    for at, byte in itertools.product(range(min(len(request), 16)), range(256)):
+        changed = request[:at] + bytes((byte,)) + request[at + 1 :]
+        try:
+            accepts = row.validator is not None and row.validator(changed, sport) is not None
+        except ParseError:
+            continue
+        assert not accepts or row.matches(changed, sport), changed[:16]
 
 
 @pytest.mark.parametrize("name", CASES)

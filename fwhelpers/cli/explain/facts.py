@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
 
 from fwhelpers.cli.explain.matching import Truth
 from fwhelpers.cli.explain.packets import control_packets
@@ -20,6 +19,7 @@ from fwhelpers.cli.explain.rule_walk import ACCEPT, DROP, Decision, assigned_hel
 from fwhelpers.cli.explain.sources import State
 from fwhelpers.cli.status import describe_connection, describe_expected, describe_refusal
 from fwhelpers.firewalld.model import Snapshot
+from fwhelpers.firewalld.sources import member
 
 MAX_NEAR = 5  #: expectations, refusals and connections that are shown beside the answer
 
@@ -95,21 +95,16 @@ def _zones(question: Question, state: State) -> Iterator[Fact]:
 
 def zone_of(address: Address, interface: str, firewalld: Snapshot) -> str:
     """Return firewalld's zone of a host behind an interface: by source, by interface, or the default."""
-    for zone in firewalld.zones.values():
-        if any(_contains(source, address) for source in zone.sources):
+    zones = sorted(firewalld.zones.values(), key=lambda zone: (zone.priority, zone.name))
+    for zone in zones:
+        members = (member(zone.name, source, firewalld.ipsets) for source in zone.sources)
+        if any(address in network for m in members if m for network in m.networks):
             return zone.name
-    for zone in firewalld.zones.values():
+    for zone in zones:
         wildcards = (n.removesuffix("+") for n in zone.interfaces if n.endswith("+"))
         if interface in zone.interfaces or any(map(interface.startswith, wildcards)):
             return zone.name
     return firewalld.default_zone
-
-
-def _contains(source: str, address: Address) -> bool:
-    try:
-        return ip_address(str(address)) in ip_network(source, strict=False)
-    except ValueError:  # a MAC address or an ipset
-        return False
 
 
 def _expectations(question: Question, state: State, expectation: Values | None) -> Iterator[Fact]:

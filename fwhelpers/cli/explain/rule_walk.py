@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fwhelpers.cli.explain.matching import ABSENT, Packet, Truth, contains, matches, read
+from fwhelpers.firewalld.rulesets import CONNTRACK
 from fwhelpers.ruleset.syntax import TABLE
 
 MAX_RULES = 200_000  #: evaluated for one packet; beyond, the rest is unknown
@@ -134,6 +135,8 @@ def assigned_helpers(ruleset: Ruleset, hook: str, packet: Packet) -> list[Assign
     """Return the helpers that rules of a hook assign to the packet's connection; the first one is effective."""
     assigned: list[Assigned] = []
     for key in ruleset.base_chains(hook, packet.source.version):
+        if int(ruleset.chains[key].get("prio", 0)) < CONNTRACK:  # no connection yet
+            continue
         walk = Walk(ruleset, packet)
         walk.through(key)
         assigned += walk.assigned
@@ -185,9 +188,8 @@ class Walk:
                 truth = min(truth, matches(value, self._packet, sets))
             elif name in _CONDITIONS:
                 truth = min(truth, Truth.MAYBE)
-            elif name == "ct helper" and isinstance(value, str):
-                helper = self._ruleset.helpers.get((*key[:2], value), value)
-                self.assigned.append(Assigned(helper, truth, key, self._ruleset.text(rule)))
+            elif name == "ct helper":
+                self._assign(value, rule, key, truth)
             elif name == "vmap":
                 return self._map(value, rule, key, reach, truth, depth)
             elif name in _ENDS or name in ("jump", "goto", "return"):
@@ -196,6 +198,18 @@ class Walk:
             if truth is Truth.NO:
                 break
         return reach, Truth.NO
+
+    def _assign(self, value: Any, rule: Mapping[str, Any], key: ChainKey, truth: Truth) -> None:
+        sets = self._ruleset.sets.get(key[:2], {})
+        names = [(value, truth)]
+        if isinstance(value, dict):  # from a map
+            field_value = read(value["map"]["key"], self._packet)
+            pairs = value["map"]["data"].get("set", ()) if field_value is not ABSENT else ()
+            hits = ((name, contains(field_value, at, sets, exact=False)) for at, name in pairs)
+            names = [(name, min(truth, hit)) for name, hit in hits if hit is not Truth.NO]
+        for name, reach in names:
+            helper = self._ruleset.helpers.get((*key[:2], name), name)
+            self.assigned.append(Assigned(helper, reach, key, self._ruleset.text(rule)))
 
     def _verdict(
         self,

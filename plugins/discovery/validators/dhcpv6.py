@@ -21,7 +21,7 @@ MAX_OPTIONS = 128
 _CLIENT_ID, _SERVER_ID, _DHCPV4 = 1, 2, 87
 
 #: messages of clients, and the seconds for which a client repeats them or waits
-_CLIENT = {
+CLIENT = {
     1: ("SOLICIT", 120),
     3: ("REQUEST", 30),
     4: ("CONFIRM", 4),
@@ -56,12 +56,12 @@ def check(data: bytes, sport: int) -> Query | None:
     message.skip(HEADER - 1)
     if kind in _RELAYED:
         return None
-    if kind not in _CLIENT and kind not in _OTHERS:
+    if kind not in CLIENT and kind not in _OTHERS:
         raise ParseError(f"DHCPv6 message of unknown type {kind}")
     codes = set(_options(message))
     if kind in _OTHERS or sport != CLIENT_PORT:
         return None
-    name, window = _CLIENT[kind]
+    name, window = CLIENT[kind]
     if missing := _NEEDED.get(kind, set()) - codes:
         raise ParseError(f"{name} without option {min(missing)}")
     return Query(window, summary=name)

@@ -49,7 +49,7 @@ def system(monkeypatch: pytest.MonkeyPatch, installed: Plugins) -> SimpleNamespa
     monkeypatch.setattr("fwhelpers.cli.check_helpers.acting", lambda ready: iter(()))
     monkeypatch.setattr("fwhelpers.cli.check_firewalls.firewalld", lambda ready: iter(()))
     monkeypatch.setattr("fwhelpers.cli.check_firewalls.ufw", lambda ready: iter(()))
-    monkeypatch.setattr("fwhelpers.cli.check_firewalls.rulesets", lambda: iter(()))
+    monkeypatch.setattr("fwhelpers.cli.check_firewalls.rulesets", lambda files: iter(()))
     monkeypatch.setattr("fwhelpers.cli.check_gateways.synchronisation", lambda **_: iter(()))
     return state
 

@@ -56,13 +56,13 @@ class _Rules:
 
 
 def test_automatic_helpers_of_old_kernels_are_reported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("fwhelpers.kernel.nft.Nft", _Rules)
     monkeypatch.setattr(check_firewalls, "AUTOMATIC", tmp_path / "sysctl")
-    assert list(check_firewalls.rulesets()) == ["1 tables"]
+    assert list(check_firewalls.rulesets(read(config_dir))) == ["1 tables"]
     (tmp_path / "sysctl").write_text("1\n")
-    *_, diagnostic = check_firewalls.rulesets()
+    *_, diagnostic = check_firewalls.rulesets(read(config_dir))
     assert isinstance(diagnostic, Diagnostic)
     assert "nf_conntrack_helper=0" in diagnostic.hint
 

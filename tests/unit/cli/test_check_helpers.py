@@ -9,9 +9,10 @@ import pytest
 
 from fwhelpers import config
 from fwhelpers.api import DatagramParser, Helper, KernelHelper
-from fwhelpers.cli import check_firewalls, check_helpers, check_ufw
+from fwhelpers.cli import check_firewalls, check_helpers, check_iptables, check_ufw
 from fwhelpers.cli.common import Setup
-from fwhelpers.firewalld.diagnostics import Diagnostic, ForeignAssignment
+from fwhelpers.firewalld.diagnostics import Diagnostic
+from fwhelpers.firewalld.rulesets import ForeignAssignment
 from fwhelpers.kernel.nft import NftError
 from fwhelpers.plugin.manager import Plugins
 from fwhelpers.registration import kernel_helpers
@@ -105,6 +106,18 @@ def test_targets_ct_of_ufw_come_first(tmp_path: Path, monkeypatch: pytest.Monkey
     (text,) = check_helpers.acting(setup("[helpers.ftp]"))
     assert text == (
         "ftp: the kernel's, by /etc/ufw/before.rules (CT) at priority -300 before our rules;"
+        " ours for what they leave"
+    )
+
+
+def test_targets_ct_of_iptables_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fwhelpers.kernel.nft.Nft", Rules)
+    monkeypatch.setattr(check_helpers, "effective", lambda files: (files, []))
+    rule = check_iptables.RawRule("ip raw loc_ctrk", ("-j", "CT", "--helper", "ftp"))
+    monkeypatch.setattr(check_iptables, "read", lambda objects: [rule])
+    (text,) = check_helpers.acting(setup("[helpers.ftp]"))
+    assert text == (
+        "ftp: the kernel's, by ip raw loc_ctrk at priority -300 before our rules;"
         " ours for what they leave"
     )
 

@@ -49,7 +49,7 @@ def test_zones_are_listed_with_helpers_and_reasons(
         "  foo  user  config: [helpers.foo] without limits",
         "note: firewalld is in panic mode and drops everything",
         "note: firewalld denied part of the query (no); try as root",
-        "note: home: source ipset:x is not supported (use addresses, networks or MACs)",
+        "note: home: source ipset:x is not supported (use addresses, networks or MACs, and an ipset without a timeout)",
     ]
 
 

@@ -10,6 +10,7 @@ import pytest
 from fwhelpers.dbus.client import Client
 from fwhelpers.dbus.connection import Message
 from fwhelpers.dbus.errors import NO_REPLY, BusError
+from fwhelpers.firewalld.assignments import derive_assignments
 from fwhelpers.firewalld.client import NAME, Change, SignalWatcher, debounce, read_snapshot
 from fwhelpers.firewalld.model import Service, Zone
 
@@ -131,6 +132,18 @@ def test_a_service_that_was_just_removed_is_empty() -> None:
     snapshot = asyncio.run(read_snapshot(Fake(getServiceSettings2=f"{NAME}.Exception")))
     assert snapshot.services["fw-ssdp"] == Service("fw-ssdp")
     assert snapshot.denied == ""
+
+
+def test_entries_of_ipsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ipset with a timeout is not empty: firewalld has no list of its entries."""
+    zone = {"sources": ["ipset:blocked", "10.0.0.0/8"]}
+    monkeypatch.setitem(REPLIES, "getZoneSettings2", zone)
+    monkeypatch.setitem(REPLIES, "getEntries", [])
+    assert asyncio.run(read_snapshot(Fake())).ipsets == {"blocked": ()}
+    snapshot = asyncio.run(read_snapshot(Fake(getEntries=f"{NAME}.Exception")))
+    assert (snapshot.ipsets, snapshot.denied) == ({}, "")
+    settings = [gap.setting for gap in derive_assignments(snapshot, {}).unsupported]
+    assert settings == ["source ipset:blocked"] * 2, "of both zones"
 
 
 @pytest.mark.parametrize("member", ["getActiveZones", "getZoneSettings2", "getHelperSettings"])

@@ -24,7 +24,10 @@ ZONES = Snapshot(
         "home": Zone("home", ("lan",)),
         "vpn": Zone("vpn", ("tun+",)),
         "office": Zone("office", (), ("10.9.0.0/16", "00:11:22:33:44:55", "ipset:x")),
+        "guests": Zone("guests", (), ("ipset:guests", "ipset:gone"), priority=-5),
+        "late": Zone("late", ("lan",), ("10.9.2.0/24",), priority=5),
     },
+    ipsets={"guests": ("10.9.3.0/24", "10.8.0.1-10.8.0.9"), "x": ()},
 )
 
 
@@ -42,6 +45,9 @@ def collect(state: State) -> dict[str, list[str]]:
         ("10.0.1.2", "tun7", "vpn"),
         ("10.0.1.2", "eth9", "public"),
         ("10.9.1.2", "lan", "office"),
+        ("10.9.2.2", "lan", "office"),
+        ("10.8.0.2", "lan", "guests"),
+        ("10.9.3.2", "lan", "guests"),
     ],
 )
 def test_zones(address: str, interface: str, zone: str) -> None:

@@ -19,6 +19,7 @@ PACKET = Packet(
     "tcp", ip_address("10.0.1.2"), ip_address("10.0.2.2"), None, 22,
     input_interface="lan", output_interface="wan", translated=False,
 )  # fmt: skip
+DPORT = {"payload": {"protocol": "tcp", "field": "dport"}}
 RELATED = replace(PACKET, related=True, master_helper="fw-ftp", port=40021)
 
 
@@ -63,6 +64,29 @@ def test_helpers_are_assigned_under_their_names_in_the_kernel(ruleset: Ruleset) 
     assert assigned_helpers(ruleset, "prerouting", elsewhere) == []
     (unknown,) = assigned_helpers(ruleset, "prerouting", replace(control, input_interface=None))
     assert unknown.truth is Truth.MAYBE
+
+
+@pytest.mark.parametrize(
+    ("statement", "prio", "helpers"),
+    [
+        ("f", -150, ["ftp"]),
+        ("f", -199, ["ftp"]),
+        ("f", -300, []),  # before conntrack, without effect
+        ({"map": {"key": DPORT, "data": {"set": [[21, "f"], [22, "s"]]}}}, -150, ["sip"]),
+        ({"map": {"key": DPORT, "data": {"set": [[21, "f"]]}}}, -150, []),
+    ],
+)
+def test_assignments_that_take_effect(statement: Any, prio: int, helpers: list[str]) -> None:
+    place = {"family": "inet", "table": "t"}
+    chain = {"name": "c", "type": "filter", "hook": "prerouting", "prio": prio}
+    objects: list[dict[str, Any]] = [
+        {"ct helper": {**place, "name": "f", "type": "ftp"}},
+        {"ct helper": {**place, "name": "s", "type": "sip"}},
+        {"chain": {**place, **chain}},
+        {"rule": {**place, "chain": "c", "handle": 1, "expr": [{"ct helper": statement}]}},
+    ]
+    assigned = assigned_helpers(Ruleset.parse(objects, ""), "prerouting", PACKET)
+    assert [(a.helper, a.truth) for a in assigned] == [(helper, Truth.YES) for helper in helpers]
 
 
 def test_our_own_table_decides_nothing(ruleset: Ruleset) -> None:
