@@ -102,7 +102,8 @@ def repair(netlink: NetlinkSocket, active: Setup, records: Sequence[Replicated] 
         elif finding.replacement is not None:
             repaired += 1
     kept = len(findings) - repaired - refused.total() - lost.total()
-    return Result(kept, repaired, refused, lost)
+    bounded = takeover_record.bounded
+    return Result(kept, repaired, bounded(refused), bounded(lost))
 
 
 def _order(findings: Sequence[Finding]) -> Iterator[Finding]:

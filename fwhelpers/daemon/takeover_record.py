@@ -60,8 +60,9 @@ def add(takeover: Takeover, state: Path | None = None) -> None:
     """Append to the record, which is replaced as a whole. Raises OSError."""
     state = state or STATE
     before = read(state)
-    bounded = takeover._replace(refused=_bounded(takeover.refused), lost=_bounded(takeover.lost))
-    rows = [row._asdict() for row in (*before.takeovers, bounded)[-KEPT:]]
+    refused, lost = bounded(takeover.refused), bounded(takeover.lost)
+    row = takeover._replace(refused=refused, lost=lost)
+    rows = [row._asdict() for row in (*before.takeovers, row)[-KEPT:]]
     descriptor, name = tempfile.mkstemp(dir=state, prefix=f"{NAME}.")
     try:
         with open(descriptor, "w") as file:
@@ -79,10 +80,11 @@ def _takeover(row: Mapping[str, Any]) -> Takeover:
 
 
 def _reasons(values: Mapping[str, Any]) -> dict[str, int]:
-    return _bounded({str(reason): int(count) for reason, count in values.items()})
+    return bounded({str(reason): int(count) for reason, count in values.items()})
 
 
-def _bounded(reasons: Mapping[str, int]) -> dict[str, int]:
+def bounded(reasons: Mapping[str, int]) -> dict[str, int]:
+    """Return the commonest reasons, and the others as one: a record of the other gateway is in their text."""
     if len(reasons) <= MAX_REASONS:
         return dict(reasons)
     ordered = sorted(reasons, key=lambda reason: -reasons[reason])

@@ -12,6 +12,7 @@ from fwhelpers.replication import records
 from fwhelpers.replication.connection import (
     HANDSHAKE,
     PING,
+    RETRY,
     SILENCE,
     ConnectionEnded,
     Lines,
@@ -59,7 +60,11 @@ class Receiver:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                sock, address = await loop.sock_accept(self._sock)
+                try:
+                    sock, address = await loop.sock_accept(self._sock)
+                except OSError:  # no descriptor or memory left: the records must not go with this
+                    await asyncio.sleep(RETRY)
+                    continue
                 is_peer = ip_address(address[0].partition("%")[0]) == self._peer
                 if not is_peer or len(self._tasks) >= _MAX_CONNECTIONS:
                     sock.close()

@@ -239,6 +239,21 @@ def test_one_that_was_not_committed_is_created(
     assert kernel.sent == sent
 
 
+def test_a_hostile_gateway_does_not_fill_the_log(
+    kernel: Kernel, config_dir: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    kernel.expectations = {}
+    named = [replace(whole(6000 + n), helper=f"name{n}") for n in range(1000)]
+    records = [Replicated(expected, 30.0) for expected in named]
+    monkeypatch.setattr(takeover, "replicated", lambda config: records)
+    assert run(config_dir) == 0
+    out = capsys.readouterr().out
+    assert "0 repaired, 0 kept, 1000 refused (" in out
+    assert "other (985 times)" in out
+    assert len(out) < 2000
+
+
 def test_a_kept_one_gets_the_lifetime_of_its_record(
     kernel: Kernel, config_dir: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 import ssl
@@ -10,6 +11,7 @@ import subprocess
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gateways_pair import Gateway, make_certificate
@@ -130,6 +132,32 @@ def test_a_sender_whose_pings_wait_behind_its_data_is_answered(
         assert isinstance(pong, Pong)
         assert pong.number == 0
         assert pong.records >= 1
+
+    run(pair, scenario)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EPERM])
+def test_a_connection_that_can_not_be_accepted(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(module, "RETRY", 0.01)
+    problems = [OSError(number, "no")]
+
+    async def scenario(server: Server) -> None:
+        loop = asyncio.get_running_loop()
+        accept = loop.sock_accept
+
+        async def fails_once(sock: socket.socket) -> Any:
+            if problems:
+                raise problems.pop()
+            return await accept(sock)
+
+        monkeypatch.setattr(loop, "sock_accept", fails_once)
+        for _ in range(2):  # the first one is accepted by the call that began before
+            _, writer = await server.connect()
+            writer.write(HELLO)
+            await until(lambda: server.receiving)
+        assert not problems
 
     run(pair, scenario)
 
