@@ -6,7 +6,8 @@ from fwhelpers.api import Expect, Helper
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.guard import Refusal, Refused
 from fwhelpers.engine.mangle import Edit
-from fwhelpers.engine.nat import Plan
+from fwhelpers.engine.nat import Plan, judge_translation
+from fwhelpers.engine.onlink import Lookup, judge_destination, judge_local, judge_source
 from fwhelpers.engine.registry import Claim, LiveExpectation
 from fwhelpers.engine.verdict import ACCEPT, Report, Verdict
 from fwhelpers.kernel.conntrack import Tuple
@@ -79,6 +80,17 @@ class Announcement:
         sender = ends.server if context.reply != event.confirms_peer else ends.client
         #: whether the announced host is another one than the sender
         self.names_another = event.server.addr != sender.addr
+
+    def judge_single(self, event: Expect, links: Lookup) -> Refusal | None:
+        """Judge what only the announced opener may use, by this machine's addresses and the translation."""
+        flow, packet = self.flow, self.context.packet
+        refusal = judge_local(event, flow.orig, flow.reply, links)
+        if refusal is None and self.names_another:
+            interfaces = packet.indev, packet.outdev
+            refusal = judge_destination(event, [p for i in interfaces for p in links(i)])
+        if refusal is None and flow.flow.l4 == "udp" and not self.context.reply:
+            refusal = judge_source(event, links(packet.outdev))
+        return refusal or judge_translation(event, flow.orig, flow.reply)
 
     def expectation(self, plan: Plan) -> Expectation:
         """Return the expectation of a planned connection."""

@@ -21,15 +21,12 @@ from fwhelpers.engine.announcement import (
 from fwhelpers.engine.expectation_key import ExpectationKey, key_of, leads_to
 from fwhelpers.engine.flow_state import FlowState
 from fwhelpers.engine.guard import Prefix, Refusal, Refused, check, judge, judge_announcer
-from fwhelpers.engine.nat import Plan, judge_translation, plan, plan_answers, translated
+from fwhelpers.engine.nat import Plan, plan, plan_answers, translated
 from fwhelpers.engine.onlink import (
     NO_LINKS,
     Lookup,
-    judge_destination,
-    judge_local,
     judge_request,
     judge_sender,
-    judge_source,
     source_prefixes,
 )
 from fwhelpers.engine.registry import Account, LiveExpectation, Registry
@@ -165,7 +162,7 @@ class ExpectationManager:
         check(
             judge_announcer(event, helper, announcement.policy, flow.flow, reply, expected)
             or judge(event, flow.flow, reply, announcement.policy, limits)
-            or (None if grouped else self._judge_single(announcement, event))
+            or (None if grouped else announcement.judge_single(event, self._links))
         )
         if not grouped:
             return (plan(event, flow.flow.l4, flow.orig, flow.reply),)
@@ -181,17 +178,6 @@ class ExpectationManager:
             raise Refused(*sources)
         return [plan_answers(event, flow.flow.l4, flow.orig, prefix) for prefix in sources]
 
-    def _judge_single(self, announcement: Announcement, event: Expect) -> Refusal | None:
-        """Judge what only the announced opener may use, by this machine's addresses and the translation."""
-        flow, packet, links = announcement.flow, announcement.context.packet, self._links
-        refusal = judge_local(event, flow.orig, flow.reply, links)
-        if refusal is None and announcement.names_another:
-            interfaces = packet.indev, packet.outdev
-            refusal = judge_destination(event, [p for i in interfaces for p in links(i)])
-        if refusal is None and flow.flow.l4 == "udp" and not announcement.context.reply:
-            refusal = judge_source(event, links(packet.outdev))
-        return refusal or judge_translation(event, flow.orig, flow.reply)
-
     def _open(self, announcement: Announcement, planned: Plan, outcome: Outcome) -> None:
         flow = announcement.flow
         text = AnnouncedText(announcement.event, announcement.context)
@@ -206,7 +192,7 @@ class ExpectationManager:
             if (
                 is_young(current, flow, confirmed, announcement.lifetime, announcement.now)
                 or (not current.permanent and self._waits(announcement, planned))
-                or joins(current, announcement)
+                or self._extend(announcement, current)
             ):
                 if current.claim.owner != flow.connection:
                     self._join(announcement, current, outcome)
@@ -227,6 +213,14 @@ class ExpectationManager:
         outcome.edits.clear()
         port = announcement.event.server.port
         raise Refused("G15", f"port {port} and those after it are taken")
+
+    def _extend(self, announcement: Announcement, current: LiveExpectation) -> bool:
+        """Return whether another connection's expectation stays for this announcement too, if the kernel has it."""
+        seconds = announcement.policy.timeout
+        if not joins(current, announcement) or not self._table.renew(current.expectation, seconds):
+            return False
+        current.kernel_end = announcement.now + seconds
+        return True
 
     def _join(self, announcement: Announcement, live: LiveExpectation, outcome: Outcome) -> None:
         claim = announcement.claim()

@@ -47,10 +47,9 @@ def joins(current: LiveExpectation, announcement: Announcement) -> bool:
     flow, claim, keeper = announcement.flow, current.claim, current.keeper
     if keeper is None or keeper is flow or claim.account != flow.account:
         return False
-    if not current.permanent or announcement.event.child:
+    if not current.permanent or announcement.event.child or claim.klass != announcement.klass:
         return False
-    until = announcement.now + announcement.lifetime * (1 - EARLY)
-    return until <= current.kernel_end and keeper.can_keep(until)
+    return keeper.can_keep(announcement.now + announcement.lifetime * (1 - EARLY))
 
 
 def waits(live: LiveExpectation | None, announcement: Announcement) -> bool:
