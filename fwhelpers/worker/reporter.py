@@ -38,8 +38,8 @@ _BUDGETS = {
 #: Reports above these budgets wait, those of other kinds are only counted. If the worker dies, the manager ends an
 #: expectation by what it knows: a new one with its policy's lifetime, a renewed one at its former time
 _WAITING = (ReportKind.EXPECTED, ReportKind.RENEWED)
-#: the expected tuple and the master's source port
-_Identity = tuple[Tuple, int] | None
+#: zone, tuple, mask and master, as they are: an ExpectationId takes longer to make, and each packet needs it under load
+_Identity = tuple[int, Tuple, Tuple, Tuple] | None
 MAX_BATCH = 32  #: reports that are sent together
 COUNTERS_INTERVAL = 0.25  #: seconds between messages of counters
 
@@ -150,9 +150,8 @@ class Reporter:
 
 
 def _identity(report: Report) -> _Identity:
-    """Return what tells expectations apart in this second. Each packet needs it under load."""
-    expectation = report.expectation
-    return (expectation.tuple, expectation.master.sport) if expectation is not None else None
+    e = report.expectation
+    return (e.zone, e.tuple, e.mask, e.master) if e is not None else None
 
 
 def _flow_report(report: Report) -> FlowReport:

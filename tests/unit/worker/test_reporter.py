@@ -239,6 +239,27 @@ def test_what_the_manager_must_know_waits_for_the_next_second(
     assert all(not isinstance(message, Suppressed) for message in read)
 
 
+@pytest.mark.parametrize("field", ["zone", "mask", "master"])
+def test_expectations_with_equal_tuples_wait_side_by_side(channel: Channel, field: str) -> None:
+    """Networks in two zones may have equal addresses, and two clients the same source port."""
+    clock = Clock()
+    reporter = Reporter(channel.worker, clock)
+    for port in range(2000, 2000 + REPORTS_A_SECOND):
+        reporter(report_of("expected", port))
+        channel.messages()
+    first, second = report_of("expected", 4000), report_of("expected", 4000)
+    assert first.expectation is not None
+    assert second.expectation is not None
+    other = first.expectation.master._replace(dst=bytes([10, 0, 2, 3]))
+    values = {"zone": 1, "mask": mask_for(first.expectation.tuple, 0, 24), "master": other}
+    setattr(second.expectation, field, values[field])
+    reporter(first)
+    reporter(second)
+    clock.now += 1
+    reporter.flush()
+    assert reported_ports(channel.messages())[-2:] == [4000, 4000]
+
+
 @pytest.mark.parametrize("kind", ["expected", "renewed"])
 def test_what_waits_is_bounded_and_the_rest_is_counted(channel: Channel, kind: str) -> None:
     clock = Clock()
